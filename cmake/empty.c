@@ -1,0 +1,2 @@
+/* An archive needs one member; a folder may have nothing yet. */
+extern int kis_empty_folder;
