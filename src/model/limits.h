@@ -28,6 +28,8 @@
 #define KIS_PB_GROUP_DEPTH_MAX 32          /* unknown groups; deeper is refused */
 #define KIS_JSON_DEPTH_MAX 128             /* deeper is refused */
 
+#define KIS_FILTER_DEPTH_MAX 16            /* of a filter tree (reader.h); deeper is refused */
+
 /* The recorder's defaults (OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT and friends, specification common/README.md). */
 #define KIS_RECORD_ATTRS_DEFAULT 128u
 #define KIS_RECORD_EVENTS_DEFAULT 128u

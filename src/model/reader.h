@@ -52,6 +52,9 @@ typedef struct kis_filter {
  *  makes every comparison false, KIS_NE too. One span must satisfy the whole tree (with NULL: any span does); then its trace is found. */
 bool kis_filter_matches(const kis_filter *filter, const kis_span_view *span, const kis_resource_view *resource, const kis_scope_view *scope);
 
+/** False when the tree is deeper than KIS_FILTER_DEPTH_MAX; such a filter matches nothing, so a reader answers LIMIT. */
+bool kis_filter_is_shallow(const kis_filter *filter);
+
 typedef struct kis_request {
     kis_str tenant;
     uint64_t deadline_ns;            /* monotonic; 0: none */
