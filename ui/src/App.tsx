@@ -1,0 +1,42 @@
+/* App.tsx - the frame around every page: header, notice, the page that the address names. */
+import { useEffect } from 'preact/hooks';
+import { notice } from './api/notice';
+import { EmptyState } from './parts/States';
+import { Link } from './parts/Link';
+import { useStore } from './parts/store';
+import { visibleText } from './format/text';
+import { address, parseRoute } from './router';
+import { Header } from './Header';
+import { SearchPage } from './search/SearchPage';
+import { TracePage } from './trace/TracePage';
+
+export function App() {
+    const text = useStore(address);
+    const route = parseRoute(text);
+    useEffect(() => {
+        if (route.page !== 'trace') document.title = 'kiseki';
+    }, [route.page]);
+    return (
+        <div class={`app ${route.page}`}>
+            <a class="skip" href="#main">Skip to content</a>
+            <Header />
+            <NoticeBanner />
+            <main id="main" tabIndex={-1}>
+                {route.page === 'search' && <SearchPage params={route.params} />}
+                {route.page === 'trace' && (
+                    <TracePage key={route.traceId} traceId={route.traceId} params={route.params} />
+                )}
+                {route.page === 'unknown' && (
+                    <EmptyState title="No such page">
+                        <p><Link to="/search">Go to the search</Link></p>
+                    </EmptyState>
+                )}
+            </main>
+        </div>
+    );
+}
+
+function NoticeBanner() {
+    const text = useStore(notice);
+    return text ? <div class="notice" role="status">{visibleText(text)}</div> : null;
+}

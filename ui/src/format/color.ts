@@ -1,0 +1,41 @@
+/* color.ts - a service keeps its colour.
+ *
+ * The colour starts from the name, so it is the same on every page and every day, and moves on to
+ * the next free one only where two services of this page would share it. The colours themselves
+ * are custom properties (style/theme.css), one set for light and one for dark.
+ */
+export const COLOR_COUNT = 18;
+
+const given = new Map<string, number>();
+const taken = new Array<boolean>(COLOR_COUNT).fill(false);
+
+/** FNV-1a over the UTF-16 units. */
+function hashOf(name: string): number {
+    let hash = 0x811c9dc5;
+    for (let i = 0; i < name.length; i++) {
+        hash ^= name.charCodeAt(i);
+        hash = Math.imul(hash, 0x01000193);
+    }
+    return hash >>> 0;
+}
+
+export function colorIndexOf(service: string): number {
+    const known = given.get(service);
+    if (known !== undefined) return known;
+    const home = hashOf(service) % COLOR_COUNT;
+    let index = home;
+    while (taken[index] && (index + 1) % COLOR_COUNT !== home) index = (index + 1) % COLOR_COUNT;
+    if (taken[index]) index = home;
+    taken[index] = true;
+    given.set(service, index);
+    return index;
+}
+
+export function colorOf(service: string): string {
+    return `var(--service-${colorIndexOf(service)})`;
+}
+
+/** Hands the colours out in the order of the names, so that a page does not depend on arrival. */
+export function assignColors(services: Iterable<string>): void {
+    for (const service of [...services].sort()) colorIndexOf(service);
+}

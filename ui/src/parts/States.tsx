@@ -1,0 +1,76 @@
+/* States.tsx - what stands in place of an answer: still coming, none, or a failure. */
+import type { ComponentChildren } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import type { ApiFailure } from '../api/client';
+import { formatBytes } from '../format/text';
+
+const SHOW_AFTER_MS = 150; /* an answer that is faster than this should not flicker */
+const LONG_AFTER_MS = 4000;
+
+export function LoadingState({ what, receivedBytes, onCancel }: {
+    what: string;
+    receivedBytes: number;
+    onCancel: () => void;
+}) {
+    const [age, setAge] = useState<'new' | 'shown' | 'long'>('new');
+    useEffect(() => {
+        const show = setTimeout(() => setAge('shown'), SHOW_AFTER_MS);
+        const long = setTimeout(() => setAge('long'), LONG_AFTER_MS);
+        return () => {
+            clearTimeout(show);
+            clearTimeout(long);
+        };
+    }, []);
+    if (age === 'new') return <div class="state" aria-busy="true" />;
+    return (
+        <div class="state" role="status" aria-busy="true">
+            <div class="spinner" />
+            <p>
+                Loading {what}…{receivedBytes > 100_000 && ` ${formatBytes(receivedBytes)} so far`}
+            </p>
+            {age === 'long' && (
+                <>
+                    <p class="dim">This takes longer than usual.</p>
+                    <button type="button" class="button" onClick={onCancel}>Cancel</button>
+                </>
+            )}
+        </div>
+    );
+}
+
+const TITLES: Readonly<Record<ApiFailure['kind'], string>> = {
+    not_found: 'Not found',
+    bad_request: 'The server refused the question',
+    unreachable: 'Server unreachable',
+    unavailable: 'No answer just now',
+    server: 'The server failed',
+    too_large: 'Too large to draw',
+    garbled: 'Unreadable answer',
+};
+
+export function FailureState({ failure, onRetry, children }: {
+    failure: ApiFailure;
+    onRetry: () => void;
+    children?: ComponentChildren;
+}) {
+    return (
+        <div class="state" role="alert">
+            <h2>{TITLES[failure.kind]}</h2>
+            <p>{failure.message}</p>
+            {failure.kind === 'unreachable' && (
+                <p class="dim">Is <code>kiseki serve</code> running at {location.host}?</p>
+            )}
+            {children}
+            <button type="button" class="button" onClick={onRetry}>Try again</button>
+        </div>
+    );
+}
+
+export function EmptyState({ title, children }: { title: string; children?: ComponentChildren }) {
+    return (
+        <div class="state" role="status">
+            <h2>{title}</h2>
+            {children}
+        </div>
+    );
+}

@@ -1,0 +1,137 @@
+/* Results.tsx - the traces found: a picture of them, and a list, newest first. */
+import { useMemo, useState } from 'preact/hooks';
+import type { Summary } from '../api/summaries';
+import { colorOf } from '../format/color';
+import { formatDuration } from '../format/duration';
+import { compareInstants, millisOf } from '../format/instant';
+import { counted, cutText, formatCount, visibleLine } from '../format/text';
+import { formatAgo, formatInstant, formatShort, zoneName } from '../format/time';
+import { CopyButton } from '../parts/CopyButton';
+import { Icon } from '../parts/Icon';
+import { Link } from '../parts/Link';
+import { useStore } from '../parts/store';
+import { traceAddress } from '../router';
+import { zoneSetting } from '../settings';
+import { Scatter } from './Scatter';
+
+type Compare = (a: Summary, b: Summary) => number;
+
+const newest: Compare = (a, b) => compareInstants(b.start, a.start);
+const ORDERS: ReadonlyArray<readonly [label: string, compare: Compare]> = [
+    ['Newest first', newest],
+    ['Longest first', (a, b) => b.durationNs - a.durationNs],
+    ['Shortest first', (a, b) => a.durationNs - b.durationNs],
+    ['Most spans first', (a, b) => b.spanCount - a.spanCount],
+    ['Most errors first', (a, b) => b.errorCount - a.errorCount || newest(a, b)],
+];
+
+export function Results({ rows, limit, permalink, onAgain }: {
+    rows: Summary[];
+    limit: number;
+    permalink: string;
+    onAgain: () => void;
+}) {
+    const [order, setOrder] = useState(0);
+    const sorted = useMemo(() => [...rows].sort(ORDERS[order]![1]), [rows, order]);
+    const longestNs = Math.max(...rows.map((row) => row.durationNs), 1);
+    return (
+        <>
+            <div class="results-head">
+                <h1>
+                    {counted(rows.length, 'trace')}
+                    {rows.length >= limit && (
+                        <span class="dim" title="There may be more: raise the limit or narrow the search">
+                            {' '}· limit reached
+                        </span>
+                    )}
+                </h1>
+                <select
+                    aria-label="Order"
+                    value={String(order)}
+                    onChange={(e) => setOrder(Number(e.currentTarget.value))}
+                >
+                    {ORDERS.map(([label], i) => <option key={label} value={String(i)}>{label}</option>)}
+                </select>
+                <CopyButton
+                    text={() => location.origin + permalink}
+                    label="Copy a link to exactly these results"
+                    caption="Copy link"
+                />
+                <button type="button" class="button quiet" onClick={onAgain}>Refresh</button>
+            </div>
+            <Scatter rows={rows} />
+            <ol class="trace-list">
+                {sorted.map((row) => (
+                    <TraceItem key={row.traceId} row={row} longestNs={longestNs} />
+                ))}
+            </ol>
+        </>
+    );
+}
+
+const SERVICES_SHOWN = 8;
+const NAME_CHARS_MAX = 300;
+
+function TraceItem({ row, longestNs }: { row: Summary; longestNs: number }) {
+    const name = visibleLine(cutText(row.rootOperation, NAME_CHARS_MAX)) || 'root span not here yet';
+    const more = row.services.length - SERVICES_SHOWN;
+    const color = colorOf(row.rootService);
+    const percent = Math.max(0.4, (row.durationNs / longestNs) * 100);
+    return (
+        <li>
+            <Link to={traceAddress(row.traceId)} class="trace-item">
+                <div class="line">
+                    <span class="name">
+                        {row.rootService && (
+                            <bdi class="service">{visibleLine(cutText(row.rootService, 120))}</bdi>
+                        )}
+                        <bdi class={`operation ${row.rootOperation ? '' : 'missing'}`}>{name}</bdi>
+                    </span>
+                    <span class="duration">{formatDuration(row.durationNs)}</span>
+                </div>
+                <div class="meter" aria-hidden="true">
+                    <div style={{ width: `${percent}%`, background: color }} />
+                </div>
+                <div class="line facts">
+                    <span class="count">{counted(row.spanCount, 'span')}</span>
+                    {row.errorCount > 0 && (
+                        <span class="count error">
+                            <Icon name="error" />{counted(row.errorCount, 'error')}
+                        </span>
+                    )}
+                    {row.orphanCount > 0 && (
+                        <span
+                            class="count warn"
+                            title={`${counted(row.orphanCount, 'span')} whose parent has not arrived`}
+                        >
+                            <Icon name="warn" />incomplete
+                        </span>
+                    )}
+                    <span class="chips">
+                        {row.services.slice(0, SERVICES_SHOWN).map((share) => (
+                            <span class={`chip ${share.errorCount ? 'has-error' : ''}`} key={share.name}>
+                                <i style={{ background: colorOf(share.name) }} />
+                                <bdi>{visibleLine(cutText(share.name, 60))}</bdi>
+                                <b>{formatCount(share.spanCount)}</b>
+                            </span>
+                        ))}
+                        {more > 0 && <span class="chip">and {more} more</span>}
+                    </span>
+                    <When row={row} />
+                </div>
+            </Link>
+        </li>
+    );
+}
+
+function When({ row }: { row: Summary }) {
+    const zone = useStore(zoneSetting);
+    const now = Date.now();
+    const exact = `${formatInstant(row.start, zone, 9)} ${zoneName(row.start, zone)}`;
+    return (
+        <time class="when" title={exact}>
+            {formatShort(row.start, zone, now)}
+            <span class="dim"> {formatAgo(millisOf(row.start), now)}</span>
+        </time>
+    );
+}

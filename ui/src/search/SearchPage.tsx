@@ -1,0 +1,71 @@
+/* SearchPage.tsx - the form beside its answer.
+ *
+ * The address decides what is asked; the form only proposes a new address. An address without
+ * times (a fresh visit) asks for the last hour and stays as it is.
+ */
+import { useMemo, useState } from 'preact/hooks';
+import { fetchServices } from '../api/services';
+import { fetchSummaries, summariesPath } from '../api/summaries';
+import { assignColors } from '../format/color';
+import { FailureState, LoadingState } from '../parts/States';
+import { useLoad } from '../parts/use_load';
+import { navigate } from '../router';
+import { checkForm, formFromParams, formToParams, queryOf, rangeOf, type Form } from './form';
+import { NoResults, NoTracesYet } from './Empty';
+import { Results } from './Results';
+import { SearchForm } from './SearchForm';
+
+export function SearchPage({ params }: { params: URLSearchParams }) {
+    const text = params.toString();
+    const asked = useMemo(() => formFromParams(params), [text]);
+    const [arrivedMs, setArrived] = useState(() => Date.now());
+    const range = useMemo(() => asked.range ?? rangeOf(asked.form, arrivedMs), [asked, arrivedMs]);
+    const services = useLoad(`services ${arrivedMs}`, fetchServices);
+    const names = services.load.state === 'done' ? services.load.value : [];
+
+    const search = (form: Form) => {
+        const now = Date.now();
+        setArrived(now);
+        navigate(`/search?${formToParams(form, rangeOf(form, now))}`);
+    };
+    return (
+        <div class="search-page">
+            <SearchForm initial={asked.form} services={names} onSearch={search} />
+            <section class="results" aria-label="Traces found">
+                <Answer
+                    form={asked.form}
+                    range={range}
+                    knowsServices={services.load.state === 'done' && names.length > 0}
+                    permalink={`/search?${formToParams(asked.form, range)}`}
+                    onAgain={() => search(asked.form)}
+                />
+            </section>
+        </div>
+    );
+}
+
+interface AnswerProps {
+    form: Form;
+    range: ReturnType<typeof rangeOf>;
+    knowsServices: boolean;
+    permalink: string;
+    onAgain: () => void;
+}
+
+function Answer({ form, range, knowsServices, permalink, onAgain }: AnswerProps) {
+    const isSound = Object.keys(checkForm(form)).length === 0;
+    const query = queryOf(form, range);
+    const { load, retry, cancel } = useLoad(isSound ? summariesPath(query) : 'nothing', (options) =>
+        isSound ? fetchSummaries(query, options) : Promise.resolve([]),
+    );
+    if (!isSound) return <div class="state"><p>The form needs mending before it can be asked.</p></div>;
+    if (load.state === 'loading')
+        return <LoadingState what="traces" receivedBytes={load.receivedBytes} onCancel={cancel} />;
+    if (load.state === 'failed') return <FailureState failure={load.failure} onRetry={retry} />;
+    if (load.value.length === 0)
+        return knowsServices ? <NoResults onAgain={onAgain} /> : <NoTracesYet onAgain={onAgain} />;
+    assignColors(load.value.flatMap((row) => row.services.map((share) => share.name)));
+    return (
+        <Results rows={load.value} limit={query.limit} permalink={permalink} onAgain={onAgain} />
+    );
+}

@@ -1,0 +1,67 @@
+/* AttributeTable.tsx - keys, values and their types. Values are text, whatever they contain; long
+ * ones are cut until asked for. */
+import { useState } from 'preact/hooks';
+import type { Attribute, AttributeSet } from '../api/span_detail';
+import { counted, cutText, formatCount, visibleText, webAddress } from '../format/text';
+import { CopyButton } from '../parts/CopyButton';
+
+const ITEMS_SHOWN = 300;
+const CHARS_SHOWN = 400;
+
+export function AttributeTable({ set }: { set: AttributeSet }) {
+    const [all, setAll] = useState(false);
+    const shown = all ? set.items : set.items.slice(0, ITEMS_SHOWN);
+    const more = set.items.length - shown.length;
+    return (
+        <>
+            {shown.length > 0 && (
+                <table class="attributes">
+                    <tbody>
+                        {shown.map((item, i) => <AttributeRow key={i} item={item} />)}
+                    </tbody>
+                </table>
+            )}
+            {more > 0 && (
+                <button type="button" class="as-link" onClick={() => setAll(true)}>
+                    Show {formatCount(more)} more
+                </button>
+            )}
+            {set.items.length === 0 && set.dropped === 0 && <p class="dim">None.</p>}
+            {set.dropped > 0 && (
+                <p class="dim">{counted(set.dropped, 'attribute')} dropped by the sender’s limits.</p>
+            )}
+        </>
+    );
+}
+
+function AttributeRow({ item }: { item: Attribute }) {
+    const address = item.type === 'string' ? webAddress(item.text) : null;
+    return (
+        <tr>
+            <th scope="row"><bdi>{visibleText(cutText(item.key, 300)) || '(empty)'}</bdi></th>
+            <td class={item.type}>
+                {address ? (
+                    <a href={address} target="_blank" rel="noopener noreferrer">{item.text}</a>
+                ) : (
+                    <LongText text={item.text} />
+                )}
+                {item.text === '' && <span class="dim">empty</span>}
+                {item.type !== 'string' && item.type !== 'empty' && <small>{item.type}</small>}
+                <CopyButton text={item.text} label={`Copy the value of ${item.key}`} />
+            </td>
+        </tr>
+    );
+}
+
+export function LongText({ text }: { text: string }) {
+    const [open, setOpen] = useState(false);
+    if (text.length <= CHARS_SHOWN) return <bdi class="value">{visibleText(text)}</bdi>;
+    return (
+        <>
+            <bdi class="value">{visibleText(open ? text : cutText(text, CHARS_SHOWN))}{!open && '…'}</bdi>{' '}
+            <button type="button" class="as-link" aria-expanded={open} onClick={() => setOpen(!open)}>
+                {open ? 'Show less' : `Show all ${formatCount(text.length)} characters`}
+            </button>
+        </>
+    );
+}

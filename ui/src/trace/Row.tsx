@@ -1,0 +1,133 @@
+/* Row.tsx - one span: its name at its depth, its bar at its time.
+ *
+ * A trace may be 10,000 deep; the indent grows only as far as the names can afford, and then the
+ * depth is written as a number instead.
+ */
+import { STATUS_ERROR } from '../api/otlp';
+import { eventTimes } from '../api/span_detail';
+import { colorOf } from '../format/color';
+import { formatDuration } from '../format/duration';
+import { nanosBetween } from '../format/instant';
+import { cutText, formatCount, visibleLine } from '../format/text';
+import { Icon } from '../parts/Icon';
+import { hasChildren } from './fold';
+import { hasBadTimes, type Trace } from './model';
+import { barOf, type View } from './view';
+
+export const ROW_HEIGHT = 28; /* as in trace.css */
+const INDENT_PX = 14; /* as in trace.css */
+const INDENT_SHARE_MAX = 0.35;
+const NAME_CHARS_MAX = 200;
+
+interface RowProps {
+    trace: Trace;
+    row: number;
+    place: number;
+    isFolded: boolean;
+    isSelected: boolean;
+    isMatch: boolean;
+    view: View;
+    namesWidth: number;
+    onSelect: (row: number) => void;
+    onToggle: (row: number) => void;
+}
+
+export function Row(props: RowProps) {
+    const { trace, row, place, isFolded, isSelected, isMatch } = props;
+    const isParent = hasChildren(trace.tree, row);
+    return (
+        <div
+            id={`row-${row}`}
+            class={`row ${isSelected ? 'selected' : ''} ${isMatch ? 'match' : ''}`}
+            role="row"
+            aria-level={trace.tree.depth[row]! + 1}
+            aria-rowindex={place + 1}
+            aria-selected={isSelected}
+            aria-expanded={isParent ? !isFolded : undefined}
+            style={{ transform: `translateY(${place * ROW_HEIGHT}px)` }}
+            onClick={() => props.onSelect(row)}
+        >
+            <NameCell {...props} isParent={isParent} />
+            <BarCell trace={trace} row={row} view={props.view} />
+        </div>
+    );
+}
+
+function NameCell({ trace, row, isFolded, isParent, namesWidth, onToggle }: RowProps & {
+    isParent: boolean;
+}) {
+    const span = trace.spans[row]!;
+    const depth = trace.tree.depth[row]!;
+    const levels = Math.min(depth, Math.floor((namesWidth * INDENT_SHARE_MAX) / INDENT_PX));
+    const service = visibleLine(cutText(span.resource.service, NAME_CHARS_MAX));
+    const name = visibleLine(cutText(span.name, NAME_CHARS_MAX)) || '(no name)';
+    const isOdd = trace.tree.odd[row] !== 0 || hasBadTimes(span);
+    const fold = (event: Event) => {
+        event.stopPropagation();
+        onToggle(row);
+    };
+    return (
+        <div class="names" role="gridcell" title={`${service}: ${name}`}>
+            <span class="indent" style={{ width: `${levels * INDENT_PX}px` }} />
+            {depth > levels && <span class="depth" title={`Depth ${depth}`}>{formatCount(depth)}</span>}
+            {isParent ? (
+                <button
+                    type="button"
+                    class="fold"
+                    tabIndex={-1}
+                    aria-label={isFolded ? 'Unfold' : 'Fold'}
+                    onClick={fold}
+                >
+                    <Icon name={isFolded ? 'right' : 'down'} />
+                </button>
+            ) : (
+                <span class="fold" />
+            )}
+            <i class="swatch" style={{ background: colorOf(span.resource.service) }} />
+            {span.statusCode === STATUS_ERROR && <span class="mark error"><Icon name="error" /></span>}
+            {isOdd && <span class="mark warn"><Icon name="warn" /></span>}
+            <bdi class="service">{service}</bdi>
+            <bdi class="operation">{name}</bdi>
+            {isFolded && (
+                <span class="hidden-count">+{formatCount(trace.tree.end[row]! - row - 1)}</span>
+            )}
+        </div>
+    );
+}
+
+function BarCell({ trace, row, view }: { trace: Trace; row: number; view: View }) {
+    const span = trace.spans[row]!;
+    const bar = barOf(trace.startNs[row]!, trace.durationsNs[row]!, view);
+    const isError = span.statusCode === STATUS_ERROR;
+    const text = formatDuration(trace.durationsNs[row]!);
+    const label = bar.labelSide === 'left'
+        ? { right: `${100 - bar.left}%` }
+        : { left: `${bar.labelSide === 'right' ? bar.left + bar.width : bar.left}%` };
+    return (
+        <div class="bars" role="gridcell" aria-label={text}>
+            {!bar.isOutside && (
+                <>
+                    <div
+                        class={`bar ${isError ? 'has-error' : ''}`}
+                        style={{
+                            left: `${bar.left}%`,
+                            width: `${bar.width}%`,
+                            background: colorOf(span.resource.service),
+                        }}
+                    />
+                    {eventMarks(trace, row, view)}
+                    <span class={`bar-label ${bar.labelSide}`} style={label}>{text}</span>
+                </>
+            )}
+        </div>
+    );
+}
+
+function eventMarks(trace: Trace, row: number, view: View) {
+    return eventTimes(trace.spans[row]!).map((at, i) => {
+        const mark = barOf(nanosBetween(trace.start, at), 0, view);
+        return mark.isOutside ? null : (
+            <span key={i} class="event-mark" style={{ left: `${mark.left}%` }} />
+        );
+    });
+}

@@ -1,0 +1,120 @@
+/* TraceHeader.tsx - what this trace is: name, id, size, services, and what is odd about it. */
+import { useState } from 'preact/hooks';
+import { tracePath } from '../api/otlp';
+import { colorOf } from '../format/color';
+import { formatDuration } from '../format/duration';
+import { counted, cutText, formatCount, visibleLine } from '../format/text';
+import { formatInstant, zoneName } from '../format/time';
+import { CopyButton } from '../parts/CopyButton';
+import { Icon } from '../parts/Icon';
+import { useStore } from '../parts/store';
+import { zoneSetting } from '../settings';
+import { hasBadTimes, type Trace } from './model';
+import { ODD_CYCLE, ODD_DUPLICATE, ODD_SELF } from './tree';
+
+export function TraceHeader({ trace, onReload, onFind }: {
+    trace: Trace;
+    onReload: () => void;
+    onFind: (text: string) => void;
+}) {
+    const root = trace.spans[0]!;
+    return (
+        <header class="trace-head">
+            <div class="title">
+                <h1>
+                    <bdi class="service">{visibleLine(cutText(root.resource.service, 120))}</bdi>{' '}
+                    <bdi>{visibleLine(cutText(root.name, 300)) || '(no name)'}</bdi>
+                </h1>
+                <div class="actions">
+                    <button type="button" class="button quiet" onClick={onReload}>Reload</button>
+                    <a class="button quiet" href={tracePath(trace.traceId)} target="_blank" rel="noopener">
+                        JSON
+                    </a>
+                    <CopyButton
+                        text={() => location.href}
+                        label="Copy a link to this view"
+                        caption="Copy link"
+                    />
+                </div>
+            </div>
+            <Facts trace={trace} />
+            <Services trace={trace} onFind={onFind} />
+            <Oddities trace={trace} />
+        </header>
+    );
+}
+
+function Facts({ trace }: { trace: Trace }) {
+    const zone = useStore(zoneSetting);
+    const { start } = trace;
+    return (
+        <div class="facts">
+            <span class="trace-id" title={trace.traceId}>
+                <code>{visibleLine(trace.traceId)}</code>
+                <CopyButton text={trace.traceId} label="Copy trace id" />
+            </span>
+            <time title={`${formatInstant(start, zone, 9)} ${zoneName(start, zone)}`}>
+                {formatInstant(start, zone, 3)} <span class="dim">{zoneName(start, zone)}</span>
+            </time>
+            <span><b>{formatDuration(trace.durationNs)}</b></span>
+            <span>{counted(trace.spans.length, 'span')}</span>
+            <span>{counted(trace.services.length, 'service')}</span>
+            <span>{counted(trace.tree.depthMax + 1, 'level')}</span>
+            {trace.errorCount > 0 && (
+                <span class="error"><Icon name="error" />{counted(trace.errorCount, 'error')}</span>
+            )}
+        </div>
+    );
+}
+
+const SERVICES_SHOWN = 10;
+
+function Services({ trace, onFind }: { trace: Trace; onFind: (text: string) => void }) {
+    const [all, setAll] = useState(false);
+    const shown = all ? trace.services : trace.services.slice(0, SERVICES_SHOWN);
+    const more = trace.services.length - shown.length;
+    return (
+        <div class="chips legend">
+            {shown.map((service) => (
+                <button
+                    type="button"
+                    key={service.name}
+                    class={`chip ${service.errors ? 'has-error' : ''}`}
+                    title={`Find the spans of ${visibleLine(cutText(service.name, 120))}`}
+                    onClick={() => onFind(service.name)}
+                >
+                    <i style={{ background: colorOf(service.name) }} />
+                    <bdi>{visibleLine(cutText(service.name, 60))}</bdi>
+                    <b>{formatCount(service.spans)}</b>
+                </button>
+            ))}
+            {more > 0 && (
+                <button type="button" class="chip" onClick={() => setAll(true)}>
+                    and {more} more
+                </button>
+            )}
+        </div>
+    );
+}
+
+function Oddities({ trace }: { trace: Trace }) {
+    const { odd, orphanCount } = trace.tree;
+    const count = (flag: number) => odd.reduce((n, flags) => n + (flags & flag ? 1 : 0), 0);
+    const badTimes = trace.spans.reduce((n, span) => n + (hasBadTimes(span) ? 1 : 0), 0);
+    const lines = [
+        orphanCount > 0 &&
+            `Incomplete: the parent of ${counted(orphanCount, 'span')} has not arrived (yet).`,
+        count(ODD_CYCLE) > 0 &&
+            `Parents form ${counted(count(ODD_CYCLE), 'circle')}; each is cut at its first span.`,
+        count(ODD_SELF) > 0 && `${counted(count(ODD_SELF), 'span')} named as its own parent.`,
+        count(ODD_DUPLICATE) > 0 && `${counted(count(ODD_DUPLICATE), 'span')} with an id seen before.`,
+        badTimes > 0 && `${counted(badTimes, 'span')} without a sound start and end.`,
+    ].filter((line): line is string => Boolean(line));
+    if (lines.length === 0) return null;
+    return (
+        <p class="oddities" role="note">
+            <Icon name="warn" />
+            <span>{lines.join(' ')}</span>
+        </p>
+    );
+}

@@ -1,0 +1,62 @@
+/* TracePage.tsx - one trace: asked for, laid out once, drawn by TraceView. */
+import { useEffect } from 'preact/hooks';
+import { ApiFailure } from '../api/client';
+import { fetchSpans, tracePath } from '../api/otlp';
+import { assignColors } from '../format/color';
+import { cutText, visibleLine } from '../format/text';
+import { FailureState, LoadingState } from '../parts/States';
+import { Link } from '../parts/Link';
+import { useLoad } from '../parts/use_load';
+import { buildTrace, type Trace } from './model';
+import { TraceView } from './TraceView';
+
+export function TracePage({ traceId, params }: { traceId: string; params: URLSearchParams }) {
+    const { load, retry, cancel } = useLoad<Trace>(traceId, async (options) => {
+        const spans = await fetchSpans(traceId, options);
+        if (spans.length === 0) throw new ApiFailure('not_found', 'This trace has no spans.', 404);
+        const trace = buildTrace(traceId, spans);
+        assignColors(trace.services.map((service) => service.name));
+        return trace;
+    });
+    useEffect(() => {
+        document.title = load.state === 'done' ? titleOf(load.value) : 'kiseki';
+    }, [load]);
+    if (load.state === 'loading')
+        return <LoadingState what="the trace" receivedBytes={load.receivedBytes} onCancel={cancel} />;
+    if (load.state === 'failed')
+        return <TraceFailure traceId={traceId} failure={load.failure} onRetry={retry} />;
+    return <TraceView trace={load.value} params={params} onReload={retry} />;
+}
+
+function titleOf(trace: Trace): string {
+    const root = trace.spans[0]!;
+    return `${visibleLine(cutText(root.name, 60))} · ${visibleLine(root.resource.service)} · kiseki`;
+}
+
+function TraceFailure({ traceId, failure, onRetry }: {
+    traceId: string;
+    failure: ApiFailure;
+    onRetry: () => void;
+}) {
+    const shown = visibleLine(cutText(traceId, 64));
+    if (failure.kind === 'not_found')
+        return (
+            <FailureState
+                failure={new ApiFailure('not_found', `No trace ${shown} is stored here.`, 404)}
+                onRetry={onRetry}
+            >
+                <p class="dim">
+                    It may still be on its way, have been left out by sampling, or be older than this
+                    server keeps traces.
+                </p>
+                <p><Link to="/search">Go to the search</Link></p>
+            </FailureState>
+        );
+    return (
+        <FailureState failure={failure} onRetry={onRetry}>
+            {failure.kind === 'too_large' && (
+                <p><a href={tracePath(traceId)} download>Download its JSON instead</a></p>
+            )}
+        </FailureState>
+    );
+}

@@ -1,0 +1,116 @@
+/* TraceView.tsx - the waterfall of one trace, and everything one can do with it.
+ *
+ *     header: what it is      find, fold, zoom
+ *     minimap
+ *     ruler | rows (drawn only where one looks)      | detail of the chosen span
+ *
+ * State that a permalink carries lives in the address: span, q (find), zoom. Folding does not.
+ */
+import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
+import { replace } from '../router';
+import { Detail } from './Detail';
+import { placeOf, reveal, toggleFold, unfoldAll, visibleRows } from './fold';
+import { KeyHelp } from './KeyHelp';
+import { Minimap } from './Minimap';
+import { rowOfSpan, type Trace } from './model';
+import { TraceHeader } from './TraceHeader';
+import { Toolbar } from './Toolbar';
+import { useFind } from './use_find';
+import { useKeys } from './use_keys';
+import { formatView, isWhole, parseView, type View } from './view';
+import { Waterfall, type ScrollTo } from './Waterfall';
+
+export function TraceView({ trace, params, onReload }: {
+    trace: Trace;
+    params: URLSearchParams;
+    onReload: () => void;
+}) {
+    const { tree, durationNs } = trace;
+    const [selected, setSelected] = useState(() => rowOfSpan(trace, params.get('span') ?? ''));
+    const [folded, setFolded] = useState(() => unfoldAll(tree));
+    const [view, setView] = useState<View>(() => parseView(params.get('zoom'), durationNs));
+    const [text, setText] = useState(params.get('q') ?? '');
+    const [scrollTo, setScrollTo] = useState<ScrollTo>({ row: selected, round: 0 });
+    const [isHelpOpen, setHelpOpen] = useState(false);
+    const rows = useMemo(() => visibleRows(tree, folded), [tree, folded]);
+    const find = useFind(trace, text);
+
+    const select = useCallback((row: number) => {
+        setSelected(row);
+        if (row < 0) return;
+        setFolded((was) => reveal(tree, was, row));
+        setScrollTo((was) => ({ row, round: was.round + 1 }));
+    }, [tree]);
+
+    useAddress(trace, { selected, text, view });
+    /* the address may also be changed from outside: a link to another span of this trace */
+    const spanInAddress = params.get('span') ?? '';
+    useEffect(() => {
+        const current = selected >= 0 ? trace.spans[selected]!.id : '';
+        if (spanInAddress && spanInAddress !== current) select(rowOfSpan(trace, spanInAddress));
+    }, [spanInAddress]);
+
+    const showHelp = useCallback(() => setHelpOpen(true), []);
+    useKeys({ trace, rows, folded, selected, view, select, setFolded, setView, showHelp });
+
+    const step = (by: number) => {
+        const next = find.step(selected, by);
+        if (next >= 0) select(next);
+    };
+    return (
+        <div class={`trace-page ${selected >= 0 ? 'has-detail' : ''}`}>
+            <TraceHeader trace={trace} onReload={onReload} onFind={setText} />
+            <Toolbar
+                trace={trace}
+                folded={folded}
+                setFolded={setFolded}
+                text={text}
+                setText={setText}
+                find={find}
+                matchPlace={placeOf(find.matches, selected)}
+                onStep={step}
+                isZoomed={!isWhole(view, durationNs)}
+                onResetZoom={() => setView(parseView(null, durationNs))}
+                onHelp={showHelp}
+            />
+            <div class="trace-body">
+                <div class="trace-main">
+                    <Minimap trace={trace} view={view} setView={setView} />
+                    <Waterfall
+                        trace={trace}
+                        rows={rows}
+                        folded={folded}
+                        view={view}
+                        selected={selected}
+                        matches={text ? find.matches : null}
+                        scrollTo={scrollTo}
+                        onSelect={(row) => setSelected(row === selected ? -1 : row)}
+                        onToggle={(row) => setFolded(toggleFold(folded, row))}
+                    />
+                </div>
+                {selected >= 0 && (
+                    <Detail trace={trace} row={selected} onSelect={select} onClose={() => setSelected(-1)} />
+                )}
+            </div>
+            {isHelpOpen && <KeyHelp onClose={() => setHelpOpen(false)} />}
+        </div>
+    );
+}
+
+const ADDRESS_AFTER_MS = 150; /* browsers refuse a history that changes too often */
+
+function useAddress(trace: Trace, state: { selected: number; text: string; view: View }): void {
+    const { selected, text, view } = state;
+    useEffect(() => {
+        const timer = setTimeout(() => {
+            const params = new URLSearchParams();
+            if (selected >= 0) params.set('span', trace.spans[selected]!.id);
+            if (text) params.set('q', text);
+            if (!isWhole(view, trace.durationNs)) params.set('zoom', formatView(view));
+            const query = params.toString();
+            const to = `${location.pathname}${query ? `?${query}` : ''}`;
+            if (to !== location.pathname + location.search) replace(to);
+        }, ADDRESS_AFTER_MS);
+        return () => clearTimeout(timer);
+    }, [trace, selected, text, view]);
+}

@@ -1,0 +1,88 @@
+/* model.ts - a trace as the page draws it: spans in depth-first order, times from its first start. */
+import { type Instant, addNanos, compareInstants, EPOCH, isEpoch, nanosBetween }
+    from '../format/instant';
+import { STATUS_ERROR, type WireSpan } from '../api/otlp';
+import { buildTree, type Tree } from './tree';
+
+export interface ServiceCount {
+    name: string;
+    spans: number;
+    errors: number;
+}
+
+export interface Trace {
+    traceId: string;
+    start: Instant;
+    durationNs: number;
+    /** by row, as are the arrays below and those of the tree */
+    spans: WireSpan[];
+    startNs: Float64Array;
+    durationsNs: Float64Array;
+    tree: Tree;
+    services: ServiceCount[];
+    errorCount: number;
+}
+
+/** A span that has no end, or one before its start, is drawn as a moment. */
+export function lengthOf(span: WireSpan): number {
+    return Math.max(0, nanosBetween(span.start, span.end));
+}
+
+export function hasBadTimes(span: WireSpan): boolean {
+    return isEpoch(span.end) || isEpoch(span.start) || nanosBetween(span.start, span.end) < 0;
+}
+
+export function buildTrace(traceId: string, arrived: readonly WireSpan[]): Trace {
+    const start = firstStart(arrived);
+    const starts = Float64Array.from(arrived, (span) => Math.max(0, nanosBetween(start, span.start)));
+    const durations = Float64Array.from(arrived, lengthOf);
+    const tree = buildTree({
+        ids: arrived.map((span) => span.id),
+        parentIds: arrived.map((span) => span.parentId),
+        starts,
+        durations,
+    });
+    let durationNs = 0;
+    for (let i = 0; i < arrived.length; i++)
+        durationNs = Math.max(durationNs, starts[i]! + durations[i]!);
+    return {
+        traceId,
+        start,
+        durationNs,
+        spans: Array.from(tree.order, (i) => arrived[i]!),
+        startNs: Float64Array.from(tree.order, (i) => starts[i]!),
+        durationsNs: Float64Array.from(tree.order, (i) => durations[i]!),
+        tree,
+        services: countServices(arrived),
+        errorCount: arrived.reduce((n, span) => n + (span.statusCode === STATUS_ERROR ? 1 : 0), 0),
+    };
+}
+
+/** Spans without any time do not pull the trace back to 1970. */
+function firstStart(spans: readonly WireSpan[]): Instant {
+    let first: Instant | null = null;
+    for (const span of spans)
+        if (!isEpoch(span.start) && (!first || compareInstants(span.start, first) < 0))
+            first = span.start;
+    return first ?? EPOCH;
+}
+
+function countServices(spans: readonly WireSpan[]): ServiceCount[] {
+    const counts = new Map<string, ServiceCount>();
+    for (const span of spans) {
+        const name = span.resource.service;
+        let count = counts.get(name);
+        if (!count) counts.set(name, (count = { name, spans: 0, errors: 0 }));
+        count.spans++;
+        if (span.statusCode === STATUS_ERROR) count.errors++;
+    }
+    return [...counts.values()].sort((a, b) => b.spans - a.spans || (a.name < b.name ? -1 : 1));
+}
+
+export function instantOfRow(trace: Trace, row: number): Instant {
+    return addNanos(trace.start, trace.startNs[row]!);
+}
+
+export function rowOfSpan(trace: Trace, spanId: string): number {
+    return spanId ? trace.spans.findIndex((span) => span.id === spanId) : -1;
+}

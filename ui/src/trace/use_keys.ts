@@ -1,0 +1,118 @@
+/* use_keys.ts - the keyboard. The letters are those of Jaeger's page; arrows fold and walk the tree
+ * as any tree does. Keys typed into a field, or with Ctrl, Alt or Meta, are left alone. */
+import { useEffect, useRef } from 'preact/hooks';
+import {
+    foldAll, foldOneLevel, hasChildren, placeOf, toggleFold, unfoldAll, unfoldOneLevel, type Folds,
+} from './fold';
+import type { Trace } from './model';
+import { panView, wholeView, zoomView, type View } from './view';
+
+export interface KeyTarget {
+    trace: Trace;
+    rows: Int32Array;
+    folded: Folds;
+    selected: number;
+    view: View;
+    select(row: number): void;
+    setFolded(folds: Folds): void;
+    setView(view: View): void;
+    showHelp(): void;
+}
+
+type Action = (t: KeyTarget) => void;
+
+const PAN = 0.1;
+const PAN_FAST = 0.5;
+const ZOOM = 0.6;
+
+const walk = (by: number): Action => (t) => {
+    const place = placeOf(t.rows, t.selected);
+    const next = place < 0 ? 0 : Math.min(Math.max(place + by, 0), t.rows.length - 1);
+    t.select(t.rows[next]!);
+};
+const zoom = (factor: number): Action => (t) =>
+    t.setView(zoomView(t.view, factor, t.trace.durationNs));
+const pan = (share: number): Action => (t) =>
+    t.setView(panView(t.view, share, t.trace.durationNs));
+const scroll = (share: number): Action => () => {
+    const list = document.querySelector('.waterfall');
+    list?.scrollBy({ top: list.clientHeight * share });
+};
+
+const into: Action = (t) => {
+    if (t.selected < 0) return walk(0)(t);
+    if (t.folded[t.selected]) return t.setFolded(toggleFold(t.folded, t.selected));
+    if (hasChildren(t.trace.tree, t.selected)) t.select(t.selected + 1);
+};
+const outOf: Action = (t) => {
+    if (t.selected < 0) return;
+    const { tree } = t.trace;
+    if (!t.folded[t.selected] && hasChildren(tree, t.selected))
+        return t.setFolded(toggleFold(t.folded, t.selected));
+    if (tree.parent[t.selected]! >= 0) t.select(tree.parent[t.selected]!);
+};
+
+interface Key {
+    keys: readonly string[];
+    help: string;
+    act: Action;
+}
+
+export const KEYS: readonly Key[] = [
+    { keys: ['f', 'ArrowDown'], help: 'Next span', act: walk(1) },
+    { keys: ['b', 'ArrowUp'], help: 'Previous span', act: walk(-1) },
+    { keys: ['ArrowRight'], help: 'Unfold, or go to the first child', act: into },
+    { keys: ['ArrowLeft'], help: 'Fold, or go to the parent', act: outOf },
+    { keys: ['Home'], help: 'First span', act: walk(-Infinity) },
+    { keys: ['End'], help: 'Last span', act: walk(Infinity) },
+    { keys: ['['], help: 'Unfold all', act: (t) => t.setFolded(unfoldAll(t.trace.tree)) },
+    { keys: [']'], help: 'Fold all', act: (t) => t.setFolded(foldAll(t.trace.tree)) },
+    { keys: ['o'], help: 'Unfold one level', act: (t) => t.setFolded(unfoldOneLevel(t.trace.tree, t.folded)) },
+    { keys: ['p'], help: 'Fold one level', act: (t) => t.setFolded(foldOneLevel(t.trace.tree, t.folded)) },
+    { keys: ['s'], help: 'Scroll down', act: scroll(0.8) },
+    { keys: ['w'], help: 'Scroll up', act: scroll(-0.8) },
+    { keys: ['+', '='], help: 'Zoom in', act: zoom(ZOOM) },
+    { keys: ['-'], help: 'Zoom out', act: zoom(1 / ZOOM) },
+    { keys: ['0'], help: 'Whole trace', act: (t) => t.setView(wholeView(t.trace.durationNs)) },
+    { keys: ['a'], help: 'Pan left; with Shift, further', act: pan(-PAN) },
+    { keys: ['A'], help: '', act: pan(-PAN_FAST) },
+    { keys: ['d'], help: 'Pan right; with Shift, further', act: pan(PAN) },
+    { keys: ['D'], help: '', act: pan(PAN_FAST) },
+    { keys: ['/', 'Ctrl+b'], help: 'Find', act: focusFind },
+    { keys: ['Escape'], help: 'Close the detail', act: (t) => t.select(-1) },
+    { keys: ['?'], help: 'This list', act: (t) => t.showHelp() },
+];
+
+export function focusFind(): void {
+    const box = document.querySelector<HTMLInputElement>('#find-box');
+    box?.focus();
+    box?.select();
+}
+
+export function actionFor(event: KeyboardEvent): Action | undefined {
+    const isCtrl = event.ctrlKey || event.metaKey;
+    const name = isCtrl ? `Ctrl+${event.key}` : event.key;
+    if (event.altKey) return undefined;
+    if (!isCtrl && isTyping(event.target)) return undefined;
+    return KEYS.find((key) => key.keys.includes(name))?.act;
+}
+
+function isTyping(target: EventTarget | null): boolean {
+    if (!(target instanceof HTMLElement)) return false;
+    return /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.closest('dialog') !== null;
+}
+
+export function useKeys(target: KeyTarget): void {
+    const latest = useRef(target);
+    latest.current = target;
+    useEffect(() => {
+        const onKey = (event: KeyboardEvent) => {
+            const act = actionFor(event);
+            if (!act) return;
+            event.preventDefault();
+            act(latest.current);
+        };
+        addEventListener('keydown', onKey);
+        return () => removeEventListener('keydown', onKey);
+    }, []);
+}
