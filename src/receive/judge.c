@@ -1,0 +1,141 @@
+/* judge.c - what a request's head alone decides: path, method, type, coding, origin, size.
+ *
+ * Refusing here costs no byte of the body. Each refusal says what came and what was wanted, in
+ * words that fit on one line of a sender's log.
+ *
+ * Not here: what is in the body (receive.c), how an answer looks (answer.c).
+ */
+#include "receive/receive_int.h"
+
+#include "base/diag.h"
+#include "http/grpc.h"
+
+static const kis_str http_path = KIS_STR_INIT("/v1/traces");
+static const kis_str grpc_path =
+    KIS_STR_INIT("/opentelemetry.proto.collector.trace.v1.TraceService/Export");
+
+#define CODINGS "gzip, zstd, deflate, identity"
+
+/* "application/json; charset=utf-8" -> "application/json" */
+static kis_str media_type(kis_str content_type)
+{
+    return kis_str_trim(kis_str_cut(&content_type, ';'));
+}
+
+static bool refuse_head(kis_refusal *refusal, int http, int grpc, kis_str message)
+{
+    *refusal = (kis_refusal){ .http_status = http, .grpc_status = grpc, .message = message };
+    return false;
+}
+
+/* A page may send when its origin is named in the options, or when it is served from this very
+ * machine. */
+bool kis_receive_is_origin_allowed(const kis_receiver *r, kis_str origin)
+{
+    static const kis_str local[] = {
+        KIS_STR_INIT("http://localhost"),  KIS_STR_INIT("http://127.0.0.1"),
+        KIS_STR_INIT("http://[::1]"),      KIS_STR_INIT("https://localhost"),
+        KIS_STR_INIT("https://127.0.0.1"), KIS_STR_INIT("https://[::1]")
+    };
+    for (size_t i = 0; i < KIS_COUNT_OF(local); i++) {
+        kis_str rest = kis_str_slice(origin, local[i].len, SIZE_MAX);
+        if (kis_str_starts(origin, local[i]) && (rest.len == 0 || rest.ptr[0] == ':'))
+            return true;
+    }
+    for (size_t i = 0; i < r->options.allowed_origin_count; i++) {
+        kis_str allowed = r->options.allowed_origins[i];
+        size_t star = kis_str_find(allowed, KIS_STR("*"));
+        if (star == KIS_STR_NPOS
+                ? kis_str_eq(allowed, origin)
+                : origin.len >= allowed.len - 1 &&
+                      kis_str_starts(origin, kis_str_slice(allowed, 0, star)) &&
+                      kis_str_ends(origin, kis_str_slice(allowed, star + 1, SIZE_MAX)))
+            return true;
+    }
+    return false;
+}
+
+static bool judge_grpc(const kis_request_head *head, kis_request_form *form, kis_refusal *refusal)
+{
+    kis_str type = media_type(kis_request_header(head, "content-type"));
+    kis_str coding = kis_request_header(head, "grpc-encoding");
+
+    if (!head->is_http2)
+        return refuse_head(refusal, 415, KIS_GRPC_INTERNAL,
+                           KIS_STR("gRPC needs HTTP/2, and this request came over HTTP/1.1"));
+    if (!kis_str_eq(head->path, grpc_path))
+        return refuse_head(refusal, 404, KIS_GRPC_UNIMPLEMENTED,
+                           KIS_STR("unknown method: this server takes "
+                                   "opentelemetry.proto.collector.trace.v1.TraceService/Export"));
+    if (!kis_str_eq_nocase(type, KIS_STR("application/grpc")) &&
+        !kis_str_eq_nocase(type, KIS_STR("application/grpc+proto")))
+        return refuse_head(refusal, 415, KIS_GRPC_UNIMPLEMENTED,
+                           KIS_STR("content-type: want application/grpc"));
+    if (!kis_coding_parse(coding, &form->coding)) {
+        refuse_head(refusal, 415, KIS_GRPC_UNIMPLEMENTED, KIS_STR("grpc-encoding: want " CODINGS));
+        refusal->accept_encoding = CODINGS;
+        return false;
+    }
+    return true;
+}
+
+static bool judge_http(const kis_request_head *head, kis_request_form *form, kis_refusal *refusal)
+{
+    kis_str type = media_type(kis_request_header(head, "content-type"));
+
+    /* the type first: a refusal is answered in the request's own encoding */
+    form->is_json = kis_str_eq_nocase(type, KIS_STR("application/json"));
+    if (!kis_str_eq(head->path, http_path)) {
+        bool is_other_signal = kis_str_eq(head->path, KIS_STR("/v1/metrics")) ||
+                               kis_str_eq(head->path, KIS_STR("/v1/logs"));
+        return refuse_head(
+            refusal, 404, KIS_GRPC_NOT_FOUND,
+            is_other_signal
+                ? KIS_STR("this server keeps traces only: metrics and logs have no place here")
+                : KIS_STR("unknown path: POST traces to /v1/traces"));
+    }
+    if (!kis_str_eq(head->method, KIS_STR("POST"))) {
+        refuse_head(refusal, 405, KIS_GRPC_UNIMPLEMENTED, KIS_STR("method: want POST"));
+        refusal->allow = "POST";
+        return false;
+    }
+    if (!form->is_json && !kis_str_eq_nocase(type, KIS_STR("application/x-protobuf")))
+        return refuse_head(
+            refusal, 415, KIS_GRPC_INVALID_ARGUMENT,
+            KIS_STR("content-type: want application/x-protobuf or application/json"));
+    if (!kis_coding_parse(kis_request_header(head, "content-encoding"), &form->coding)) {
+        refuse_head(refusal, 415, KIS_GRPC_UNIMPLEMENTED,
+                    KIS_STR("content-encoding: want one of " CODINGS));
+        refusal->accept_encoding = CODINGS;
+        return false;
+    }
+    return true;
+}
+
+bool kis_receive_judge_head(const kis_receiver *r, const kis_request_head *head,
+                            kis_request_form *form, kis_refusal *refusal)
+{
+    *form = (kis_request_form){ 0 };
+    form->is_grpc =
+        kis_str_starts(kis_request_header(head, "content-type"), KIS_STR("application/grpc"));
+    kis_str origin = kis_request_header(head, "origin");
+    if (origin.len > 0) {
+        if (!kis_receive_is_origin_allowed(r, origin))
+            return refuse_head(
+                refusal, 403, KIS_GRPC_PERMISSION_DENIED,
+                KIS_STR("origin: pages of this origin may not send here; allow it with "
+                        "--allow-origin"));
+        form->origin = origin;
+    }
+    bool passed = form->is_grpc ? judge_grpc(head, form, refusal) : judge_http(head, form, refusal);
+    if (!passed)
+        return false;
+    if (kis_request_header(head, "idempotency-key").len > KIS_IDEMPOTENCY_KEY_BYTES_MAX)
+        return refuse_head(refusal, 400, KIS_GRPC_INVALID_ARGUMENT,
+                           KIS_STR("idempotency-key: want at most 64 bytes"));
+    if (head->content_length != UINT64_MAX && head->content_length > r->options.max_request_bytes)
+        return refuse_head(refusal, 413, KIS_GRPC_RESOURCE_EXHAUSTED,
+                           KIS_STR("the request is larger than this server takes "
+                                   "(--max-request-bytes): send smaller batches"));
+    return true;
+}
