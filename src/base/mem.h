@@ -7,21 +7,12 @@
 #ifndef KIS_BASE_MEM_H
 #define KIS_BASE_MEM_H
 
-#include <kiseki/base.h>
+#include <kiseki/alloc.h> /* kis_alloc: gives and takes back memory */
 
 void *memcpy(void *restrict to, const void *restrict from, size_t size);
 void *memmove(void *to, const void *from, size_t size);
 void *memset(void *to, int byte, size_t size);
 int memcmp(const void *a, const void *b, size_t size);
-
-/** Gives and takes back memory. `take` answers NULL when there is none. Thread safety is the
- * giver's. */
-typedef struct kis_alloc {
-    void *(*take)(void *user, size_t size); /* aligned to 16 bytes, not zeroed */
-    void (*give_back)(void *user, void *ptr,
-                      size_t size); /* the size that was taken; NULL is fine */
-    void *user;
-} kis_alloc;
 
 #define KIS_COUNT_OF(array)              (sizeof(array) / sizeof((array)[0]))
 #define KIS_MIN(a, b)                    ((a) < (b) ? (a) : (b))

@@ -1,0 +1,160 @@
+/* attr.h - attributes: a key and a typed value, made in place and borrowed for one call.
+ *
+ *     kis_span_set(span, KIS_KV("http.request.method", "GET"), KIS_KV("retries", 3), KIS_BOOL("cache.hit", hit));
+ *
+ * KIS_KV chooses the type by the value's C type:
+ *
+ *     char * (NULL: null), kis_str    text            any integer   64-bit integer (an unsigned one above INT64_MAX becomes INT64_MAX)
+ *     float, double                   double          kis_bytes     bytes
+ *     bool                            bool, but only for what *is* a bool: in C11 `false`, `!b` and `n > 2` are ints. Use KIS_BOOL.
+ *
+ * Keys are C text, not empty, case-sensitive and unique in one set: the last value of a key wins. The empty text, zero and the empty array are
+ * values and are kept; an attribute with an empty key is dropped and counted. Text is UTF-8: what is not becomes U+FFFD.
+ * A kis_attr borrows all it points to; every function that takes one copies before it returns.
+ *
+ * Nothing here allocates. Any thread. Source: OpenTelemetry specification, common/README.md (attributes, AnyValue).
+ */
+#ifndef KISEKI_ATTR_H
+#define KISEKI_ATTR_H
+
+#include <kiseki/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum kis_attr_type {
+    KIS_ATTR_NULL = 0, /* a key without a value; allowed, but most back ends show nothing */
+    KIS_ATTR_TEXT,
+    KIS_ATTR_BOOL,
+    KIS_ATTR_INT,
+    KIS_ATTR_DOUBLE,
+    KIS_ATTR_BYTES,
+    KIS_ATTR_TEXTS,   /* arrays of one type: `items` points to `count` of char const *, bool, int64_t, double */
+    KIS_ATTR_BOOLS,
+    KIS_ATTR_INTS,
+    KIS_ATTR_DOUBLES,
+    KIS_ATTR_LIST,    /* array of any values: `items` points to `count` kis_attr, whose keys are not looked at */
+    KIS_ATTR_MAP,     /* `items` points to `count` kis_attr */
+} kis_attr_type;
+
+typedef struct kis_attr {
+    const char *key;
+    uint32_t key_len;
+    uint32_t type; /* kis_attr_type */
+    union {
+        int64_t integer;
+        double number;
+        bool boolean;
+        const void *items; /* text, bytes, or the items of an array, list or map */
+    } value;
+    size_t count; /* bytes of a text, items of an array, list or map */
+} kis_attr;
+
+/** Borrowed attributes, in order. All zeros is none. */
+typedef struct kis_attr_list {
+    const kis_attr *at;
+    size_t count;
+} kis_attr_list;
+
+#if defined(__GNUC__)
+#define KIS_TEXT_LEN_(text) __builtin_strlen(text) /* a constant for a literal */
+#else
+static inline size_t kis_text_len_(const char *text)
+{
+    size_t len = 0;
+    while (text[len])
+        len++;
+    return len;
+}
+#define KIS_TEXT_LEN_(text) kis_text_len_(text)
+#endif
+
+static inline kis_attr kis_attr_items_(const char *key, kis_attr_type type, const void *items, size_t count)
+{
+    kis_attr attr;
+    attr.key = key;
+    attr.key_len = (uint32_t)KIS_TEXT_LEN_(key);
+    attr.type = (uint32_t)type;
+    attr.value.items = items;
+    attr.count = count;
+    return attr;
+}
+
+/* What the macros below choose from; they can be called by name as well. */
+static inline kis_attr kis_attr_null(const char *key) { return kis_attr_items_(key, KIS_ATTR_NULL, NULL, 0); }
+static inline kis_attr kis_attr_text(const char *key, const char *value)
+{
+    return value ? kis_attr_items_(key, KIS_ATTR_TEXT, value, KIS_TEXT_LEN_(value)) : kis_attr_null(key);
+}
+static inline kis_attr kis_attr_str(const char *key, kis_str value) { return kis_attr_items_(key, KIS_ATTR_TEXT, value.ptr, value.len); }
+static inline kis_attr kis_attr_bytes(const char *key, kis_bytes value) { return kis_attr_items_(key, KIS_ATTR_BYTES, value.ptr, value.len); }
+static inline kis_attr kis_attr_bool(const char *key, bool value)
+{
+    kis_attr attr = kis_attr_items_(key, KIS_ATTR_BOOL, NULL, 0);
+    attr.value.boolean = value;
+    return attr;
+}
+static inline kis_attr kis_attr_int(const char *key, int64_t value)
+{
+    kis_attr attr = kis_attr_items_(key, KIS_ATTR_INT, NULL, 0);
+    attr.value.integer = value;
+    return attr;
+}
+static inline kis_attr kis_attr_uint(const char *key, uint64_t value)
+{
+    return kis_attr_int(key, value > (uint64_t)INT64_MAX ? INT64_MAX : (int64_t)value);
+}
+static inline kis_attr kis_attr_double(const char *key, double value)
+{
+    kis_attr attr = kis_attr_items_(key, KIS_ATTR_DOUBLE, NULL, 0);
+    attr.value.number = value;
+    return attr;
+}
+static inline kis_attr kis_attr_texts(const char *key, const char *const *items, size_t count) { return kis_attr_items_(key, KIS_ATTR_TEXTS, items, count); }
+static inline kis_attr kis_attr_bools(const char *key, const bool *items, size_t count) { return kis_attr_items_(key, KIS_ATTR_BOOLS, items, count); }
+static inline kis_attr kis_attr_ints(const char *key, const int64_t *items, size_t count) { return kis_attr_items_(key, KIS_ATTR_INTS, items, count); }
+static inline kis_attr kis_attr_doubles(const char *key, const double *items, size_t count) { return kis_attr_items_(key, KIS_ATTR_DOUBLES, items, count); }
+static inline kis_attr kis_attr_list_of(const char *key, kis_attr_list items) { return kis_attr_items_(key, KIS_ATTR_LIST, items.at, items.count); }
+static inline kis_attr kis_attr_map(const char *key, kis_attr_list items) { return kis_attr_items_(key, KIS_ATTR_MAP, items.at, items.count); }
+
+#ifndef __cplusplus
+
+/** One attribute whose type is that of the C value. An array or a map: the macros below. */
+#define KIS_KV(key, value)                                                                         \
+    _Generic((value),                                                                              \
+        char *: kis_attr_text, const char *: kis_attr_text, kis_str: kis_attr_str, kis_bytes: kis_attr_bytes, \
+        bool: kis_attr_bool, float: kis_attr_double, double: kis_attr_double,                      \
+        char: kis_attr_int, signed char: kis_attr_int, unsigned char: kis_attr_int,                \
+        short: kis_attr_int, unsigned short: kis_attr_int, int: kis_attr_int, unsigned: kis_attr_int, \
+        long: kis_attr_int, long long: kis_attr_int,                                               \
+        unsigned long: kis_attr_uint, unsigned long long: kis_attr_uint)((key), (value))
+
+/** A bool, whatever the C type of the condition. */
+#define KIS_BOOL(key, value) kis_attr_bool((key), (value) ? true : false)
+/** Bytes from a pointer and a length. */
+#define KIS_BYTES(key, ptr_, len_) kis_attr_items_((key), KIS_ATTR_BYTES, (ptr_), (len_))
+/** The null value. */
+#define KIS_NULL(key) kis_attr_null(key)
+
+/* Arrays of one type from their items: KIS_TEXTS("hosts", "a", "b"), KIS_INTS("sizes", 1, 2, 3). At least one item; for none or for
+ * an array at hand use kis_attr_texts(key, items, count) and its like. */
+#define KIS_TEXTS(key, ...) kis_attr_texts((key), (const char *const[]){ __VA_ARGS__ }, sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
+#define KIS_INTS(key, ...) kis_attr_ints((key), (const int64_t[]){ __VA_ARGS__ }, sizeof((const int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t))
+#define KIS_DOUBLES(key, ...) kis_attr_doubles((key), (const double[]){ __VA_ARGS__ }, sizeof((const double[]){ __VA_ARGS__ }) / sizeof(double))
+#define KIS_BOOLS(key, ...) kis_attr_bools((key), (const bool[]){ __VA_ARGS__ }, sizeof((const bool[]){ __VA_ARGS__ }) / sizeof(bool))
+
+/** A map, and an array of mixed values: KIS_MAP("user", KIS_KV("id", 7), KIS_KV("name", n)). Nested to 64 levels; deeper is empty. */
+#define KIS_MAP(key, ...) kis_attr_map((key), KIS_ATTRS(__VA_ARGS__))
+#define KIS_LIST(key, ...) kis_attr_list_of((key), KIS_ATTRS(__VA_ARGS__))
+
+/** Several attributes as one argument. It lives until the end of the enclosing block. */
+#define KIS_ATTRS(...)                                                                             \
+    ((kis_attr_list){ (const kis_attr[]){ __VA_ARGS__ }, sizeof((const kis_attr[]){ __VA_ARGS__ }) / sizeof(kis_attr) })
+
+#endif /* __cplusplus */
+
+#ifdef __cplusplus
+}
+#endif
+#endif
