@@ -1,7 +1,8 @@
 /* mem.h - the only door to malloc.
  *
- * kis_mem is the allocator of the process. Large pieces (64 KiB and more: bodies, arena blocks, inflate buffers) are kept in a bounded cache by
- * power-of-two class when given back, so that a server under load neither maps nor unmaps memory for each request.
+ * kis_mem is the allocator of the process. Large pieces (64 KiB and more: bodies, arena blocks,
+ * inflate buffers) are kept in a bounded cache by power-of-two class when given back, so that a
+ * server under load neither maps nor unmaps memory for each request.
  */
 #ifndef KIS_OS_MEM_H
 #define KIS_OS_MEM_H

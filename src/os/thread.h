@@ -47,7 +47,8 @@ void kis_cond_signal(kis_cond *cond);
 void kis_cond_broadcast(kis_cond *cond);
 
 /** Starts a thread that blocks every signal; `name` (15 characters) is what ps and gdb show. */
-kis_err kis_thread_start(kis_thread *thread, const char *name, void (*run)(void *user), void *user, kis_diag *diag) KIS_CHECKED;
+kis_err kis_thread_start(kis_thread *thread, const char *name, void (*run)(void *user), void *user,
+                         kis_diag *diag) KIS_CHECKED;
 void kis_thread_join(kis_thread *thread); /* fine on zeros */
 unsigned kis_cpu_count(void);             /* that this process may use */
 
