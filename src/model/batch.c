@@ -14,7 +14,7 @@ kis_batch *kis_batch_new(const kis_alloc *alloc, size_t max_bytes)
 static void give_body_back(kis_batch *batch)
 {
     if (batch->body_alloc)
-        batch->body_alloc->give_back(batch->body_alloc->user, (void *)batch->body.ptr, batch->body_cap);
+        batch->body_alloc->give_back(batch->body_alloc->user, batch->body_memory, batch->body_cap);
     batch->body_alloc = NULL;
 }
 
@@ -22,6 +22,7 @@ void kis_batch_adopt_body(kis_batch *batch, uint8_t *ptr, size_t len, size_t cap
 {
     give_body_back(batch);
     batch->body = (kis_bytes){ ptr, len };
+    batch->body_memory = ptr;
     batch->body_cap = cap;
     batch->body_alloc = alloc;
 }

@@ -29,7 +29,8 @@ typedef struct kis_origin {
 typedef struct kis_batch {
     _Atomic uint32_t refs;
     kis_arena arena;
-    kis_bytes body;              /* adopted; given back to body_alloc */
+    kis_bytes body;              /* the request; may be a part of body_memory (behind a frame) */
+    uint8_t *body_memory;        /* adopted; given back to body_alloc */
     size_t body_cap;
     const kis_alloc *body_alloc; /* NULL: borrowed for ever (tests, static data) */
     kis_budget *budget;          /* NULL: not charged */
