@@ -44,12 +44,13 @@ def until(look, seconds=10.0, why="the condition"):
 
 
 class Server:
-    """`options` are further command line arguments; listeners={"query": "127.0.0.1:1234"} moves or (None) leaves out one."""
+    """`options` are further command line arguments; listeners={"query": "127.0.0.1:1234"} moves or (None) leaves out one;
+    keep_data=False gives it no --data."""
 
-    def __init__(self, data, *options, listeners=None, env=None, wrapper=(), user=None):
+    def __init__(self, data, *options, listeners=None, env=None, wrapper=(), user=None, keep_data=True):
         self.data = pathlib.Path(data)
         addresses = {**LISTENERS, **(listeners or {})}
-        self.command = [*wrapper, str(PROGRAM), "serve", "--data", str(data)]
+        self.command = [*wrapper, str(PROGRAM), "serve", *(["--data", str(data)] if keep_data else [])]
         for name, address in addresses.items():
             if address is not None:
                 self.command += [f"--{name}", address]

@@ -1,0 +1,428 @@
+"""What the store must do when its disk fails, is full, is damaged or is not its own: rows 55 to 64.
+
+The disk fails through faults.c, loaded before the server; damage is done to the files themselves. The one
+question behind every test: is each acknowledged span there, or is it said which are not?
+"""
+
+import os
+import random
+import shutil
+import subprocess
+import time
+import urllib.request
+
+import pytest
+
+import jaeger
+from conftest import FULL
+from jaeger import v3_trace
+from load import SPANS, Load, missing, one_request
+from otlp import Grpc, Http, failure, new_trace_id, post, request, retry_delay, span, success
+from server import PROGRAM, ROOT, Server, StartFailed, until
+
+UNAVAILABLE = 14
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="session")
+def faults_library():
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if not compiler:
+        pytest.skip("no C compiler for faults.c")
+    out = ROOT / "build" / "e2e-faults.so"
+    subprocess.run([compiler, "-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", str(out),
+                    str(ROOT / "tests" / "e2e" / "faults.c"), "-ldl"], check=True)
+    return out
+
+
+class Faults:
+    """The file that faults.c reads: `begin("write ENOSPC 1")`, `end()`."""
+
+    def __init__(self, folder, library):
+        self.path = folder / "faults"
+        self.env = {"LD_PRELOAD": str(library), "KIS_FAULTS": str(self.path)}
+
+    def begin(self, line):
+        self.path.with_suffix(".new").write_text(line)
+        self.path.with_suffix(".new").rename(self.path)
+
+    def end(self):
+        self.path.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def faults(data, faults_library):
+    data.parent.mkdir(exist_ok=True)
+    return Faults(data.parent, faults_library)
+
+
+def send(connection):
+    """(status, trace id) of one request."""
+    trace_id = new_trace_id()
+    return connection.post(one_request(trace_id)), trace_id.hex()
+
+
+def stored_after_restart(server, own_server, acknowledged):
+    """Kills the server as rudely as can be and looks for what it had acknowledged."""
+    server.kill()
+    again = own_server()
+    assert missing(again, acknowledged) == []
+    return again
+
+
+def metric(server, name):
+    with urllib.request.urlopen(server.metrics, timeout=10) as answer:
+        rows = [line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if line.startswith(name)]
+    return sum(float(value) for _, value in rows)
+
+
+# -- 55: no room -------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("fault", ["write ENOSPC 1", "write ENOSPC 3", "disk FULL 1"])
+def test_row55_a_full_disk_is_said_so_that_senders_retry_and_heals_by_itself(own_server, faults, fault):
+    server = own_server(env=faults.env)
+    acknowledged = []
+    with Http(server.http) as connection, Grpc(server.grpc) as channel:
+        for _ in range(10):
+            answer, trace_id = send(connection)
+            success(answer)
+            acknowledged.append(trace_id)
+        faults.begin(fault)
+
+        def refused():
+            answer, trace_id = send(connection)
+            if answer.status == 200:
+                acknowledged.append(trace_id)
+                return None
+            return answer
+        answer = until(refused, 30, "a refusal")
+        status = failure(answer, 503)
+        assert answer.headers.get("Retry-After"), "no word on when to try again"
+        assert status.message
+
+        def refused_grpc():
+            trace_id = new_trace_id()
+            reply = channel.export(one_request(trace_id))
+            if reply.code == 0:
+                acknowledged.append(trace_id.hex())
+            return reply if reply.code else None
+        reply = until(refused_grpc, 30, "a refusal over gRPC")
+        assert reply.code == UNAVAILABLE, reply
+        assert retry_delay(reply.details) is not None, "UNAVAILABLE without RetryInfo"
+        assert missing(server, acknowledged) == [], "what was acknowledged can be read while the disk is full"
+        assert jaeger.get(server.query, "/api/services").status == 200
+        faults.end()
+
+        def taken():
+            answer, trace_id = send(connection)
+            if answer.status == 200:
+                acknowledged.append(trace_id)
+            return answer.status == 200
+        until(taken, 30, "taking spans again without a restart")
+    stored_after_restart(server, own_server, acknowledged).stop()
+
+
+def test_row55_a_disk_that_is_full_now_and_then_under_load_loses_nothing(own_server, faults):
+    server = own_server(env=faults.env)
+    load = Load(server)
+    for number in range(20 if not FULL else 200):
+        faults.begin(f"write ENOSPC {number % 7 + 1}")
+        time.sleep(0.05)
+        faults.end()
+        time.sleep(0.05)
+    until(lambda: load.answers.get(200, 0) > 50, 30)
+    acknowledged = load.stop()
+    assert load.answers.get(503), f"the faults never showed: {load.answers}"
+    assert set(load.answers) <= {200, 503}, load.answers
+    stored_after_restart(server, own_server, acknowledged).stop()
+
+
+# -- 56: fsync fails ---------------------------------------------------------------------------------
+
+def test_row56_nothing_is_acknowledged_that_could_not_be_synced(own_server, faults):
+    server = own_server(env=faults.env)
+    acknowledged = []
+    with Http(server.http) as connection:
+        for _ in range(5):
+            answer, trace_id = send(connection)
+            success(answer)
+            acknowledged.append(trace_id)
+        faults.begin("sync EIO 1")
+        for _ in range(5):
+            answer, _ = send(connection)
+            assert answer.status in (500, 503), "acknowledged although fdatasync failed"
+        faults.end()
+
+        def taken():
+            answer, trace_id = send(connection)
+            if answer.status == 200:
+                acknowledged.append(trace_id)
+            return answer.status == 200
+        until(taken, 30, "taking spans again, in another file")
+        for _ in range(5):
+            taken()
+    assert "sync" in server.stderr.lower(), "the alarm: an operator has to hear of it"
+    stored_after_restart(server, own_server, acknowledged).stop()
+
+
+def test_row56_a_disk_that_fails_to_sync_now_and_then_under_load_loses_nothing(own_server, faults):
+    server = own_server(env=faults.env)
+    load = Load(server)
+    for number in range(20 if not FULL else 200):
+        faults.begin(f"sync EIO {number % 5 + 1}")
+        time.sleep(0.05)
+        faults.end()
+        time.sleep(0.05)
+    until(lambda: load.answers.get(200, 0) > 50, 60)
+    acknowledged = load.stop()
+    stored_after_restart(server, own_server, acknowledged).stop()
+
+
+# -- 57: writes fail, are short, are interrupted -----------------------------------------------------
+
+@pytest.mark.parametrize("fault", ["write SHORT 1", "write SHORT 2", "write EINTR 2"])
+def test_row57_short_and_interrupted_writes_are_carried_on(own_server, faults, fault):
+    faults.begin(fault)
+    server = own_server(env=faults.env)
+    load = Load(server)
+    until(lambda: len(load.acknowledged) > 50, 60)
+    acknowledged = load.stop()
+    assert set(load.answers) == {200}, load.answers
+    faults.end()
+    stored_after_restart(server, own_server, acknowledged).stop()
+
+
+def test_row57_failing_writes_are_refused_and_heal(own_server, faults):
+    server = own_server(env=faults.env)
+    acknowledged = []
+    with Http(server.http) as connection:
+        for fault in ("write EIO 1", "write EIO 2", "write EIO 5"):
+            faults.begin(fault)
+            for _ in range(10):
+                answer, trace_id = send(connection)
+                assert answer.status in (200, 500, 503), answer
+                if answer.status == 200:
+                    acknowledged.append(trace_id)
+            faults.end()
+
+            def taken():
+                answer, trace_id = send(connection)
+                if answer.status == 200:
+                    acknowledged.append(trace_id)
+                return answer.status == 200
+            until(taken, 30, "taking spans again")
+    stored_after_restart(server, own_server, acknowledged).stop()
+
+
+# -- 59, 60, 61: damage ------------------------------------------------------------------------------
+
+def files(data, *suffixes):
+    """The store's files with these suffixes, oldest first."""
+    found = [path for path in data.rglob("*") if path.is_file() and (not suffixes or path.suffix in suffixes)]
+    return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name))
+
+
+def fill(server, until_done, padding=4000, seconds=60):
+    """Sends large requests until `until_done()`; the acknowledged trace ids in their order."""
+    out = []
+    deadline = time.monotonic() + seconds
+    with Http(server.http) as connection:
+        while not until_done():
+            assert time.monotonic() < deadline, "no segment was written"
+            trace_id = new_trace_id()
+            success(connection.post(one_request(trace_id, padding)))
+            out.append(trace_id.hex())
+    return out
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """A stopped store with at least one segment and a log, made once: (folder, trace ids)."""
+    folder = tmp_path_factory.mktemp("filled")
+    with Server(folder / "data") as server:
+        ids = fill(server, lambda: files(server.data, ".seg"))
+        ids += fill(server, iter([False] * 20 + [True]).__next__)
+    return folder / "data", ids
+
+
+@pytest.fixture
+def copy(filled, data):
+    """The filled store, once more, for a test to harm."""
+    source, ids = filled
+    shutil.copytree(source, data)
+    return ids
+
+
+def test_the_filled_store_is_whole(own_server, copy, data):
+    server = own_server()
+    assert missing(server, copy) == []
+    server.stop()
+    done = check(data)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def check(data):
+    return subprocess.run([str(PROGRAM), "check", "--data", str(data)], capture_output=True, text=True, timeout=120)
+
+
+def log_with_records(data):
+    """The newest log file that is not all zeros, and where its last written byte is."""
+    for path in reversed(files(data, ".wal")):
+        content = path.read_bytes().rstrip(b"\0")
+        if len(content) > 100:
+            return path, len(content)
+    raise AssertionError(f"no log with records among {files(data)}")
+
+
+@pytest.mark.parametrize("harm", ["cut", "garbage", "zeros", "half a sector"])
+def test_row59_a_torn_end_of_the_log_costs_only_what_was_torn(own_server, copy, data, harm):
+    path, end = log_with_records(data)
+    with path.open("r+b") as file:
+        if harm == "cut":
+            file.truncate(end - 100)
+        elif harm == "half a sector":
+            file.seek(end - 256)
+            file.write(bytes(256))
+        else:  # behind the last record: what a power cut leaves of one that was not finished
+            file.seek(end)
+            file.write(os.urandom(3000) if harm == "garbage" else bytes(3000))
+    server = own_server()
+    lost = [trace_id for trace_id, _ in missing(server, copy)]
+    allowed = copy[-1:] if harm in ("cut", "half a sector") else []
+    assert lost == [trace_id for trace_id in allowed if trace_id in lost], f"{len(lost)} traces are gone"
+    trace_id = new_trace_id()
+    success(post(server.http, one_request(trace_id)))
+    again = stored_after_restart(server, own_server, [trace_id.hex()])
+    assert len(missing(again, copy)) == len(lost)
+    again.stop()
+
+
+@pytest.mark.parametrize("where", [0.05, 0.3, 0.6, 0.9, 0.999])
+def test_row60_a_flipped_bit_in_a_segment_is_found_counted_and_costs_its_block(own_server, copy, data, where):
+    segment = files(data, ".seg")[0]
+    content = bytearray(segment.read_bytes())
+    content[int(len(content) * where)] ^= 0x10
+    segment.write_bytes(content)
+    done = check(data)
+    assert done.returncode == 1 and segment.name in done.stdout + done.stderr, (done.returncode, done.stdout, done.stderr)
+    server = own_server()
+    lost = missing(server, copy)
+    assert all(found is None or found < SPANS for _, found in lost)
+    assert len(lost) < len(copy), "everything is gone for one bit"
+    for query in ({"service": "load"}, {"service": "load", "tags": '{"padding":"x"}'}):
+        jaeger.v1_search(server, **query, limit=50)
+    if lost:
+        assert metric(server, "kiseki_store_damaged_blocks") > 0 or segment.name in server.stderr, "the loss is silent"
+    success(post(server.http, request([span()]).SerializeToString()))
+    server.stop()
+
+
+def test_row60_flipped_bits_anywhere_never_end_the_process(own_server, copy, data):
+    chance = random.Random(7)
+    for number in range(10 if not FULL else 100):
+        victim = chance.choice([path for path in files(data) if path.stat().st_size > 0])
+        content = bytearray(victim.read_bytes())
+        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        victim.write_bytes(content)
+        try:
+            server = Server(data).start()
+        except StartFailed as refused:
+            assert str(refused).startswith("exit 1: "), f"round {number}, {victim.name}: {refused}"
+            content = bytearray(victim.read_bytes())  # a refusal leaves the files alone: give up on this one
+            shutil.rmtree(data)
+            return
+        missing(server, copy[:20] + copy[-20:])
+        jaeger.v1_search(server, service="load", limit=20)
+        server.stop()
+
+
+@pytest.mark.parametrize("harm", ["deleted", "cut to nothing", "cut in half"])
+def test_row61_segments_that_vanish_under_a_running_server(own_server, copy, data, harm):
+    server = own_server()
+    assert missing(server, copy[:3]) == []
+    for segment in files(data, ".seg"):
+        if harm == "deleted":
+            segment.unlink()
+        else:
+            os.truncate(segment, 0 if harm == "cut to nothing" else segment.stat().st_size // 2)
+    for trace_id in copy[::50]:
+        answer = jaeger.get(server.query, f"/api/v3/traces/{trace_id}")
+        assert answer.status in (200, 404, 500), answer
+    jaeger.get(server.query, "/api/traces", service="load", limit=100)
+    trace_id = new_trace_id()
+    success(post(server.http, one_request(trace_id)))
+    assert missing(server, [trace_id.hex()]) == []
+    assert server.alive()
+    server.stop()
+
+
+# -- 62, 64: directories that are not ours -----------------------------------------------------------
+
+def refused(data, **more):
+    with pytest.raises(StartFailed) as caught:
+        Server(data, **more).start()
+    said = str(caught.value)
+    assert said.startswith("exit 1: "), said
+    assert len(said.splitlines()) == 1, f"one plain sentence: {said}"
+    return said
+
+
+def test_row62_a_file_where_the_directory_should_be(data):
+    data.parent.mkdir(exist_ok=True)
+    data.write_text("I am a file")
+    assert str(data) in refused(data)
+    assert data.read_text() == "I am a file"
+
+
+def test_row62_a_directory_of_somebody_else(data):
+    if os.getuid() != 0:
+        pytest.skip("only root can start the server as another user")
+    data.mkdir(parents=True)
+    data.chmod(0o755)
+    os.chmod(data.parent, 0o755)
+    assert str(data) in refused(data, user="nobody")
+
+
+def test_row62_a_parent_that_cannot_be_written(data):
+    if os.getuid() != 0:
+        pytest.skip("only root can start the server as another user")
+    data.parent.mkdir(exist_ok=True)
+    os.chmod(data.parent, 0o755)
+    assert str(data) in refused(data / "deeper", user="nobody")
+
+
+def test_row62_no_room_at_all_at_the_start(data, faults):
+    faults.begin("write ENOSPC 1")
+    assert "space" in refused(data, env=faults.env).lower()
+
+
+def test_row64_a_newer_versions_directory_is_refused_untouched(copy, data, filled):
+    """Every file that names the version gets a higher one, its checksum aside: nothing may be written."""
+    marker = next((path for path in files(data) if path.name.upper().startswith("VERSION")), None)
+    if marker:
+        marker.write_text("".join("9" if letter.isdigit() else letter for letter in marker.read_text()))
+    else:
+        for path in files(data, ".seg", ".wal"):
+            content = bytearray(path.read_bytes())
+            content[version_offset(content)] = 99
+            path.write_bytes(content)
+    before = {path.relative_to(data): path.read_bytes() for path in files(data)}
+    said = refused(data)
+    assert "newer" in said or "version" in said, said
+    after = {path.relative_to(data): path.read_bytes() for path in files(data)}
+    assert {name: content for name, content in after.items() if name in before} == before
+
+
+def version_offset(content):
+    """FORMAT.md: eight bytes of magic, then the version."""
+    assert content[8] == 1
+    return 8
+
+
+def test_foreign_files_in_the_directory_are_left_alone(own_server, copy, data):
+    note = data / "README.txt"
+    note.write_text("mine")
+    server = own_server()
+    assert missing(server, copy[-5:]) == []
+    server.stop()
+    assert note.read_text() == "mine"
