@@ -1,0 +1,1 @@
+"""What bench/run is made of: one module a section, and what they share."""
