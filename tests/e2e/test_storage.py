@@ -15,7 +15,6 @@ import pytest
 
 import jaeger
 from conftest import FULL
-from jaeger import v3_trace
 from load import SPANS, Load, missing, one_request
 from otlp import Grpc, Http, failure, new_trace_id, post, request, retry_delay, span, success
 from server import PROGRAM, ROOT, Server, StartFailed, until
