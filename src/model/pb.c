@@ -3,14 +3,14 @@
  * Reading moves the cursor only when a whole field was there, so an error leaves it at the field that is wrong.
  * Groups (unknown ones: OTLP has none) are walked with a stack of field numbers, not with recursion.
  *
- * Writing a message of unknown length leaves two bytes for its length, which is what a span needs; a shorter or longer
- * body is moved once when the message ends.
+ * Writing a message of unknown length leaves as many bytes for its length as the guess has, two unless said otherwise, which is
+ * what a span needs; a body that turns out shorter or longer is moved once when the message ends.
  */
 #include "model/pb.h"
 
 #include "model/limits.h"
 
-#define LENGTH_ROOM 2
+#define USUAL_SIZE 500 /* of a message: two bytes for its length */
 
 /* A tag as the wire has it; field 0 and wire types 6 and 7 do not exist. */
 static kis_err pb_read_tag(kis_cursor *c, uint32_t *out)
@@ -146,27 +146,33 @@ void kis_pb_put_bytes(kis_buf *out, uint32_t field, kis_bytes value)
     out->len += len + value.len;
 }
 
-size_t kis_pb_begin(kis_buf *out, uint32_t field)
+size_t kis_pb_begin_about(kis_buf *out, uint32_t field, uint64_t expected_size)
 {
-    uint8_t *to = kis_buf_reserve(out, 10 + LENGTH_ROOM);
+    uint8_t *to = kis_buf_reserve(out, 20);
     if (!to)
         return out->len;
-    out->len += kis_varint_put(to, KIS_PB_TAG(field, KIS_PB_BYTES)) + LENGTH_ROOM;
+    size_t room = kis_varint_size(expected_size);
+    out->len += kis_varint_put(to, KIS_PB_TAG(field, KIS_PB_BYTES)) + room;
+    out->ptr[out->len - 1] = (uint8_t)room; /* for kis_pb_end */
     return out->len;
+}
+
+size_t kis_pb_begin(kis_buf *out, uint32_t field)
+{
+    return kis_pb_begin_about(out, field, USUAL_SIZE);
 }
 
 void kis_pb_end(kis_buf *out, size_t begun)
 {
     if (out->err)
         return;
-    size_t size = out->len - begun;
-    size_t length_size = kis_varint_size(size);
-    if (length_size > LENGTH_ROOM && !kis_buf_reserve(out, length_size - LENGTH_ROOM))
+    size_t size = out->len - begun, room = out->ptr[begun - 1];
+    size_t need = kis_varint_size(size);
+    if (need > room && !kis_buf_reserve(out, need - room))
         return;
-    uint8_t *body = out->ptr + begun;
-    uint8_t *moved = body - LENGTH_ROOM + length_size;
-    if (moved != body && size)
-        memmove(moved, body, size);
-    kis_varint_put(body - LENGTH_ROOM, size);
-    out->len = out->len - LENGTH_ROOM + length_size;
+    uint8_t *length = out->ptr + begun - room;
+    if (need != room && size)
+        memmove(length + need, length + room, size);
+    kis_varint_put(length, size);
+    out->len = begun - room + need + size;
 }

@@ -29,6 +29,8 @@ void kis_pb_put_bytes(kis_buf *out, uint32_t field, kis_bytes value);
 static inline void kis_pb_put_str(kis_buf *out, uint32_t field, kis_str s) { kis_pb_put_bytes(out, field, kis_bytes_of_str(s)); }
 /** A message of unknown length: begin leaves room for its length, end writes it (in minimal form, moving the body down). */
 size_t kis_pb_begin(kis_buf *out, uint32_t field);
+/** The same when the length is roughly known: nothing is moved at the end when the guess has as many digits. */
+size_t kis_pb_begin_about(kis_buf *out, uint32_t field, uint64_t expected_size);
 void kis_pb_end(kis_buf *out, size_t begun);
 
 #endif

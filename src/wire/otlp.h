@@ -12,9 +12,10 @@
  * Bad spans (ids of a wrong length or all zero, a Span message over its bound) are counted in rejected_spans with the first reason; values
  * beyond the limits are cut and counted in cut_values; invalid UTF-8 becomes U+FFFD. Each of these clears is_verbatim.
  *
- * SYNTAX, MORE  not protobuf, or not this message: diag says which span and field and at which byte; the batch is unusable
- * LIMIT         nested groups; more spans than memory allows
- * NOMEM         the arena's bound
+ * SYNTAX, MORE  not protobuf (or groups nested too deep): diag says which span and field and at which byte, spans counted from 0 over the
+ *               whole request; the batch is unusable
+ * LIMIT         more spans than the arena's bound allows
+ * NOMEM         the machine has no more
  */
 kis_err kis_otlp_decode(kis_batch *batch, kis_diag *diag) KIS_CHECKED;
 /** The same for OTLP/JSON: ids in hex of any case, 64-bit numbers as text or number, enums as number (or name), lowerCamelCase (or snake_case) keys,

@@ -37,13 +37,13 @@ typedef struct decode_walk {
 /* A field at the upper levels: mostly messages with a one-byte tag. */
 static inline kis_err next_message(kis_cursor *c, kis_pb_field *out)
 {
-    if (KIS_LIKELY(c->end - c->at > 4 && (c->at[0] & 0x87) == KIS_PB_BYTES && c->at[0] >= 8)) {
-        uint32_t tag = c->at[0];
-        kis_cursor ahead = { c->at + 1, c->end };
-        uint64_t len;
-        if (KIS_LIKELY(kis_cursor_varint(&ahead, &len) && len <= kis_cursor_left(&ahead))) {
-            *out = (kis_pb_field){ .tag = tag, .bytes = { ahead.at, (size_t)len } };
-            c->at = ahead.at + len;
+    if (KIS_LIKELY(c->at < c->end && (c->at[0] & 0x87) == KIS_PB_BYTES && c->at[0] >= 8)) {
+        size_t len;
+        const uint8_t *bytes = kis_otlp_length(c->at + 1, c->end, &len);
+        if (KIS_LIKELY(bytes)) {
+            out->tag = c->at[0];
+            out->bytes = (kis_bytes){ bytes, len };
+            c->at = bytes + len;
             return KIS_OK;
         }
     }

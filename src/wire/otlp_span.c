@@ -74,27 +74,7 @@ bool kis_otlp_text_is_clean(kis_bytes text, size_t max)
     return text.len <= max && kis_utf8_is_valid(kis_str_of_bytes(text));
 }
 
-/* ---- lengths --------------------------------------------------------------------------------------------------- */
-
-/* Reads a length at `p` of a field inside [p, end): answers where the bytes begin, NULL when they do not all lie inside. */
-static inline const uint8_t *read_length(const uint8_t *p, const uint8_t *end, size_t *out_len)
-{
-    if (KIS_LIKELY(end - p >= 1 && p[0] < 0x80)) {
-        *out_len = p[0];
-        p += 1;
-    } else if (end - p >= 2 && p[1] < 0x80) {
-        *out_len = (size_t)(p[0] & 0x7f) | (size_t)p[1] << 7;
-        p += 2;
-    } else {
-        kis_cursor c = { p, end };
-        uint64_t len;
-        if (!kis_cursor_varint(&c, &len) || len > UINT32_MAX)
-            return NULL;
-        *out_len = (size_t)len;
-        p = c.at;
-    }
-    return *out_len <= (size_t)(end - p) ? p : NULL;
-}
+/* ---- fields ---------------------------------------------------------------------------------------------------- */
 
 /* Past a field that nobody knows; NULL: not well formed, or a tag longer than it need be, which the comparisons of one byte here
  * do not see but every reader that comes after would. */
@@ -149,9 +129,11 @@ static const uint8_t *check_nested_field(nested_walk *w, const uint8_t *p, const
 
     if ((tag & 7) != KIS_PB_BYTES || tag >= 0x80)
         return skip_field(p, f.end); /* numbers, and fields that nobody knows */
-    at = read_length(p + 1, f.end, &len);
+    at = kis_otlp_length(p + 1, f.end, &len);
     if (!at)
         return NULL;
+    if (len == 0)
+        return at; /* nothing in it, however deep it lies: what repair leaves of a value that was too deep */
     uint32_t number = tag >> 3;
     switch (f.type) {
     case IN_KEY_VALUE:
@@ -196,23 +178,24 @@ static bool check_nested(const uint8_t *p, const uint8_t *end, nested_type type,
 
 /* ---- one attribute ----------------------------------------------------------------------------------------------- */
 
+static inline bool is_short_varint(const uint8_t *p, size_t len)
+{
+    return len == 1 ? p[0] < 0x80 : len == 2 && p[0] >= 0x80 && p[1] < 0x80;
+}
+
 /* The AnyValue [p, end), a text or a number in its usual form; false: look closer. */
-static inline bool is_plain_value(const uint8_t *p, const uint8_t *end, const uint8_t *limit)
+static bool is_plain_value(const uint8_t *p, const uint8_t *end, const uint8_t *limit)
 {
     size_t len;
     if (p == end)
         return true;
     switch (*p) {
     case KIS_PB_TAG(1, KIS_PB_BYTES):
-        p = read_length(p + 1, end, &len);
+        p = kis_otlp_length(p + 1, end, &len);
         return p && p + len == end && len <= KIS_VALUE_BYTES_MAX && is_clean_text(p, len, limit);
     case KIS_PB_TAG(2, KIS_PB_VARINT):
     case KIS_PB_TAG(3, KIS_PB_VARINT): {
         uint64_t number;
-        if (KIS_LIKELY(end - p == 2))
-            return p[1] < 0x80;
-        if (end - p == 3)
-            return p[1] >= 0x80 && p[2] < 0x80;
         return read_number(p + 1, end, &number) == end;
     }
     case KIS_PB_TAG(4, KIS_PB_FIX64):
@@ -223,33 +206,54 @@ static inline bool is_plain_value(const uint8_t *p, const uint8_t *end, const ui
 }
 
 /* A KeyValue whose length stands at `p`: answers what is behind it, NULL when it is not clean. */
-static inline const uint8_t *read_attr(const uint8_t *p, const uint8_t *end, const uint8_t *limit)
+static const uint8_t *read_attr_closely(const uint8_t *p, const uint8_t *end, const uint8_t *limit)
 {
     size_t len, key_len, value_len;
-    const uint8_t *at = read_length(p, end, &len);
-    if (KIS_UNLIKELY(!at))
+    const uint8_t *at = kis_otlp_length(p, end, &len);
+    if (!at)
         return NULL;
     end = at + len;
-    if (KIS_LIKELY(len >= 4 && at[0] == TAG_STR_1 && at[1] < 0x80)) {
-        key_len = at[1];
-        const uint8_t *key = at + 2;
-        if (KIS_LIKELY(key_len + 4 <= len && key[key_len] == TAG_STR_2)) {
-            const uint8_t *value = read_length(key + key_len + 1, end, &value_len);
-            if (KIS_LIKELY(value && value + value_len == end && is_clean_text(key, key_len, limit))) {
-                if (KIS_LIKELY(is_plain_value(value, end, limit)) || check_nested(value, end, IN_ANY_VALUE, limit))
-                    return end;
-                return NULL;
+    const uint8_t *key = len > 0 && at[0] == TAG_STR_1 ? kis_otlp_length(at + 1, end, &key_len) : NULL;
+    if (key && key_len <= KIS_KEY_BYTES_MAX && key + key_len < end && key[key_len] == TAG_STR_2) {
+        const uint8_t *value = kis_otlp_length(key + key_len + 1, end, &value_len);
+        if (value && value + value_len == end && is_clean_text(key, key_len, limit))
+            return is_plain_value(value, end, limit) || check_nested(value, end, IN_ANY_VALUE, limit) ? end : NULL;
+    }
+    return check_nested(at, end, IN_KEY_VALUE, limit) ? end : NULL;
+}
+
+/* The same, for what most attributes are: less than 128 bytes, key, then a text or a number, ASCII.
+ *
+ *     len  0a key_len key…  12 value_len  0a text_len text…       all of it is below 0x80 when the texts are ASCII,
+ *     p    at               value         any                     so one check does for both
+ */
+static inline const uint8_t *read_attr(const uint8_t *p, const uint8_t *end, const uint8_t *limit)
+{
+    const uint8_t *at = p + 1;
+    size_t room = (size_t)(end - p);
+    if (KIS_LIKELY(room > 7 && p[0] < 0x80 && p[0] >= 6 && p[0] < room)) {
+        size_t len = p[0], key_len = at[1];
+        if (KIS_LIKELY(at[0] == TAG_STR_1 && key_len + 6 <= len)) {
+            const uint8_t *value = at + key_len + 2, *any = value + 2;
+            size_t any_len = len - key_len - 4;
+            if (KIS_LIKELY(value[0] == TAG_STR_2 && value[1] == any_len)) {
+                size_t checked = any[0] == KIS_PB_TAG(1, KIS_PB_BYTES) && any[1] + (size_t)2 == any_len   ? len
+                                 : (any[0] & 0xf7) == KIS_PB_TAG(2, KIS_PB_VARINT) && is_short_varint(any + 1, any_len - 1) ? key_len + 2
+                                 : any[0] == KIS_PB_TAG(4, KIS_PB_FIX64) && any_len == 9                  ? key_len + 2
+                                                                                                         : 0;
+                if (KIS_LIKELY(checked && is_ascii_text(at, checked, limit)))
+                    return at + len;
             }
         }
     }
-    return check_nested(at, end, IN_KEY_VALUE, limit) ? end : NULL;
+    return read_attr_closely(p, end, limit);
 }
 
 /* A text field whose length stands at `p`. */
 static inline const uint8_t *read_text(const uint8_t *p, const uint8_t *end, const uint8_t *limit, size_t max, kis_str *out)
 {
     size_t len;
-    p = read_length(p, end, &len);
+    p = kis_otlp_length(p, end, &len);
     if (KIS_UNLIKELY(!p || len > max || !is_clean_text(p, len, limit)))
         return NULL;
     *out = (kis_str){ (const char *)p, len };
@@ -289,7 +293,7 @@ static bool is_clean_event(const uint8_t *p, const uint8_t *end, const uint8_t *
 static const uint8_t *read_link_id(const uint8_t *p, const uint8_t *end, size_t want)
 {
     size_t len;
-    p = read_length(p, end, &len);
+    p = kis_otlp_length(p, end, &len);
     return p && (len == want || len == 0) ? p + len : NULL;
 }
 
@@ -370,7 +374,7 @@ static const uint8_t *read_span_rest(const uint8_t *p, const uint8_t *end, const
     case KIS_PB_TAG(14, KIS_PB_VARINT):
         return read_dropped(p + 1, end, &v->dropped_links);
     case KIS_TAG_SPAN_EVENTS: {
-        const uint8_t *at = read_length(p + 1, end, &len);
+        const uint8_t *at = kis_otlp_length(p + 1, end, &len);
         if (!at || !is_clean_event(at, at + len, limit))
             return NULL;
         v->events.ptr = v->event_count++ ? v->events.ptr : p;
@@ -378,7 +382,7 @@ static const uint8_t *read_span_rest(const uint8_t *p, const uint8_t *end, const
         return at + len;
     }
     case KIS_TAG_SPAN_LINKS: {
-        const uint8_t *at = read_length(p + 1, end, &len);
+        const uint8_t *at = kis_otlp_length(p + 1, end, &len);
         if (!at || !is_clean_link(at, at + len, limit))
             return NULL;
         v->links.ptr = v->link_count++ ? v->links.ptr : p;
@@ -456,7 +460,7 @@ bool kis_otlp_read_span(kis_bytes message, const uint8_t *limit, kis_span_view *
             p += 9;
             break;
         case KIS_PB_TAG(15, KIS_PB_BYTES):
-            p = read_length(p + 1, end, &len);
+            p = kis_otlp_length(p + 1, end, &len);
             if (!p || !read_status(p, p + len, limit, &v))
                 return false;
             p += len;

@@ -19,4 +19,24 @@ kis_err kis_otlp_decode_request(kis_batch *batch, kis_bytes request, const uint8
 /** Valid UTF-8 of at most `max` bytes. */
 bool kis_otlp_text_is_clean(kis_bytes text, size_t max);
 
+/** Reads a length at `p` of a field inside [p, end): answers where its bytes begin, NULL when they do not all lie inside. */
+static inline const uint8_t *kis_otlp_length(const uint8_t *p, const uint8_t *end, size_t *out_len)
+{
+    if (KIS_LIKELY(end - p >= 1 && p[0] < 0x80)) {
+        *out_len = p[0];
+        p += 1;
+    } else if (KIS_LIKELY(end - p >= 2 && p[1] < 0x80)) {
+        *out_len = (size_t)(p[0] & 0x7f) | (size_t)p[1] << 7;
+        p += 2;
+    } else {
+        kis_cursor c = { p, end };
+        uint64_t len;
+        if (!kis_cursor_varint(&c, &len) || len > UINT32_MAX)
+            return NULL;
+        *out_len = (size_t)len;
+        p = c.at;
+    }
+    return *out_len <= (size_t)(end - p) ? p : NULL;
+}
+
 #endif
