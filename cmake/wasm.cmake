@@ -5,9 +5,10 @@ set(CMAKE_SYSTEM_PROCESSOR wasm32)
 find_program(KIS_WASM_CC NAMES clang-14 clang REQUIRED)
 find_program(KIS_WASM_AR NAMES llvm-ar-14 llvm-ar REQUIRED)
 find_program(KIS_WASM_RANLIB NAMES llvm-ranlib-14 llvm-ranlib REQUIRED)
-set(CMAKE_C_COMPILER ${KIS_WASM_CC} CACHE FILEPATH "")
-set(CMAKE_AR ${KIS_WASM_AR} CACHE FILEPATH "")
-set(CMAKE_RANLIB ${KIS_WASM_RANLIB} CACHE FILEPATH "")
+# FORCE: the presets say gcc for everybody
+set(CMAKE_C_COMPILER ${KIS_WASM_CC} CACHE FILEPATH "" FORCE)
+set(CMAKE_AR ${KIS_WASM_AR} CACHE FILEPATH "" FORCE)
+set(CMAKE_RANLIB ${KIS_WASM_RANLIB} CACHE FILEPATH "" FORCE)
 set(CMAKE_C_COMPILER_TARGET wasm32)
 
 # bulk-memory: memcpy and memset are instructions (src/base/mem_wasm.c builds on that).

@@ -110,7 +110,7 @@ static size_t next_block_size(const kis_arena *arena)
 void *kis_arena_take_slow(kis_arena *arena, size_t size, size_t align)
 {
     KIS_ASSERT(align > 0 && align <= ALIGN_MAX && (align & (align - 1)) == 0);
-    if (!arena->alloc || size > arena->max_bytes)
+    if (!arena->alloc || size > arena->max_bytes || size > SIZE_MAX / 2)
         return NULL;
     size_t slack = align > 16 ? align : 0; /* the giver aligns to 16 */
     size_t need = BLOCK_HEAD + size + slack + KIS_ARENA_RED_ZONE;

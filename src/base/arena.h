@@ -50,13 +50,12 @@ void kis_arena_clear(kis_arena *arena); /* everything in it ends; the largest bl
                                            KIS_ARENA_BLOCK_MAX is kept for next time */
 
 void *kis_arena_take_slow(kis_arena *arena, size_t size, size_t align);
-/** `size` bytes aligned to `align` (a power of two <= 64), or NULL: the bound or the machine's end.
- */
+/** `size` bytes aligned to `align` (a power of two <= 64), or NULL: no room. */
 static inline void *kis_arena_take(kis_arena *arena, size_t size, size_t align)
 {
     uintptr_t at = ((uintptr_t)arena->next + (align - 1)) & ~(uintptr_t)(align - 1);
-    if (KIS_LIKELY(arena->next && at <= (uintptr_t)arena->end &&
-                   size + KIS_ARENA_RED_ZONE <= (uintptr_t)arena->end - at)) {
+    uintptr_t end = (uintptr_t)arena->end - KIS_ARENA_RED_ZONE;
+    if (KIS_LIKELY(arena->next && at <= end && size <= end - at)) {
         arena->next = (uint8_t *)at + size + KIS_ARENA_RED_ZONE;
         KIS_ARENA_UNPOISON((void *)at, size);
         return (void *)at;

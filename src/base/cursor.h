@@ -11,15 +11,14 @@ typedef struct kis_cursor {
 
 static inline kis_cursor kis_cursor_of(kis_bytes b)
 {
-    return (kis_cursor){ b.ptr, b.ptr + b.len };
+    return (kis_cursor){ b.ptr, b.len ? b.ptr + b.len : b.ptr };
 }
 static inline size_t kis_cursor_left(const kis_cursor *c)
 {
     return (size_t)(c->end - c->at);
 }
 
-/** Protobuf's varint: at most 10 bytes, the tenth at most 1. False leaves the cursor where it was.
- */
+/** Protobuf's varint: at most 10 bytes, the tenth at most 1. False: the cursor stays where it was. */
 bool kis_cursor_varint_slow(kis_cursor *c, uint64_t *out);
 static inline bool kis_cursor_varint(kis_cursor *c, uint64_t *out)
 {

@@ -1,8 +1,9 @@
 /* fmt.h - formatting without a C library.
  *
- * Understands %s %.*s %c %d %i %u %x %X %p %% with the lengths hh h l ll z j t, the flag 0 and a
- * width, and %g for doubles (shortest text that reads back the same). Anything else is written as
- * it stands. Output is cut, never overrun, and always ends in NUL when size > 0.
+ * Understands %s %.*s %c %d %i %u %x %X %p %% with the lengths hh h l ll z j t, the flags 0 and -
+ * and a width; for doubles %g (shortest text that reads back the same) and %.3f (up to nine digits
+ * behind the point). Anything else is written as it stands, with all that follows it. Output is
+ * cut, never overrun, and always ends in NUL when size > 0.
  */
 #ifndef KIS_BASE_FMT_H
 #define KIS_BASE_FMT_H

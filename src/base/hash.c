@@ -4,9 +4,11 @@
  *     up to 64 bytes   16 bytes a multiply, the last 16 overlapping
  *     longer           four lanes of 16 bytes, so that the multiplies overlap in time
  *
- * A step is mix(a, b) = low(a * b) ^ high(a * b) of words that were xored with odd constants and
- * with the state. The length goes in at the end, so that zero bytes of different length differ. The
- * constants and the order of the steps are part of the file formats: golden values in hash_test.c.
+ * A step is mix(a, b) = low(a * b) ^ high(a * b) of words that were xored with the state and with
+ * odd constants; both words with the state, because a word that meets a fixed constant would make
+ * the product zero and with it everything before it forgotten. The length goes in at the end, so
+ * that zero bytes of different length differ. The constants and the order of the steps are part of
+ * the file formats: golden values in hash_test.c.
  */
 #include "base/hash.h"
 
@@ -50,13 +52,13 @@ static inline uint64_t hash_mix(uint64_t a, uint64_t b)
 /* 16 bytes into the state; `key` differs by place, so that blocks cannot trade places. */
 static inline uint64_t hash_step(uint64_t state, const uint8_t *p, uint64_t key)
 {
-    return hash_mix(hash_word(p) ^ key, hash_word(p + 8) ^ state);
+    return hash_mix(hash_word(p) ^ (state + key), hash_word(p + 8) ^ state);
 }
 
 /* The last step: spreads what the lanes hold over all bits. */
 static inline uint64_t hash_end(uint64_t a, uint64_t b, uint64_t state, uint64_t len)
 {
-    uint64_t once = hash_mix(a ^ K1, b ^ state);
+    uint64_t once = hash_mix(a ^ (state + K1), b ^ state);
     return hash_mix(once ^ K4, state ^ len ^ K5) ^ once;
 }
 

@@ -57,8 +57,8 @@ kis_err kis_u64_parse(kis_str text, uint64_t *out)
         unsigned digit = (unsigned)(uint8_t)text.ptr[i] - '0';
         if (digit > 9)
             return KIS_ERR_SYNTAX;
-        is_too_big |= __builtin_mul_overflow(value, (uint64_t)10, &value);
-        is_too_big |= __builtin_add_overflow(value, (uint64_t)digit, &value);
+        is_too_big |= value > (UINT64_MAX - digit) / 10;
+        value = value * 10 + digit;
     }
     if (is_too_big)
         return KIS_ERR_RANGE;

@@ -1,12 +1,13 @@
 /* num_f64.c - doubles as text and back, both exact.
  *
  *     parse    digits and exponent --> 1. exact in a double        (Clinger's case: most numbers)
- *                                      2. exact in 128 bits        (up to 19 digits, |exponent| <=
- * 19)
+ *                                      2. exact in 128 bits        (19 digits, |exponent| <= 19)
  *                                      3. exact in a big number    (all others)
  *     format   1. a whole number below 2^53
  *              2. at most 15 digits: m / 10^k is exactly the double (what people write)
- *              3. Steele and White's free-format algorithm with big numbers (all others)
+ *              3. the same in 128 bits: 17 digits and the two ends of what reads back the same,
+ *                 then digits are taken away while one number in between is left (1e-4 to 1e17)
+ *              4. Steele and White's free-format algorithm with big numbers (all others)
  *
  * The first paths are not approximations with a check behind: where they answer, their answer is
  * proved, and where they do not apply, the big numbers decide. A double has at most 767 significant
@@ -240,7 +241,7 @@ static const char *decimal_exponent(decimal *d, const char *p, const char *end)
 /* JSON's grammar: -? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)? */
 static bool decimal_read(kis_str text, decimal *d)
 {
-    const char *p = text.ptr, *end = text.ptr + text.len;
+    const char *p = text.ptr, *end = text.len ? text.ptr + text.len : text.ptr;
 
     *d = (decimal){ 0 };
     d->is_negative = p < end && *p == '-';
@@ -463,9 +464,9 @@ static int decimal_point_of(int bits)
 
 /* Path 2. Two decimals of up to 15 digits never round to the same double, so if the one with 15
  * digits divides to exactly this value, it is the shortest (its last zeros go). */
-static bool f64_format_short(double value, int bits, shortest *s)
+static bool f64_format_short(double value, int point, shortest *s)
 {
-    int k = KIS_MIN(15 - decimal_point_of(bits), EXACT_POWER_MAX);
+    int k = KIS_MIN(15 - point, EXACT_POWER_MAX);
     if (k < 1)
         return false;
     double scaled = value * exact_powers[k];
@@ -477,6 +478,56 @@ static bool f64_format_short(double value, int bits, shortest *s)
     shortest_from_u64(s, digits, k);
     return true;
 }
+
+#if defined(__SIZEOF_INT128__) && !defined(__wasm__)
+#define WIDE_POWER_MAX 21 /* 10^21 and a mantissa with two more bits fit 128 bits */
+
+/* Path 3. In units of 10^-k, where the value has 17 digits: it lies in `middle` and a fraction, and
+ * every number from `low` to `high` reads back to it. There is one, because 17 digits always do. */
+static bool f64_format_wide(uint64_t mantissa, int exponent, int point, shortest *s)
+{
+    int k = 17 - point, shift = 2 - exponent;
+    if (k < 1 || k > WIDE_POWER_MAX || shift < 1 || shift > 127)
+        return false;
+    wide power = 1;
+    for (int i = 0; i < k; i++)
+        power *= 10;
+    bool is_power = mantissa == (uint64_t)1 << (MANTISSA_BITS - 1);
+    uint64_t is_odd = mantissa & 1; /* then the midpoints belong to the neighbours */
+    wide one = (wide)1 << shift, value = (wide)(mantissa * 4) * power;
+    wide below = value - (is_power ? power : 2 * power), above = value + 2 * power;
+    uint64_t low = (uint64_t)((below + is_odd + one - 1) >> shift);
+    uint64_t high = (uint64_t)((above - is_odd) >> shift);
+    uint64_t middle = (uint64_t)(value >> shift);
+    wide fraction = value & (one - 1);
+
+    uint64_t scale = 1;
+    int dropped = 0;
+    while ((low + 9) / 10 <= high / 10) {
+        low = (low + 9) / 10;
+        high /= 10;
+        scale *= 10;
+        dropped++;
+    }
+    /* the nearest of those that are left; of two as near the even one */
+    uint64_t digits = middle / scale;
+    wide rest = ((wide)(middle % scale) << shift) + fraction, whole = (wide)scale << shift;
+    if (rest > whole - rest || (rest == whole - rest && (digits & 1)))
+        digits++;
+    digits = KIS_MIN(KIS_MAX(digits, low), high);
+    shortest_from_u64(s, digits, k - dropped);
+    return true;
+}
+#else
+static bool f64_format_wide(uint64_t mantissa, int exponent, int point, shortest *s)
+{
+    (void)mantissa;
+    (void)exponent;
+    (void)point;
+    (void)s;
+    return false;
+}
+#endif
 
 /* How Steele and White see a double: value = r / s, and the neighbours' midpoints are m_low below
  * and m_high above. */
@@ -521,7 +572,7 @@ static void interval_times_ten(interval *v)
     big_mul_small(&v->m_high, 10, 0);
 }
 
-/* Path 3. */
+/* Path 4. */
 static void f64_format_big(uint64_t mantissa, int exponent, int point, shortest *out)
 {
     interval v;
@@ -547,7 +598,8 @@ static void f64_format_big(uint64_t mantissa, int exponent, int point, shortest 
         uint32_t digit = big_div_small(&v.r, &v.s);
         is_low = interval_is_low(&v);
         is_high = interval_is_high(&v);
-        if (is_high && (!is_low || big_compare_sum(&v.r, &v.r, &v.s) >= 0))
+        int half = is_low && is_high ? big_compare_sum(&v.r, &v.r, &v.s) : 0;
+        if (is_high && (!is_low || half > 0 || (half == 0 && (digit & 1))))
             digit++;
         out->digits[out->count++] = (char)('0' + digit);
     } while (!is_low && !is_high);
@@ -619,7 +671,8 @@ size_t kis_f64_format(double value, char out[KIS_NUM_TEXT_MAX])
     int exponent = KIS_MAX(biased, 1) - 1 + EXPONENT_MIN;
     int value_bits = 64 - __builtin_clzll(mantissa) + exponent;
     shortest s;
-    if (!f64_format_short(value, value_bits, &s))
-        f64_format_big(mantissa, exponent, decimal_point_of(value_bits), &s);
+    int point = decimal_point_of(value_bits);
+    if (!f64_format_short(value, point, &s) && !f64_format_wide(mantissa, exponent, point, &s))
+        f64_format_big(mantissa, exponent, point, &s);
     return sign + shortest_write(&s, out);
 }

@@ -13,6 +13,19 @@ typedef struct unit_number {
     uint64_t whole, fraction;
 } unit_number;
 
+/* False when the product fits. In halves: for 64 bits the compiler's builtin may want a function of
+ * its run-time library, and WebAssembly has none here. */
+static bool unit_mul(uint64_t a, uint64_t b, uint64_t *out)
+{
+    uint64_t a_low = (uint32_t)a, a_high = a >> 32, b_low = (uint32_t)b, b_high = b >> 32;
+    uint64_t cross =
+        a_high * b_low + a_low * b_high; /* one of the two is 0, or it does not fit anyway */
+
+    *out = a * b;
+    return (a_high && b_high) || cross >> 32 ||
+           __builtin_add_overflow(a_low * b_low, cross << 32, out);
+}
+
 static bool unit_is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -27,7 +40,7 @@ static kis_err unit_number_take(kis_str *text, unit_number *out)
 
     *out = (unit_number){ 0 };
     for (; i < text->len && unit_is_digit(text->ptr[i]); i++, digits++) {
-        is_too_big |= __builtin_mul_overflow(out->whole, (uint64_t)10, &out->whole);
+        is_too_big |= unit_mul(out->whole, (uint64_t)10, &out->whole);
         is_too_big |=
             __builtin_add_overflow(out->whole, (uint64_t)(text->ptr[i] - '0'), &out->whole);
     }
@@ -59,7 +72,7 @@ static uint64_t unit_fraction(uint64_t fraction, uint64_t unit)
 static kis_err unit_add(uint64_t *sum, unit_number number, uint64_t unit)
 {
     uint64_t product;
-    if (__builtin_mul_overflow(number.whole, unit, &product) ||
+    if (unit_mul(number.whole, unit, &product) ||
         __builtin_add_overflow(product, unit_fraction(number.fraction, unit), &product) ||
         __builtin_add_overflow(*sum, product, sum))
         return KIS_ERR_RANGE;
@@ -372,7 +385,7 @@ kis_err kis_time_parse(kis_str text, uint64_t *out_unix_ns)
     int64_t seconds = days_from_date(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
     uint64_t unix_ns;
     seconds -= zone;
-    if (seconds < 0 || __builtin_mul_overflow((uint64_t)seconds, (uint64_t)SECOND_NS, &unix_ns) ||
+    if (seconds < 0 || unit_mul((uint64_t)seconds, (uint64_t)SECOND_NS, &unix_ns) ||
         __builtin_add_overflow(unix_ns, (uint64_t)ns, &unix_ns))
         return KIS_ERR_RANGE;
     *out_unix_ns = unix_ns;

@@ -1,8 +1,8 @@
 /* option.h - an option is one row: flag, environment, range, default, help all come from it.
  *
  *     static const kis_option rows[] = {
- *         { "keep", NULL, KIS_OPT_DURATION, offsetof(kis_serve_options, keep_ns), "72h", "1m",
- * "10y", "How long spans are kept." },
+ *         { "keep", NULL, KIS_OPT_DURATION, offsetof(kis_serve_options, keep_ns),
+ *           "72h", "1m", "3650d", NULL, "How long spans are kept." },
  *
  * The field at `offset` has the type of the kind. Defaults and bounds are text in the option's own
  * form, so that help prints them as the user would write them.

@@ -138,7 +138,7 @@ bool kis_str_to_c(kis_str s, char *to, size_t size)
 }
 
 /* The length of the well formed character at `p`, or 0. Unicode 15, table 3-7. */
-static size_t utf8_char(const uint8_t *p, size_t left)
+static inline size_t utf8_char(const uint8_t *p, size_t left)
 {
     uint8_t lead = p[0];
 
@@ -202,10 +202,12 @@ size_t kis_utf8_valid_prefix(kis_str s)
             }
             i += (size_t)__builtin_ctzll(high) / 8;
         }
-        size_t len = utf8_char(p + i, s.len - i);
-        if (len == 0)
-            break;
-        i += len;
+        do { /* letters beyond ASCII come in runs */
+            size_t len = utf8_char(p + i, s.len - i);
+            if (len == 0)
+                return i;
+            i += len;
+        } while (i < s.len && p[i] >= 0x80);
     }
     return i;
 }

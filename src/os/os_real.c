@@ -197,7 +197,7 @@ static kis_err real_truncate(kis_os *os, kis_file file, uint64_t size, kis_diag 
 static kis_err real_write_zeros(kis_os *os, kis_file file, uint64_t size, kis_diag *diag)
 {
     static const uint8_t zeros[ZEROS_BYTES];
-    uint64_t at;
+    uint64_t at = 0;
 
     kis_err err = real_size(os, file, &at, diag);
     for (; !err && at < size; at += KIS_MIN(size - at, (uint64_t)ZEROS_BYTES))
