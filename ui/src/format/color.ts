@@ -1,10 +1,13 @@
 /* color.ts - a service keeps its colour.
  *
- * The colour starts from the name, so it is the same on every page and every day, and moves on to
- * the next free one only where two services of this page would share it. The colours themselves
- * are custom properties (style/theme.css), one set for light and one for dark.
+ * The colour starts from the name, so it is mostly the same on every page and every day, and moves
+ * on to the next free one where two services of this page would share it. There are two rings of
+ * nine hues, bright and deep; the deep ones are given out when the bright ones are gone, because
+ * two strengths of one hue are hard to tell apart. The colours themselves are custom properties
+ * (style/theme.css), one set for light and one for dark.
  */
-export const COLOR_COUNT = 18;
+export const RING = 9;
+export const COLOR_COUNT = 2 * RING;
 
 const given = new Map<string, number>();
 const taken = new Array<boolean>(COLOR_COUNT).fill(false);
@@ -22,13 +25,19 @@ function hashOf(name: string): number {
 export function colorIndexOf(service: string): number {
     const known = given.get(service);
     if (known !== undefined) return known;
-    const home = hashOf(service) % COLOR_COUNT;
-    let index = home;
-    while (taken[index] && (index + 1) % COLOR_COUNT !== home) index = (index + 1) % COLOR_COUNT;
-    if (taken[index]) index = home;
+    const hash = hashOf(service);
+    const index = freeIn(0, hash) ?? freeIn(RING, hash) ?? hash % COLOR_COUNT;
     taken[index] = true;
     given.set(service, index);
     return index;
+}
+
+function freeIn(ring: number, hash: number): number | null {
+    for (let i = 0; i < RING; i++) {
+        const index = ring + ((hash + i) % RING);
+        if (!taken[index]) return index;
+    }
+    return null;
 }
 
 export function colorOf(service: string): string {

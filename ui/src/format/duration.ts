@@ -24,6 +24,7 @@ export function formatDuration(ns: number): string {
                 whole++;
                 rest = 0;
             }
+            if (i > 0 && whole * size >= UNITS[i - 1]![1]) return formatDuration(whole * size);
             return rest > 0 ? `${whole}${name} ${rest}${smallName}` : `${whole}${name}`;
         }
     }

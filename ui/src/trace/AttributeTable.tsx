@@ -15,11 +15,9 @@ export function AttributeTable({ set }: { set: AttributeSet }) {
     return (
         <>
             {shown.length > 0 && (
-                <table class="attributes">
-                    <tbody>
-                        {shown.map((item, i) => <AttributeRow key={i} item={item} />)}
-                    </tbody>
-                </table>
+                <dl class="attributes">
+                    {shown.map((item, i) => <AttributeRow key={i} item={item} />)}
+                </dl>
             )}
             {more > 0 && (
                 <button type="button" class="as-link" onClick={() => setAll(true)}>
@@ -37,9 +35,9 @@ export function AttributeTable({ set }: { set: AttributeSet }) {
 function AttributeRow({ item }: { item: Attribute }) {
     const address = item.type === 'string' ? webAddress(item.text) : null;
     return (
-        <tr>
-            <th scope="row"><bdi>{visibleText(cutText(item.key, 300)) || '(empty)'}</bdi></th>
-            <td class={item.type}>
+        <div class={isTall(item) ? 'tall' : ''}>
+            <dt><bdi>{visibleText(cutText(item.key, 300)) || '(empty)'}</bdi></dt>
+            <dd class={item.type}>
                 {address ? (
                     <a href={address} target="_blank" rel="noopener noreferrer">{item.text}</a>
                 ) : (
@@ -48,9 +46,14 @@ function AttributeRow({ item }: { item: Attribute }) {
                 {item.text === '' && <span class="dim">empty</span>}
                 {item.type !== 'string' && item.type !== 'empty' && <small>{item.type}</small>}
                 <CopyButton text={item.text} label={`Copy the value of ${item.key}`} />
-            </td>
-        </tr>
+            </dd>
+        </div>
     );
+}
+
+/** Stack traces and queries get the whole width. */
+function isTall({ key, text }: Attribute): boolean {
+    return text.length > 72 || key.length > 60 || text.includes('\n');
 }
 
 export function LongText({ text }: { text: string }) {

@@ -15,9 +15,16 @@ import { hasBadTimes, type Trace } from './model';
 import { barOf, type View } from './view';
 
 export const ROW_HEIGHT = 28; /* as in trace.css */
-const INDENT_PX = 14; /* as in trace.css */
+const INDENT_PX_MAX = 14;
+const INDENT_PX_MIN = 7;
 const INDENT_SHARE_MAX = 0.35;
 const NAME_CHARS_MAX = 200;
+
+/** As wide as the deepest level of this trace can afford. */
+export function indentFor(trace: Trace, namesWidth: number): number {
+    const fair = Math.floor((namesWidth * INDENT_SHARE_MAX) / Math.max(1, trace.tree.depthMax));
+    return Math.min(Math.max(fair, INDENT_PX_MIN), INDENT_PX_MAX);
+}
 
 interface RowProps {
     trace: Trace;
@@ -28,6 +35,7 @@ interface RowProps {
     isMatch: boolean;
     view: View;
     namesWidth: number;
+    indentPx: number;
     onSelect: (row: number) => void;
     onToggle: (row: number) => void;
 }
@@ -53,12 +61,12 @@ export function Row(props: RowProps) {
     );
 }
 
-function NameCell({ trace, row, isFolded, isParent, namesWidth, onToggle }: RowProps & {
+function NameCell({ trace, row, isFolded, isParent, namesWidth, indentPx, onToggle }: RowProps & {
     isParent: boolean;
 }) {
     const span = trace.spans[row]!;
     const depth = trace.tree.depth[row]!;
-    const levels = Math.min(depth, Math.floor((namesWidth * INDENT_SHARE_MAX) / INDENT_PX));
+    const levels = Math.min(depth, Math.floor((namesWidth * INDENT_SHARE_MAX) / indentPx));
     const service = visibleLine(cutText(span.resource.service, NAME_CHARS_MAX));
     const name = visibleLine(cutText(span.name, NAME_CHARS_MAX)) || '(no name)';
     const isOdd = trace.tree.odd[row] !== 0 || hasBadTimes(span);
@@ -68,7 +76,7 @@ function NameCell({ trace, row, isFolded, isParent, namesWidth, onToggle }: RowP
     };
     return (
         <div class="names" role="gridcell" title={`${service}: ${name}`}>
-            <span class="indent" style={{ width: `${levels * INDENT_PX}px` }} />
+            <span class="indent" style={{ width: `${levels * indentPx}px` }} />
             {depth > levels && <span class="depth" title={`Depth ${depth}`}>{formatCount(depth)}</span>}
             {isParent ? (
                 <button

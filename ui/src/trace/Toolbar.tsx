@@ -23,15 +23,16 @@ interface ToolbarProps {
 export function Toolbar(props: ToolbarProps) {
     const { tree } = props.trace;
     const folding: ReadonlyArray<readonly [label: string, sign: string, act: () => void]> = [
-        ['Unfold one level', '+1', () => props.setFolded(unfoldOneLevel(tree, props.folded))],
-        ['Fold one level', '−1', () => props.setFolded(foldOneLevel(tree, props.folded))],
-        ['Unfold all', '+all', () => props.setFolded(unfoldAll(tree))],
-        ['Fold all', '−all', () => props.setFolded(foldAll(tree))],
+        ['Fold one level', '−', () => props.setFolded(foldOneLevel(tree, props.folded))],
+        ['Unfold one level', '+', () => props.setFolded(unfoldOneLevel(tree, props.folded))],
+        ['Fold all', 'Fold all', () => props.setFolded(foldAll(tree))],
+        ['Unfold all', 'Unfold all', () => props.setFolded(unfoldAll(tree))],
     ];
     return (
         <div class="toolbar" role="toolbar" aria-label="Trace tools">
             <FindBox {...props} />
             <div class="group" role="group" aria-label="Folding">
+                <span class="dim">Levels</span>
                 {folding.map(([label, sign, act]) => (
                     <button
                         type="button"

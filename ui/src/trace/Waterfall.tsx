@@ -5,7 +5,7 @@ import { useSize } from '../parts/use_size';
 import { recall, remember } from '../settings';
 import { placeOf, type Folds } from './fold';
 import type { Trace } from './model';
-import { Row, ROW_HEIGHT } from './Row';
+import { indentFor, Row, ROW_HEIGHT } from './Row';
 import { Ruler } from './Ruler';
 import type { View } from './view';
 
@@ -18,6 +18,8 @@ export interface ScrollTo {
 const OVERSCAN = 10;
 const RULER_HEIGHT = 30; /* as in trace.css */
 const NAMES_SHARE_DEFAULT = 0.4;
+const NAMES_SHARE_NARROW = 0.5;
+const NARROW_PX = 640;
 const NAMES_SHARE_MIN = 0.15;
 const NAMES_SHARE_MAX = 0.75;
 
@@ -49,6 +51,7 @@ export function Waterfall(props: WaterfallProps) {
     const first = Math.max(0, Math.floor(top / ROW_HEIGHT) - OVERSCAN);
     const last = Math.min(rows.length, Math.ceil((top + size.height) / ROW_HEIGHT) + OVERSCAN);
     const namesWidth = size.width * share;
+    const indentPx = indentFor(trace, namesWidth);
     const shown = [];
     for (let place = first; place < last; place++) {
         const row = rows[place]!;
@@ -63,6 +66,7 @@ export function Waterfall(props: WaterfallProps) {
                 isMatch={matches !== null && placeOf(matches, row) >= 0}
                 view={view}
                 namesWidth={namesWidth}
+                indentPx={indentPx}
                 onSelect={props.onSelect}
                 onToggle={props.onToggle}
             />,
@@ -77,7 +81,7 @@ export function Waterfall(props: WaterfallProps) {
             aria-rowcount={rows.length}
             aria-activedescendant={selected >= 0 ? `row-${selected}` : undefined}
             tabIndex={0}
-            style={{ '--names': `${share * 100}%` }}
+            style={{ '--names': `${share * 100}%`, '--indent': `${indentPx}px` }}
             onScroll={(e) => setTop(e.currentTarget.scrollTop)}
         >
             <Ruler view={view} width={size.width - namesWidth} share={share} setShare={setShare} />
@@ -98,7 +102,10 @@ function bringIntoSight(box: HTMLElement, place: number): void {
 }
 
 function useNamesShare(): [number, (share: number) => void] {
-    const [share, setShare] = useState(() => Number(recall('names')) || NAMES_SHARE_DEFAULT);
+    const [share, setShare] = useState(
+        () => Number(recall('names')) ||
+            (innerWidth <= NARROW_PX ? NAMES_SHARE_NARROW : NAMES_SHARE_DEFAULT),
+    );
     const set = (next: number) => {
         const kept = Math.min(Math.max(next, NAMES_SHARE_MIN), NAMES_SHARE_MAX);
         remember('names', kept.toFixed(3));

@@ -75,12 +75,14 @@ function cutCycles(parents: Int32Array, starts: Float64Array, odd: Uint8Array): 
             state[at] = ON_PATH;
             at = parents[at]!;
         }
-        if (at >= 0 && state[at] === ON_PATH) {
-            const cut = earliestOfCircle(at, parents, starts);
+        const met = at >= 0 && state[at] === ON_PATH ? at : -1;
+        /* before the cut: it would hide the rest of the circle from this walk */
+        for (at = first; at >= 0 && state[at] === ON_PATH; at = parents[at]!) state[at] = SEEN;
+        if (met >= 0) {
+            const cut = earliestOfCircle(met, parents, starts);
             parents[cut] = -1;
             odd[cut]! |= ODD_CYCLE;
         }
-        for (at = first; at >= 0 && state[at] === ON_PATH; at = parents[at]!) state[at] = SEEN;
     }
 }
 

@@ -1,0 +1,169 @@
+/* search_test.mjs - the search page: what is found, how it is asked, and where it is remembered. */
+import { check, NARROW, same, test, until } from './harness.mjs';
+import { checkout, hex, orphans, send, sendAll } from './spans.mjs';
+
+const names = (page) => page.locator('.trace-item .name .service').allInnerTexts();
+
+const find = (page) => page.getByRole('button', { name: 'Find traces' }).click();
+
+/** A tag of its own keeps a test's services apart from those of others, and of other runs. */
+const newTag = () => `t${hex(3)}-`;
+
+test('a search without a service finds the newest traces of all of them', async ({ page, otlpUrl }) => {
+    const tag = newTag();
+    await sendAll(otlpUrl, [checkout({ tag, agoMs: 4000 }), orphans(tag)]);
+    await page.goto('/');
+    await until(async () => {
+        const found = await names(page);
+        if (found.includes(`${tag}gateway`) && found.includes(`${tag}edge`)) return true;
+        await page.getByRole('button', { name: /Refresh|Look again/ }).click();
+        return false;
+    }, 'both traces in the list');
+    const ours = (await names(page)).filter((name) => name.startsWith(tag));
+    same([`${tag}gateway`, `${tag}edge`], ours, 'newest first');
+});
+
+test('a row tells root, services, spans, errors and what is missing', async ({ page, otlpUrl }) => {
+    const tag = newTag();
+    await sendAll(otlpUrl, [checkout({ tag }), orphans(tag)]);
+    await page.goto(`/search?service=${tag}orders`);
+    const shop = page.locator('.trace-item', { hasText: `${tag}gateway` }).first();
+    const text = await shop.innerText();
+    for (const part of ['POST /checkout', '184ms', '14 spans', '3 errors', `${tag}payments`])
+        check(text.includes(part), `"${part}" in ${JSON.stringify(text)}`);
+    await page.goto(`/search?service=${tag}worker`);
+    const late = await page.locator('.trace-item').first().innerText();
+    check(late.includes('incomplete'), `orphan mark in ${JSON.stringify(late)}`);
+    check(late.includes('GET /late'), `root in ${JSON.stringify(late)}`);
+});
+
+test('the form asks for service, operation, tags and duration', async ({ page, otlpUrl }) => {
+    const tag = newTag();
+    await sendAll(otlpUrl, [
+        checkout({ tag, agoMs: 3000, fails: false }), checkout({ tag, agoMs: 9000, scale: 10 }),
+        orphans(tag),
+    ]);
+    await page.goto('/search');
+    const count = (n) => until(
+        async () => (await page.locator('.trace-item').count()) === n, `${n} traces listed`);
+    await until(async () => (await page.getByLabel('Service').locator('option').allInnerTexts())
+        .includes(`${tag}orders`) || (await page.reload(), false), 'the service is offered');
+    await page.getByLabel('Service').selectOption(`${tag}orders`);
+    await find(page);
+    await count(2);
+    await page.getByLabel('Operation').selectOption('SELECT stock');
+    await page.getByLabel('Min duration').fill('1s');
+    await find(page);
+    await count(1);
+    check((await page.locator('.trace-item').innerText()).includes('1.84s'), 'the slow one');
+    await page.getByLabel('Min duration').fill('');
+    await page.getByLabel('Operation').selectOption('');
+    await page.getByLabel('Service').selectOption(`${tag}gateway`);
+    await page.getByLabel('Tags').fill('http.response.status_code=200 user.id="u-1041"');
+    await find(page);
+    await count(1);
+    check(!(await page.locator('.trace-item').innerText()).includes('error'), 'the good one');
+    await page.getByLabel('Tags').fill('user.id=nobody');
+    await find(page);
+    await page.getByText('No trace matches').waitFor();
+});
+
+test('what cannot be asked is said at its field, and not asked', async ({ page }) => {
+    await page.goto('/search');
+    await page.getByLabel('Min duration').fill('soon');
+    await page.getByLabel('Tags').fill('oops');
+    await page.getByLabel('Limit').fill('0');
+    const before = page.url();
+    await find(page);
+    same(3, await page.locator('.search-form .problem').count(), 'problems');
+    same(before, page.url(), 'address');
+});
+
+test('the address of a search shows the same traces later, with absolute times', async (
+    { page, otlpUrl },
+) => {
+    const tag = newTag();
+    await send(otlpUrl, checkout({ tag, agoMs: 60_000 }));
+    await page.goto('/search');
+    await page.getByLabel('Tags').fill('user.id=u-1041');
+    await page.getByLabel('Limit').fill('7');
+    await find(page);
+    await page.locator('.trace-item').first().waitFor();
+    const params = new URL(page.url()).searchParams;
+    for (const name of ['start', 'end']) check(/^\d{16}$/.test(params.get(name)), `${name} absolute`);
+    same('{"user.id":"u-1041"}', params.get('tags'), 'tags');
+    const link = page.url();
+    await page.goto('about:blank');
+    await page.goto(link);
+    await page.locator('.trace-item').first().waitFor();
+    same('user.id=u-1041', await page.getByLabel('Tags').inputValue(), 'tags field');
+    same('7', await page.getByLabel('Limit').inputValue(), 'limit field');
+    same(link, page.url(), 'address after opening');
+    /* the same search, one second of last year: found then, so not now */
+    const old = new URL(link);
+    old.searchParams.set('start', '1700000000000000');
+    old.searchParams.set('end', '1700000001000000');
+    await page.goto(old.href);
+    await page.getByText('No trace matches').waitFor();
+});
+
+test('a chosen range is asked exactly, in local time and in UTC', async ({ page }) => {
+    await page.goto('/search');
+    await page.getByLabel('Time', { exact: true }).selectOption('custom');
+    await page.getByLabel('From (local time)').fill('2026-07-01T12:00:01');
+    await page.getByLabel('To (local time)').fill('2026-07-01T13:00:01');
+    await find(page);
+    await until(() => page.url().includes('start='), 'the address');
+    const start = () => Number(new URL(page.url()).searchParams.get('start'));
+    same(Date.UTC(2026, 6, 1, 10, 0, 1) * 1000, start(), 'Berlin noon is 10:00 UTC');
+    await page.getByRole('button', { name: /Times are local/ }).click();
+    same('2026-07-01T10:00:01', await page.getByLabel('From (UTC)').inputValue(), 'shown in UTC');
+});
+
+test('back and forward walk through searches and traces', async ({ page, otlpUrl }) => {
+    const tag = newTag();
+    const trace = await send(otlpUrl, checkout({ tag }));
+    await page.goto(`/search?service=${tag}gateway`);
+    await page.locator('.trace-item').first().click();
+    await page.locator('.row').first().waitFor();
+    check(page.url().includes(`/trace/${trace.traceId}`), 'the address of the trace');
+    await page.goBack();
+    await page.locator('.trace-item').first().waitFor();
+    same(`${tag}gateway`, await page.getByLabel('Service').inputValue(), 'service after going back');
+    await page.goForward();
+    await page.locator('.row').first().waitFor();
+});
+
+test('a pasted trace id opens the trace, nonsense does not', async ({ page, otlpUrl }) => {
+    const trace = await send(otlpUrl, checkout({ tag: newTag() }));
+    await page.goto('/search');
+    const box = page.getByLabel('Go to trace by id');
+    await box.fill('not an id');
+    await box.press('Enter');
+    await page.getByText('32 hexadecimal digits').waitFor();
+    await box.fill(` ${trace.traceId.toUpperCase()} `);
+    await box.press('Enter');
+    await page.locator('.row').first().waitFor();
+});
+
+test('the list can be put in another order', async ({ page, otlpUrl }) => {
+    const tag = newTag();
+    await sendAll(otlpUrl, [1, 9, 3].map((scale, i) => checkout({ tag, scale, agoMs: 3000 * (i + 1) })));
+    await page.goto(`/search?service=${tag}gateway`);
+    const durations = () => page.locator('.trace-item .duration').allInnerTexts();
+    await until(async () => (await durations()).length === 3, 'three traces');
+    same(['184ms', '1.66s', '552ms'], await durations(), 'newest first');
+    await page.getByLabel('Order').selectOption({ label: 'Longest first' });
+    same(['1.66s', '552ms', '184ms'], await durations(), 'longest first');
+});
+
+test('on a phone the form folds and nothing is wider than the screen', async ({ page, otlpUrl }) => {
+    await send(otlpUrl, checkout({ tag: newTag() }));
+    await page.goto('/search');
+    await page.locator('.trace-item').first().waitFor();
+    check(!(await page.getByLabel('Tags').isVisible()), 'tags are folded away');
+    await page.getByRole('button', { name: 'More filters' }).click();
+    check(await page.getByLabel('Tags').isVisible(), 'tags are there');
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    check(wide <= 0, `${wide} px too wide`);
+}, { size: NARROW });

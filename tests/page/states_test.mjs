@@ -1,0 +1,131 @@
+/* states_test.mjs - when there is no answer, a slow one, a wrong one, or nothing to show. */
+import { check, mockTest, same, test, until } from './harness.mjs';
+import { checkout, send } from './spans.mjs';
+
+mockTest('an empty store tells how to send the first trace', async ({ page, mock }) => {
+    mock.forget();
+    await page.goto('/');
+    await page.getByRole('heading', { name: 'No traces yet' }).waitFor();
+    const text = await page.locator('.state').innerText();
+    for (const part of ['OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318', ':4317'])
+        check(text.includes(part), `"${part}" in ${text}`);
+    await send(mock.otlpUrl, checkout());
+    await page.getByRole('button', { name: 'Look again' }).click();
+    await page.locator('.trace-item').first().waitFor();
+});
+
+mockTest('a long answer says so and can be cancelled', async ({ page, mock }) => {
+    mock.mood.delayMs = 60_000;
+    await page.goto('/search');
+    await page.getByText('Loading traces…').waitFor();
+    await page.getByRole('button', { name: 'Cancel' }).click({ timeout: 8000 });
+    await page.getByText('Cancelled.').waitFor();
+    mock.mood.delayMs = 0;
+    await send(mock.otlpUrl, checkout());
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.locator('.trace-item').first().waitFor();
+});
+
+mockTest('a server that is gone is said to be gone, and found again', async ({ page, mock }) => {
+    const trace = await send(mock.otlpUrl, checkout());
+    await page.goto('/search');
+    await page.locator('.trace-item').first().waitFor();
+    await page.context().setOffline(true);
+    await page.getByRole('button', { name: 'Refresh' }).click();
+    await page.getByRole('heading', { name: 'Server unreachable' }).waitFor();
+    await page.context().setOffline(false);
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.locator('.trace-item').first().waitFor();
+    check(trace.count > 0, 'sent');
+}, { allow: ['ERR_INTERNET_DISCONNECTED'] });
+
+for (const [status, title, message] of [
+    [500, 'The server failed', 'the disk broke'],
+    [503, 'No answer just now', 'the store is being checked'],
+    [400, 'The server refused the question', 'startTimeMin is after startTimeMax'],
+])
+    mockTest(`an answer of ${status} shows the server's own words`, async ({ page, mock }) => {
+        Object.assign(mock.mood, { status, message });
+        await page.goto('/search');
+        await page.locator('.state').getByRole('heading', { name: title }).waitFor();
+        check((await page.locator('.state').innerText()).includes(message), message);
+    }, { allow: [String(status)] });
+
+mockTest('an answer that is no JSON is said to be unreadable', async ({ page, mock }) => {
+    mock.mood.garbage = true;
+    await page.goto(`/trace/${'ab'.repeat(16)}`);
+    await page.getByRole('heading', { name: 'Unreadable answer' }).waitFor();
+});
+
+mockTest('what the server has to say stands over every page, as text', async ({ page, mock }) => {
+    await send(mock.otlpUrl, checkout());
+    mock.mood.notice = encodeURIComponent('The disk is nearly full: <b>5 %</b> left.');
+    await page.goto('/search');
+    await page.locator('.notice').waitFor();
+    same('The disk is nearly full: <b>5 %</b> left.', await page.locator('.notice').innerText(), 'notice');
+    delete mock.mood.notice;
+    await page.getByRole('button', { name: 'Refresh' }).click();
+    await until(async () => (await page.locator('.notice').count()) === 0, 'the notice goes');
+});
+
+mockTest('a 503 is a notice too', async ({ page, mock }) => {
+    mock.mood.status = 503;
+    await page.goto('/search');
+    await page.locator('.notice', { hasText: '503' }).waitFor();
+}, { allow: ['503'] });
+
+test('an address that leads nowhere leads back', async ({ page }) => {
+    await page.goto('/no/such/page');
+    await page.getByRole('heading', { name: 'No such page' }).waitFor();
+    await page.getByRole('link', { name: 'Go to the search' }).click();
+    await page.getByRole('button', { name: 'Find traces' }).waitFor();
+});
+
+test('every control has a name', async ({ page, otlpUrl }) => {
+    const trace = await send(otlpUrl, checkout());
+    for (const address of ['/search', `/trace/${trace.traceId}`]) {
+        await page.goto(address);
+        await page.locator('.trace-item, .row').first().waitFor();
+        if (address !== '/search') await page.locator('.row').first().click();
+        const nameless = await page.locator('button, a, input, select').evaluateAll((all) => all
+            .filter((e) => !(e.getAttribute('aria-label') || e.innerText?.trim() || e.labels?.length))
+            .map((e) => e.outerHTML.slice(0, 120)));
+        same([], nameless, `controls without a name on ${address}`);
+    }
+});
+
+test('text stands out from its ground, in light and in dark', async ({ page, otlpUrl }) => {
+    const trace = await send(otlpUrl, checkout());
+    for (const colorScheme of ['light', 'dark']) {
+        await page.emulateMedia({ colorScheme });
+        await page.goto(`/trace/${trace.traceId}`);
+        await page.locator('.row').first().waitFor();
+        const poor = await page.evaluate(() => {
+            const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+            const light = (name) => {
+                canvas.fillStyle = getComputedStyle(document.documentElement).getPropertyValue(name);
+                const probe = document.createElement('i');
+                probe.style.color = `var(${name})`;
+                document.body.append(probe);
+                canvas.fillStyle = getComputedStyle(probe).color;
+                probe.remove();
+                canvas.fillRect(0, 0, 1, 1);
+                const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3).map((c) => {
+                    const s = c / 255;
+                    return s <= 0.04045 ? s / 12.92 : ((s + 0.055) / 1.055) ** 2.4;
+                });
+                return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+            };
+            const contrast = (a, b) => {
+                const [x, y] = [light(a), light(b)].sort((p, q) => q - p);
+                return (x + 0.05) / (y + 0.05);
+            };
+            const grounds = ['--page', '--surface', '--raised', '--hover', '--chosen', '--found'];
+            const inks = ['--text', '--dim', '--accent', '--error', '--warn'];
+            const pairs = inks.flatMap((ink) => grounds.map((ground) => [ink, ground]));
+            pairs.push(['--warn', '--warn-soft'], ['--accent-text', '--accent']);
+            return pairs.map(([a, b]) => [a, b, contrast(a, b)]).filter((row) => row[2] < 4.5);
+        });
+        same([], poor, `contrast below 4.5 in ${colorScheme}`);
+    }
+});

@@ -1,0 +1,307 @@
+/* trace_test.mjs - the trace page: waterfall, folding, finding, detail, keys, permalinks. */
+import { check, same, test, until } from './harness.mjs';
+import { big, checkout, circles, hex, orphans, send } from './spans.mjs';
+
+const rowNames = (page) => page.locator('.row .operation').allInnerTexts();
+const rowCount = async (page) => Number(await page.getByRole('treegrid').getAttribute('aria-rowcount'));
+const chosen = (page) => page.locator('.row.selected .operation').innerText();
+
+async function open({ page, otlpUrl }, trace, query = '') {
+    await send(otlpUrl, trace);
+    await page.goto(`/trace/${trace.traceId}${query}`);
+    await page.locator('.row').first().waitFor();
+    return trace;
+}
+
+test('the waterfall has a row a span, children under parents, in time order', async (world) => {
+    await open(world, checkout());
+    same([
+        'POST /checkout', 'authenticate', 'POST orders/orders', 'POST /orders', 'SELECT stock',
+        'SELECT stock', 'SELECT stock', 'SELECT stock', 'POST payments/charge', 'POST /charge',
+        'SET charge:lock', 'POST bank/authorize', 'orders.placed send', 'render',
+    ], await rowNames(world.page), 'rows');
+    const levels = await world.page.locator('.row').evaluateAll(
+        (rows) => rows.map((row) => row.getAttribute('aria-level')).join(''));
+    same('12234444456642', levels, 'levels');
+});
+
+test('bars stand where the spans were', async (world) => {
+    await open(world, checkout());
+    const boxes = await world.page.locator('.row .bar').evaluateAll((bars) => bars.map((bar) => {
+        const [a, b] = [bar.getBoundingClientRect(), bar.parentElement.getBoundingClientRect()];
+        return [(a.left - b.left) / b.width, a.width / b.width];
+    }));
+    const near = (want, got, what) => check(Math.abs(want - got) < 0.005, `${what}: ${got}, want ${want}`);
+    near(0, boxes[0][0], 'root starts');
+    near(1, boxes[0][1], 'root is as long as the trace');
+    near(11500 / 184000, boxes[3][0], 'POST /orders starts');
+    near(146000 / 184000, boxes[3][1], 'POST /orders lasts');
+});
+
+test('errors are marked, in rows and in the head', async (world) => {
+    await open(world, checkout());
+    same(3, await world.page.locator('.row .mark.error').count(), 'marked rows');
+    same(3, await world.page.locator('.bar.has-error').count(), 'marked bars');
+    await world.page.locator('.trace-head', { hasText: '3 errors' }).waitFor();
+});
+
+test('rows fold and unfold, one by one, by level, and all', async (world) => {
+    const { page } = world;
+    await open(world, checkout());
+    same(14, await rowCount(page), 'all rows');
+    await page.locator('.row', { hasText: 'POST orders/orders' }).getByRole('button').click();
+    same(4, await rowCount(page), 'subtree hidden');
+    await page.getByText('+10').waitFor();
+    await page.getByRole('button', { name: 'Unfold all' }).click();
+    same(14, await rowCount(page), 'all again');
+    await page.getByRole('button', { name: 'Fold all', exact: true }).click();
+    same(1, await rowCount(page), 'the root alone');
+    await page.getByRole('button', { name: 'Unfold one level' }).click();
+    same(4, await rowCount(page), 'two levels');
+    await page.getByRole('button', { name: 'Unfold one level' }).click();
+    same(5, await rowCount(page), 'three levels');
+    await page.getByRole('button', { name: 'Fold one level', exact: true }).click();
+    same(4, await rowCount(page), 'two levels again');
+});
+
+test('the detail shows attributes of every type', async (world) => {
+    const { page } = world;
+    await open(world, checkout());
+    await page.locator('.row').first().click();
+    const rows = await page.locator('.detail .attributes').first().locator('> div').allInnerTexts();
+    const shown = Object.fromEntries(rows.map((row) => row.split(/\n/).map((part) => part.trim())));
+    const wants = {
+        'user.id': 'u-1041', 'http.response.status_code': '502', 'cart.total': '129.95',
+        'cart.is_gift': 'false', 'cart.items': '["tea", "cup", "kettle"]',
+        'cart.sizes': '{"tea": 2, "cup": 1}', 'big.int': '9007199254740993',
+        'session.blob': Buffer.from('kiseki').toString('base64'),
+    };
+    for (const [key, value] of Object.entries(wants))
+        check(shown[key]?.startsWith(value), `${key}: want ${value}, got ${shown[key]}`);
+    const types = await page.locator('.detail .attributes small').allInnerTexts();
+    for (const type of ['int', 'double', 'bool', 'array', 'map', 'bytes'])
+        check(types.includes(type), `type ${type} in ${types}`);
+});
+
+test('the detail shows status, events, links, resource and scope', async (world) => {
+    const { page } = world;
+    await open(world, checkout());
+    await page.locator('.row', { hasText: 'POST /charge' }).click();
+    const text = await page.locator('.detail').innerText();
+    for (const part of ['card declined by issuer', 'exception', '+91ms after its start', 'retry',
+        'at charge (payments/src/charge.c:40)', 'service.version', 'kiseki/page-tests', 'server', '92.5ms'])
+        check(text.includes(part), `"${part}" in the detail`);
+    await page.locator('.row', { hasText: 'POST /orders' }).click();
+    await page.locator('.detail', { hasText: 'why' }).waitFor();
+    check(/^\/trace\/[0-9a-f]{32}\?span=[0-9a-f]{16}$/.test(
+        await page.locator('.detail .links a').getAttribute('href')), 'the link leads to its trace');
+    await page.getByRole('button', { name: 'Close detail' }).click();
+    same(0, await page.locator('.detail').count(), 'details');
+});
+
+test('the address names the chosen span, what is looked for and the zoom', async (world) => {
+    const { page } = world;
+    const trace = await open(world, checkout());
+    await page.locator('.row', { hasText: 'SET charge:lock' }).click();
+    await page.getByLabel('Find in this trace').fill('stock');
+    await page.locator('.minimap').hover();
+    const box = await page.locator('.minimap').boundingBox();
+    await page.mouse.move(box.x + box.width * 0.25, box.y + 20);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.5, box.y + 20, { steps: 4 });
+    await page.mouse.up();
+    await until(() => /span=.*q=stock.*zoom=/.test(page.url()), 'all three in the address');
+    const link = page.url();
+    await page.goto('about:blank');
+    await page.goto(link);
+    await page.locator('.row.selected').waitFor();
+    same('SET charge:lock', await chosen(page), 'chosen span');
+    same('stock', await page.getByLabel('Find in this trace').inputValue(), 'text to find');
+    await page.getByText('4 matches').waitFor();
+    await page.getByRole('button', { name: 'Whole trace' }).click();
+    await until(() => !page.url().includes('zoom='), 'no zoom in the address');
+    check(page.url().includes(trace.traceId), 'still the same trace');
+});
+
+test('finding counts, marks and walks the matches, into folded rows too', async (world) => {
+    const { page } = world;
+    await open(world, checkout());
+    await page.getByRole('button', { name: 'Fold all', exact: true }).click();
+    const box = page.getByLabel('Find in this trace');
+    await box.fill('SKU = $3');
+    await page.getByText('1 match', { exact: true }).waitFor();
+    await box.press('Enter');
+    await page.getByText('1 of 1').waitFor();
+    same('SELECT stock', await chosen(page), 'found and unfolded');
+    await box.fill('stock');
+    await page.getByText('3 of 4').waitFor();
+    await box.press('Enter');
+    await page.getByText('4 of 4').waitFor();
+    await box.press('Enter');
+    await page.getByText('1 of 4').waitFor();
+    await box.press('Shift+Enter');
+    await page.getByText('4 of 4').waitFor();
+    same(4, await page.locator('.row.match').count(), 'marked rows');
+    await box.fill('no such thing');
+    await page.getByText('0 matches').waitFor();
+});
+
+test('the keyboard walks, folds, finds and helps', async (world) => {
+    const { page } = world;
+    await open(world, checkout());
+    const press = (key) => page.keyboard.press(key);
+    await press('f');
+    await press('f');
+    same('authenticate', await chosen(page), 'f, f');
+    await press('b');
+    same('POST /checkout', await chosen(page), 'b');
+    await press('ArrowDown');
+    await press('ArrowDown');
+    await press('ArrowRight');
+    same('POST /orders', await chosen(page), 'into the first child');
+    await press('ArrowLeft');
+    same(5, await rowCount(page), 'folded');
+    await press('ArrowLeft');
+    same('POST orders/orders', await chosen(page), 'to the parent');
+    await press(']');
+    same(1, await rowCount(page), 'folded all');
+    await press('[');
+    same(14, await rowCount(page), 'unfolded all');
+    await press('p');
+    same(12, await rowCount(page), 'one level less');
+    await press('o');
+    same(14, await rowCount(page), 'one level more');
+    await press('+');
+    await page.getByRole('button', { name: 'Whole trace' }).waitFor();
+    await press('0');
+    same(0, await page.getByRole('button', { name: 'Whole trace' }).count(), 'zoomed out');
+    await press('End');
+    same('render', await chosen(page), 'End');
+    await press('Escape');
+    same(0, await page.locator('.detail').count(), 'closed by Esc');
+    await press('Control+b');
+    await page.keyboard.type('f]');
+    same('f]', await page.getByLabel('Find in this trace').inputValue(), 'typed, not obeyed');
+    await press('Escape');
+    await press('?');
+    await page.getByRole('dialog').getByText('Fold one level', { exact: true }).waitFor();
+    await press('Escape');
+    await until(async () => (await page.getByRole('dialog').count()) === 0, 'help closed');
+});
+
+test('a missing parent is a warning, and heals when the parent comes', async (world) => {
+    const { page, otlpUrl } = world;
+    const trace = orphans();
+    const parent = trace.groups.get('worker')[0].parentSpanId;
+    await open(world, trace);
+    await page.getByText('the parent of 1 span has not arrived').waitFor();
+    same(1, await page.locator('.row .mark.warn').count(), 'marked rows');
+    same(0, await page.locator('.row .mark.error').count(), 'errors');
+    const late = checkout();
+    late.groups.clear();
+    late.traceId = trace.traceId;
+    late.startNs = trace.startNs;
+    late.span('edge', 'send late message', trace.root, 9000, 25000, { spanId: parent });
+    await send(otlpUrl, late);
+    await until(async () => {
+        await page.getByRole('button', { name: 'Reload' }).click();
+        await page.locator('.row').first().waitFor();
+        return (await page.locator('.row .mark.warn').count()) === 0;
+    }, 'the mark goes');
+    same(['GET /late', 'send late message', 'consume late message', 'step'], await rowNames(page), 'rows');
+});
+
+test('circles, own parents and times that run backwards are drawn and said', async (world) => {
+    const { page } = world;
+    await open(world, circles());
+    same(7, await rowCount(page), 'rows');
+    const said = await page.locator('.oddities').innerText();
+    for (const part of ['1 circle', '1 span named as its own parent', '1 span without a sound start'])
+        check(said.includes(part), `"${part}" in ${said}`);
+    await page.locator('.row', { hasText: 'circle a' }).click();
+    await page.locator('.detail', { hasText: 'the circle is cut here' }).waitFor();
+});
+
+test('copy: trace id, and a link to this view', async (world) => {
+    const { page, context } = world;
+    const trace = checkout();
+    await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+    await open(world, trace);
+    await page.getByRole('button', { name: 'Copy trace id' }).click();
+    same(trace.traceId, await page.evaluate(() => navigator.clipboard.readText()), 'clipboard');
+    await page.getByRole('button', { name: 'Copy a link' }).click();
+    same(page.url(), await page.evaluate(() => navigator.clipboard.readText()), 'clipboard');
+    same(`/api/v3/traces/${trace.traceId}`,
+        await page.getByRole('link', { name: 'JSON' }).getAttribute('href'), 'JSON');
+});
+
+test('times are local, and UTC by one switch that is remembered', async (world) => {
+    const { page } = world;
+    await open(world, checkout({ agoMs: 0 }));
+    const head = page.locator('.trace-head time');
+    const local = await head.innerText();
+    await page.getByRole('button', { name: /Times are local/ }).click();
+    const utc = await head.innerText();
+    check(/[+]0[12]:00$/.test(local), `Berlin's offset in ${local}`);
+    check(utc.endsWith('UTC') && utc !== local, `UTC in ${utc}`);
+    await page.reload();
+    await until(async () => (await head.innerText()) === utc, 'UTC after a reload');
+});
+
+test('the theme follows the system until the switch says otherwise', async (world) => {
+    const { page } = world;
+    await open(world, checkout());
+    const ink = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+    const light = await ink();
+    await page.emulateMedia({ colorScheme: 'dark' });
+    const dark = await ink();
+    check(light !== dark, `${light} is not ${dark}`);
+    await page.getByRole('button', { name: /^Theme: system/ }).click();
+    same(light, await ink(), 'light by choice');
+    await page.reload();
+    await page.locator('.row').first().waitFor();
+    same(light, await ink(), 'light after a reload');
+    await page.getByRole('button', { name: /^Theme: light/ }).click();
+    await page.emulateMedia({ colorScheme: 'light' });
+    same(dark, await ink(), 'dark by choice');
+});
+
+test('an unknown trace is said to be unknown', async ({ page }) => {
+    await page.goto(`/trace/${hex(16)}`);
+    await page.getByRole('heading', { name: 'Not found' }).waitFor();
+    await page.getByRole('link', { name: 'Go to the search' }).click();
+    await page.getByRole('button', { name: 'Find traces' }).waitFor();
+}, { allow: ['404'] });
+
+test('100,000 spans, 10,000 deep, are drawn, scrolled, folded and found', async (world) => {
+    const { page, otlpUrl } = world;
+    const trace = await send(otlpUrl, big());
+    const started = Date.now();
+    await page.goto(`/trace/${trace.traceId}`);
+    await page.locator('.row').first().waitFor({ timeout: 30000 });
+    console.log(`        drawn ${Date.now() - started} ms after the address was given`);
+    same(100000, await rowCount(page), 'rows');
+    check((await page.locator('.row').count()) < 100, 'only rows in sight exist');
+    await page.locator('.row').first().click();
+    await page.keyboard.press('End');
+    await page.locator('.row.selected').waitFor();
+    await page.getByLabel('Find in this trace').fill('leaf 99999');
+    await page.getByText('1 match', { exact: true }).waitFor({ timeout: 20000 });
+    await page.getByLabel('Find in this trace').press('Enter');
+    await until(async () => (await chosen(page)) === 'leaf 99999', 'found');
+    const longest = await page.evaluate(async () => {
+        let worst = 0;
+        const box = document.querySelector('.waterfall');
+        for (let i = 0; i < 40; i++) {
+            const from = performance.now();
+            box.scrollTop = (box.scrollHeight * i) / 40;
+            await new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
+            worst = Math.max(worst, performance.now() - from);
+        }
+        return worst;
+    });
+    console.log(`        longest step of scrolling ${Math.round(longest)} ms`);
+    check(longest < 500, `${longest} ms for one step of scrolling`);
+    await page.getByRole('button', { name: 'Fold all', exact: true }).click();
+    await until(async () => (await rowCount(page)) === 1, 'folded');
+});

@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest';
+import { parseInstant } from './instant';
+import { formatAgo, formatInstant, fromInputValue, toInputValue } from './time';
+
+test('UTC is written with as many digits as wanted', () => {
+    const at = parseInstant('1788220800307351905');
+    expect(formatInstant(at, 'utc', 9)).toBe('2026-09-01 00:00:00.307351905');
+    expect(formatInstant(at, 'utc', 3)).toBe('2026-09-01 00:00:00.307');
+    expect(formatInstant(at, 'utc', 0)).toBe('2026-09-01 00:00:00');
+});
+
+test('times that no calendar has do not throw', () => {
+    expect(formatInstant({ sec: 0, nano: 0 }, 'utc')).toBe('no time');
+    expect(formatInstant({ sec: 9e12, nano: 0 }, 'utc')).toBe('beyond the calendar');
+});
+
+test('the time fields give back what they were given', () => {
+    const ms = Date.UTC(2026, 8, 1, 12, 30, 15);
+    for (const zone of ['utc', 'local'] as const)
+        expect(fromInputValue(toInputValue(ms, zone), zone)).toBe(ms);
+    expect(fromInputValue('tomorrow', 'utc')).toBeNull();
+});
+
+test.each([
+    [500, 'just now'], [12_000, '12 s ago'], [185_000, '3 min ago'], [7_300_000, '2 h ago'],
+    [200_000_000, '2 d ago'], [-60_000, 'in the future'],
+])('%d ms ago', (age, text) => {
+    expect(formatAgo(1e12 - age, 1e12)).toBe(text);
+});
