@@ -28,8 +28,8 @@ typedef struct kis_host {
     const kis_alloc *alloc;
     /** There is something to do: kis_batcher_step wants to be called soon. Any thread; NULL where the caller ticks. */
     void (*wake)(void *user);
-    /** A thread was seen for the first time: arrange that kis_recorder_thread_done(record) is called when it ends. NULL: threads never end. */
-    void (*thread_began)(void *user, void *record);
+    /** This thread records for the first time: arrange that kis_recorder_thread_done() is called on it when it ends. NULL: threads never end. */
+    void (*thread_began)(void *user);
     /** Gives the processor away: somebody else holds a span this very moment. NULL: spin. */
     void (*yield)(void *user);
     /** A line for the program's owner, no line end; any thread; NULL: nobody reads. */

@@ -1,0 +1,311 @@
+/* sdk.c - an SDK's entry: opened, halted, closed; what forking leaves of it.
+ *
+ *     free --open--> recording --halt--> halted --close--> free           memory given back
+ *                                           '----retire--> free, memory kept for the next open with the same host's allocator
+ *
+ * The entries are one static array. A thread may be inside kis_span_end while another stops the SDK, and a program may keep a span for an hour: so slots and
+ * thread records stay until kis_sdk_close, whose caller promises that nobody is inside. A plain stop retires the entry instead.
+ * Not here: clocks, threads and environment (the host; native/sdk_start.c), what a record does (span.c).
+ */
+#include "sdk/sdk.h"
+
+#include "base/check.h"
+#include "base/diag.h"
+#include "base/fmt.h"
+#include "sdk/attr_write.h"
+#include "sdk/sampler.h"
+
+uint16_t kis_recorder_epoch = 1;
+
+static kis_sdk entries[KIS_SDKS_MAX];
+static _Atomic uint32_t registry_lock; /* guards is_taken of the entries, and opening */
+static _Atomic uint32_t generations;
+static _Atomic(kis_sdk *) global;
+
+static void lock(_Atomic uint32_t *word)
+{
+    while (atomic_exchange_explicit(word, 1, memory_order_acquire))
+        while (atomic_load_explicit(word, memory_order_relaxed))
+            ;
+}
+static void unlock(_Atomic uint32_t *word) { atomic_store_explicit(word, 0, memory_order_release); }
+
+void kis_sdk_lock(kis_sdk *sdk) { lock(&sdk->lock); }
+void kis_sdk_unlock(kis_sdk *sdk) { unlock(&sdk->lock); }
+
+kis_sdk *kis_sdk_entry(uint32_t index)
+{
+    return index < KIS_SDKS_MAX && atomic_load_explicit(&entries[index].generation, memory_order_acquire) ? &entries[index] : NULL;
+}
+kis_sdk *kis_sdk_of_context(void) { return atomic_load_explicit(&global, memory_order_acquire); }
+
+void kis_sdk_log(const kis_sdk *sdk, kis_log_level level, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+
+    if (!sdk->host.log)
+        return;
+    va_start(args, format);
+    kis_fmt_v(text, sizeof(text), format, args);
+    va_end(args);
+    sdk->host.log(sdk->host.user, level, text);
+}
+
+/* ---- open ---- */
+
+static bool is_same_memory(const kis_sdk *sdk, const kis_sdk_setup *setup)
+{
+    const kis_alloc *a = &sdk->alloc, *b = setup->host->alloc;
+
+    return a->take == b->take && a->give_back == b->give_back && a->user == b->user && sdk->queue_spans == setup->queue_spans;
+}
+
+/* Memory of a retired entry that the new one cannot use stays where it is: handles of it may be about. It is listed, so that it is not lost. */
+static kis_slot_chunk *abandoned_chunks;
+static kis_recorder_thread *abandoned_threads;
+
+static void abandon_memory(kis_sdk *sdk)
+{
+    kis_recorder_thread *threads = atomic_load_explicit(&sdk->threads, memory_order_relaxed);
+
+    for (kis_slot_chunk *chunk = sdk->chunks, *next; chunk; chunk = next) {
+        next = chunk->next;
+        chunk->next = abandoned_chunks;
+        abandoned_chunks = chunk;
+    }
+    if (threads) {
+        kis_recorder_thread *last = threads;
+        while (last->next)
+            last = last->next;
+        last->next = abandoned_threads;
+        abandoned_threads = threads;
+    }
+    sdk->chunks = NULL;
+    atomic_store_explicit(&sdk->threads, NULL, memory_order_relaxed);
+    atomic_store_explicit(&sdk->slot_count, 0, memory_order_relaxed);
+    atomic_store_explicit(&sdk->block_bytes, 0, memory_order_relaxed);
+}
+
+static kis_sdk *free_entry(const kis_sdk_setup *setup)
+{
+    kis_sdk *found = NULL;
+
+    for (uint32_t i = 0; i < KIS_SDKS_MAX; i++) {
+        kis_sdk *sdk = &entries[i];
+        if (sdk->is_taken)
+            continue;
+        if (atomic_load_explicit(&sdk->generation, memory_order_relaxed) && is_same_memory(sdk, setup)) {
+            found = sdk; /* with records and slots that are warm */
+            break;
+        }
+        if (!found)
+            found = sdk;
+    }
+    return found;
+}
+
+/* Everything that an earlier life of the entry has left, but for records, slots, scopes and bags when their memory can be used on. */
+static void reset_entry(kis_sdk *sdk, const kis_sdk_setup *setup)
+{
+    bool is_reused = atomic_load_explicit(&sdk->generation, memory_order_relaxed) != 0 && is_same_memory(sdk, setup);
+
+    if (!is_reused) {
+        abandon_memory(sdk);
+        sdk->alloc = *setup->host->alloc;
+        kis_arena_init(&sdk->arena, &sdk->alloc, (size_t)64 << 20);
+        sdk->scope_count = 0;
+        kis_bags_init(&sdk->bags, &sdk->alloc);
+        atomic_store_explicit(&sdk->generation, atomic_fetch_add_explicit(&generations, 1, memory_order_relaxed) + 1, memory_order_relaxed);
+    }
+    for (kis_recorder_thread *t = atomic_load_explicit(&sdk->threads, memory_order_relaxed); t; t = t->next) {
+        memset(&t->counts, 0, sizeof(t->counts));
+        atomic_store_explicit(&t->ring.dropped, 0, memory_order_relaxed);
+        t->ring.until_look = 1;
+    }
+    atomic_store_explicit(&sdk->late_calls, 0, memory_order_relaxed);
+    atomic_store_explicit(&sdk->processor_count, 0, memory_order_relaxed);
+    sdk->has_on_ending = sdk->has_listeners = false;
+    sdk->propagator_count = 0;
+}
+
+static kis_err write_resource(kis_sdk *sdk, const kis_sdk_setup *setup, kis_diag *diag)
+{
+    kis_span_limits none = { .value_length = UINT32_MAX, .value_depth = 64 };
+    kis_bytes attrs;
+    kis_str url;
+    kis_err err = kis_attrs_write(&sdk->arena, KIS_TAG_RESOURCE_ATTRS, setup->resource, &none, &attrs, &sdk->resource_attr_count);
+
+    if (err)
+        return kis_diag_set(diag, err, "resource attributes: %s", kis_err_text(err));
+    if (!kis_arena_copy(&sdk->arena, setup->resource_schema_url, &url))
+        return kis_diag_set(diag, KIS_ERR_NOMEM, "resource: out of memory");
+    sdk->resource = (kis_resource_view){ .attrs = { attrs.ptr, (uint32_t)attrs.len, KIS_TAG_RESOURCE_ATTRS }, .schema_url = url };
+    sdk->resource.service_name = kis_attrs_text(sdk->resource.attrs, KIS_STR("service.name"));
+    if (!sdk->resource.service_name.len)
+        sdk->resource.service_name = KIS_STR("unknown_service");
+    return KIS_OK;
+}
+
+static kis_err fill_entry(kis_sdk *sdk, const kis_sdk_setup *setup, kis_diag *diag)
+{
+    kis_err err;
+
+    reset_entry(sdk, setup);
+    sdk->host = *setup->host;
+    sdk->limits = setup->limits;
+    sdk->sampler = setup->sampler;
+    sdk->sampler_short = kis_sampler_shorten(setup->sampler);
+    sdk->ids = setup->ids;
+    sdk->max_spans = setup->max_spans;
+    sdk->queue_spans = setup->queue_spans;
+    sdk->is_local = setup->is_local;
+    sdk->is_disabled = setup->is_disabled;
+    sdk->has_listeners = setup->has_exporter || setup->processor_count;
+    if (setup->processor_count > KIS_PROCESSORS_MAX)
+        return kis_diag_set(diag, KIS_ERR_LIMIT, "%zu processors, at most %d", setup->processor_count, KIS_PROCESSORS_MAX);
+    for (uint32_t i = 0; i < setup->processor_count; i++) {
+        sdk->processors[i] = setup->processors[i];
+        sdk->has_on_ending |= setup->processors[i].on_ending != NULL;
+    }
+    atomic_store_explicit(&sdk->processor_count, (uint32_t)setup->processor_count, memory_order_relaxed);
+    if (setup->propagator_count > KIS_PROPAGATORS_MAX)
+        return kis_diag_set(diag, KIS_ERR_LIMIT, "%zu propagators, at most %d", setup->propagator_count, KIS_PROPAGATORS_MAX);
+    for (uint32_t i = 0; i < setup->propagator_count; i++)
+        sdk->propagators[sdk->propagator_count++] = setup->propagators[i];
+    if (setup->queue_spans < 1 || setup->queue_spans > KIS_SPAN_RING_MAX)
+        return kis_diag_set(diag, KIS_ERR_RANGE, "queue of %u spans, want 1 to %u", setup->queue_spans, KIS_SPAN_RING_MAX);
+    err = kis_batcher_init(&sdk->batcher, sdk, &setup->batcher);
+    if (err)
+        return kis_diag_set(diag, err, "batch of %u spans, want 1 to %u", setup->batcher.batch_spans, KIS_BATCH_SPANS_MAX);
+    err = write_resource(sdk, setup, diag);
+    if (err)
+        return err;
+    atomic_store_explicit(&sdk->wall_offset_ns, sdk->host.now_unix_ns(sdk->host.user) - kis_sdk_now_ns(sdk), memory_order_relaxed);
+    sdk->wall_checked_ns = kis_sdk_now_ns(sdk);
+    return KIS_OK;
+}
+
+static void refresh_listening(void);
+
+kis_err kis_sdk_open(const kis_sdk_setup *setup, kis_sdk **out, kis_diag *diag)
+{
+    kis_err err = KIS_ERR_FULL;
+    kis_sdk *sdk;
+
+    lock(&registry_lock);
+    sdk = free_entry(setup);
+    if (!sdk) {
+        kis_diag_set(diag, err, "%d SDKs run already", KIS_SDKS_MAX);
+    } else if (!setup->is_local && kis_sdk_of_context()) {
+        kis_diag_set(diag, err, "a global SDK runs already; stop it first, or set is_local");
+    } else {
+        sdk->index = (uint32_t)(sdk - entries);
+        err = fill_entry(sdk, setup, diag);
+        if (err && !atomic_load_explicit(&sdk->threads, memory_order_relaxed)) {
+            kis_arena_done(&sdk->arena); /* nobody has seen it */
+            atomic_store_explicit(&sdk->generation, 0, memory_order_relaxed);
+        }
+    }
+    if (!err) {
+        sdk->is_taken = true;
+        *out = sdk;
+        if (!sdk->is_local)
+            atomic_store_explicit(&global, sdk, memory_order_release);
+        atomic_store_explicit(&sdk->is_recording, !sdk->is_disabled, memory_order_release);
+        refresh_listening();
+    }
+    unlock(&registry_lock);
+    return err;
+}
+
+/* ---- halt, retire, close ---- */
+
+/* The registry's lock is held. */
+static void refresh_listening(void)
+{
+    bool any = false;
+
+    for (uint32_t i = 0; i < KIS_SDKS_MAX; i++)
+        any |= atomic_load_explicit(&entries[i].is_recording, memory_order_relaxed);
+    kis_api_set_listening(any);
+}
+
+void kis_sdk_halt(kis_sdk *sdk)
+{
+    lock(&registry_lock);
+    atomic_store_explicit(&sdk->is_recording, false, memory_order_seq_cst);
+    refresh_listening();
+    unlock(&registry_lock);
+}
+
+void kis_sdk_retire(kis_sdk *sdk)
+{
+    kis_sdk *expected = sdk;
+
+    lock(&registry_lock);
+    atomic_compare_exchange_strong_explicit(&global, &expected, NULL, memory_order_release, memory_order_relaxed);
+    sdk->is_taken = false;
+    unlock(&registry_lock);
+}
+
+static void give_memory_back(kis_sdk *sdk)
+{
+    for (kis_slot_chunk *chunk = sdk->chunks, *next; chunk; chunk = next) {
+        next = chunk->next;
+        for (uint32_t i = 0; i < KIS_SLOTS_AT_ONCE; i++)
+            kis_slot_shrink(kis_slot_in(chunk, i));
+        sdk->alloc.give_back(sdk->alloc.user, chunk->memory, KIS_SLOT_CHUNK_BYTES);
+        sdk->alloc.give_back(sdk->alloc.user, chunk, sizeof(*chunk));
+    }
+    for (kis_recorder_thread *t = atomic_load_explicit(&sdk->threads, memory_order_relaxed), *next; t; t = next) {
+        next = t->next;
+        kis_span_ring_done(&t->ring, &sdk->alloc);
+        sdk->alloc.give_back(sdk->alloc.user, t->memory, sizeof(*t) + 64);
+    }
+    sdk->chunks = NULL;
+    atomic_store_explicit(&sdk->threads, NULL, memory_order_relaxed);
+    atomic_store_explicit(&sdk->slot_count, 0, memory_order_relaxed);
+    kis_bags_done(&sdk->bags);
+    kis_arena_done(&sdk->arena);
+}
+
+void kis_sdk_close(kis_sdk *sdk)
+{
+    kis_here *here = kis_here_get();
+
+    KIS_ASSERT(kis_batcher_in_flight(&sdk->batcher) == 0);
+    kis_sdk_halt(sdk);
+    kis_sdk_retire(sdk);
+    lock(&registry_lock);
+    give_memory_back(sdk);
+    here->current = (kis_context){ 0 }; /* it may have a bag of this SDK */
+    atomic_store_explicit(&sdk->generation, 0, memory_order_release);
+    unlock(&registry_lock);
+}
+
+/* ---- fork ---- */
+
+void kis_recorder_after_fork(void)
+{
+    kis_recorder_epoch++;
+    if (kis_recorder_epoch == 0) /* that of the span that does nothing */
+        kis_recorder_epoch = 1;
+    atomic_store_explicit(&registry_lock, 0, memory_order_relaxed);
+}
+
+/* The records and slots of the parent are left alone: other threads of it may have been in the middle of them. They are the parent's pages, and cost
+ * nothing as long as nobody writes them. */
+void kis_sdk_after_fork(kis_sdk *sdk)
+{
+    kis_here *here = kis_here_get();
+
+    atomic_store_explicit(&sdk->lock, 0, memory_order_relaxed);
+    abandon_memory(sdk);
+    here->of[sdk->index].generation = 0;
+    here->of[sdk->index].thread = NULL;
+    here->ending = NULL;
+    atomic_store_explicit(&sdk->late_calls, 0, memory_order_relaxed);
+    kis_bags_after_fork(&sdk->bags);
+    kis_batcher_after_fork(&sdk->batcher);
+}

@@ -1,0 +1,199 @@
+/* sdk.h - the recorder's parts and how they hang together. Inside of src/sdk, and for who wires it (native, web).
+ *
+ *     kis_sdk ── limits, sampler, ids, processors, propagators, resource
+ *        ├─ scopes[]      one for each tracer name, version, schema and attributes
+ *        ├─ threads ──    one record for each thread that records: free slots, ring of ended spans, random words, counters
+ *        ├─ bags          trace state and baggage of contexts
+ *        └─ batcher ──    rings → batches → sinks
+ *
+ * At most KIS_SDKS_MAX of these exist, in one static array, so that a handle kept too long never points nowhere. Records and slots live until
+ * kis_sdk_close: other threads may be in the middle of a call when an SDK is stopped.
+ */
+#ifndef KIS_SDK_SDK_H
+#define KIS_SDK_SDK_H
+
+#include <stdatomic.h>
+
+#include <kiseki/sdk.h>
+
+#include "base/arena.h"
+#include "model/sink.h"
+#include "sdk/bag.h"
+#include "sdk/batcher.h"
+#include "sdk/rng.h"
+#include "sdk/slot.h"
+#include "sdk/span_ring.h"
+
+#define KIS_SLOTS_AT_ONCE 64        /* slots that a thread takes from the common number at a time */
+#define KIS_SCOPES_MAX 1024
+#define KIS_SDK_BLOCK_BYTES_MAX ((size_t)64 << 20) /* of blocks larger than a slot's own, together */
+
+typedef struct kis_span_limits {
+    uint32_t attr_count, event_count, link_count, event_attr_count, link_attr_count;
+    uint32_t value_length; /* characters or bytes */
+    uint32_t value_depth;
+} kis_span_limits;
+
+typedef struct kis_scope {
+    kis_str name, version, schema_url;
+    kis_bytes attrs; /* fields of KIS_TAG_SCOPE_ATTRS */
+    uint32_t attr_count;
+    uint32_t mark;   /* the batcher's: index into the batch being made; batcher thread alone */
+    uint32_t mark_batch;
+} kis_scope;
+
+/* Counters of one thread; that thread alone writes, anybody reads. */
+typedef struct kis_thread_counts {
+    _Atomic uint64_t started, unsampled, ended, dropped_memory, dropped_attrs, dropped_events, dropped_links, repaired_texts;
+} kis_thread_counts;
+
+typedef struct kis_recorder_thread {
+    kis_span_ring ring;
+    kis_slot *free;                 /* owner thread */
+    kis_rng rng;                    /* owner thread */
+    kis_thread_counts counts;
+    struct kis_sdk *sdk;
+    void *memory;                   /* as the allocator gave it: records begin on a cache line */
+    struct kis_recorder_thread *next; /* in sdk->threads; never changes once in */
+    uint32_t flush_head;            /* the ring's head when a flush began; the stepper's */
+    _Atomic bool is_taken;          /* a thread has it */
+    _Alignas(64) _Atomic(kis_slot *) returned; /* slots on their way back; any thread pushes, the owner takes all */
+} kis_recorder_thread;
+
+/* A chunk of slots; listed, to be given back at close. */
+typedef struct kis_slot_chunk {
+    struct kis_slot_chunk *next;
+    void *memory; /* KIS_SLOT_CHUNK_BYTES */
+} kis_slot_chunk;
+#define KIS_SLOT_CHUNK_BYTES (KIS_SLOTS_AT_ONCE * KIS_SLOT_BYTES + 64)
+kis_slot *kis_slot_in(const kis_slot_chunk *chunk, uint32_t i);
+
+typedef enum kis_sampler_short { KIS_SAMPLER_ASK, KIS_SAMPLER_ALL, KIS_SAMPLER_PARENT_OR_ALL } kis_sampler_short;
+
+struct kis_sdk {
+    _Atomic uint32_t generation;   /* of this entry: changes when an SDK starts in it; 0: never used */
+    _Atomic bool is_recording;
+    bool is_taken;                 /* entry is in use; guarded by the registry's lock */
+    bool is_local, is_disabled, has_listeners;
+    uint32_t index;
+    kis_host host;
+    kis_alloc alloc;
+    kis_span_limits limits;
+    const kis_sampler *sampler;
+    kis_sampler_short sampler_short; /* the answer is known without asking */
+    const kis_id_generator *ids;     /* NULL: our own */
+    kis_processor processors[KIS_PROCESSORS_MAX];
+    _Atomic uint32_t processor_count;
+    bool has_on_ending;
+    const kis_propagator *propagators[KIS_PROPAGATORS_MAX];
+    uint32_t propagator_count;
+    kis_resource_view resource;      /* points into `arena` */
+    uint32_t resource_attr_count;
+    _Atomic uint64_t wall_offset_ns; /* wall clock minus monotonic, looked up now and again */
+    uint64_t wall_checked_ns;
+
+    _Atomic uint32_t lock;           /* guards scopes, arena, chunks; never held over a call out */
+    kis_arena arena;
+    kis_scope *scopes[KIS_SCOPES_MAX];
+    uint32_t scope_count;
+    kis_slot_chunk *chunks;
+    _Atomic(kis_recorder_thread *) threads;
+
+    uint32_t max_spans, queue_spans;
+    _Atomic uint32_t slot_count;
+    _Atomic uint64_t block_bytes;    /* of blocks larger than a slot's own */
+    _Atomic uint64_t late_calls, lost_threads;
+    kis_bags bags;
+    kis_batcher batcher;
+};
+
+/* What a thread has of its own. */
+typedef struct kis_here {
+    kis_context current;
+    kis_slot *ending;
+    struct {
+        kis_recorder_thread *thread;
+        uint32_t generation; /* of the SDK that it belongs to */
+    } of[KIS_SDKS_MAX];
+} kis_here;
+
+/** What kis_sdk_open needs beyond options that are complete (no zero left to look up). */
+typedef struct kis_sdk_setup {
+    const kis_host *host;
+    kis_span_limits limits;
+    const kis_sampler *sampler;
+    const kis_id_generator *ids;
+    const kis_processor *processors;
+    size_t processor_count;
+    const kis_propagator *const *propagators;
+    size_t propagator_count;
+    kis_attr_list resource;     /* complete, service.name in it; the last of a key counts */
+    kis_str resource_schema_url;
+    kis_batcher_options batcher;
+    bool has_exporter;          /* sinks will be given with kis_batcher_add_sink */
+    uint32_t max_spans, queue_spans;
+    bool is_local, is_disabled;
+} kis_sdk_setup;
+
+/**
+ * Starts recording in a free entry. Everything in `setup` but the host's table, sampler, ids, processors' and propagators' own state is copied.
+ * FULL: KIS_SDKS_MAX run, or a global one does. NOMEM. RANGE, LIMIT: an option.
+ */
+kis_err kis_sdk_open(const kis_sdk_setup *setup, kis_sdk **out, kis_diag *diag) KIS_CHECKED;
+/** Nothing is recorded from now on; what has ended stays in the rings for the batcher. */
+void kis_sdk_halt(kis_sdk *sdk);
+/** Gives the memory back and frees the entry. No thread is in a call with one of its spans, every batch was answered for. */
+void kis_sdk_close(kis_sdk *sdk);
+/** The entry may be used again, its memory stays for handles that were kept: for a stop while others still run. */
+void kis_sdk_retire(kis_sdk *sdk);
+/** In the child, before anything else: what the parent recorded is not ours. The batcher has no sinks then. */
+void kis_sdk_after_fork(kis_sdk *sdk);
+/** Once for the process, in the child: handles of the parent do nothing from now on. */
+void kis_recorder_after_fork(void);
+extern uint16_t kis_recorder_epoch;
+/** The calling thread ends: its records go to the next one that begins. */
+void kis_recorder_thread_done(void);
+/** Entries by index, for those who must see all; NULL where none was ever used. */
+kis_sdk *kis_sdk_entry(uint32_t index);
+kis_sdk *kis_sdk_of_context(void); /* the global one, recording or disabled */
+
+kis_here *kis_here_get(void);
+kis_recorder_thread *kis_recorder_thread_begin(kis_sdk *sdk, kis_here *here); /* NULL: no memory */
+static inline kis_recorder_thread *kis_recorder_thread_here(kis_sdk *sdk, kis_here *here)
+{
+    uint32_t generation = atomic_load_explicit(&sdk->generation, memory_order_relaxed);
+
+    if (KIS_LIKELY(here->of[sdk->index].generation == generation))
+        return here->of[sdk->index].thread;
+    return kis_recorder_thread_begin(sdk, here);
+}
+
+/** A slot for a new span: open, its generation new, its counts zero. NULL: max_spans are in use, or no memory. */
+kis_slot *kis_slot_take(kis_recorder_thread *thread);
+/** Back to its home. Any thread; `here` is the caller's own record of the same SDK, or NULL. */
+void kis_slot_release(kis_slot *slot, kis_recorder_thread *here);
+
+/** The scope of a tracer in this SDK, never NULL; the tracer remembers it. */
+const kis_scope *kis_scope_get(kis_sdk *sdk, kis_tracer *tracer);
+
+void kis_api_set_listening(bool is_listening); /* api.c: the word that callers test */
+void kis_sdk_lock(kis_sdk *sdk);
+void kis_sdk_unlock(kis_sdk *sdk);
+void kis_sdk_log(const kis_sdk *sdk, kis_log_level level, const char *format, ...) KIS_PRINTF(3, 4);
+
+static inline uint64_t kis_sdk_now_ns(const kis_sdk *sdk) { return sdk->host.now_ns(sdk->host.user); }
+
+/* One more in a counter that this thread alone writes: no locked instruction. */
+static inline void kis_count(_Atomic uint64_t *counter, uint64_t by)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by, memory_order_relaxed);
+}
+
+/** A finished span in the public form; borrows from view, scope and resource. */
+void kis_span_data_of(const kis_span_view *view, const kis_scope_view *scope, const kis_resource_view *resource, uint32_t resource_attr_count, kis_span_data *out);
+
+/** A user's exporter as a sink; and until when its shutdown may take, to be said before it is closed. */
+kis_err kis_exporter_sink_open(const kis_exporter *exporter, const kis_host *host, kis_sink **out) KIS_CHECKED;
+void kis_exporter_sink_set_deadline(kis_sink *sink, uint64_t deadline_ns);
+
+#endif

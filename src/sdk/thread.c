@@ -1,0 +1,180 @@
+/* thread.c - what a recording thread has of its own, and where slots come from.
+ *
+ *     thread ── kis_here (thread-local): current context, and for each SDK the
+ *               kis_recorder_thread ── free slots  <── returned slots (pushed by whoever had the last batch)
+ *                                  └── ring        ──> batcher
+ *
+ * Slots are made 64 at a time, as long as `max_spans` allows, and go home to the thread that took them; there is no common list to fight for. A thread
+ * that ends leaves its record, with ring and slots, to the next thread that begins.
+ */
+#include "sdk/sdk.h"
+
+static _Thread_local kis_here here_of_thread;
+
+kis_here *kis_here_get(void) { return &here_of_thread; }
+kis_slot *kis_slot_ending_here(void) { return here_of_thread.ending; }
+
+/* ---- records ---- */
+
+static kis_recorder_thread *adopt_record(kis_sdk *sdk)
+{
+    for (kis_recorder_thread *t = atomic_load_explicit(&sdk->threads, memory_order_acquire); t; t = t->next) {
+        bool is_taken = false;
+        if (atomic_compare_exchange_strong_explicit(&t->is_taken, &is_taken, true, memory_order_acquire, memory_order_relaxed))
+            return t;
+    }
+    return NULL;
+}
+
+static void *line_aligned(void *memory) { return (void *)(((uintptr_t)memory + 63) & ~(uintptr_t)63); }
+
+static kis_recorder_thread *new_record(kis_sdk *sdk)
+{
+    void *memory = sdk->alloc.take(sdk->alloc.user, sizeof(kis_recorder_thread) + 64);
+    kis_recorder_thread *t = line_aligned(memory);
+
+    if (!memory)
+        return NULL;
+    memset(t, 0, sizeof(*t));
+    if (!kis_span_ring_init(&t->ring, sdk->queue_spans, &sdk->alloc)) {
+        sdk->alloc.give_back(sdk->alloc.user, memory, sizeof(*t) + 64);
+        return NULL;
+    }
+    t->sdk = sdk;
+    t->memory = memory;
+    do
+        sdk->host.random(sdk->host.user, &t->rng, sizeof(t->rng));
+    while ((t->rng.s[0] | t->rng.s[1] | t->rng.s[2] | t->rng.s[3]) == 0); /* the one state that xoshiro never leaves */
+    atomic_store_explicit(&t->is_taken, true, memory_order_relaxed);
+    t->next = atomic_load_explicit(&sdk->threads, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&sdk->threads, &t->next, t, memory_order_release, memory_order_relaxed))
+        ;
+    return t;
+}
+
+kis_recorder_thread *kis_recorder_thread_begin(kis_sdk *sdk, kis_here *here)
+{
+    uint32_t generation = atomic_load_explicit(&sdk->generation, memory_order_relaxed);
+    kis_recorder_thread *t = adopt_record(sdk);
+
+    if (!t)
+        t = new_record(sdk);
+    if (!t) {
+        atomic_fetch_add_explicit(&sdk->lost_threads, 1, memory_order_relaxed);
+        return NULL;
+    }
+    here->of[sdk->index].thread = t;
+    here->of[sdk->index].generation = generation;
+    if (sdk->host.thread_began)
+        sdk->host.thread_began(sdk->host.user);
+    return t;
+}
+
+void kis_recorder_thread_done(void)
+{
+    for (uint32_t i = 0; i < KIS_SDKS_MAX; i++) {
+        kis_recorder_thread *t = here_of_thread.of[i].thread;
+        kis_sdk *sdk = kis_sdk_entry(i);
+        bool is_ours = t && sdk && atomic_load_explicit(&sdk->generation, memory_order_acquire) == here_of_thread.of[i].generation;
+        here_of_thread.of[i].thread = NULL;
+        here_of_thread.of[i].generation = 0;
+        if (is_ours)
+            atomic_store_explicit(&t->is_taken, false, memory_order_release);
+    }
+}
+
+/* ---- slots ---- */
+
+kis_slot *kis_slot_in(const kis_slot_chunk *chunk, uint32_t i)
+{
+    return (kis_slot *)(void *)((uint8_t *)line_aligned(chunk->memory) + i * KIS_SLOT_BYTES);
+}
+
+/* 64 new slots in the thread's free list, if the bound and the machine allow. */
+static bool make_slots(kis_recorder_thread *t)
+{
+    kis_sdk *sdk = t->sdk;
+    kis_slot_chunk *chunk;
+    uint32_t count = KIS_MIN(KIS_SLOTS_AT_ONCE, sdk->max_spans);
+
+    if (atomic_fetch_add_explicit(&sdk->slot_count, count, memory_order_relaxed) + count > sdk->max_spans)
+        goto refuse;
+    chunk = sdk->alloc.take(sdk->alloc.user, sizeof(*chunk));
+    if (!chunk)
+        goto refuse;
+    chunk->memory = sdk->alloc.take(sdk->alloc.user, KIS_SLOT_CHUNK_BYTES);
+    if (!chunk->memory)
+        goto give_chunk_back;
+    for (uint32_t i = KIS_SLOTS_AT_ONCE; i-- > 0;) {
+        kis_slot *slot = kis_slot_in(chunk, i);
+        memset(slot, 0, sizeof(*slot));
+        slot->home = t;
+        slot->block = slot->first_block;
+        slot->block_cap = KIS_SLOT_FIRST_BLOCK;
+        if (i < count) {
+            slot->next = t->free;
+            t->free = slot;
+        }
+    }
+    kis_sdk_lock(sdk);
+    chunk->next = sdk->chunks;
+    sdk->chunks = chunk;
+    kis_sdk_unlock(sdk);
+    return true;
+
+give_chunk_back:
+    sdk->alloc.give_back(sdk->alloc.user, chunk, sizeof(*chunk));
+refuse:
+    atomic_fetch_sub_explicit(&sdk->slot_count, count, memory_order_relaxed);
+    return false;
+}
+
+/* New generation, open and busy: from here on old handles are stale. */
+static void open_slot(kis_slot *slot)
+{
+    uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed) & ~(uint64_t)KIS_SLOT_BUSY;
+    uint64_t next = ((word >> 32) + 1) << 32 | KIS_SLOT_OPEN | KIS_SLOT_BUSY;
+
+    while (KIS_UNLIKELY(!atomic_compare_exchange_weak_explicit(&slot->word, &word, next, memory_order_acquire, memory_order_relaxed)))
+        word &= ~(uint64_t)KIS_SLOT_BUSY; /* somebody reads the ids of the span before */
+}
+
+kis_slot *kis_slot_take(kis_recorder_thread *t)
+{
+    kis_slot *slot = t->free;
+
+    if (KIS_UNLIKELY(!slot)) {
+        slot = atomic_exchange_explicit(&t->returned, NULL, memory_order_acquire);
+        if (!slot && !make_slots(t))
+            return NULL;
+        slot = slot ? slot : t->free;
+    }
+    t->free = slot->next;
+    open_slot(slot);
+    slot->block_len = slot->hole_bytes = 0;
+    slot->name_at = slot->name_len = slot->message_at = slot->message_len = 0;
+    slot->dropped_attrs = slot->dropped_events = slot->dropped_links = 0;
+    slot->key_count = slot->event_count = slot->link_count = 0;
+    slot->status = 0;
+    return slot;
+}
+
+void kis_slot_release(kis_slot *slot, kis_recorder_thread *here)
+{
+    kis_recorder_thread *home = slot->home;
+
+    if (KIS_UNLIKELY(slot->bag)) {
+        kis_bag_drop(slot->bag);
+        slot->bag = NULL;
+    }
+    if (KIS_UNLIKELY(slot->block_cap > KIS_SLOT_BLOCK_KEEP))
+        kis_slot_shrink(slot);
+    if (here == home) {
+        slot->next = home->free;
+        home->free = slot;
+        return;
+    }
+    slot->next = atomic_load_explicit(&home->returned, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&home->returned, &slot->next, slot, memory_order_release, memory_order_relaxed))
+        ;
+}
