@@ -26,7 +26,8 @@ def run(rounds, options=(), seed=None):
     slowest, fresh, earlier, total = 0.0, [], [], 0
     try:
         for number in range(rounds + 1):
-            server = Server(folder + "/data", *options).start()
+            small_head = chance.choice([(), ("--head-bytes", "1MiB")])  # with it, kills fall into flushes, too
+            server = Server(folder + "/data", *options, *small_head).start()
             slowest = max(slowest, server.start_seconds)
             assert server.start_seconds < START_SECONDS_MAX, f"round {number}: ready only after {server.start_seconds:.2f} s"
             lost = missing(server, fresh) + missing(server, chance.sample(earlier, min(50, len(earlier))))

@@ -1,0 +1,105 @@
+"""The listeners with a certificate: rows 39 and 40, and that the plain rest goes on over TLS."""
+
+import http.client
+import socket
+import ssl
+import subprocess
+import time
+
+import grpc
+import pytest
+
+from otlp import EXPORT, PROTOBUF, new_trace_id, request, span
+
+
+def make(folder, name, *more):
+    key, cert = folder / f"{name}.key", folder / f"{name}.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "2", "-subj", f"/CN={name}",
+                    "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", *more], check=True, capture_output=True)
+    return cert, key
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tls")
+    return {name: make(folder, name) for name in ("server", "client", "stranger")}
+
+
+@pytest.fixture
+def tls_server(own_server, certificates):
+    cert, key = certificates["server"]
+    return own_server("--tls-cert", str(cert), "--tls-key", str(key))
+
+
+def context(certificates, client=None, version=None):
+    out = ssl.create_default_context(cafile=certificates["server"][0])
+    if client:
+        out.load_cert_chain(*certificates[client])
+    if version:
+        out.minimum_version = out.maximum_version = version
+        out.set_ciphers("ALL:@SECLEVEL=0")
+    return out
+
+
+def post(server, tls):
+    connection = http.client.HTTPSConnection(*server.port("OTLP/HTTP"), context=tls, timeout=10)
+    connection.request("POST", "/v1/traces", request([span()]).SerializeToString(), {"Content-Type": PROTOBUF})
+    return connection.getresponse().status
+
+
+def test_otlp_over_tls(tls_server, certificates):
+    assert tls_server.http.startswith("https://") and tls_server.query.startswith("https://")
+    assert post(tls_server, context(certificates)) == 200
+    credentials = grpc.ssl_channel_credentials(certificates["server"][0].read_bytes())
+    trace_id = new_trace_id()
+    with grpc.secure_channel(tls_server.grpc, credentials) as channel:
+        channel.unary_unary(EXPORT)(request([span(trace_id)]).SerializeToString(), timeout=10)
+    connection = http.client.HTTPSConnection(*tls_server.port("page and query"), context=context(certificates), timeout=10)
+    connection.request("GET", f"/api/traces/{trace_id.hex()}")
+    assert connection.getresponse().status == 200
+    tls_server.stop()
+
+
+@pytest.mark.parametrize("label", ["OTLP/HTTP", "OTLP/gRPC", "page and query"])
+def test_row39_plain_text_on_a_tls_port_is_closed_with_one_log_line(tls_server, certificates, label):
+    before = len(tls_server.stderr.splitlines())
+    with socket.create_connection(tls_server.port(label), timeout=10) as raw:
+        raw.sendall(b"POST /v1/traces HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+        data = b""
+        try:
+            while more := raw.recv(65536):
+                data += more
+        except ConnectionResetError:
+            pass
+    assert not data.startswith(b"HTTP/1.1 200")
+    time.sleep(0.1)
+    assert len(tls_server.stderr.splitlines()) - before <= 1
+    assert post(tls_server, context(certificates)) == 200
+
+
+def test_row40_old_tls_versions_are_refused(tls_server, certificates):
+    with pytest.warns(DeprecationWarning):
+        old = context(certificates, version=ssl.TLSVersion.TLSv1_1)
+    with pytest.raises((ssl.SSLError, OSError)):
+        post(tls_server, old)
+    assert post(tls_server, context(certificates, version=ssl.TLSVersion.TLSv1_2)) == 200
+    assert post(tls_server, context(certificates, version=ssl.TLSVersion.TLSv1_3)) == 200
+
+
+@pytest.mark.parametrize("client", [None, "stranger"])
+def test_row40_a_client_without_the_right_certificate_is_refused(own_server, certificates, client):
+    cert, key = certificates["server"]
+    server = own_server("--tls-cert", str(cert), "--tls-key", str(key), "--tls-client-ca", str(certificates["client"][0]))
+    with pytest.raises((ssl.SSLError, OSError, http.client.HTTPException)):
+        post(server, context(certificates, client))
+    assert post(server, context(certificates, "client")) == 200
+
+
+def test_row40_half_a_handshake_harms_nobody(tls_server, certificates):
+    idle = [socket.create_connection(tls_server.port("OTLP/HTTP"), timeout=10) for _ in range(20)]
+    for one in idle:
+        one.sendall(b"\x16\x03\x01")
+    assert post(tls_server, context(certificates)) == 200
+    for one in idle:
+        one.close()
+    tls_server.stop()
