@@ -50,6 +50,7 @@ bool kis_loop_post(kis_loop *loop, kis_post *post);
 void kis_loop_run(kis_loop *loop);  /* until stop; the calling thread is the loop's thread */
 void kis_loop_stop(kis_loop *loop); /* any thread; returns at once */
 bool kis_loop_is_mine(const kis_loop *loop); /* am I its thread? */
+bool kis_loop_is_running(const kis_loop *loop); /* any thread: inside kis_loop_run */
 uint64_t kis_loop_now_ns(const kis_loop *loop); /* read once a round */
 const kis_alloc *kis_loop_alloc(const kis_loop *loop);
 

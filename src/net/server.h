@@ -12,12 +12,9 @@
 #ifndef KIS_NET_SERVER_H
 #define KIS_NET_SERVER_H
 
+#include "http/header.h"
 #include "net/loop.h"
 #include "net/tls.h"
-
-typedef struct kis_header {
-    kis_str name, value; /* names in lower case */
-} kis_header;
 
 typedef struct kis_exchange kis_exchange;
 typedef struct kis_server kis_server;
@@ -55,6 +52,10 @@ typedef struct kis_handler {
     /** Loop thread; may be NULL. The peer went away or the deadline passed before an answer. */
     void (*on_gone)(void *user, kis_exchange *exchange);
     void *user;
+    /** Loop thread; may be NULL. The body is not taken: LIMIT, larger than on_head allowed; FULL, the budget has no room; NOMEM; TIMEOUT, it does not
+     *  get on. on_body will not come. The handler may answer in its own words; if it does not, the server does (413, 503 with Retry-After: 1, 408;
+     *  for gRPC status 8, 14, 4). Over HTTP/1.1 the connection closes after it. */
+    void (*on_refuse)(void *user, kis_exchange *exchange, kis_err why);
 } kis_handler;
 
 const kis_request_head *kis_exchange_head(const kis_exchange *exchange);
