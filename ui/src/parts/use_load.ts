@@ -1,6 +1,7 @@
 /* use_load.ts - an answer on its way: loading (and how far), there, or failed.
  *
- * A new key cancels the old question, so an old answer never replaces a newer one.
+ * A new key cancels the old question, so an old answer never replaces a newer one. `stale` is the
+ * last answer that came, for those who would rather show that, dimmed, than nothing.
  */
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { ApiFailure, isAbort, type GetOptions } from '../api/client';
@@ -12,6 +13,7 @@ export type Load<T> =
 
 export interface Loading<T> {
     load: Load<T>;
+    stale: T | null;
     retry: () => void;
     cancel: () => void;
 }
@@ -22,6 +24,7 @@ export function useLoad<T>(key: string, ask: (options: GetOptions) => Promise<T>
     const [shown, setShown] = useState<{ key: string; load: Load<T> }>(() => starting(key));
     const [round, setRound] = useState(0);
     const controller = useRef<AbortController | null>(null);
+    const stale = useRef<T | null>(null);
     useEffect(() => {
         const abort = new AbortController();
         controller.current = abort;
@@ -34,7 +37,9 @@ export function useLoad<T>(key: string, ask: (options: GetOptions) => Promise<T>
         };
         ask({ signal: abort.signal, onProgress }).then(
             (value) => {
-                if (!abort.signal.aborted) setShown({ key, load: { state: 'done', value } });
+                if (abort.signal.aborted) return;
+                stale.current = value;
+                setShown({ key, load: { state: 'done', value } });
             },
             (error: unknown) => {
                 if (isAbort(error)) return;
@@ -51,7 +56,7 @@ export function useLoad<T>(key: string, ask: (options: GetOptions) => Promise<T>
     const retry = useCallback(() => setRound((n) => n + 1), []);
     /* in the render before the effect runs, the old answer must not pass for the new one */
     const load = shown.key === key ? shown.load : starting<T>(key).load;
-    return { load, retry, cancel };
+    return { load, stale: stale.current, retry, cancel };
 }
 
 function starting<T>(key: string): { key: string; load: Load<T> } {

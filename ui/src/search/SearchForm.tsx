@@ -187,7 +187,7 @@ function DetailFields({ form, problems, change }: FieldsProps & { problems: Prob
     );
     return (
         <>
-            {textInput('tags', 'Tags', 'error=true user.id="Jane Doe"')}
+            {textInput('tags', 'Tags', 'user.id="Jane Doe" cart=7')}
             <div class="pair extra">
                 {textInput('minDuration', 'Min duration', '300ms')}
                 {textInput('maxDuration', 'Max duration', '1.5s')}

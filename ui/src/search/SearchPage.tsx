@@ -55,17 +55,24 @@ interface AnswerProps {
 function Answer({ form, range, knowsServices, permalink, onAgain }: AnswerProps) {
     const isSound = Object.keys(checkForm(form)).length === 0;
     const query = queryOf(form, range);
-    const { load, retry, cancel } = useLoad(isSound ? summariesPath(query) : 'nothing', (options) =>
+    const { load, stale, retry, cancel } = useLoad(isSound ? summariesPath(query) : 'nothing', (options) =>
         isSound ? fetchSummaries(query, options) : Promise.resolve([]),
     );
     if (!isSound) return <div class="state"><p>The form needs mending before it can be asked.</p></div>;
-    if (load.state === 'loading')
+    const isWaiting = load.state === 'loading' && stale !== null && stale.length > 0;
+    if (load.state === 'loading' && !isWaiting)
         return <LoadingState what="traces" receivedBytes={load.receivedBytes} onCancel={cancel} />;
     if (load.state === 'failed') return <FailureState failure={load.failure} onRetry={retry} />;
-    if (load.value.length === 0)
+    const rows = load.state === 'done' ? load.value : stale ?? [];
+    if (rows.length === 0)
         return knowsServices ? <NoResults onAgain={onAgain} /> : <NoTracesYet onAgain={onAgain} />;
-    assignColors(load.value.flatMap((row) => row.services.map((share) => share.name)));
+    assignColors(rows.flatMap((row) => row.services.map((share) => share.name)));
     return (
-        <Results rows={load.value} limit={query.limit} permalink={permalink} onAgain={onAgain} />
+        <div class={isWaiting ? 'waiting' : ''} aria-busy={isWaiting}>
+            <Results rows={rows} limit={query.limit} permalink={permalink} onAgain={onAgain} />
+            {isWaiting && (
+                <LoadingState what="traces" receivedBytes={load.receivedBytes} onCancel={cancel} />
+            )}
+        </div>
     );
 }

@@ -96,7 +96,7 @@ function Facts({ trace, row, detail, onSelect }: Omit<DetailProps, 'onClose'> & 
 }) {
     const zone = useStore(zoneSetting);
     const span = trace.spans[row]!;
-    const place = parentPlace(detail.flags);
+    const place = span.parentId ? parentPlace(detail.flags) : '';
     return (
         <dl class="facts">
             <Fact name="Status">
