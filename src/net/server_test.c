@@ -2,7 +2,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
-#include "net/net_testing.h"
+#include "net/test_server.h"
 
 static char got[4 << 20];
 

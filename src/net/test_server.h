@@ -1,6 +1,6 @@
-/* net_testing.h - a server on a thread of its own, and a raw socket to throw bytes at it. For the tests of net. */
-#ifndef KIS_NET_TESTING_H
-#define KIS_NET_TESTING_H
+/* test_server.h - a server on a thread of its own, and a raw socket to throw bytes at it. For the tests of net. */
+#ifndef KIS_NET_TEST_SERVER_H
+#define KIS_NET_TEST_SERVER_H
 
 #include <arpa/inet.h>
 #include <errno.h>
