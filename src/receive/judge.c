@@ -133,7 +133,8 @@ bool kis_receive_judge_head(const kis_receiver *r, const kis_request_head *head,
     if (kis_request_header(head, "idempotency-key").len > KIS_IDEMPOTENCY_KEY_BYTES_MAX)
         return refuse_head(refusal, 400, KIS_GRPC_INVALID_ARGUMENT,
                            KIS_STR("idempotency-key: want at most 64 bytes"));
-    if (head->content_length != UINT64_MAX && head->content_length > r->options.max_request_bytes)
+    uint64_t max_bytes = r->options.max_request_bytes + (form->is_grpc ? KIS_GRPC_PREFIX_BYTES : 0);
+    if (head->content_length != UINT64_MAX && head->content_length > max_bytes)
         return refuse_head(refusal, 413, KIS_GRPC_RESOURCE_EXHAUSTED,
                            KIS_STR("the request is larger than this server takes "
                                    "(--max-request-bytes): send smaller batches"));
