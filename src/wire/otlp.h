@@ -32,13 +32,17 @@ void kis_otlp_json_encode_span(const kis_span_view *span, kis_buf *out);
 void kis_otlp_json_encode_resource(const kis_resource_view *resource, kis_buf *out); /* {"attributes":…} */
 void kis_otlp_json_encode_scope(const kis_scope_view *scope, kis_buf *out);
 
-/** A spans-come-one-by-one writer of {"resourceSpans":[…]} that groups neighbours with the same resource and scope. */
+/** 128 bits over a resource or scope: neighbours with equal ones share an envelope. */
+typedef struct kis_otlp_json_identity {
+    uint64_t a, b;
+} kis_otlp_json_identity;
+
+/** A spans-come-one-by-one writer of {"resourceSpans":[…]} that groups neighbours with the same resource and scope. Keeps nothing that it was given, so
+ *  `out` may be emptied between calls. */
 typedef struct kis_otlp_json_stream {
     kis_buf *out;
-    kis_resource_view resource;
-    kis_scope_view scope;
-    bool has_resource, has_scope;
-    uint64_t resource_hash, scope_hash;
+    kis_otlp_json_identity resource, scope; /* of the span before */
+    bool has_any;
 } kis_otlp_json_stream;
 void kis_otlp_json_stream_begin(kis_otlp_json_stream *s, kis_buf *out); /* writes {"resourceSpans":[ */
 void kis_otlp_json_stream_span(kis_otlp_json_stream *s, const kis_found_span *span);

@@ -114,6 +114,13 @@ static const field_rule any_value_rules[] = {
 static const field_rule array_rules[] = { MESSAGE(1, "values", TYPE_ANY_VALUE) };
 static const field_rule kvlist_rules[] = { MESSAGE(1, "values", TYPE_KEY_VALUE) };
 
+#undef TEXT
+#undef NUMBER
+#undef MESSAGE
+#undef REPEATED
+#undef DROPPED
+#undef ID
+
 static const struct type_rules {
     const field_rule *rules;
     size_t count;
@@ -272,7 +279,10 @@ static void repair_id(repair_walk *w, const field_rule *rule, kis_bytes id, cons
             w->open[w->depth - 1].is_discarded = true;
             return;
         }
-        kis_diag_set(&what, KIS_ERR_RANGE, "want %u bytes, got %zu", rule->max, id.len);
+        if (w->result->body)
+            kis_diag_set(&what, KIS_ERR_RANGE, "want %u bytes, got %zu", rule->max, id.len);
+        else
+            kis_diag_set(&what, KIS_ERR_RANGE, "want %u hex digits", rule->max * 2); /* it came as text */
         reject_at(w, rule->name, at, what.text);
         return;
     }
