@@ -117,8 +117,13 @@ function summaries(traces, params) {
         if (matches) rows.push(row);
     }
     rows.sort((a, b) => (BigInt(a.minStartTimeUnixNano) < BigInt(b.minStartTimeUnixNano) ? 1 : -1));
-    const found = rows.slice(0, Number(text('searchDepth') || 100));
-    return found.length ? { summaries: found } : {};
+    const first = Number(text('pageToken') || 0);
+    const next = first + Number(text('searchDepth') || 100);
+    const found = rows.slice(first, next);
+    return {
+        ...(found.length && { summaries: found }),
+        ...(next < rows.length && { nextPageToken: String(next) }),
+    };
 }
 
 /** As proto3 JSON writes it: zeros are left out. */
@@ -167,7 +172,8 @@ async function sendFile(response, path) {
         const body = await readFile(file);
         response.writeHead(200, {
             'content-type': TYPES[extname(file)] ?? 'application/octet-stream',
-            'content-security-policy': "default-src 'self'",
+            'content-security-policy': "default-src 'self'; object-src 'none'; base-uri 'none'; "
+                + "form-action 'self'; frame-ancestors 'none'",
             'x-content-type-options': 'nosniff',
         });
         return response.end(body);

@@ -157,6 +157,21 @@ test('the list can be put in another order', async ({ page, otlpUrl }) => {
     same(['1.66s', '552ms', '184ms'], await durations(), 'longest first');
 });
 
+test('older traces come page by page', async ({ page, otlpUrl }) => {
+    const tag = newTag();
+    await sendAll(otlpUrl, [1, 2, 3, 4, 5].map((i) => checkout({ tag, agoMs: i * 4000, scale: i })));
+    await page.goto(`/search?service=${tag}gateway&limit=2`);
+    const durations = () => page.locator('.trace-item .duration').allInnerTexts();
+    const more = page.getByRole('button', { name: 'Show older traces' });
+    await until(async () => (await durations()).length === 2, 'the first two');
+    await more.click();
+    await until(async () => (await durations()).length === 4, 'the next two');
+    await more.click();
+    await until(async () => (await durations()).length === 5, 'the last');
+    same(['184ms', '368ms', '552ms', '736ms', '920ms'], await durations(), 'newest first');
+    same(0, await more.count(), 'buttons after the last page');
+});
+
 test('on a phone the form folds and nothing is wider than the screen', async ({ page, otlpUrl }) => {
     await send(otlpUrl, checkout({ tag: newTag() }));
     await page.goto('/search');

@@ -1,6 +1,6 @@
 /* App.tsx - the frame around every page: header, notice, the page that the address names. */
 import { useEffect } from 'preact/hooks';
-import { notice } from './api/notice';
+import { forgetNotices, notices } from './api/notice';
 import { EmptyState } from './parts/States';
 import { Link } from './parts/Link';
 import { useStore } from './parts/store';
@@ -13,6 +13,7 @@ import { TracePage } from './trace/TracePage';
 export function App() {
     const text = useStore(address);
     const route = parseRoute(text);
+    useEffect(forgetNotices, [text.split('?', 1)[0]]);
     useEffect(() => {
         if (route.page !== 'trace') document.title = 'kiseki';
     }, [route.page]);
@@ -37,6 +38,10 @@ export function App() {
 }
 
 function NoticeBanner() {
-    const text = useStore(notice);
-    return text ? <div class="notice" role="status">{visibleText(text)}</div> : null;
+    const texts = useStore(notices);
+    return (
+        <div role="status">
+            {texts.map((text) => <p class="notice" key={text}>{visibleText(text)}</p>)}
+        </div>
+    );
 }

@@ -5,7 +5,7 @@
  * The body is read in pieces so that a long answer can show how far it is and be cancelled.
  * Not here: what the answers mean (services.ts, summaries.ts, otlp.ts).
  */
-import { noticeFrom } from './notice';
+import { noteNotice } from './notice';
 
 /** What the reader can do about it: look elsewhere, mend the question, wait, or report it. */
 export type FailureKind = 'not_found' | 'bad_request' | 'unreachable' | 'unavailable' | 'server'
@@ -31,7 +31,7 @@ export interface GetOptions {
 
 export async function getJson(path: string, options: GetOptions = {}): Promise<unknown> {
     const response = await ask(path, options.signal);
-    noticeFrom(response);
+    noteNotice(questionOf(path), response.headers.get('x-kiseki-notice'), response.status);
     const text = await readBody(response, options);
     if (!response.ok) throw failureFrom(response.status, text);
     try {
@@ -39,6 +39,11 @@ export async function getJson(path: string, options: GetOptions = {}): Promise<u
     } catch {
         throw new ApiFailure('garbled', 'The server’s answer is not JSON.', response.status);
     }
+}
+
+/** "/api/v3/traces/0af7?x=1" -> "/api/v3/traces" */
+function questionOf(path: string): string {
+    return path.split('?', 1)[0]!.split('/', 4).join('/');
 }
 
 async function ask(path: string, signal: AbortSignal | undefined): Promise<Response> {

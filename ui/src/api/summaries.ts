@@ -34,11 +34,20 @@ export interface SummaryQuery {
     limit: number;
 }
 
-export async function fetchSummaries(query: SummaryQuery, options?: GetOptions): Promise<Summary[]> {
-    return decodeSummaries(await getJson(summariesPath(query), options));
+/** One answer; `next` is the token of the rows after these, empty where there are none (known). */
+export interface SummaryPage {
+    rows: Summary[];
+    next: string;
 }
 
-export function summariesPath(query: SummaryQuery): string {
+export async function fetchSummaries(
+    query: SummaryQuery, options?: GetOptions, token = '',
+): Promise<SummaryPage> {
+    const answer = await getJson(summariesPath(query, token), options);
+    return { rows: decodeSummaries(answer), next: asText(asObject(answer).nextPageToken) };
+}
+
+export function summariesPath(query: SummaryQuery, token = ''): string {
     const params = new URLSearchParams();
     const put = (name: string, value: string) => {
         if (value) params.set(`query.${name}`, value);
@@ -52,6 +61,7 @@ export function summariesPath(query: SummaryQuery): string {
     put('durationMin', query.minDuration);
     put('durationMax', query.maxDuration);
     put('searchDepth', String(query.limit));
+    put('pageToken', token);
     return `/api/v3/trace-summaries?${params}`;
 }
 

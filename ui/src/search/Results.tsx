@@ -1,7 +1,7 @@
 /* Results.tsx - the traces found: a picture of them, and a list, newest first. */
 import { useMemo, useState } from 'preact/hooks';
-import type { Summary } from '../api/summaries';
-import { colorOf } from '../format/color';
+import type { Summary, SummaryPage, SummaryQuery } from '../api/summaries';
+import { assignColors, colorOf } from '../format/color';
 import { formatDuration } from '../format/duration';
 import { compareInstants, millisOf } from '../format/instant';
 import { counted, cutText, formatCount, visibleLine } from '../format/text';
@@ -13,6 +13,7 @@ import { useStore } from '../parts/store';
 import { traceAddress } from '../router';
 import { zoneSetting } from '../settings';
 import { Scatter } from './Scatter';
+import { useMore } from './use_more';
 
 type Compare = (a: Summary, b: Summary) => number;
 
@@ -25,13 +26,16 @@ const ORDERS: ReadonlyArray<readonly [label: string, compare: Compare]> = [
     ['Most errors first', (a, b) => b.errorCount - a.errorCount || newest(a, b)],
 ];
 
-export function Results({ rows, limit, permalink, onAgain }: {
-    rows: Summary[];
-    limit: number;
+export function Results({ page, query, permalink, onAgain }: {
+    page: SummaryPage;
+    query: SummaryQuery;
     permalink: string;
     onAgain: () => void;
 }) {
     const [order, setOrder] = useState(0);
+    const more = useMore(page, query);
+    const { rows } = more;
+    useMemo(() => assignColors(rows.flatMap((row) => row.services.map((s) => s.name))), [rows]);
     const sorted = useMemo(() => [...rows].sort(ORDERS[order]![1]), [rows, order]);
     const longestNs = Math.max(...rows.map((row) => row.durationNs), 1);
     return (
@@ -39,7 +43,7 @@ export function Results({ rows, limit, permalink, onAgain }: {
             <div class="results-head">
                 <h1>
                     {counted(rows.length, 'trace')}
-                    {rows.length >= limit && (
+                    {more.mayBeMore && (
                         <span class="dim" title="There may be more: raise the limit or narrow the search">
                             {' '}· limit reached
                         </span>
@@ -65,6 +69,14 @@ export function Results({ rows, limit, permalink, onAgain }: {
                     <TraceItem key={row.traceId} row={row} longestNs={longestNs} />
                 ))}
             </ol>
+            {more.next && (
+                <div class="show-more">
+                    <button type="button" class="button" disabled={more.isBusy} onClick={more.load}>
+                        {more.isBusy ? 'Loading…' : 'Show older traces'}
+                    </button>
+                    {more.problem && <p class="problem" role="alert">{more.problem}</p>}
+                </div>
+            )}
         </>
     );
 }

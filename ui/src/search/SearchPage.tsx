@@ -5,8 +5,7 @@
  */
 import { useMemo, useState } from 'preact/hooks';
 import { fetchServices } from '../api/services';
-import { fetchSummaries, summariesPath } from '../api/summaries';
-import { assignColors } from '../format/color';
+import { fetchSummaries, summariesPath, type SummaryPage } from '../api/summaries';
 import { FailureState, LoadingState } from '../parts/States';
 import { useLoad } from '../parts/use_load';
 import { navigate } from '../router';
@@ -44,6 +43,8 @@ export function SearchPage({ params }: { params: URLSearchParams }) {
     );
 }
 
+const NOTHING: SummaryPage = { rows: [], next: '' };
+
 interface AnswerProps {
     form: Form;
     range: ReturnType<typeof rangeOf>;
@@ -56,20 +57,19 @@ function Answer({ form, range, knowsServices, permalink, onAgain }: AnswerProps)
     const isSound = Object.keys(checkForm(form)).length === 0;
     const query = queryOf(form, range);
     const { load, stale, retry, cancel } = useLoad(isSound ? summariesPath(query) : 'nothing', (options) =>
-        isSound ? fetchSummaries(query, options) : Promise.resolve([]),
+        isSound ? fetchSummaries(query, options) : Promise.resolve(NOTHING),
     );
     if (!isSound) return <div class="state"><p>The form needs mending before it can be asked.</p></div>;
-    const isWaiting = load.state === 'loading' && stale !== null && stale.length > 0;
+    const isWaiting = load.state === 'loading' && stale !== null && stale.rows.length > 0;
     if (load.state === 'loading' && !isWaiting)
         return <LoadingState what="traces" receivedBytes={load.receivedBytes} onCancel={cancel} />;
     if (load.state === 'failed') return <FailureState failure={load.failure} onRetry={retry} />;
-    const rows = load.state === 'done' ? load.value : stale ?? [];
-    if (rows.length === 0)
+    const page = load.state === 'done' ? load.value : stale ?? NOTHING;
+    if (page.rows.length === 0)
         return knowsServices ? <NoResults onAgain={onAgain} /> : <NoTracesYet onAgain={onAgain} />;
-    assignColors(rows.flatMap((row) => row.services.map((share) => share.name)));
     return (
         <div class={isWaiting ? 'waiting' : ''} aria-busy={isWaiting}>
-            <Results rows={rows} limit={query.limit} permalink={permalink} onAgain={onAgain} />
+            <Results page={page} query={query} permalink={permalink} onAgain={onAgain} />
             {isWaiting && (
                 <LoadingState what="traces" receivedBytes={load.receivedBytes} onCancel={cancel} />
             )}
