@@ -182,12 +182,12 @@ TEST(help_has_a_line_for_each_flag)
     static const char *const parts[] = {
         "  --data DIR                Where spans stay. (KIS_DATA)\n",
         "  --memory                  Keep nothing on disk.\n",
-        "  --queue-spans N           Ended spans kept while waiting to be sent; one more is "
-        "dropped and\n"
-        "                            counted. [2048] (OTEL_BSP_MAX_QUEUE_SIZE)\n",
+        ("  --queue-spans N           Ended spans kept while waiting to be sent; one more is "
+         "dropped and\n"
+         "                            counted. [2048] (OTEL_BSP_MAX_QUEUE_SIZE)\n"),
         "  --keep DURATION           How long spans are kept. [72h]\n",
-        "  --log-level debug|info|warning|error\n                            What is logged. "
-        "[info]\n",
+        ("  --log-level debug|info|warning|error\n"
+         "                            What is logged. [info]\n"),
     };
     for (size_t i = 0; i < COUNT_OF(parts); i++) {
         if (kis_str_find(help, kis_str_from_c(parts[i])) == KIS_STR_NPOS)

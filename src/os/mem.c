@@ -26,6 +26,7 @@
 #define CLASS_COUNT     9u                 /* 64 KiB, 128 KiB, ... 16 MiB */
 #define CACHE_BYTES_MAX ((uint64_t)32 << 20)
 #define PAGE_BYTES      ((size_t)4096)
+#define PIECE_BYTES_MAX (SIZE_MAX >> 26) /* 256 GiB: more is a mistake */
 
 _Static_assert(LARGE_MIN << (CLASS_COUNT - 1) == CACHED_MAX, "a class for each power of two");
 
@@ -94,8 +95,6 @@ static void *large_take(size_t size)
     void *piece = cache_take(size);
     if (piece)
         return piece;
-    if (size > SIZE_MAX - PAGE_BYTES)
-        return NULL;
     piece =
         mmap(NULL, mapped_size(size), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return piece == MAP_FAILED ? NULL : piece;
@@ -116,6 +115,8 @@ static void large_give_back(void *ptr, size_t size)
 static void *mem_take(void *user, size_t size)
 {
     (void)user;
+    if (size > PIECE_BYTES_MAX)
+        return NULL;
     void *piece = IS_LARGE(size) ? large_take(size) : malloc(size ? size : 1);
     if (piece)
         atomic_fetch_add_explicit(&held_bytes, size, memory_order_relaxed);
@@ -135,6 +136,16 @@ static void mem_give_back(void *user, void *ptr, size_t size)
 }
 
 const kis_alloc kis_mem = { mem_take, mem_give_back, NULL };
+
+void kis_mem_before_fork(void)
+{
+    kis_lock_take(&cache.lock);
+}
+
+void kis_mem_after_fork(void)
+{
+    kis_lock_give(&cache.lock);
+}
 
 kis_mem_stats kis_mem_get_stats(void)
 {
