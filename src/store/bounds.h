@@ -1,0 +1,54 @@
+/* bounds.h - every bound of the store, with its reason. Bounds of spans and requests are in model/limits.h. */
+#ifndef KIS_STORE_BOUNDS_H
+#define KIS_STORE_BOUNDS_H
+
+#define KIS_STORE_VERSION 1u /* of everything on disk; FORMAT.md */
+
+/* Memory. Two heads, one flush, one answer's index and the pinned indexes fit 256 MiB beside what is being received. */
+#define KIS_HEAD_BYTES_DEFAULT ((uint64_t)48 << 20)
+#define KIS_HEAD_BYTES_MIN ((uint64_t)256 << 10)
+#define KIS_HEAD_BYTES_MAX ((uint64_t)1 << 30)
+#define KIS_HEAD_SLAB_BYTES ((size_t)2 << 20) /* log records are gathered in pieces of this size; a longer record has its own */
+#define KIS_HEAD_ROWS_MAX (1u << 22)
+#define KIS_HEAD_CHUNK_ROWS 4096u
+#define KIS_HEAD_TENANTS_MAX 64u /* each becomes a file or two */
+#define KIS_PENDING_BYTES_DEFAULT ((uint64_t)64 << 20)
+#define KIS_GROUP_BYTES_MAX ((uint64_t)16 << 20) /* one commit: keeps the time of a group well below a tenth of a second */
+#define KIS_GROUP_PUSHES_MAX 1024u
+#define KIS_INDEX_PINNED_BYTES_MAX ((uint64_t)48 << 20) /* indexes of segments in memory; older ones are read when they are asked */
+#define KIS_BLOCK_CACHE_BYTES ((uint64_t)16 << 20)
+#define KIS_QUERY_BYTES_MAX ((size_t)64 << 20) /* what one call of the reader may take; more makes its answer partial */
+#define KIS_TRACE_SPANS_MAX (3u << 19) /* spans of one trace in one answer, at 32 bytes each while it is made */
+#define KIS_CATALOG_ENTRIES_MAX 32768u         /* operations in memory; the rest are one entry, counted */
+#define KIS_CATALOG_BYTES_MAX ((size_t)8 << 20)
+#define KIS_CATALOG_SERVICES_MAX 8192u
+#define KIS_CATALOG_OVERFLOW_NAME "(other)"
+
+/* Idempotency keys: 24 bytes each in memory. */
+#define KIS_KEYS_MAX 1000000u
+#define KIS_KEYS_AGE_S (24u * 3600u)
+
+/* The log. */
+#define KIS_WAL_STEP_BYTES ((uint64_t)4 << 20) /* room is reserved in steps of this */
+#define KIS_WAL_RECORD_BYTES_MAX ((uint64_t)512 << 20)
+
+/* Segments. */
+#define KIS_SEG_BLOCK_ROWS_MAX 2048u
+#define KIS_SEG_BLOCK_BYTES_MAX ((size_t)512 << 10) /* of attributes and rest, before compression; one larger span is alone */
+#define KIS_SEG_COLUMN_BYTES_MAX ((size_t)64 << 20) /* one column of one block when unpacked */
+#define KIS_SEG_DECODED_BYTES_MAX ((size_t)160 << 20) /* one block in memory */
+#define KIS_SEG_META_BYTES_MAX ((size_t)64 << 20)
+#define KIS_SEG_INDEX_PAGE 512u /* entries of the trace index that share a checksum */
+#define KIS_SEG_NAMES_MAX 4096u /* services and operations listed in a segment; more set a flag */
+#define KIS_SEG_FAR_NS ((uint64_t)24 * 3600 * 1000000000u) /* a start this far from its receiving is not in the common files */
+
+/* Time. */
+#define KIS_FLUSH_AFTER_NS_DEFAULT ((int64_t)300 * 1000000000)
+#define KIS_RETRY_NS ((uint64_t)1000000000) /* between two attempts of a failed flush, and between two looks at a full disk */
+#define KIS_PACE_NS ((uint64_t)10000000)    /* one wait of a writer that is ahead of the flush */
+
+/* Disk. */
+#define KIS_KEEP_BYTES_DEFAULT ((uint64_t)10 << 30)
+#define KIS_DISK_RESERVE_DIVISOR 20u /* the last twentieth of a disk is not ours */
+
+#endif

@@ -1,0 +1,239 @@
+/* check.c - `kiseki check`: every byte of a folder read, every damage named. Changes nothing. */
+#include <stdarg.h>
+
+#include "base/crc.h"
+#include "base/diag.h"
+#include "base/fmt.h"
+#include "store/folder.h"
+#include "store/frame.h"
+#include "store/row.h"
+#include "store/segment.h"
+#include "store/store.h"
+
+#define CHECK_BYTES_MAX ((size_t)256 << 20)
+#define LINE_MAX_BYTES 512
+
+typedef struct checking {
+    kis_os *os;
+    const kis_alloc *alloc;
+    kis_str dir;
+    void (*line)(void *user, const char *text);
+    void *user;
+    kis_arena arena, scratch;
+    kis_folder folder;
+    kis_block_codec *codec;
+    uint64_t damages, spans_in_segments, spans_in_logs, blocks;
+} checking;
+
+static void say(checking *c, const char *format, ...) KIS_PRINTF(2, 3);
+static void say(checking *c, const char *format, ...)
+{
+    char text[LINE_MAX_BYTES];
+    va_list args;
+
+    va_start(args, format);
+    kis_fmt_v(text, sizeof text, format, args);
+    va_end(args);
+    c->line(c->user, text);
+}
+
+static void say_damage(checking *c, const char *what, kis_folder_file file, const kis_diag *diag)
+{
+    c->damages++;
+    say(c, "damaged: %s-%016llx-%04x: %s", what, (unsigned long long)file.generation, (unsigned)file.number, diag->text);
+}
+
+/* ---- segments ------------------------------------------------------------------------------------------------------------ */
+
+static kis_err check_rows(checking *c, const kis_seg_block *b, kis_diag *diag)
+{
+    for (uint32_t row = 0; row < b->rows; row++) {
+        kis_span_view span;
+        if (!kis_seg_block_row(b, row, &span))
+            return kis_diag_set(diag, KIS_ERR_CORRUPT, "row %u does not read", row);
+    }
+    c->blocks++;
+    return KIS_OK;
+}
+
+static kis_err check_block(checking *c, kis_segment *segment, const kis_seg_block_info *info, kis_diag *diag)
+{
+    kis_seg_block *b;
+
+    kis_arena_clear(&c->scratch);
+    uint8_t *bytes = kis_arena_take(&c->scratch, info->size, 8);
+    if (!bytes)
+        return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for a block");
+    kis_err err = kis_segment_read_range(segment, info->offset, bytes, info->size, diag);
+    if (!err)
+        err = kis_seg_block_decode(kis_bytes_of(bytes, info->size), KIS_NEED_ALL, c->alloc, c->codec, &b, diag);
+    if (!err) {
+        err = b->rows == info->rows ? check_rows(c, b, diag) : kis_diag_set(diag, KIS_ERR_CORRUPT, "other rows than the index says");
+        kis_seg_block_unref(b);
+    }
+    return err ? kis_diag_in(diag, err, "block at offset %llu", (unsigned long long)info->offset) : KIS_OK;
+}
+
+static kis_err check_index_pages(checking *c, kis_segment *segment, kis_diag *diag)
+{
+    uint8_t page[KIS_SEG_INDEX_PAGE * sizeof(kis_seg_index_entry)];
+
+    (void)c;
+    for (uint32_t i = 0; i < segment->info.index_pages; i++) {
+        uint32_t first = i * KIS_SEG_INDEX_PAGE, count = KIS_MIN(KIS_SEG_INDEX_PAGE, segment->info.index_count - first);
+        uint64_t offset = segment->info.index_offset + (uint64_t)first * sizeof(kis_seg_index_entry);
+        kis_err err = kis_segment_read_range(segment, offset, page, count * sizeof(kis_seg_index_entry), diag);
+        if (err)
+            return err;
+        if (kis_crc32c(0, kis_bytes_of(page, count * sizeof(kis_seg_index_entry))) != segment->index.pages[i].crc)
+            return kis_diag_set(diag, KIS_ERR_CORRUPT, "trace index at offset %llu: its checksum is wrong", (unsigned long long)offset);
+    }
+    return KIS_OK;
+}
+
+static kis_err check_segment(checking *c, kis_folder_file file)
+{
+    kis_segment *segment;
+    kis_diag diag;
+
+    kis_err err = kis_segment_open(c->os, c->alloc, c->dir, file.generation, file.number, true, &segment, &diag);
+    if (err) {
+        say_damage(c, "seg", file, &diag);
+        return err == KIS_ERR_NOMEM ? err : KIS_OK;
+    }
+    kis_arena_clear(&c->scratch);
+    if (kis_segment_read_start_data(segment, &c->scratch, NULL, NULL, NULL, &diag))
+        say_damage(c, "seg", file, &diag);
+    if (check_index_pages(c, segment, &diag))
+        say_damage(c, "seg", file, &diag);
+    for (uint32_t i = 0; i < segment->info.block_count; i++)
+        if (check_block(c, segment, &segment->index.blocks[i], &diag))
+            say_damage(c, "seg", file, &diag);
+    c->spans_in_segments += segment->info.row_count;
+    kis_segment_unref(segment);
+    return KIS_OK;
+}
+
+/* ---- logs ------------------------------------------------------------------------------------------------------------------- */
+
+/* The same walk as replaying, without keeping anything. */
+static kis_err check_record(void *user, kis_bytes body, uint64_t offset, kis_diag *diag)
+{
+    checking *c = user;
+    kis_cursor at = kis_cursor_of(body);
+    kis_frame_head head;
+    bool reads = kis_frame_read_head(&at, &head);
+
+    for (uint32_t i = 0; reads && i < head.resource_count; i++) {
+        kis_resource_view resource;
+        reads = kis_frame_read_resource(&at, &resource);
+    }
+    for (uint32_t i = 0; reads && i < head.scope_count; i++) {
+        kis_scope_view scope;
+        reads = kis_frame_read_scope(&at, &scope) && scope.resource < head.resource_count;
+    }
+    for (uint32_t i = 0; reads && i < head.span_count; i++) {
+        kis_span_view span;
+        reads = kis_row_decode(&at, &span);
+    }
+    if (!reads || at.at != at.end)
+        return kis_diag_set(diag, KIS_ERR_CORRUPT, "at offset %llu: a record does not read though its checksum is right", (unsigned long long)offset);
+    c->spans_in_logs += head.span_count;
+    return KIS_OK;
+}
+
+static kis_err load(checking *c, uint32_t log, kis_bytes *out, size_t *cap, kis_diag *diag)
+{
+    char path[KIS_STORE_PATH_MAX];
+    kis_folder_file file = c->folder.logs.at[log];
+    size_t len = kis_wal_path(path, sizeof path, c->dir, "log-", file.generation, file.number);
+    return kis_folder_read_file(c->os, c->alloc, kis_str_of(path, len), out, cap, diag);
+}
+
+/* What the next log says about this one's length; 0: nothing. */
+static uint64_t length_told(checking *c, uint32_t log)
+{
+    kis_bytes next;
+    size_t cap;
+    kis_wal_header header;
+    uint64_t length = 0;
+
+    if (log + 1 == c->folder.logs.len || load(c, log + 1, &next, &cap, NULL) != KIS_OK)
+        return 0;
+    if (kis_wal_read_header(next, &header, NULL) == KIS_OK && header.previous_generation == c->folder.logs.at[log].generation)
+        length = header.previous_length;
+    c->alloc->give_back(c->alloc->user, (void *)next.ptr, cap);
+    return length;
+}
+
+static void check_log(checking *c, uint32_t log)
+{
+    kis_folder_file file = c->folder.logs.at[log];
+    kis_wal_scan scan;
+    kis_bytes bytes;
+    size_t cap;
+    kis_diag diag;
+
+    if (load(c, log, &bytes, &cap, &diag)) {
+        say_damage(c, "log", file, &diag);
+        return;
+    }
+    kis_err err = kis_wal_read(bytes, length_told(c, log), check_record, c, &scan, &diag);
+    if (err == KIS_ERR_SYNTAX && log + 1 == c->folder.logs.len && !kis_wal_has_records(bytes))
+        say(c, "log-%016llx-%04x was being made when the machine stopped; nothing is in it", (unsigned long long)file.generation,
+            (unsigned)file.number);
+    else if (err)
+        say_damage(c, "log", file, &diag);
+    else if (scan.cut_bytes)
+        say(c, "log-%016llx-%04x has a torn end: %llu bytes behind offset %llu were never answered (%s)", (unsigned long long)file.generation,
+            (unsigned)file.number, (unsigned long long)scan.cut_bytes, (unsigned long long)scan.good_length, scan.why);
+    c->alloc->give_back(c->alloc->user, (void *)bytes.ptr, cap);
+}
+
+static bool is_superseded(const checking *c, uint32_t log)
+{
+    return log + 1 < c->folder.logs.len && c->folder.logs.at[log + 1].generation == c->folder.logs.at[log].generation;
+}
+
+static kis_err check_all(checking *c, kis_diag *diag)
+{
+    kis_err err = kis_folder_read_version(c->os, c->dir, diag);
+    if (err)
+        return err;
+    err = kis_folder_list(&c->folder, c->os, c->dir, &c->arena, diag);
+    for (uint32_t i = 0; i < c->folder.segments.len && !err; i++)
+        err = check_segment(c, c->folder.segments.at[i]);
+    for (uint32_t i = 0; i < c->folder.logs.len && !err; i++)
+        if (!is_superseded(c, i))
+            check_log(c, i);
+    if (err)
+        return err;
+    say(c, "%u segments, %llu blocks, %llu spans; %u logs, %llu spans; %llu damages", c->folder.segments.len, (unsigned long long)c->blocks,
+        (unsigned long long)c->spans_in_segments, c->folder.logs.len, (unsigned long long)c->spans_in_logs, (unsigned long long)c->damages);
+    return c->damages ? kis_diag_set(diag, KIS_ERR_CORRUPT, "%llu damages", (unsigned long long)c->damages) : KIS_OK;
+}
+
+kis_err kis_store_check(kis_os *os, const kis_alloc *alloc, kis_str dir, void (*line)(void *user, const char *text), void *user, kis_diag *diag)
+{
+    checking c = { .os = os, .alloc = alloc, .dir = dir, .line = line, .user = user };
+    char path[KIS_STORE_PATH_MAX];
+    kis_file lock;
+
+    /* only a folder that exists is locked: checking makes nothing but the lock file that is there already */
+    kis_err err = kis_folder_read_version(os, dir, diag);
+    if (err)
+        return err;
+    size_t len = kis_fmt(path, sizeof path, KIS_FMT "/lock", KIS_ARG(dir));
+    err = os->ops->lock(os, kis_str_of(path, len), &lock, diag);
+    if (err)
+        return err;
+    kis_arena_init(&c.arena, alloc, CHECK_BYTES_MAX);
+    kis_arena_init(&c.scratch, alloc, CHECK_BYTES_MAX);
+    c.codec = kis_block_codec_new(alloc);
+    err = c.codec ? check_all(&c, diag) : kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to check with");
+    kis_block_codec_free(c.codec);
+    kis_arena_done(&c.arena);
+    kis_arena_done(&c.scratch);
+    os->ops->close(os, lock);
+    return err;
+}

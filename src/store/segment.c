@@ -1,0 +1,438 @@
+/* segment.c - opening segment files, their index, their end. */
+#include "store/segment.h"
+
+#include "base/crc.h"
+#include "base/diag.h"
+#include "base/fmt.h"
+#include "base/num.h"
+
+static const uint8_t segment_magic[8] = { 'K', 'I', 'S', 'S', 'E', 'G', '\r', '\n' };
+
+static uint32_t get_u32(const uint8_t *from)
+{
+    uint32_t value;
+    memcpy(&value, from, 4);
+    return value;
+}
+
+static uint64_t get_u64(const uint8_t *from)
+{
+    uint64_t value;
+    memcpy(&value, from, 8);
+    return value;
+}
+
+/* ---- names ----------------------------------------------------------------------------------------------------------------- */
+
+size_t kis_segment_path(char *to, size_t size, kis_str dir, const char *prefix, uint64_t generation, uint32_t part)
+{
+    return kis_fmt(to, size, KIS_FMT "/%s%016llx-%04x.kseg", KIS_ARG(dir), prefix, (unsigned long long)generation, (unsigned)part);
+}
+
+static bool hex_number(kis_str text, uint64_t *out)
+{
+    uint8_t bytes[8] = { 0 };
+    *out = 0;
+    if (kis_hex_parse(text, false, bytes, text.len / 2) != KIS_OK)
+        return false;
+    for (size_t i = 0; i < text.len / 2; i++)
+        *out = *out << 8 | bytes[i];
+    return true;
+}
+
+bool kis_segment_parse_name(kis_str name, uint64_t *out_generation, uint32_t *out_part)
+{
+    uint64_t generation, part;
+    if (name.len != 30 || !kis_str_starts(name, KIS_STR("seg-")) || !kis_str_ends(name, KIS_STR(".kseg")) || name.ptr[20] != '-' ||
+        !hex_number(kis_str_slice(name, 4, 16), &generation) || !hex_number(kis_str_slice(name, 21, 4), &part))
+        return false;
+    *out_generation = generation;
+    *out_part = (uint32_t)part;
+    return true;
+}
+
+/* ---- footer and pinned data --------------------------------------------------------------------------------------------------- */
+
+void kis_seg_footer_encode(const kis_seg_footer *f, uint8_t to[KIS_SEG_FOOTER_BYTES])
+{
+    uint32_t version = KIS_STORE_VERSION;
+
+    memset(to, 0, KIS_SEG_FOOTER_BYTES);
+    memcpy(to, segment_magic, 8);
+    memcpy(to + 8, &version, 4);
+    memcpy(to + 16, &f->file_bytes, 8);
+    memcpy(to + 24, &f->start_offset, 8);
+    memcpy(to + 32, &f->start_bytes, 4);
+    memcpy(to + 36, &f->start_crc, 4);
+    memcpy(to + 40, &f->pinned_offset, 8);
+    memcpy(to + 48, &f->pinned_bytes, 4);
+    memcpy(to + 52, &f->pinned_crc, 4);
+    uint32_t crc = kis_crc32c(0, kis_bytes_of(to, KIS_SEG_FOOTER_BYTES - 4));
+    memcpy(to + KIS_SEG_FOOTER_BYTES - 4, &crc, 4);
+}
+
+kis_err kis_seg_footer_decode(const uint8_t from[KIS_SEG_FOOTER_BYTES], kis_seg_footer *out, kis_diag *diag)
+{
+    kis_seg_footer f = { 0 };
+
+    if (memcmp(from, segment_magic, 8) != 0 ||
+        kis_crc32c(0, kis_bytes_of(from, KIS_SEG_FOOTER_BYTES - 4)) != get_u32(from + KIS_SEG_FOOTER_BYTES - 4))
+        return kis_diag_set(diag, KIS_ERR_CORRUPT, "the segment's footer does not read");
+    if (get_u32(from + 8) > KIS_STORE_VERSION)
+        return kis_diag_set(diag, KIS_ERR_UNSUPPORTED, "written by a newer kiseki (format %u, this one reads up to %u)", get_u32(from + 8),
+                            KIS_STORE_VERSION);
+    f.file_bytes = get_u64(from + 16);
+    f.start_offset = get_u64(from + 24);
+    f.start_bytes = get_u32(from + 32);
+    f.start_crc = get_u32(from + 36);
+    f.pinned_offset = get_u64(from + 40);
+    f.pinned_bytes = get_u32(from + 48);
+    f.pinned_crc = get_u32(from + 52);
+    if (f.file_bytes > INT64_MAX || f.pinned_offset > f.file_bytes || f.start_offset > f.pinned_offset ||
+        f.start_bytes > f.pinned_offset - f.start_offset || f.pinned_bytes > f.file_bytes - f.pinned_offset ||
+        f.pinned_bytes > KIS_SEG_META_BYTES_MAX || f.start_bytes > KIS_SEG_META_BYTES_MAX)
+        return kis_diag_set(diag, KIS_ERR_CORRUPT, "the segment's footer contradicts itself");
+    *out = f;
+    return KIS_OK;
+}
+
+static bool decode_info(kis_bytes body, kis_seg_info *out)
+{
+    if (body.len < 88 || get_u32(body.ptr + 84) > 64 || get_u32(body.ptr + 84) > body.len - 88)
+        return false;
+    *out = (kis_seg_info){ .generation = get_u64(body.ptr),
+                           .part = get_u32(body.ptr + 8),
+                           .parts = get_u32(body.ptr + 12),
+                           .flags = get_u32(body.ptr + 16),
+                           .block_count = get_u32(body.ptr + 20),
+                           .trace_count = get_u32(body.ptr + 24),
+                           .index_count = get_u32(body.ptr + 28),
+                           .row_count = get_u64(body.ptr + 32),
+                           .start_min = get_u64(body.ptr + 40),
+                           .start_max = get_u64(body.ptr + 48),
+                           .received_min = get_u64(body.ptr + 56),
+                           .received_max = get_u64(body.ptr + 64),
+                           .index_offset = get_u64(body.ptr + 72),
+                           .index_pages = get_u32(body.ptr + 80),
+                           .tenant = { (const char *)body.ptr + 88, get_u32(body.ptr + 84) } };
+    return true;
+}
+
+static bool blocks_are_sane(const kis_seg_info *info, const kis_seg_block_info *blocks, uint64_t file_bytes)
+{
+    for (uint32_t i = 0; i < info->block_count; i++)
+        if (blocks[i].offset > file_bytes || blocks[i].size > file_bytes - blocks[i].offset || blocks[i].core_size > blocks[i].ids_size ||
+            blocks[i].ids_size > blocks[i].size || blocks[i].core_size < KIS_SEG_BLOCK_HEADER_BYTES)
+            return false;
+    return true;
+}
+
+kis_err kis_seg_pinned_decode(kis_bytes bytes, uint64_t file_bytes, kis_seg_info *out_info, kis_seg_index *out_index, kis_diag *diag)
+{
+    kis_seg_info info = { 0 };
+    kis_seg_index index = { 0 };
+    kis_cursor c = kis_cursor_of(bytes);
+    size_t blocks_bytes = 0, pages_bytes = 0;
+    uint32_t type, len;
+    kis_bytes body, padding;
+
+    while (kis_cursor_left(&c)) {
+        if (!kis_cursor_u32(&c, &type) || !kis_cursor_u32(&c, &len) || !kis_cursor_bytes(&c, len, &body) ||
+            !kis_cursor_bytes(&c, (8 - len % 8) % 8, &padding))
+            goto damaged;
+        switch (type) {
+        case 1:
+            if (!decode_info(body, &info))
+                goto damaged;
+            break;
+        case 2:
+            index.blocks = (const kis_seg_block_info *)(const void *)body.ptr;
+            blocks_bytes = body.len;
+            break;
+        case 3:
+            index.filter = body.ptr;
+            index.filter_bytes = body.len;
+            break;
+        case 4:
+            index.pages = (const kis_seg_index_page *)(const void *)body.ptr;
+            pages_bytes = body.len;
+            break;
+        default:
+            break; /* of a later minor format */
+        }
+    }
+    if (!info.block_count || blocks_bytes != (size_t)info.block_count * sizeof *index.blocks ||
+        pages_bytes != (size_t)info.index_pages * sizeof *index.pages || !index.filter_bytes || index.filter_bytes % KIS_BLOOM_LINE ||
+        info.index_pages != ((uint64_t)info.index_count + KIS_SEG_INDEX_PAGE - 1) / KIS_SEG_INDEX_PAGE || info.index_offset > file_bytes ||
+        (uint64_t)info.index_count * 8 > file_bytes - info.index_offset || !blocks_are_sane(&info, index.blocks, file_bytes))
+        goto damaged;
+    *out_info = info;
+    *out_index = index;
+    return KIS_OK;
+damaged:
+    return kis_diag_set(diag, KIS_ERR_CORRUPT, "the segment's index contradicts itself");
+}
+
+/* ---- opening -------------------------------------------------------------------------------------------------------------------- */
+
+kis_err kis_segment_read_range(const kis_segment *s, uint64_t offset, void *to, size_t size, kis_diag *diag)
+{
+    char path[KIS_STORE_PATH_MAX];
+    kis_str name = { path, kis_segment_path(path, sizeof path, s->dir, "seg-", s->info.generation, s->info.part) };
+    kis_file file;
+
+    kis_err err = s->os->ops->open(s->os, name, KIS_OPEN_READ, &file, diag);
+    if (err)
+        return err;
+    err = s->os->ops->read_at(s->os, file, offset, to, size, diag);
+    s->os->ops->close(s->os, file);
+    return err == KIS_ERR_MORE ? kis_diag_set(diag, KIS_ERR_CORRUPT, "'" KIS_FMT "' ends too early", KIS_ARG(name)) : err;
+}
+
+static kis_err read_checked(const kis_segment *s, uint64_t offset, uint32_t size, uint32_t crc, uint8_t *to, kis_diag *diag)
+{
+    kis_err err = kis_segment_read_range(s, offset, to, size, diag);
+    if (err)
+        return err;
+    if (kis_crc32c(0, kis_bytes_of(to, size)) != crc)
+        return kis_diag_set(diag, KIS_ERR_CORRUPT, "segment %016llx-%04x is damaged at offset %llu: a checksum is wrong",
+                            (unsigned long long)s->info.generation, (unsigned)s->info.part, (unsigned long long)offset);
+    return KIS_OK;
+}
+
+static kis_err open_footer(kis_segment *s, kis_diag *diag)
+{
+    char path[KIS_STORE_PATH_MAX];
+    kis_str name = { path, kis_segment_path(path, sizeof path, s->dir, "seg-", s->info.generation, s->info.part) };
+    uint8_t bytes[KIS_SEG_FOOTER_BYTES];
+    kis_seg_footer footer;
+    kis_file file;
+
+    kis_err err = s->os->ops->open(s->os, name, KIS_OPEN_READ, &file, diag);
+    if (err)
+        return err;
+    err = s->os->ops->size(s->os, file, &s->file_bytes, diag);
+    if (!err && s->file_bytes < KIS_SEG_FOOTER_BYTES)
+        err = kis_diag_set(diag, KIS_ERR_CORRUPT, "%llu bytes, a segment's footer alone has %u", (unsigned long long)s->file_bytes,
+                           KIS_SEG_FOOTER_BYTES);
+    if (!err)
+        err = s->os->ops->read_at(s->os, file, s->file_bytes - KIS_SEG_FOOTER_BYTES, bytes, sizeof bytes, diag);
+    if (!err)
+        err = kis_seg_footer_decode(bytes, &footer, diag);
+    if (!err && footer.file_bytes != s->file_bytes)
+        err = kis_diag_set(diag, KIS_ERR_CORRUPT, "%llu bytes, its footer says %llu", (unsigned long long)s->file_bytes,
+                           (unsigned long long)footer.file_bytes);
+    s->os->ops->close(s->os, file);
+    if (err)
+        return err;
+    s->pinned_offset = footer.pinned_offset;
+    s->pinned_bytes = footer.pinned_bytes;
+    s->pinned_crc = footer.pinned_crc;
+    s->start_offset = footer.start_offset;
+    s->start_bytes = footer.start_bytes;
+    s->start_crc = footer.start_crc;
+    return KIS_OK;
+}
+
+static kis_err open_pinned(kis_segment *s, bool pin, kis_diag *diag)
+{
+    uint64_t generation = s->info.generation;
+    uint32_t part = s->info.part;
+
+    s->pinned = s->alloc->take(s->alloc->user, s->pinned_bytes);
+    if (!s->pinned)
+        return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for a segment's index");
+    kis_err err = read_checked(s, s->pinned_offset, s->pinned_bytes, s->pinned_crc, s->pinned, diag);
+    if (!err)
+        err = kis_seg_pinned_decode(kis_bytes_of(s->pinned, s->pinned_bytes), s->file_bytes, &s->info, &s->index, diag);
+    if (!err && (s->info.generation != generation || s->info.part != part))
+        err = kis_diag_set(diag, KIS_ERR_CORRUPT, "the segment belongs to another generation");
+    if (err)
+        return err;
+    if (s->info.tenant.len)
+        memcpy(s->tenant, s->info.tenant.ptr, s->info.tenant.len);
+    s->info.tenant.ptr = s->tenant;
+    if (!pin) {
+        s->alloc->give_back(s->alloc->user, s->pinned, s->pinned_bytes);
+        s->pinned = NULL;
+        s->index = (kis_seg_index){ 0 };
+    }
+    return KIS_OK;
+}
+
+kis_err kis_segment_open(kis_os *os, const kis_alloc *alloc, kis_str dir, uint64_t generation, uint32_t part, bool pin, kis_segment **out,
+                         kis_diag *diag)
+{
+    kis_segment *s = alloc->take(alloc->user, sizeof *s);
+    if (!s)
+        return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for a segment");
+    *s = (kis_segment){ .refs = 1, .os = os, .alloc = alloc, .dir = dir, .info = { .generation = generation, .part = part } };
+    kis_err err = open_footer(s, diag);
+    if (!err)
+        err = open_pinned(s, pin, diag);
+    if (err) {
+        kis_segment_unref(s);
+        return kis_diag_in(diag, err, "segment '%016llx-%04x'", (unsigned long long)generation, (unsigned)part);
+    }
+    *out = s;
+    return KIS_OK;
+}
+
+kis_segment *kis_segment_ref(kis_segment *s)
+{
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    return s;
+}
+
+void kis_segment_unref(kis_segment *s)
+{
+    char path[KIS_STORE_PATH_MAX];
+
+    if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    if (atomic_load(&s->is_deleted)) {
+        kis_diag ignored; /* what stays is found and deleted at the next start */
+        size_t len = kis_segment_path(path, sizeof path, s->dir, "seg-", s->info.generation, s->info.part);
+        (void)s->os->ops->remove(s->os, kis_str_of(path, len), &ignored);
+        if (s->dir_bytes)
+            atomic_fetch_sub_explicit(s->dir_bytes, s->file_bytes, memory_order_relaxed);
+    }
+    s->alloc->give_back(s->alloc->user, s->pinned, s->pinned_bytes);
+    s->alloc->give_back(s->alloc->user, s, sizeof *s);
+}
+
+static size_t set_bytes(uint32_t count)
+{
+    return sizeof(kis_segment_set) + count * sizeof(kis_segment *);
+}
+
+kis_segment_set *kis_segment_set_new(const kis_alloc *alloc, uint32_t count)
+{
+    kis_segment_set *set = alloc->take(alloc->user, set_bytes(count));
+    if (!set)
+        return NULL;
+    memset(set, 0, set_bytes(count));
+    atomic_store_explicit(&set->refs, 1, memory_order_relaxed);
+    set->alloc = alloc;
+    set->count = count;
+    return set;
+}
+
+void kis_segment_set_unref(kis_segment_set *set)
+{
+    if (!set || atomic_fetch_sub_explicit(&set->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    for (uint32_t i = 0; i < set->count; i++)
+        kis_segment_unref(set->at[i]);
+    set->alloc->give_back(set->alloc->user, set, set_bytes(set->count));
+}
+
+/* ---- the index -------------------------------------------------------------------------------------------------------------------- */
+
+kis_err kis_segment_index(kis_segment *s, kis_arena *scratch, kis_seg_index *out, kis_diag *diag)
+{
+    kis_seg_info info;
+
+    if (s->pinned) {
+        *out = s->index;
+        return KIS_OK;
+    }
+    uint8_t *bytes = kis_arena_take(scratch, s->pinned_bytes, 8);
+    if (!bytes)
+        return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to read a segment's index");
+    kis_err err = read_checked(s, s->pinned_offset, s->pinned_bytes, s->pinned_crc, bytes, diag);
+    return err ? err : kis_seg_pinned_decode(kis_bytes_of(bytes, s->pinned_bytes), s->file_bytes, &info, out, diag);
+}
+
+/* The first page that may hold `hash`: equal hashes may begin at the end of the page before the one that starts with it. */
+static uint32_t first_page(const kis_segment *s, const kis_seg_index *index, uint32_t hash)
+{
+    uint32_t low = 0, high = s->info.index_pages;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (index->pages[middle].first_hash < hash)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low ? low - 1 : 0;
+}
+
+kis_err kis_segment_find_trace(kis_segment *s, const kis_seg_index *index, uint64_t trace_hash, kis_arena *scratch, uint32_t **out_blocks,
+                               uint32_t *out_count, kis_diag *diag)
+{
+    uint32_t hash = (uint32_t)(trace_hash >> 32), count = 0, *blocks = NULL, cap = 0;
+    kis_seg_index_entry page[KIS_SEG_INDEX_PAGE];
+
+    *out_count = 0;
+    *out_blocks = NULL;
+    if (!kis_bloom_may_have(index->filter, index->filter_bytes, trace_hash))
+        return KIS_OK;
+    for (uint32_t p = first_page(s, index, hash); p < s->info.index_pages && index->pages[p].first_hash <= hash; p++) {
+        uint32_t first = p * KIS_SEG_INDEX_PAGE, in_page = KIS_MIN(KIS_SEG_INDEX_PAGE, s->info.index_count - first);
+        kis_err err = read_checked(s, s->info.index_offset + (uint64_t)first * 8, in_page * 8, index->pages[p].crc, (uint8_t *)page, diag);
+        if (err)
+            return err;
+        for (uint32_t i = 0; i < in_page; i++) {
+            if (page[i].hash != hash || page[i].block >= s->info.block_count)
+                continue;
+            if (count == cap) {
+                uint32_t *grown = kis_arena_grow(scratch, blocks, cap * 4u, (cap ? cap * 2 : 8) * 4u, 4);
+                if (!grown)
+                    return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for the blocks of a trace");
+                blocks = grown;
+                cap = cap ? cap * 2 : 8;
+            }
+            blocks[count++] = page[i].block;
+        }
+    }
+    *out_blocks = blocks;
+    *out_count = count;
+    return KIS_OK;
+}
+
+/* ---- start data --------------------------------------------------------------------------------------------------------------------- */
+
+static bool read_text(kis_cursor *c, kis_str *out)
+{
+    uint64_t len;
+    kis_bytes bytes;
+    if (!kis_cursor_varint(c, &len) || !kis_cursor_bytes(c, len, &bytes))
+        return false;
+    *out = kis_str_of_bytes(bytes);
+    return true;
+}
+
+kis_err kis_segment_read_start_data(kis_segment *s, kis_arena *scratch, kis_seg_name_fn *each_name, kis_seg_key_fn *each_key, void *user,
+                                    kis_diag *diag)
+{
+    uint32_t names, keys;
+    uint8_t *bytes = kis_arena_take(scratch, s->start_bytes, 8);
+
+    if (!bytes)
+        return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for a segment's names");
+    kis_err err = read_checked(s, s->start_offset, s->start_bytes, s->start_crc, bytes, diag);
+    if (err)
+        return err;
+    kis_cursor c = { bytes, bytes + s->start_bytes };
+    if (!kis_cursor_u32(&c, &names) || !kis_cursor_u32(&c, &keys))
+        goto damaged;
+    for (uint32_t i = 0; i < names; i++) {
+        kis_str service, name;
+        uint8_t kind;
+        if (!read_text(&c, &service) || !read_text(&c, &name) || !kis_cursor_u8(&c, &kind))
+            goto damaged;
+        if (each_name && !each_name(user, service, name, kind))
+            return KIS_OK;
+    }
+    if ((uint64_t)keys * sizeof(kis_key) != kis_cursor_left(&c))
+        goto damaged;
+    for (uint32_t i = 0; i < keys && each_key; i++, c.at += sizeof(kis_key)) {
+        kis_key key;
+        memcpy(&key, c.at, sizeof key);
+        each_key(user, key);
+    }
+    return KIS_OK;
+damaged:
+    return kis_diag_set(diag, KIS_ERR_CORRUPT, "the segment's names do not read");
+}

@@ -1,0 +1,119 @@
+/* state.h - what a store is, for the files of this folder.
+ *
+ *     push ─> queue ─> writer thread ──────────> active head ── full ─> frozen heads ─> flush thread ─> segments
+ *               │        log, sync, publish         │                       │                             │
+ *             FULL       then `done`                └───────── snapshot (references) for readers ─────────┘
+ *
+ * Locks, in this order: `lock` (which heads and segments there are), `queue_lock` (what waits to be written). No file is touched and no
+ * callback is called under either. The writer thread alone changes `active`; the flush thread alone takes from `frozen` and changes
+ * `segments`; both do it under `lock`.
+ */
+#ifndef KIS_STORE_STATE_H
+#define KIS_STORE_STATE_H
+
+#include "os/thread.h"
+#include "store/cache.h"
+#include "store/catalog.h"
+#include "store/head.h"
+#include "store/keys.h"
+#include "store/segment.h"
+#include "store/store.h"
+
+#define KIS_FROZEN_MAX 16u /* two in steady state; more only while a start catches up, and in memory */
+
+typedef struct kis_push { /* one batch on its way through the writer */
+    struct kis_push *next;
+    kis_batch *batch;
+    kis_done done;
+    uint64_t bytes;
+    struct kis_push *same_as; /* an earlier one of the group with the same key: its answer is ours */
+    kis_key key;
+    bool has_key, is_repeat, is_entered;
+    kis_err err;
+    uint64_t retry_after_ms;
+    const char *reason;
+} kis_push;
+
+typedef struct kis_store_counters {
+    _Atomic uint64_t spans_stored, spans_duplicate, batches_stored, batches_repeated, bytes_logged, syncs, sync_ns_total, sync_ns_max, flushes,
+        flush_ns_total, flush_failures, segments_deleted, spans_deleted, refused_full, refused_disk, write_errors, sync_errors, damaged_blocks,
+        replayed_spans, replay_ns;
+} kis_store_counters;
+
+struct kis_store {
+    kis_sink sink;
+    kis_reader reader;
+    kis_store_options options; /* with defaults filled in; `dir` points into dir_text */
+    char dir_text[KIS_STORE_PATH_MAX];
+    kis_os *os;
+    const kis_alloc *alloc;
+    bool is_memory;
+    uint64_t memory_max_bytes;
+    kis_file lock_file;
+
+    kis_lock lock;
+    kis_cond changed;          /* a head was frozen or has become segments, or a flush failed; with `lock` */
+    kis_head *active;
+    kis_head *frozen[KIS_FROZEN_MAX]; /* oldest first */
+    uint32_t frozen_count;
+    kis_segment_set *segments; /* replaced, never changed in place */
+    uint64_t flushed_generation; /* every head up to this one is in segments */
+    bool is_flush_failing, is_stopping;
+
+    kis_lock queue_lock;
+    kis_cond queue_filled, queue_answered; /* with queue_lock */
+    kis_push *queue_first, *queue_last;
+    uint64_t pending_bytes, pushed, answered; /* of pushes that were queued */
+    uint64_t rotate_wanted; /* generation that shall be frozen if it is still the active one and has rows */
+    bool is_closed;         /* no more pushes */
+
+    kis_catalog catalog;
+    kis_block_cache cache;
+    kis_keys keys;          /* writer thread */
+    uint64_t disk_looked_ns; /* writer thread: when the free room was last asked for */
+    uint64_t disk_written;   /* and what was written since */
+    _Atomic bool is_disk_full;
+    _Atomic uint64_t segment_bytes; /* of all segment files, those being deleted included */
+    _Atomic uint64_t log_bytes;     /* of log files of heads, reserved room included */
+    uint64_t keep_bytes;
+
+    kis_thread writer, flusher;
+    kis_store_counters count;
+};
+
+static inline void kis_count(_Atomic uint64_t *counter, uint64_t more)
+{
+    atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
+}
+void kis_store_log(kis_store *s, int level, const char *format, ...) KIS_PRINTF(3, 4);
+
+/* writer.c */
+void kis_writer_run(void *store);
+extern const kis_sink_ops kis_store_sink_ops, kis_memory_sink_ops;
+/** Writes a head's records into a new file and takes that in place of the old one. Its owner thread. */
+kis_err kis_store_rewrite_log(kis_store *s, kis_head *head, kis_diag *diag) KIS_CHECKED;
+
+/* flush.c */
+void kis_flusher_run(void *store);
+
+/* recover.c */
+kis_err kis_store_recover(kis_store *s, kis_diag *diag) KIS_CHECKED;
+
+/* retain.c: flush thread */
+/** Deletes whole segments until age and bytes fit, `more_bytes` being about to be written. */
+void kis_store_retain(kis_store *s, uint64_t more_bytes);
+
+/* lookup.c */
+extern const kis_reader_ops kis_store_reader_ops;
+
+/** What a reader sees: references, taken at one moment. */
+typedef struct kis_snapshot {
+    kis_head *heads[KIS_FROZEN_MAX + 1];
+    uint32_t rows[KIS_FROZEN_MAX + 1]; /* published then */
+    uint32_t head_count;
+    kis_segment_set *segments;
+} kis_snapshot;
+void kis_snapshot_take(kis_store *s, kis_snapshot *out);
+void kis_snapshot_give(kis_snapshot *snapshot);
+
+#endif

@@ -1,0 +1,281 @@
+/* The whole store on a real folder: what is pushed is found, across reopening, flushing, repeating, refusing. */
+#include <string.h>
+#include <unistd.h>
+
+#include "model/test_spans.h"
+#include "os/mem.h"
+#include "os/thread.h"
+#include "store/store.h"
+#include "store/store_fixture.h"
+#include "tests/test.h"
+
+TEST(what_was_pushed_is_found_at_once)
+{
+    store_fixture f;
+    fixture_open(&f, NULL);
+    CHECK_ERR(KIS_OK, fixture_push_generated(&f, 1, 20, 5), "pushed");
+    CHECK_INT(5, fixture_get(&f, 7).count, "a trace's spans");
+    CHECK_INT(0, fixture_get(&f, 21).count, "a trace that is not there");
+    CHECK_INT(20, fixture_find(&f, NULL, 100).count, "every trace once");
+    CHECK_INT(3, fixture_find(&f, NULL, 3).count, "the limit");
+    fixture_done(&f);
+}
+
+TEST(a_flush_changes_no_answer)
+{
+    store_fixture f;
+    fixture_open(&f, NULL);
+    CHECK_ERR(KIS_OK, fixture_push_generated(&f, 1, 300, 12), "pushed");
+    fixture_answer before = fixture_everything(&f, 300);
+    CHECK_ERR(KIS_OK, kis_store_flush(f.store, UINT64_MAX, NULL), "flushed");
+    fixture_answer after = fixture_everything(&f, 300);
+    CHECK_INT(1, kis_store_get_stats(f.store).segment_count, "one segment");
+    CHECK_INT(0, kis_store_get_stats(f.store).head_spans, "nothing left in memory");
+    CHECK_INT(before.count, after.count, "as many spans");
+    CHECK(before.hash == after.hash, "the same spans, byte for byte");
+    fixture_done(&f);
+}
+
+TEST(what_was_answered_is_there_after_reopening)
+{
+    store_fixture f;
+    fixture_open(&f, NULL);
+    CHECK_ERR(KIS_OK, fixture_push_generated(&f, 1, 50, 8), "pushed");
+    CHECK_ERR(KIS_OK, kis_store_flush(f.store, UINT64_MAX, NULL), "flushed");
+    CHECK_ERR(KIS_OK, fixture_push_generated(&f, 51, 50, 8), "pushed");
+    fixture_answer before = fixture_everything(&f, 100);
+    fixture_reopen(&f);
+    fixture_answer after = fixture_everything(&f, 100);
+    CHECK_INT(800, after.count, "all spans");
+    CHECK(before.hash == after.hash, "the same spans");
+    CHECK_INT(400, kis_store_get_stats(f.store).replayed_spans, "half of them from the log");
+    CHECK_INT(10, fixture_names(&f, true, ""), "services, from segment and log");
+    fixture_done(&f);
+}
+
+TEST(a_second_store_on_one_folder_is_refused)
+{
+    store_fixture f;
+    kis_store *second;
+    kis_diag diag;
+    fixture_open(&f, NULL);
+    CHECK_ERR(KIS_ERR_RANGE, kis_store_open(&f.options, &second, &diag), "locked");
+    fixture_done(&f);
+}
+
+TEST(a_newer_folder_is_refused_untouched)
+{
+    store_fixture f;
+    kis_diag diag;
+    fixture_open(&f, NULL);
+    CHECK_ERR(KIS_OK, fixture_push_generated(&f, 1, 5, 5), "pushed");
+    fixture_close(&f);
+    fixture_write_file(&f, "version", "kiseki store 2\n", 15);
+    uint64_t before = fixture_folder_hash(&f);
+    CHECK_ERR(KIS_ERR_UNSUPPORTED, kis_store_open(&f.options, &f.store, &diag), "newer");
+    f.store = NULL;
+    CHECK(before == fixture_folder_hash(&f), "no byte changed");
+    CHECK(strstr(diag.text, "newer") != NULL, "says why");
+    fixture_done(&f);
+}
+
+TEST(a_repeated_key_is_stored_once_across_flush_and_reopening)
+{
+    store_fixture f;
+    fixture_open(&f, NULL);
+    CHECK_ERR(KIS_OK, fixture_push_key(&f, 1, "key-1"), "first");
+    CHECK_ERR(KIS_OK, fixture_push_key(&f, 2, "key-1"), "same key: answered as stored");
+    CHECK_INT(0, fixture_get(&f, 2).count, "but not stored");
+    fixture_reopen(&f);
+    CHECK_ERR(KIS_OK, fixture_push_key(&f, 3, "key-1"), "remembered in the log");
+    CHECK_INT(0, fixture_get(&f, 3).count, "not stored");
+    CHECK_ERR(KIS_OK, kis_store_flush(f.store, UINT64_MAX, NULL), "flushed");
+    fixture_reopen(&f);
+    CHECK_ERR(KIS_OK, fixture_push_key(&f, 4, "key-1"), "remembered in the segment");
+    CHECK_INT(0, fixture_get(&f, 4).count, "not stored");
+    CHECK_ERR(KIS_OK, fixture_push_key(&f, 5, "key-2"), "another key");
+    CHECK_INT(1, fixture_get(&f, 5).count, "stored");
+    CHECK_INT(1, kis_store_get_stats(f.store).batches_repeated, "counted since opening");
+    fixture_done(&f);
+}
+
+TEST(a_resend_without_a_key_is_shown_once)
+{
+    store_fixture f;
+    fixture_open(&f, NULL);
+    for (int i = 0; i < 3; i++)
+        CHECK_ERR(KIS_OK, fixture_push_generated(&f, 1, 4, 9), "pushed");
+    CHECK_INT(9, fixture_get(&f, 2).count, "in memory");
+    CHECK_ERR(KIS_OK, kis_store_flush(f.store, UINT64_MAX, NULL), "flushed");
+    CHECK_ERR(KIS_OK, fixture_push_generated(&f, 1, 4, 9), "pushed once more");
+    CHECK_INT(9, fixture_get(&f, 2).count, "in segment and memory");
+    CHECK_INT(72, kis_store_get_stats(f.store).spans_duplicate, "merged by the flush");
+    fixture_done(&f);
+}
+
+TEST(absurd_times_have_files_of_their_own)
+{
+    store_fixture f;
+    fixture_open(&f, NULL);
+    uint64_t now = kis_now_unix_ns();
+    test_spans t;
+    test_spans_begin(&t, &kis_mem);
+    test_span rows[] = {
+        { .trace = 1, .span = 1, .name = "now", .start_ns = now, .end_ns = now + 5 },
+        { .trace = 1, .span = 2, .parent = 1, .name = "1970", .start_ns = 0, .end_ns = 1 },
+        { .trace = 2, .span = 3, .name = "2100", .start_ns = 4102444800000000000u, .end_ns = 4102444800000000001u },
+        { .trace = 3, .span = 4, .name = "the last", .start_ns = UINT64_MAX, .end_ns = 0 },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        test_spans_add(&t, &rows[i]);
+    CHECK_ERR(KIS_OK, fixture_push(&f, test_spans_end(&t)), "pushed");
+    CHECK_ERR(KIS_OK, kis_store_flush(f.store, UINT64_MAX, NULL), "flushed");
+    CHECK_INT(2, kis_store_get_stats(f.store).segment_count, "the common and the far");
+    CHECK_INT(2, fixture_get(&f, 1).count, "a trace over both");
+    CHECK_INT(1, fixture_get(&f, 3).count, "the last nanosecond");
+    CHECK_INT(3, fixture_find(&f, NULL, 10).count, "found without bounds");
+    fixture_reopen(&f);
+    CHECK_INT(2, fixture_get(&f, 1).count, "and after reopening");
+    fixture_done(&f);
+}
+
+TEST(tenants_do_not_see_each_other)
+{
+    store_fixture f;
+    fixture_open(&f, NULL);
+    f.tenant = KIS_STR("a");
+    CHECK_ERR(KIS_OK, fixture_push_generated(&f, 1, 6, 3), "a's");
+    f.tenant = KIS_STR("b");
+    CHECK_ERR(KIS_OK, fixture_push_generated(&f, 4, 6, 3), "b's, some ids the same");
+    for (int flushed = 0; flushed < 2; flushed++) {
+        f.tenant = KIS_STR("a");
+        CHECK_INT(6, fixture_find(&f, NULL, 100).count, "a's traces");
+        CHECK_INT(3, fixture_get(&f, 5).count, "a's part of a shared id");
+        CHECK_INT(0, fixture_get(&f, 9).count, "b's trace");
+        f.tenant = KIS_STR("b");
+        CHECK_INT(6, fixture_find(&f, NULL, 100).count, "b's traces");
+        CHECK_INT(0, fixture_get(&f, 1).count, "a's trace");
+        f.tenant = KIS_STR_NONE;
+        CHECK_INT(0, fixture_find(&f, NULL, 100).count, "the default tenant's");
+        CHECK_INT(0, fixture_names(&f, true, ""), "no services");
+        CHECK_ERR(KIS_OK, kis_store_flush(f.store, UINT64_MAX, NULL), "flushed");
+    }
+    fixture_done(&f);
+}
+
+TEST(many_small_heads_are_flushed_in_the_background)
+{
+    store_fixture f;
+    kis_store_options small = { .head_bytes = 1 };
+    fixture_open(&f, &small);
+    for (uint64_t i = 0; i < 60; i++)
+        CHECK_ERR(KIS_OK, fixture_push_generated(&f, 1 + i * 10, 10, 20), "pushed");
+    kis_store_stats stats = kis_store_get_stats(f.store);
+    CHECK(stats.flushes >= 2, "flushed while pushing");
+    CHECK_INT(12000, fixture_everything(&f, 600).count, "all spans, in segments and heads");
+    CHECK_INT(600, fixture_find(&f, NULL, 1000).count, "all traces");
+    fixture_reopen(&f);
+    CHECK_INT(12000, fixture_everything(&f, 600).count, "after reopening");
+    fixture_done(&f);
+}
+
+TEST(a_trace_of_many_spans_spans_blocks_and_segments)
+{
+    store_fixture f;
+    kis_store_options small = { .head_bytes = 4 << 20 };
+    fixture_open(&f, &small);
+    for (uint64_t part = 0; part < 20; part++) {
+        test_spans t;
+        test_spans_begin(&t, &kis_mem);
+        for (uint64_t i = 0; i < 1000; i++)
+            test_spans_add(&t, &(test_span){ .trace = 1, .span = 1 + part * 1000 + i, .parent = part * 1000 + i, .name = "deep",
+                                             .start_ns = 1700000000000000000u + part * 1000 + i, .end_ns = 1700000000000000000u });
+        CHECK_ERR(KIS_OK, fixture_push(&f, test_spans_end(&t)), "pushed");
+        if (part % 7 == 6)
+            CHECK_ERR(KIS_OK, kis_store_flush(f.store, UINT64_MAX, NULL), "flushed");
+    }
+    fixture_answer answer = fixture_get(&f, 1);
+    CHECK_INT(20000, answer.count, "every span of a chain 20,000 deep");
+    CHECK(answer.is_ordered, "by start");
+    fixture_done(&f);
+}
+
+TEST(age_and_bytes_delete_whole_segments)
+{
+    store_fixture f;
+    kis_store_options small = { .keep_bytes = 12 << 20, .head_bytes = 1 << 20 };
+    fixture_open(&f, &small);
+    for (uint64_t i = 0; i < 120; i++)
+        CHECK_ERR(KIS_OK, fixture_push_generated(&f, 1 + i * 100, 100, 20), "pushed");
+    CHECK_ERR(KIS_OK, kis_store_flush(f.store, UINT64_MAX, NULL), "flushed");
+    kis_store_stats stats = kis_store_get_stats(f.store);
+    CHECK(stats.segments_deleted > 0, "something had to go");
+    CHECK(stats.disk_bytes <= 12 << 20, "kept before the flush, not after");
+    CHECK(fixture_folder_bytes(&f) <= 12 << 20, "by the folder's own size");
+    CHECK_INT(0, fixture_get(&f, 1).count, "the oldest is gone");
+    CHECK_INT(20, fixture_get(&f, 12000).count, "the newest is there");
+    fixture_done(&f);
+}
+
+TEST(memory_store_forgets_the_oldest)
+{
+    store_fixture f;
+    fixture_open_memory(&f, 8 << 20);
+    for (uint64_t i = 0; i < 100; i++)
+        CHECK_ERR(KIS_OK, fixture_push_generated(&f, 1 + i * 100, 100, 20), "pushed");
+    CHECK_INT(0, fixture_get(&f, 1).count, "the oldest is gone");
+    CHECK_INT(20, fixture_get(&f, 9999).count, "the newest is there");
+    CHECK(kis_store_get_stats(f.store).head_bytes <= 8 << 20, "within the bound");
+    CHECK_INT(KIS_PROMISE_MEMORY, kis_store_sink(f.store)->ops->promise, "promises no more than it keeps");
+    fixture_done(&f);
+}
+
+TEST(summaries_count_services_errors_and_orphans)
+{
+    store_fixture f;
+    fixture_open(&f, NULL);
+    test_spans t;
+    test_spans_begin(&t, &kis_mem);
+    test_spans_resource(&t, "zoo");
+    test_spans_add(&t, &(test_span){ .trace = 1, .span = 2, .parent = 1, .name = "child", .start_ns = 5, .end_ns = 30, .status = 2 });
+    test_spans_resource(&t, "ant");
+    test_spans_add(&t, &(test_span){ .trace = 1, .span = 1, .name = "root", .start_ns = 6, .end_ns = 20 });
+    test_spans_add(&t, &(test_span){ .trace = 1, .span = 3, .parent = 9, .name = "orphan", .start_ns = 7, .end_ns = 8 });
+    CHECK_ERR(KIS_OK, fixture_push(&f, test_spans_end(&t)), "pushed");
+    for (int flushed = 0; flushed < 2; flushed++) {
+        fixture_summary s = fixture_summarize(&f, 1);
+        CHECK_STR("ant", s.root_service, "the root's service though another span is earlier");
+        CHECK_STR("root", s.root_name, "the root's name");
+        CHECK_INT(3, s.span_count, "spans");
+        CHECK_INT(1, s.error_count, "errors");
+        CHECK_INT(1, s.orphan_count, "orphans");
+        CHECK_INT(5, s.start, "start");
+        CHECK_INT(30, s.end, "end");
+        CHECK_STR("ant:2:0 zoo:1:1", kis_str_from_c(s.services), "services by name");
+        CHECK_ERR(KIS_OK, kis_store_flush(f.store, UINT64_MAX, NULL), "flushed");
+    }
+    fixture_done(&f);
+}
+
+TEST(more_than_pending_is_refused_at_once)
+{
+    store_fixture f;
+    kis_store_options small = { .pending_bytes = 1, .commit_delay_us = 300000 };
+    fixture_open(&f, &small);
+    fixture_pushes many;
+    fixture_push_many(&f, &many, 5);
+    fixture_wait(&many);
+    CHECK(many.full >= 1, "some were refused");
+    CHECK(many.ok >= 1, "one batch is always taken");
+    CHECK_INT(5, many.ok + many.full, "each was answered once");
+    CHECK(many.retry_after_ms > 0, "and told when to come again");
+    CHECK_INT(many.full, kis_store_get_stats(f.store).refused_full, "counted");
+    fixture_done(&f);
+}
+
+TEST_MAIN(RUN(what_was_pushed_is_found_at_once), RUN(a_flush_changes_no_answer), RUN(what_was_answered_is_there_after_reopening),
+          RUN(a_second_store_on_one_folder_is_refused), RUN(a_newer_folder_is_refused_untouched),
+          RUN(a_repeated_key_is_stored_once_across_flush_and_reopening), RUN(a_resend_without_a_key_is_shown_once),
+          RUN(absurd_times_have_files_of_their_own), RUN(tenants_do_not_see_each_other), RUN(many_small_heads_are_flushed_in_the_background),
+          RUN(a_trace_of_many_spans_spans_blocks_and_segments), RUN(age_and_bytes_delete_whole_segments), RUN(memory_store_forgets_the_oldest),
+          RUN(summaries_count_services_errors_and_orphans), RUN(more_than_pending_is_refused_at_once))

@@ -1,0 +1,342 @@
+/* wal.c - writing and reading log files. */
+#include "store/wal.h"
+
+#include "base/crc.h"
+#include "base/cursor.h"
+#include "base/diag.h"
+#include "base/fmt.h"
+#include "base/num.h"
+#include "store/bounds.h"
+
+#define RECORD_MAGIC 0x3152574bu /* "KWR1" */
+static const uint8_t wal_magic[8] = { 'K', 'I', 'S', 'W', 'A', 'L', '\r', '\n' };
+
+/* ---- names -------------------------------------------------------------------------------------------------------- */
+
+size_t kis_wal_path(char *to, size_t size, kis_str dir, const char *prefix, uint64_t generation, uint32_t attempt)
+{
+    return kis_fmt(to, size, KIS_FMT "/%s%016llx-%04x.wal", KIS_ARG(dir), prefix, (unsigned long long)generation, (unsigned)attempt);
+}
+
+static bool hex_number(kis_str text, uint64_t *out)
+{
+    uint8_t bytes[8] = { 0 };
+    uint64_t value = 0;
+    if (text.len % 2 || text.len > 16 || kis_hex_parse(text, false, bytes, text.len / 2) != KIS_OK)
+        return false;
+    for (size_t i = 0; i < text.len / 2; i++)
+        value = value << 8 | bytes[i];
+    *out = value;
+    return true;
+}
+
+bool kis_wal_parse_name(kis_str name, uint64_t *out_generation, uint32_t *out_attempt)
+{
+    uint64_t generation, attempt;
+    if (name.len != 29 || !kis_str_starts(name, KIS_STR("log-")) || !kis_str_ends(name, KIS_STR(".wal")) || name.ptr[20] != '-' ||
+        !hex_number(kis_str_slice(name, 4, 16), &generation) || !hex_number(kis_str_slice(name, 21, 4), &attempt))
+        return false;
+    *out_generation = generation;
+    *out_attempt = (uint32_t)attempt;
+    return true;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------------ */
+
+static void put_u32(uint8_t *to, uint32_t value) { memcpy(to, &value, 4); }
+static void put_u64(uint8_t *to, uint64_t value) { memcpy(to, &value, 8); }
+
+static void encode_header(const kis_wal_header *header, uint8_t to[KIS_WAL_HEADER_BYTES])
+{
+    memset(to, 0, KIS_WAL_HEADER_BYTES);
+    memcpy(to, wal_magic, 8);
+    put_u32(to + 8, KIS_STORE_VERSION);
+    put_u64(to + 16, header->generation);
+    put_u64(to + 24, header->previous_generation);
+    put_u64(to + 32, header->previous_length);
+    put_u64(to + 40, header->created_unix_ns);
+    put_u32(to + 48, header->attempt);
+    put_u32(to + 12, kis_crc32c(0, kis_bytes_of(to, KIS_WAL_HEADER_BYTES))); /* over the field as zero */
+}
+
+static kis_err write_header(kis_wal *wal, const kis_wal_header *header, kis_str path, kis_diag *diag)
+{
+    uint8_t bytes[KIS_WAL_HEADER_BYTES];
+    kis_os *os = wal->os;
+
+    kis_err err = os->ops->open(os, path, KIS_OPEN_CREATE, &wal->file, diag);
+    if (err)
+        return err;
+    wal->reserved = KIS_WAL_STEP_BYTES;
+    err = os->ops->preallocate(os, wal->file, wal->reserved, diag);
+    if (err)
+        goto undo;
+    encode_header(header, bytes);
+    err = os->ops->write_at(os, wal->file, 0, bytes, sizeof bytes, diag);
+    if (err)
+        goto undo;
+    wal->written = wal->synced = KIS_WAL_HEADER_BYTES;
+    return KIS_OK;
+undo:
+    kis_wal_close(wal);
+    (void)os->ops->remove(os, path, NULL);
+    return err;
+}
+
+static void start(kis_wal *wal, kis_os *os, kis_str dir, const kis_wal_header *header)
+{
+    *wal = (kis_wal){ .os = os, .dir = dir, .generation = header->generation, .attempt = header->attempt };
+}
+
+kis_err kis_wal_create(kis_wal *wal, kis_os *os, kis_str dir, const kis_wal_header *header, kis_diag *diag)
+{
+    char path[KIS_STORE_PATH_MAX];
+    kis_str name = { path, kis_wal_path(path, sizeof path, dir, "log-", header->generation, header->attempt) };
+
+    start(wal, os, dir, header);
+    kis_err err = write_header(wal, header, name, diag);
+    if (err)
+        return err;
+    err = os->ops->sync(os, wal->file, diag);
+    if (!err)
+        err = os->ops->sync_dir(os, dir, diag);
+    if (err) {
+        kis_wal_close(wal);
+        (void)os->ops->remove(os, name, NULL);
+    }
+    return err;
+}
+
+kis_err kis_wal_create_temporary(kis_wal *wal, kis_os *os, kis_str dir, const kis_wal_header *header, kis_diag *diag)
+{
+    char path[KIS_STORE_PATH_MAX];
+    kis_str name = { path, kis_wal_path(path, sizeof path, dir, "tmp-", header->generation, header->attempt) };
+
+    start(wal, os, dir, header);
+    (void)os->ops->remove(os, name, NULL); /* of an earlier try */
+    return write_header(wal, header, name, diag);
+}
+
+kis_err kis_wal_finish_temporary(kis_wal *wal, kis_diag *diag)
+{
+    char from[KIS_STORE_PATH_MAX], to[KIS_STORE_PATH_MAX];
+    kis_str from_name = { from, kis_wal_path(from, sizeof from, wal->dir, "tmp-", wal->generation, wal->attempt) };
+    kis_str to_name = { to, kis_wal_path(to, sizeof to, wal->dir, "log-", wal->generation, wal->attempt) };
+
+    kis_err err = wal->os->ops->rename(wal->os, from_name, to_name, diag);
+    return err ? err : wal->os->ops->sync_dir(wal->os, wal->dir, diag);
+}
+
+kis_err kis_wal_reopen(kis_wal *wal, kis_os *os, kis_str dir, const kis_wal_header *header, uint64_t good_length, kis_diag *diag)
+{
+    char path[KIS_STORE_PATH_MAX];
+    kis_str name = { path, kis_wal_path(path, sizeof path, dir, "log-", header->generation, header->attempt) };
+
+    start(wal, os, dir, header);
+    kis_err err = os->ops->open(os, name, KIS_OPEN_WRITE, &wal->file, diag);
+    if (err)
+        return err;
+    /* cut, so that nothing behind the last good record can be taken for one later; then room again */
+    err = os->ops->truncate(os, wal->file, good_length, diag);
+    if (err)
+        goto undo;
+    wal->reserved = (good_length / KIS_WAL_STEP_BYTES + 1) * KIS_WAL_STEP_BYTES;
+    err = os->ops->preallocate(os, wal->file, wal->reserved, diag);
+    if (err == KIS_ERR_FULL) { /* a full disk is no reason not to start: room is asked for again by the next write */
+        wal->reserved = good_length;
+        err = KIS_OK;
+    }
+    if (err)
+        goto undo;
+    err = os->ops->sync(os, wal->file, diag);
+    if (err)
+        goto undo;
+    wal->written = wal->synced = good_length;
+    return KIS_OK;
+undo:
+    kis_wal_close(wal);
+    return err;
+}
+
+void kis_wal_close(kis_wal *wal)
+{
+    if (wal->os)
+        wal->os->ops->close(wal->os, wal->file);
+    wal->file = (kis_file){ 0 };
+}
+
+kis_err kis_wal_remove(kis_os *os, kis_str dir, uint64_t generation, uint32_t attempt, kis_diag *diag)
+{
+    char path[KIS_STORE_PATH_MAX];
+    size_t len = kis_wal_path(path, sizeof path, dir, "log-", generation, attempt);
+    return os->ops->remove(os, kis_str_of(path, len), diag);
+}
+
+static uint32_t record_crc(const uint8_t *record, size_t body_size)
+{
+    uint32_t crc = kis_crc32c(0, kis_bytes_of(record, 28));
+    return kis_crc32c(crc, kis_bytes_of(record + KIS_WAL_RECORD_HEADER_BYTES, body_size));
+}
+
+void kis_wal_seal_record(uint8_t *record, size_t body_size, uint64_t sequence, uint64_t synced)
+{
+    put_u32(record, RECORD_MAGIC);
+    put_u32(record + 4, (uint32_t)body_size);
+    put_u64(record + 8, sequence);
+    put_u64(record + 16, synced);
+    put_u32(record + 24, 0);
+    put_u32(record + 28, record_crc(record, body_size));
+}
+
+kis_err kis_wal_write(kis_wal *wal, const uint8_t *bytes, size_t size, kis_diag *diag)
+{
+    if (wal->is_suspect)
+        return kis_diag_set(diag, KIS_ERR_IO, "the log file is suspect since its sync failed");
+    if (wal->written + size > wal->reserved) {
+        uint64_t want = ((wal->written + size) / KIS_WAL_STEP_BYTES + 1) * KIS_WAL_STEP_BYTES;
+        kis_err err = wal->os->ops->preallocate(wal->os, wal->file, want, diag);
+        if (err)
+            return err;
+        wal->reserved = want;
+    }
+    kis_err err = wal->os->ops->write_at(wal->os, wal->file, wal->written, bytes, size, diag);
+    if (!err)
+        wal->written += size;
+    return err;
+}
+
+kis_err kis_wal_sync(kis_wal *wal, kis_diag *diag)
+{
+    if (wal->is_suspect)
+        return kis_diag_set(diag, KIS_ERR_IO, "the log file is suspect since its sync failed");
+    kis_err err = wal->os->ops->sync(wal->os, wal->file, diag);
+    if (err)
+        wal->is_suspect = true;
+    else
+        wal->synced = wal->written;
+    return err;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------ */
+
+static uint32_t get_u32(const uint8_t *from)
+{
+    uint32_t value;
+    memcpy(&value, from, 4);
+    return value;
+}
+
+static uint64_t get_u64(const uint8_t *from)
+{
+    uint64_t value;
+    memcpy(&value, from, 8);
+    return value;
+}
+
+kis_err kis_wal_read_header(kis_bytes file, kis_wal_header *out, kis_diag *diag)
+{
+    uint8_t copy[KIS_WAL_HEADER_BYTES];
+
+    if (file.len < KIS_WAL_HEADER_BYTES)
+        return kis_diag_set(diag, KIS_ERR_SYNTAX, "%zu bytes, a log's header has %u", file.len, KIS_WAL_HEADER_BYTES);
+    memcpy(copy, file.ptr, sizeof copy);
+    put_u32(copy + 12, 0);
+    if (memcmp(copy, wal_magic, 8) != 0 || kis_crc32c(0, kis_bytes_of(copy, sizeof copy)) != get_u32(file.ptr + 12))
+        return kis_diag_set(diag, KIS_ERR_SYNTAX, "the log's header does not read");
+    if (get_u32(copy + 8) > KIS_STORE_VERSION)
+        return kis_diag_set(diag, KIS_ERR_UNSUPPORTED, "written by a newer kiseki (format %u, this one reads up to %u)", get_u32(copy + 8),
+                            KIS_STORE_VERSION);
+    *out = (kis_wal_header){ .generation = get_u64(copy + 16),
+                             .previous_generation = get_u64(copy + 24),
+                             .previous_length = get_u64(copy + 32),
+                             .created_unix_ns = get_u64(copy + 40),
+                             .attempt = get_u32(copy + 48) };
+    return KIS_OK;
+}
+
+/* Whether a whole record with a right checksum stands at `at`. */
+static bool record_reads(kis_bytes file, uint64_t at, uint64_t sequence_min, const char **why)
+{
+    if (file.len - at < KIS_WAL_RECORD_HEADER_BYTES) {
+        *why = "ends inside a record's header";
+        return false;
+    }
+    const uint8_t *record = file.ptr + at;
+    if (get_u32(record) != RECORD_MAGIC) {
+        *why = "no record begins here";
+        return false;
+    }
+    if (get_u32(record + 4) > file.len - at - KIS_WAL_RECORD_HEADER_BYTES) {
+        *why = "ends inside a record";
+        return false;
+    }
+    if (record_crc(record, get_u32(record + 4)) != get_u32(record + 28)) {
+        *why = "a record's checksum is wrong";
+        return false;
+    }
+    if (get_u64(record + 8) < sequence_min) {
+        *why = "a record of an earlier time";
+        return false;
+    }
+    return true;
+}
+
+bool kis_wal_has_records(kis_bytes file)
+{
+    const char *why;
+    for (uint64_t at = 0; at + KIS_WAL_RECORD_HEADER_BYTES <= file.len; at++)
+        if (get_u32(file.ptr + at) == RECORD_MAGIC && record_reads(file, at, 0, &why))
+            return true;
+    return false;
+}
+
+static bool all_zero(kis_bytes file, uint64_t from)
+{
+    for (uint64_t i = from; i < file.len; i++)
+        if (file.ptr[i])
+            return false;
+    return true;
+}
+
+/* A later record that was written when the bytes at `damaged` had been synced: then they are not torn but damaged. */
+static bool was_synced(kis_bytes file, uint64_t damaged, uint64_t sequence_min)
+{
+    const char *why;
+    for (uint64_t at = damaged + 1; at + KIS_WAL_RECORD_HEADER_BYTES <= file.len; at++)
+        if (get_u32(file.ptr + at) == RECORD_MAGIC && get_u64(file.ptr + at + 16) > damaged && record_reads(file, at, sequence_min, &why))
+            return true;
+    return false;
+}
+
+kis_err kis_wal_read(kis_bytes file, uint64_t length_known, kis_wal_record_fn *each, void *user, kis_wal_scan *out, kis_diag *diag)
+{
+    kis_wal_scan scan = { 0 };
+    uint64_t at = KIS_WAL_HEADER_BYTES, end = length_known ? length_known : file.len;
+
+    kis_err err = kis_wal_read_header(file, &scan.header, diag);
+    if (err)
+        return err;
+    if (end > file.len)
+        return kis_diag_set(diag, KIS_ERR_CORRUPT, "at offset %llu: the file ends, it had %llu bytes", (unsigned long long)file.len,
+                            (unsigned long long)length_known);
+    file.len = (size_t)end;
+    while (at < end && record_reads(file, at, scan.last_sequence + 1, &scan.why)) {
+        uint32_t size = get_u32(file.ptr + at + 4);
+        err = each ? each(user, kis_bytes_of(file.ptr + at + KIS_WAL_RECORD_HEADER_BYTES, size), at, diag) : KIS_OK;
+        if (err)
+            return err;
+        scan.last_sequence = get_u64(file.ptr + at + 8);
+        scan.records++;
+        at += KIS_WAL_RECORD_HEADER_BYTES + size;
+    }
+    scan.good_length = at;
+    if (at == end || (!length_known && all_zero(file, at))) {
+        scan.why = NULL;
+    } else if (length_known || was_synced(file, at, scan.last_sequence + 1)) {
+        return kis_diag_set(diag, KIS_ERR_CORRUPT, "damaged at offset %llu: %s", (unsigned long long)at, scan.why);
+    } else {
+        scan.cut_bytes = end - at;
+    }
+    *out = scan;
+    return KIS_OK;
+}

@@ -1,0 +1,86 @@
+/* wal.h - the log: what a push waits for. FORMAT.md, "Log file".
+ *
+ *     log-<generation>-<attempt>.wal    [ header 64 ][ record ][ record ] … [ reserved zeros ]
+ *                                                              ^ synced      ^ written
+ *
+ * One file a head: written while the head fills, removed when the head has become segments.
+ *
+ * Always true:
+ *   (1) bytes before `synced` are on the disk; a record is answered only when it ends at or before it
+ *   (2) a file whose sync failed is suspect: it is neither written nor synced again. Its head is written anew from memory under the
+ *       next attempt number, and the higher attempt of a generation wins at open
+ *   (3) the file of the next generation names the length of the one before, so a short older file is told from a torn newest one
+ */
+#ifndef KIS_STORE_WAL_H
+#define KIS_STORE_WAL_H
+
+#include "os/os.h"
+
+#define KIS_WAL_HEADER_BYTES 64u
+#define KIS_WAL_RECORD_HEADER_BYTES 32u
+#define KIS_STORE_PATH_MAX 1024u
+
+typedef struct kis_wal {
+    kis_os *os;
+    kis_str dir;
+    kis_file file;
+    uint64_t generation;
+    uint32_t attempt;
+    uint64_t synced, written, reserved; /* file offsets */
+    bool is_suspect;
+} kis_wal;
+
+typedef struct kis_wal_header {
+    uint64_t generation, previous_generation, previous_length, created_unix_ns;
+    uint32_t attempt;
+} kis_wal_header;
+
+/** Makes an empty file, synced, with its name in the folder synced. */
+kis_err kis_wal_create(kis_wal *wal, kis_os *os, kis_str dir, const kis_wal_header *header, kis_diag *diag) KIS_CHECKED;
+/** The same in two steps for a rewrite: a temporary file that takes its name only in `finish`, after its records are synced. */
+kis_err kis_wal_create_temporary(kis_wal *wal, kis_os *os, kis_str dir, const kis_wal_header *header, kis_diag *diag) KIS_CHECKED;
+kis_err kis_wal_finish_temporary(kis_wal *wal, kis_diag *diag) KIS_CHECKED;
+/** Opens an existing file to go on behind `good_length`: the rest is cut off. */
+kis_err kis_wal_reopen(kis_wal *wal, kis_os *os, kis_str dir, const kis_wal_header *header, uint64_t good_length, kis_diag *diag) KIS_CHECKED;
+void kis_wal_close(kis_wal *wal); /* fine on zeros */
+kis_err kis_wal_remove(kis_os *os, kis_str dir, uint64_t generation, uint32_t attempt, kis_diag *diag); /* may be ignored */
+
+/** Fills the 32 bytes in front of a body of `size` bytes that stands right behind them. */
+void kis_wal_seal_record(uint8_t *record, size_t body_size, uint64_t sequence, uint64_t synced);
+kis_err kis_wal_write(kis_wal *wal, const uint8_t *bytes, size_t size, kis_diag *diag) KIS_CHECKED;
+kis_err kis_wal_sync(kis_wal *wal, kis_diag *diag) KIS_CHECKED; /* an error makes the file suspect */
+static inline void kis_wal_roll_back(kis_wal *wal) { wal->written = wal->synced; }
+
+/** "log-000000000000002a-0001.wal" in `dir`; answers the path's length. */
+size_t kis_wal_path(char *to, size_t size, kis_str dir, const char *prefix, uint64_t generation, uint32_t attempt);
+bool kis_wal_parse_name(kis_str name, uint64_t *out_generation, uint32_t *out_attempt) KIS_CHECKED;
+
+/* ---- reading ------------------------------------------------------------------------------------------------------ */
+
+typedef struct kis_wal_scan {
+    kis_wal_header header;
+    uint64_t good_length, last_sequence, records;
+    uint64_t cut_bytes;      /* behind good_length, not zero */
+    const char *why;         /* what ended it, or NULL for a clean end */
+} kis_wal_scan;
+
+/** Whether any whole record stands anywhere in the bytes, header or not. */
+bool kis_wal_has_records(kis_bytes file);
+
+typedef kis_err kis_wal_record_fn(void *user, kis_bytes body, uint64_t offset, kis_diag *diag);
+
+/** Reads the header alone. SYNTAX: not a header (a torn one, too). UNSUPPORTED: a newer version's. */
+kis_err kis_wal_read_header(kis_bytes file, kis_wal_header *out, kis_diag *diag) KIS_CHECKED;
+
+/**
+ * Walks the records of one file's bytes.
+ *
+ * length_known  what the next generation's file says; 0: this is the newest file
+ *
+ * CORRUPT  a record before length_known does not read; or, in the newest file, one does not read although a later record says that it
+ *          had been synced. diag names the offset.
+ * In the newest file anything else that does not read is a torn tail: OK, with `cut_bytes` and `why`.
+ */
+kis_err kis_wal_read(kis_bytes file, uint64_t length_known, kis_wal_record_fn *each, void *user, kis_wal_scan *out, kis_diag *diag) KIS_CHECKED;
+
+#endif
