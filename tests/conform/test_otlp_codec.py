@@ -6,6 +6,7 @@ which decodes protobuf or JSON from its input and prints the batch as OTLP/JSON,
 Where kiseki means to differ from the library the rule is applied to the library's side here:
   - text that is not UTF-8 is repaired, not refused: the library reads a copy of the schema whose strings are bytes
   - a span whose ids have a wrong length or are all zero is left out and counted
+  - a link whose ids have a wrong length is dropped and counted in dropped_links_count; one without ids has zeros
 Nothing else differs, and nothing may crash: the sanitized build of the program is used where there is one.
 """
 
@@ -28,7 +29,8 @@ from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-DUMPS = [ROOT / "build" / preset / "bin" / "kiseki-otlp-dump" for preset in ("asan", "release")]
+FOLDERS = [pathlib.Path(os.environ["KIS_TEST_BIN"])] if "KIS_TEST_BIN" in os.environ else [ROOT / "build" / preset / "bin" for preset in ("asan", "release")]
+DUMPS = [folder / "kiseki-otlp-dump" for folder in FOLDERS]
 DUMP = next((path for path in DUMPS if path.exists()), None)
 SEED = int(os.environ.get("KIS_SEED", "20261121"))
 CASES = 3000 if os.environ.get("KIS_TEST_FULL") else 300
@@ -98,17 +100,19 @@ def of_library(request):
         for scope_spans in group.scope_spans:
             scope = (repaired(scope_spans.scope.name), repaired(scope_spans.scope.version))
             for one in scope_spans.spans:
-                if len(one.trace_id) != 16 or len(one.span_id) != 8 or not any(one.trace_id) or not any(one.span_id):
+                if len(one.trace_id) != 16 or len(one.span_id) != 8 or not any(one.trace_id) or not any(one.span_id) or len(one.parent_span_id) not in (0, 8):
                     rejected += 1
                     continue
+                links = [e for e in one.links if len(e.trace_id) in (0, 16) and len(e.span_id) in (0, 8)]
+                dropped_links = min(one.dropped_links_count + len(one.links) - len(links), 2**32 - 1)
                 spans.append((resource, scope, one.trace_id.hex(), one.span_id.hex(), one.parent_span_id.hex(), repaired(one.trace_state),
                               repaired(one.name), one.kind, one.start_time_unix_nano, one.end_time_unix_nano,
                               of_library_pairs(one.attributes), one.dropped_attributes_count,
                               [(e.time_unix_nano, repaired(e.name), of_library_pairs(e.attributes), e.dropped_attributes_count) for e in one.events],
                               one.dropped_events_count,
-                              [(e.trace_id.hex(), e.span_id.hex(), repaired(e.trace_state), of_library_pairs(e.attributes), e.dropped_attributes_count, e.flags)
-                               for e in one.links],
-                              one.dropped_links_count, one.status.code, repaired(one.status.message), one.flags))
+                              [((e.trace_id or bytes(16)).hex(), (e.span_id or bytes(8)).hex(), repaired(e.trace_state), of_library_pairs(e.attributes),
+                                e.dropped_attributes_count, e.flags) for e in links],
+                              dropped_links, one.status.code, repaired(one.status.message), one.flags))
     return spans, rejected
 
 

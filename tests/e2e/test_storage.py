@@ -412,10 +412,10 @@ def make_newer(path):
         assert content[8:12] == b"\1\0\0\0"
         content[8:16] = b"\2\0\0\0" + bytes(4)
         content[12:16] = crc32c(content[:64])
-    else:  # a footer of 64 bytes: magic, version, ..., checksum of what is before it
-        assert content[-56:-52] == b"\1\0\0\0"
-        content[-56:-52] = b"\2\0\0\0"
-        content[-4:] = crc32c(content[-64:-4])
+    else:  # a footer of 96 bytes: magic, version, ..., checksum of what is before it
+        assert content[-88:-84] == b"\1\0\0\0"
+        content[-88:-84] = b"\2\0\0\0"
+        content[-4:] = crc32c(content[-96:-4])
     path.write_bytes(content)
 
 
