@@ -349,6 +349,24 @@ static void receiver_on_body(void *user, kis_exchange *exchange, uint8_t *body, 
     take_message(r, exchange, &form, inflated.ptr, inflated.cap, kis_buf_bytes(&inflated));
 }
 
+/* The body was not read: too large, too slow, or no room for it now. */
+static void receiver_on_refuse(void *user, kis_exchange *exchange, kis_err why)
+{
+    kis_receiver *r = user;
+    kis_request_form form;
+    kis_refusal ignored;
+    kis_diag diag;
+
+    kis_receive_judge_head(r, kis_exchange_head(exchange), &form, &ignored);
+    kis_diag_set(
+        &diag, why, "the request was not read: %s",
+        why == KIS_ERR_LIMIT
+            ? "it is larger than this server takes (--max-request-bytes): send smaller batches"
+        : why == KIS_ERR_TIMEOUT ? "its body did not get on"
+                                 : "too many bytes are at work already (--memory-limit)");
+    refuse_by_error(r, exchange, &form, why, &diag);
+}
+
 static bool receiver_on_head(void *user, kis_exchange *exchange, uint64_t *max_body_bytes)
 {
     kis_receiver *r = user;
@@ -393,8 +411,13 @@ kis_err kis_receiver_new(const kis_receive_options *options, kis_receiver **out)
 
 kis_handler kis_receiver_handler(kis_receiver *receiver)
 {
-    return (
-        kis_handler){ .on_head = receiver_on_head, .on_body = receiver_on_body, .user = receiver };
+    kis_handler handler = {
+        .on_head = receiver_on_head,
+        .on_body = receiver_on_body,
+        .on_refuse = receiver_on_refuse,
+        .user = receiver,
+    };
+    return handler;
 }
 
 kis_receive_stats kis_receiver_get_stats(const kis_receiver *receiver, bool grpc)

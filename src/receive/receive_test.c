@@ -1,0 +1,278 @@
+/* The receiver behind a real server: requests over a socket in, a scripted sink behind it. What is
+ * looked at: the answer, what reached the sink, the counters, and that every byte of the budget
+ * comes back. gRPC's side is driven by real SDKs in tests/e2e. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/test.h"
+
+#include "base/fmt.h"
+#include "os/mem.h"
+#include "receive/receive_int.h"
+
+typedef struct scripted_sink {
+    kis_sink sink;
+    kis_sink_result result;
+    bool answers_later; /* on another thread, after push has returned */
+    atomic_uint spans, pushes;
+    kis_thread thread;
+    kis_done done;
+    kis_batch *held;
+    char key[KIS_IDEMPOTENCY_KEY_BYTES_MAX + 1];
+} scripted_sink;
+
+typedef struct fixture {
+    kis_loop *loop;
+    kis_thread thread;
+    kis_server *server;
+    kis_receiver *receiver;
+    kis_budget budget;
+    scripted_sink sink;
+    struct sockaddr_in address;
+} fixture;
+
+static void answer_later(void *user)
+{
+    scripted_sink *s = user;
+    usleep(2000); /* push has returned by now; nothing depends on it */
+    s->done.call(s->done.user, &s->result);
+    kis_batch_unref(s->held);
+}
+
+static void scripted_push(kis_sink *sink, kis_batch *batch, kis_done done)
+{
+    scripted_sink *s = KIS_CONTAINER(sink, scripted_sink, sink);
+    atomic_fetch_add(&s->pushes, 1);
+    atomic_fetch_add(&s->spans, batch->span_count);
+    kis_str_to_c(batch->origin.idempotency_key, s->key, sizeof(s->key));
+    if (!s->answers_later) {
+        done.call(done.user, &s->result);
+        return;
+    }
+    kis_thread_join(&s->thread);
+    s->done = done;
+    s->held = kis_batch_ref(batch);
+    kis_diag diag;
+    CHECK_ERR(KIS_OK, kis_thread_start(&s->thread, "sink", answer_later, s, &diag), "a thread");
+}
+
+static const kis_sink_ops scripted_ops = { .name = "scripted", .push = scripted_push };
+
+static bool take_budget(void *user, uint64_t bytes)
+{
+    return kis_budget_take(user, bytes);
+}
+static void give_budget(void *user, uint64_t bytes)
+{
+    kis_budget_give_back(user, bytes);
+}
+static void run_loop(void *user)
+{
+    kis_loop_run(user);
+}
+
+static void start(fixture *f, uint64_t budget_bytes, uint64_t max_request_bytes)
+{
+    kis_diag diag;
+    char address[80];
+
+    memset(f, 0, sizeof(*f));
+    f->budget.max_bytes = budget_bytes;
+    f->sink.sink.ops = &scripted_ops;
+    kis_receive_options options = { .sink = &f->sink.sink,
+                                    .budget = &f->budget,
+                                    .max_request_bytes = max_request_bytes,
+                                    .os = kis_os_real(),
+                                    .alloc = &kis_mem };
+    CHECK_ERR(KIS_OK, kis_receiver_new(&options, &f->receiver), "receiver");
+    CHECK_ERR(KIS_OK, kis_loop_new(&kis_mem, &f->loop, &diag), "loop");
+    CHECK_ERR(KIS_OK, kis_server_new(&f->loop, 1, &kis_mem, &f->server, &diag), "server");
+    kis_listener_options listener = { .address = KIS_STR("127.0.0.1:0"),
+                                      .handler = kis_receiver_handler(f->receiver),
+                                      .budget = { take_budget, give_budget, &f->budget },
+                                      .allow_http1 = true,
+                                      .allow_http2 = true };
+    CHECK_ERR(KIS_OK, kis_server_listen(f->server, &listener, address, &diag), "listen");
+    f->address =
+        (struct sockaddr_in){ .sin_family = AF_INET,
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                              .sin_port = htons((uint16_t)atoi(strrchr(address, ':') + 1)) };
+    CHECK_ERR(KIS_OK, kis_thread_start(&f->thread, "loop", run_loop, f->loop, &diag), "thread");
+    kis_server_start(f->server);
+}
+
+static void stop(fixture *f)
+{
+    CHECK_INT(0, kis_server_stop(f->server, kis_now_ns() + 2000000000u), "no request was cut");
+    kis_thread_join(&f->sink.thread);
+    kis_loop_stop(f->loop);
+    kis_thread_join(&f->thread);
+    kis_server_free(f->server);
+    kis_loop_free(f->loop);
+    kis_receiver_free(f->receiver);
+    CHECK_INT(0, atomic_load(&f->budget.used_bytes), "every byte came back to the budget");
+}
+
+/* Posts and reads one whole answer into `answer`, ended by NUL; answers its status. */
+static int post(fixture *f, const char *headers, const void *body, size_t len, char answer[8192])
+{
+    char head[1024];
+    size_t got = 0, head_len = kis_fmt(head, sizeof(head),
+                                       "POST /v1/traces HTTP/1.1\r\nHost: t\r\nConnection: "
+                                       "close\r\n%sContent-Length: %zu\r\n\r\n",
+                                       headers, len);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    CHECK_INT(0, connect(fd, (struct sockaddr *)&f->address, sizeof(f->address)), "connect");
+    CHECK_INT(head_len, send(fd, head, head_len, MSG_NOSIGNAL), "the head goes out");
+    (void)!send(fd, body, len, MSG_NOSIGNAL); /* a refusal may close before all of it */
+    for (ssize_t n; got < 8191 && (n = recv(fd, answer + got, 8191 - got, 0)) > 0;)
+        got += (size_t)n;
+    close(fd);
+    answer[got] = 0;
+    return got > 12 ? atoi(answer + 9) : 0;
+}
+
+static const char json_head[] = "Content-Type: application/json\r\n";
+#define TRACE          "0af7651916cd43dd8448eb211c80319c"
+#define SPAN_OK        "{\"traceId\":\"" TRACE "\",\"spanId\":\"b7ad6b7169203331\",\"name\":\"a\"}"
+#define SPAN_BAD       "{\"traceId\":\"" TRACE "\",\"spanId\":\"b7ad\",\"name\":\"b\"}"
+#define REQUEST(spans) "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[" spans "]}]}]}"
+
+TEST(the_sinks_word_is_the_answer)
+{
+    static const struct {
+        const char *why;
+        kis_sink_result result;
+        int want;
+        const char *want_text;
+    } rows[] = {
+        { "stored", { .err = KIS_OK }, 200, "{\"partialSuccess\":{}}" },
+        { "no room",
+          { .err = KIS_ERR_FULL,
+            .retry_after_ms = 2500,
+            .reason = KIS_STR_INIT("the store is busy") },
+          503,
+          "etry-after: 3" },
+        { "no room, no time said", { .err = KIS_ERR_FULL }, 503, "etry-after: 1" },
+        { "the disk failed",
+          { .err = KIS_ERR_IO, .reason = KIS_STR_INIT("cannot write") },
+          503,
+          "cannot write" },
+        { "shutting down", { .err = KIS_ERR_CLOSED }, 503, "etry-after" },
+        { "it will never pass", { .err = KIS_ERR_CORRUPT }, 500, "\"code\":13" },
+    };
+    char answer[8192];
+    for (int later = 0; later < 2; later++) {
+        fixture f;
+        start(&f, 64u << 20, 0);
+        f.sink.answers_later = later;
+        for (size_t i = 0; i < COUNT_OF(rows); i++) {
+            f.sink.result = rows[i].result;
+            CHECK_INT(rows[i].want,
+                      post(&f, json_head, REQUEST(SPAN_OK), strlen(REQUEST(SPAN_OK)), answer),
+                      rows[i].why);
+            CHECK(strstr(answer, rows[i].want_text), rows[i].why);
+        }
+        CHECK_INT(COUNT_OF(rows), atomic_load(&f.sink.pushes), "each request was pushed once");
+        kis_receive_stats stats = kis_receiver_get_stats(f.receiver, false);
+        CHECK_INT(1, stats.accepted_spans, "accepted");
+        CHECK_INT(4, stats.refused_spans, "refused");
+        CHECK_INT(1, stats.failed_spans, "failed");
+        stop(&f);
+    }
+}
+
+TEST(good_spans_are_stored_and_bad_ones_reported)
+{
+    fixture f;
+    char answer[8192];
+    start(&f, 64u << 20, 0);
+    const char both[] = REQUEST(SPAN_OK "," SPAN_BAD), bad[] = REQUEST(SPAN_BAD),
+               none[] = "{\"resourceSpans\":[]}";
+
+    CHECK_INT(200, post(&f, json_head, both, sizeof(both) - 1, answer), "some are good");
+    CHECK(strstr(answer, "\"rejectedSpans\":\"1\"") && strstr(answer, "span"),
+          "how many, and why the first");
+    CHECK_INT(1, atomic_load(&f.sink.spans), "the good one was stored");
+    CHECK_INT(200, post(&f, json_head, bad, sizeof(bad) - 1, answer), "none is good");
+    CHECK(strstr(answer, "\"rejectedSpans\":\"1\""), "said so");
+    CHECK_INT(1, atomic_load(&f.sink.pushes), "nothing was pushed for it");
+    CHECK_INT(200, post(&f, json_head, none, sizeof(none) - 1, answer),
+              "an empty request succeeds");
+    CHECK_INT(1, atomic_load(&f.sink.pushes), "and asks nobody");
+    stop(&f);
+}
+
+TEST(what_cannot_be_read_is_answered_with_its_place)
+{
+    static const struct {
+        const char *why, *headers, *body;
+        int want;
+        const char *want_text;
+    } rows[] = {
+        { "JSON that ends early", "Content-Type: application/json\r\n", "{\"resourceSpans\":[", 400,
+          "at byte" },
+        { "not protobuf", "Content-Type: application/x-protobuf\r\n", "\x0a\x7f", 400, "at byte" },
+        { "not gzip", "Content-Type: application/json\r\nContent-Encoding: gzip\r\n", "plain", 400,
+          "gzip" },
+        { "not zstd", "Content-Type: application/json\r\nContent-Encoding: zstd\r\n", "plain", 400,
+          "zstd" },
+    };
+    fixture f;
+    char answer[8192];
+    start(&f, 64u << 20, 0);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        CHECK_INT(rows[i].want,
+                  post(&f, rows[i].headers, rows[i].body, strlen(rows[i].body), answer),
+                  rows[i].why);
+        CHECK(strstr(answer, rows[i].want_text), rows[i].why);
+    }
+    CHECK_INT(COUNT_OF(rows), kis_receiver_get_stats(f.receiver, false).requests_malformed,
+              "counted");
+    CHECK_INT(0, atomic_load(&f.sink.pushes), "nothing was pushed");
+    stop(&f);
+}
+
+TEST(a_request_that_has_no_room_is_told_to_come_again)
+{
+    fixture f;
+    char answer[8192];
+    static char body[200000];
+    memset(body, ' ', sizeof(body));
+    memcpy(body, REQUEST(SPAN_OK), strlen(REQUEST(SPAN_OK)));
+    start(&f, 100000, 0);
+    CHECK_INT(503, post(&f, json_head, body, sizeof(body), answer),
+              "the body alone is larger than the budget");
+    CHECK(strstr(answer, "etry-after: 1"), "when");
+    CHECK(strstr(answer, "--memory-limit"), "which bound");
+    stop(&f);
+
+    start(&f, 64u << 20, 1000);
+    CHECK_INT(413, post(&f, json_head, body, sizeof(body), answer), "larger than a request may be");
+    CHECK(strstr(answer, "--max-request-bytes"), "which bound");
+    CHECK_INT(1, kis_receiver_get_stats(f.receiver, false).requests_too_large, "counted");
+    stop(&f);
+}
+
+TEST(an_idempotency_key_reaches_the_sink)
+{
+    fixture f;
+    char answer[8192];
+    start(&f, 64u << 20, 0);
+    CHECK_INT(200,
+              post(&f, "Content-Type: application/json\r\nIdempotency-Key: batch-7\r\n",
+                   REQUEST(SPAN_OK), strlen(REQUEST(SPAN_OK)), answer),
+              "accepted");
+    CHECK_STR("batch-7", kis_str_from_c(f.sink.key), "the key");
+    stop(&f);
+}
+
+TEST_MAIN(RUN(the_sinks_word_is_the_answer), RUN(good_spans_are_stored_and_bad_ones_reported),
+          RUN(what_cannot_be_read_is_answered_with_its_place),
+          RUN(a_request_that_has_no_room_is_told_to_come_again),
+          RUN(an_idempotency_key_reaches_the_sink))
