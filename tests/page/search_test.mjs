@@ -172,6 +172,26 @@ test('older traces come page by page', async ({ page, otlpUrl }) => {
     same(0, await more.count(), 'buttons after the last page');
 });
 
+test('live: a trace appears without a hand on the page, and the form is left alone', async (
+    { page, otlpUrl },
+) => {
+    const tag = newTag();
+    await send(otlpUrl, checkout({ tag, agoMs: 3000 }));
+    await page.goto(`/search?service=${tag}gateway`);
+    await page.locator('.trace-item').first().waitFor();
+    const live = page.getByRole('button', { name: 'Live' });
+    await live.click();
+    same('true', await live.getAttribute('aria-pressed'), 'pressed');
+    await page.getByLabel('Tags').fill('half=written');
+    const address = page.url();
+    await send(otlpUrl, checkout({ tag, agoMs: 0, scale: 2 }));
+    await until(async () => (await page.locator('.trace-item').count()) === 2, 'the new trace');
+    same('half=written', await page.getByLabel('Tags').inputValue(), 'what was being typed');
+    same(address, page.url(), 'address');
+    await live.click();
+    same('false', await live.getAttribute('aria-pressed'), 'released');
+});
+
 test('on a phone the form folds and nothing is wider than the screen', async ({ page, otlpUrl }) => {
     await send(otlpUrl, checkout({ tag: newTag() }));
     await page.goto('/search');

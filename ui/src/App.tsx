@@ -1,6 +1,7 @@
 /* App.tsx - the frame around every page: header, notice, the page that the address names. */
 import { useEffect } from 'preact/hooks';
 import { forgetNotices, notices } from './api/notice';
+import { Boundary } from './parts/Boundary';
 import { EmptyState } from './parts/States';
 import { Link } from './parts/Link';
 import { useStore } from './parts/store';
@@ -23,10 +24,12 @@ export function App() {
             <Header />
             <NoticeBanner />
             <main id="main" tabIndex={-1}>
-                {route.page === 'search' && <SearchPage params={route.params} />}
-                {route.page === 'trace' && (
-                    <TracePage key={route.traceId} traceId={route.traceId} params={route.params} />
-                )}
+                <Boundary key={route.page === 'trace' ? route.traceId : route.page}>
+                    {route.page === 'search' && <SearchPage params={route.params} />}
+                    {route.page === 'trace' && (
+                        <TracePage key={route.traceId} traceId={route.traceId} params={route.params} />
+                    )}
+                </Boundary>
                 {route.page === 'unknown' && (
                     <EmptyState title="No such page">
                         <p><Link to="/search">Go to the search</Link></p>

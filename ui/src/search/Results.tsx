@@ -13,6 +13,7 @@ import { useStore } from '../parts/store';
 import { traceAddress } from '../router';
 import { zoneSetting } from '../settings';
 import { Scatter } from './Scatter';
+import type { Live } from './use_live';
 import { useMore } from './use_more';
 
 type Compare = (a: Summary, b: Summary) => number;
@@ -26,10 +27,11 @@ const ORDERS: ReadonlyArray<readonly [label: string, compare: Compare]> = [
     ['Most errors first', (a, b) => b.errorCount - a.errorCount || newest(a, b)],
 ];
 
-export function Results({ page, query, permalink, onAgain }: {
+export function Results({ page, query, permalink, live, onAgain }: {
     page: SummaryPage;
     query: SummaryQuery;
     permalink: string;
+    live: Live;
     onAgain: () => void;
 }) {
     const [order, setOrder] = useState(0);
@@ -61,6 +63,18 @@ export function Results({ page, query, permalink, onAgain }: {
                     label="Copy a link to exactly these results"
                     caption="Copy link"
                 />
+                {live.isPossible && (
+                    <button
+                        type="button"
+                        class={`button quiet live ${live.isOn ? 'on' : ''}`}
+                        aria-pressed={live.isOn}
+                        title="Ask again every two seconds"
+                        onClick={live.toggle}
+                    >
+                        <i />
+                        <span>Live</span>
+                    </button>
+                )}
                 <button type="button" class="button quiet" onClick={onAgain}>Refresh</button>
             </div>
             <Scatter rows={rows} />
