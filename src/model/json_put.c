@@ -126,6 +126,8 @@ void kis_json_put_f64(kis_buf *out, double value)
     if (is_word)
         kis_buf_add_byte(out, '"');
     kis_buf_add(out, text, len);
+    if (len == 2 && text[0] == '-' && text[1] == '0')
+        kis_buf_add(out, ".0", 2); /* readers that see an integer lose its sign */
     if (is_word)
         kis_buf_add_byte(out, '"');
 }
