@@ -1,0 +1,393 @@
+/* serve.c - building the server and taking it down.
+ *
+ * Threads: one a loop, the query threads, the store's own. A part that was not started is zero, and stopping zeros is fine: so a failed start and an
+ * ordinary stop are one path.
+ * Not here: what each listener answers (receive/, query_service.c, health.c, metrics.c).
+ */
+#include "serve/serve.h"
+
+#include "base/diag.h"
+#include "base/fmt.h"
+#include "base/num.h"
+#include "os/mem.h"
+#include "receive/receive.h"
+#include "serve/health.h"
+#include "serve/metrics.h"
+#include "serve/query_service.h"
+#include "store/store.h"
+
+#define LOOPS_MAX 256
+#define MEMORY_STORE_BYTES ((uint64_t)256 << 20)
+#define STOP_FLUSH_MIN_NS ((uint64_t)1000000000) /* for the sink, when requests have used up the deadline */
+
+typedef struct loop_thread {
+    kis_loop *loop;
+    kis_thread thread;
+} loop_thread;
+
+struct kis_serve {
+    kis_serve_setup setup;
+    kis_store *store;
+    kis_budget budget;
+    loop_thread loops[LOOPS_MAX];
+    size_t loop_count;
+    kis_receiver *receiver;
+    kis_tls_server *tls;
+    kis_server *server;
+    kis_query_service queries;
+    kis_health health;
+    kis_metrics_source metrics;
+    kis_str origins[KIS_HOST_NAMES_MAX];
+    size_t origin_count;
+    char addresses[KIS_LISTENERS][80];
+    bool is_accepting;
+};
+
+/* ---- listeners, as a table ---------------------------------------------------------------------------------------------- */
+
+static const struct listener_row {
+    const char *label, *flag, *port;
+    size_t option; /* of a kis_str in kis_serve_options */
+    bool is_needed; /* an address in use ends the start */
+    bool has_tls, is_url;
+    const char *path;
+} listener_rows[KIS_LISTENERS] = {
+    [KIS_LISTENER_QUERY] = { "page and query", "query", "16686", offsetof(kis_serve_options, query), true, true, true, "" },
+    [KIS_LISTENER_OTLP_GRPC] = { "OTLP/gRPC", "otlp-grpc", "4317", offsetof(kis_serve_options, otlp_grpc), true, true, false, "" },
+    [KIS_LISTENER_OTLP_HTTP] = { "OTLP/HTTP", "otlp-http", "4318", offsetof(kis_serve_options, otlp_http), true, true, true, "" },
+    [KIS_LISTENER_HEALTH] = { "health", "health", "13133", offsetof(kis_serve_options, health), false, false, true, "" },
+    [KIS_LISTENER_METRICS] = { "metrics", "metrics", "8888", offsetof(kis_serve_options, metrics), false, false, true, "/metrics" },
+};
+
+static kis_str listener_option(const kis_serve *s, kis_listener_name name)
+{
+    kis_str text;
+    memcpy(&text, (const char *)s->setup.options + listener_rows[name].option, sizeof(text));
+    return text;
+}
+
+/* "ADDR:PORT" of a listener from its option, --listen and the usual port. */
+static kis_str wanted_address(const kis_serve *s, kis_listener_name name, char room[128])
+{
+    kis_str option = listener_option(s, name), host = s->setup.options->listen;
+    bool is_ipv6 = host.len && host.ptr[0] != '[' && kis_str_find_char(host, ':') != KIS_STR_NPOS;
+
+    if (option.len)
+        return option;
+    return kis_str_of(room, kis_fmt(room, 128, is_ipv6 ? "[" KIS_FMT "]:%s" : KIS_FMT ":%s", KIS_ARG(host), listener_rows[name].port));
+}
+
+static bool budget_take(void *user, uint64_t bytes) { return kis_budget_take(user, bytes); }
+static void budget_give_back(void *user, uint64_t bytes) { kis_budget_give_back(user, bytes); }
+
+static kis_handler handler_of(kis_serve *s, kis_listener_name name)
+{
+    switch (name) {
+    case KIS_LISTENER_QUERY:
+        return kis_query_service_handler(&s->queries);
+    case KIS_LISTENER_HEALTH:
+        return kis_health_handler(&s->health);
+    case KIS_LISTENER_METRICS:
+        return kis_metrics_handler(&s->metrics);
+    default:
+        return kis_receiver_handler(s->receiver);
+    }
+}
+
+static void warn_if_open(kis_serve *s, kis_listener_name name)
+{
+    kis_str host = kis_host_of_address(kis_str_from_c(s->addresses[name]));
+    bool is_unix = kis_str_starts(kis_str_from_c(s->addresses[name]), KIS_STR("unix:"));
+    bool asks_certificates = listener_rows[name].has_tls && s->setup.options->tls_client_ca.len;
+
+    if (!is_unix && !kis_host_is_loopback(host) && !asks_certificates)
+        kis_log_always(s->setup.log, KIS_LOG_WARN, "%s: %s can be reached from other machines, and nobody is asked who they are%s", listener_rows[name].label,
+                       s->addresses[name], listener_rows[name].has_tls ? " (--tls-client-ca asks for certificates)" : "");
+}
+
+/* The diag of a listener that could not be bound, as people should read it. */
+static kis_err explain_listen(kis_listener_name name, kis_str address, kis_err err, kis_diag *diag)
+{
+    if (err == KIS_ERR_RANGE)
+        return kis_diag_set(diag, err, "address in use: " KIS_FMT " (%s): another program listens there; choose another with --%s", KIS_ARG(address),
+                            listener_rows[name].label, listener_rows[name].flag);
+    return kis_diag_in(diag, err, "--%s " KIS_FMT, listener_rows[name].flag, KIS_ARG(address));
+}
+
+static kis_err listen_one(kis_serve *s, kis_listener_name name, kis_diag *diag)
+{
+    char room[128];
+    kis_str address = wanted_address(s, name, room);
+    bool is_ingest = name == KIS_LISTENER_OTLP_GRPC || name == KIS_LISTENER_OTLP_HTTP;
+    kis_listener_options options = {
+        .address = address,
+        .handler = handler_of(s, name),
+        .tls = listener_rows[name].has_tls ? s->tls : NULL,
+        .allow_http1 = true,
+        .allow_http2 = true,
+    };
+
+    if (kis_str_eq(address, KIS_STR("off")))
+        return KIS_OK;
+    if (is_ingest)
+        options.budget = (kis_net_budget){ budget_take, budget_give_back, &s->budget };
+    kis_err err = kis_server_listen(s->server, &options, s->addresses[name], diag);
+    if (!err) {
+        if (name == KIS_LISTENER_QUERY)
+            s->queries.hosts.listen_host = kis_host_of_address(kis_str_from_c(s->addresses[name]));
+        warn_if_open(s, name);
+        return KIS_OK;
+    }
+    s->addresses[name][0] = '\0';
+    err = explain_listen(name, address, err, diag);
+    if (listener_rows[name].is_needed)
+        return err;
+    kis_log_always(s->setup.log, KIS_LOG_WARN, "%s; going on without it", diag->text);
+    return KIS_OK;
+}
+
+/* ---- parts ------------------------------------------------------------------------------------------------------------------ */
+
+static void store_log(void *user, int level, const char *text)
+{
+    kis_log_write(user, (kis_log_level)KIS_MAX(0, KIS_MIN(level, 3)), "store: %s", text);
+}
+
+static kis_err open_store(kis_serve *s, kis_diag *diag)
+{
+    const kis_serve_options *o = s->setup.options;
+    kis_store_options options = {
+        .os = s->setup.os,
+        .alloc = s->setup.alloc,
+        .dir = o->data,
+        .keep_ns = o->keep_ns,
+        .keep_bytes = o->keep_bytes,
+        .head_bytes = o->head_bytes,
+        .log = store_log,
+        .log_user = s->setup.log,
+    };
+
+    if (o->memory)
+        return kis_store_open_memory(s->setup.alloc, s->setup.os, o->keep_bytes ? o->keep_bytes : MEMORY_STORE_BYTES, &s->store, diag);
+    return kis_store_open(&options, &s->store, diag);
+}
+
+static void run_loop(void *user)
+{
+    kis_loop_run(((loop_thread *)user)->loop);
+}
+
+static kis_err start_loops(kis_serve *s, kis_diag *diag)
+{
+    size_t wanted = s->setup.options->cores ? s->setup.options->cores : kis_cpu_count();
+
+    for (wanted = KIS_MIN(wanted, (size_t)LOOPS_MAX); s->loop_count < wanted; s->loop_count++) {
+        loop_thread *t = &s->loops[s->loop_count];
+        char name[16];
+        kis_err err = kis_loop_new(s->setup.alloc, &t->loop, diag);
+        if (err)
+            return err;
+        kis_fmt(name, sizeof(name), "kis-loop-%u", (unsigned)s->loop_count);
+        err = kis_thread_start(&t->thread, name, run_loop, t, diag);
+        if (err) {
+            kis_loop_free(t->loop);
+            return err;
+        }
+    }
+    return KIS_OK;
+}
+
+static kis_err start_receiver(kis_serve *s, kis_diag *diag)
+{
+    const kis_serve_options *o = s->setup.options;
+
+    s->budget.max_bytes = o->memory_limit;
+    if (!kis_host_names_split(o->allow_origin, s->origins, &s->origin_count))
+        return kis_diag_set(diag, KIS_ERR_LIMIT, "--allow-origin: too many origins");
+    kis_receive_options options = {
+        .sink = kis_store_sink(s->store),
+        .budget = &s->budget,
+        .max_request_bytes = o->max_request_bytes,
+        .allowed_origins = s->origins,
+        .allowed_origin_count = s->origin_count,
+        .os = s->setup.os,
+        .alloc = s->setup.alloc,
+    };
+    kis_err err = kis_receiver_new(&options, &s->receiver);
+    return err ? kis_diag_set(diag, err, "the receiver: %s", kis_err_text(err)) : KIS_OK;
+}
+
+static kis_err start_tls(kis_serve *s, kis_diag *diag)
+{
+    const kis_serve_options *o = s->setup.options;
+    kis_tls_server_options options = { o->tls_cert, o->tls_key, o->tls_client_ca };
+
+    return o->tls_cert.len ? kis_tls_server_new(&options, &s->tls, diag) : KIS_OK;
+}
+
+static kis_str disk_notice(void *user)
+{
+    kis_serve *s = user;
+    return kis_store_get_stats(s->store).is_disk_full
+               ? KIS_STR("The disk is nearly full: new spans are refused until there is room (senders are told to try again).")
+               : KIS_STR_NONE;
+}
+
+static kis_err start_queries(kis_serve *s, kis_diag *diag)
+{
+    kis_query_service *q = &s->queries;
+
+    q->reader = kis_store_reader(s->store);
+    q->alloc = s->setup.alloc;
+    q->ui = s->setup.ui;
+    q->log = s->setup.log;
+    q->notice = disk_notice;
+    q->notice_user = s;
+    if (!kis_host_names_split(s->setup.options->allow_host, q->hosts.hosts, &q->hosts.host_count))
+        return kis_diag_set(diag, KIS_ERR_LIMIT, "--allow-host: too many names");
+    memcpy(q->hosts.origins, s->origins, sizeof(s->origins));
+    q->hosts.origin_count = s->origin_count;
+    return kis_query_service_start(q, s->setup.options->query_threads ? s->setup.options->query_threads : 4, diag);
+}
+
+static void collect_metrics(void *user, kis_metrics *out)
+{
+    kis_serve *s = user;
+
+    out->http = kis_receiver_get_stats(s->receiver, false);
+    out->grpc = kis_receiver_get_stats(s->receiver, true);
+    out->store = kis_store_get_stats(s->store);
+    out->server = kis_server_get_stats(s->server);
+    out->process = kis_process_get_stats();
+    out->memory = kis_mem_get_stats();
+    out->uptime_ns = kis_now_ns() - s->health.up_since_ns;
+    out->budget_max_bytes = s->budget.max_bytes;
+    out->budget_used_bytes = atomic_load(&s->budget.used_bytes);
+    out->budget_refusals = atomic_load(&s->budget.refusals);
+    out->queries = atomic_load(&s->queries.queries);
+    out->queries_refused = atomic_load(&s->queries.refused);
+    out->queries_running = atomic_load(&s->queries.running);
+    kis_lock_take(&s->setup.log->lock);
+    out->log_lines_lost = s->setup.log->lost_lines;
+    kis_lock_give(&s->setup.log->lock);
+}
+
+static kis_err start_server(kis_serve *s, kis_diag *diag)
+{
+    kis_loop *loops[LOOPS_MAX];
+
+    for (size_t i = 0; i < s->loop_count; i++)
+        loops[i] = s->loops[i].loop;
+    kis_err err = kis_server_new(loops, s->loop_count, s->setup.alloc, &s->server, diag);
+    s->metrics = (kis_metrics_source){ collect_metrics, s, s->setup.alloc };
+    for (int name = 0; name < KIS_LISTENERS && !err; name++)
+        err = listen_one(s, (kis_listener_name)name, diag);
+    return err;
+}
+
+kis_err kis_serve_start(const kis_serve_setup *setup, kis_serve **out, kis_diag *diag)
+{
+    kis_diag own;
+    kis_serve *s = setup->alloc->take(setup->alloc->user, sizeof(*s));
+
+    if (!diag)
+        diag = &own;
+    if (!s)
+        return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for the server");
+    memset(s, 0, sizeof(*s));
+    s->setup = *setup;
+    s->health.up_since_ns = kis_now_ns();
+    s->health.up_since_unix_ns = kis_now_unix_ns();
+    kis_err err = open_store(s, diag);
+    if (!err)
+        err = start_tls(s, diag);
+    if (!err)
+        err = start_loops(s, diag);
+    if (!err)
+        err = start_receiver(s, diag);
+    if (!err)
+        err = start_queries(s, diag);
+    if (!err)
+        err = start_server(s, diag);
+    if (err) {
+        kis_serve_stop(s, kis_now_ns());
+        return err;
+    }
+    s->is_accepting = true;
+    kis_server_start(s->server);
+    atomic_store(&s->health.is_available, true);
+    *out = s;
+    return KIS_OK;
+}
+
+/* ---- words ------------------------------------------------------------------------------------------------------------------ */
+
+const char *kis_serve_address(const kis_serve *serve, kis_listener_name name)
+{
+    return serve->addresses[name];
+}
+
+static void put_data_line(const kis_serve *s, kis_buf *out)
+{
+    const kis_serve_options *o = s->setup.options;
+    char keep[KIS_NUM_TEXT_MAX], bytes[KIS_NUM_TEXT_MAX];
+    uint64_t limit = kis_store_get_stats(s->store).disk_limit_bytes;
+
+    if (o->memory) {
+        kis_str size = { bytes, kis_size_format(o->keep_bytes ? o->keep_bytes : MEMORY_STORE_BYTES, bytes) };
+        kis_buf_add_fmt(out, "  %-16s memory  (keeps " KIS_FMT "; spans end with the program)\n", "data", KIS_ARG(size));
+        return;
+    }
+    kis_str age = { keep, kis_duration_format(o->keep_ns, keep) }, size = { bytes, kis_size_format(limit, bytes) };
+    kis_buf_add_fmt(out, "  %-16s ", "data");
+    kis_buf_add_str(out, o->data);
+    kis_buf_add_fmt(out, "  (keeps " KIS_FMT " or " KIS_FMT "; OTLP answers are durable)\n", KIS_ARG(age), KIS_ARG(size));
+}
+
+void kis_serve_ready_lines(const kis_serve *s, kis_buf *out)
+{
+    kis_buf_add_fmt(out, "kiseki %s\n", KIS_VERSION);
+    for (int i = 0; i < KIS_LISTENERS; i++) {
+        const struct listener_row *row = &listener_rows[i];
+        if (s->addresses[i][0])
+            kis_buf_add_fmt(out, "  %-16s %s%s%s\n", row->label, !row->is_url ? "" : row->has_tls && s->tls ? "https://" : "http://", s->addresses[i],
+                            row->path);
+    }
+    put_data_line(s, out);
+    kis_buf_add_str(out, KIS_STR("ready\n"));
+}
+
+/* ---- the end ------------------------------------------------------------------------------------------------------------------ */
+
+static void stop_loops(kis_serve *s)
+{
+    for (size_t i = 0; i < s->loop_count; i++)
+        kis_loop_stop(s->loops[i].loop);
+    for (size_t i = 0; i < s->loop_count; i++)
+        kis_thread_join(&s->loops[i].thread);
+}
+
+kis_serve_rest kis_serve_stop(kis_serve *s, uint64_t deadline_ns)
+{
+    kis_serve_rest rest = { 0 };
+
+    atomic_store(&s->health.is_available, false);
+    if (s->server && s->is_accepting)
+        rest.requests_cut = kis_server_stop(s->server, deadline_ns);
+    rest.queries_cut = kis_query_service_stop(&s->queries);
+    if (s->receiver && s->is_accepting) {
+        uint64_t flush_deadline_ns = KIS_MAX(deadline_ns, kis_now_ns() + STOP_FLUSH_MIN_NS);
+        if (kis_sink_flush(kis_store_sink(s->store), flush_deadline_ns) != KIS_OK)
+            rest.bytes_unanswered = kis_store_get_stats(s->store).pending_bytes;
+    }
+    if (s->store)
+        kis_store_close(s->store); /* after it no `done` comes any more */
+    kis_receiver_free(s->receiver);
+    stop_loops(s);
+    kis_server_free(s->server);
+    for (size_t i = 0; i < s->loop_count; i++)
+        kis_loop_free(s->loops[i].loop);
+    kis_tls_server_free(s->tls);
+    s->setup.alloc->give_back(s->setup.alloc->user, s, sizeof(*s));
+    return rest;
+}

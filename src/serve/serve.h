@@ -1,0 +1,51 @@
+/* serve.h - the server: options become running parts, and stop again in order.
+ *
+ *     start   store (locks the directory) ─> loops ─> receiver ─> listeners bound ─> query threads ─> accept
+ *     stop    listeners ─> requests in flight ─> queries ─> the sink's answers ─> store ─> loops          under one deadline
+ *
+ * Nothing is bound before the store is open, so that two servers on one directory meet at its lock.
+ */
+#ifndef KIS_SERVE_SERVE_H
+#define KIS_SERVE_SERVE_H
+
+#include "os/os.h"
+#include "serve/log.h"
+#include "serve/options.h"
+#include "serve/static_ui.h"
+
+typedef struct kis_serve kis_serve;
+
+typedef enum kis_listener_name {
+    KIS_LISTENER_QUERY,
+    KIS_LISTENER_OTLP_GRPC,
+    KIS_LISTENER_OTLP_HTTP,
+    KIS_LISTENER_HEALTH,
+    KIS_LISTENER_METRICS,
+    KIS_LISTENERS
+} kis_listener_name;
+
+typedef struct kis_serve_setup {
+    const kis_serve_options *options; /* checked; its texts live as long as the server */
+    kis_os *os;
+    const kis_alloc *alloc;
+    kis_static_ui ui;
+    kis_log *log; /* lives longer than the server */
+} kis_serve_setup;
+
+/**
+ * RANGE  an address of OTLP or of the page is taken ("address in use: …"), or another process has the data directory
+ * and what store, TLS and net say. On failure nothing is left running.
+ */
+kis_err kis_serve_start(const kis_serve_setup *setup, kis_serve **out, kis_diag *diag) KIS_CHECKED;
+/** "127.0.0.1:4317", port 0 resolved; empty when the listener is off. */
+const char *kis_serve_address(const kis_serve *serve, kis_listener_name name);
+/** The lines that scripts wait for: version, a line a listener, the data, "ready". */
+void kis_serve_ready_lines(const kis_serve *serve, kis_buf *out);
+
+typedef struct kis_serve_rest { /* what did not finish in time */
+    uint64_t requests_cut, queries_cut, bytes_unanswered; /* the last: pushed into the store, not answered */
+} kis_serve_rest;
+/** Stops and frees. `deadline_ns` is monotonic. */
+kis_serve_rest kis_serve_stop(kis_serve *serve, uint64_t deadline_ns);
+
+#endif
