@@ -36,6 +36,7 @@ void kis_otlp_json_encode_scope(const kis_scope_view *scope, kis_buf *out);
 typedef struct kis_otlp_json_identity {
     uint64_t a, b;
 } kis_otlp_json_identity;
+kis_otlp_json_identity kis_otlp_json_identity_of_resource(const kis_resource_view *resource);
 
 /** A spans-come-one-by-one writer of {"resourceSpans":[…]} that groups neighbours with the same resource and scope. Keeps nothing that it was given, so
  *  `out` may be emptied between calls. */

@@ -365,7 +365,7 @@ static kis_otlp_json_identity mix_identity(kis_otlp_json_identity id, kis_bytes 
     return (kis_otlp_json_identity){ kis_hash(bytes, id.a ^ bytes.len), kis_hash(bytes, id.b + bytes.len) };
 }
 
-static kis_otlp_json_identity identity_of_resource(const kis_resource_view *r)
+kis_otlp_json_identity kis_otlp_json_identity_of_resource(const kis_resource_view *r)
 {
     kis_otlp_json_identity id = { 1, 0x9e3779b97f4a7c15u };
     id = mix_identity(id, (kis_bytes){ r->attrs.ptr, r->attrs.len });
@@ -398,7 +398,7 @@ void kis_otlp_json_stream_begin(kis_otlp_json_stream *s, kis_buf *out)
 
 void kis_otlp_json_stream_span(kis_otlp_json_stream *s, const kis_found_span *span)
 {
-    kis_otlp_json_identity resource = identity_of_resource(span->resource), scope = identity_of_scope(span->scope);
+    kis_otlp_json_identity resource = kis_otlp_json_identity_of_resource(span->resource), scope = identity_of_scope(span->scope);
     kis_buf *out = s->out;
     bool is_same_resource = s->has_any && is_same_identity(resource, s->resource);
     if (is_same_resource && is_same_identity(scope, s->scope)) {
