@@ -116,8 +116,6 @@ void *kis_arena_take_slow(kis_arena *arena, size_t size, size_t align)
     size_t need = BLOCK_HEAD + size + slack + KIS_ARENA_RED_ZONE;
     size_t regular = next_block_size(arena);
     kis_arena_block *block = block_take(arena, KIS_MAX(need, regular));
-    if (!block && need < regular)
-        block = block_take(arena, need); /* the machine has little left, but perhaps this much */
     if (!block)
         return NULL;
     if (need <= regular || !arena->blocks) {

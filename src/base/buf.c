@@ -40,8 +40,10 @@ static uint8_t *buf_refuse(kis_buf *buf, kis_err err)
     return NULL;
 }
 
-static uint8_t *buf_grow(kis_buf *buf, size_t more)
+uint8_t *kis_buf_grow(kis_buf *buf, size_t more)
 {
+    if (buf->err)
+        return NULL;
     if (buf->max < buf->len || more > buf->max - buf->len || !buf->alloc)
         return buf_refuse(buf, KIS_ERR_LIMIT);
     size_t doubled = buf->cap > buf->max / 2 ? buf->max : buf->cap * 2;
@@ -52,35 +54,6 @@ static uint8_t *buf_grow(kis_buf *buf, size_t more)
     buf->ptr = grown;
     buf->cap = want;
     return grown + buf->len;
-}
-
-uint8_t *kis_buf_reserve(kis_buf *buf, size_t more)
-{
-    if (KIS_UNLIKELY(buf->err))
-        return NULL;
-    if (KIS_LIKELY(more <= buf->cap - buf->len && buf->ptr))
-        return buf->ptr + buf->len;
-    return buf_grow(buf, more);
-}
-
-void kis_buf_add(kis_buf *buf, const void *bytes, size_t size)
-{
-    if (size == 0)
-        return;
-    uint8_t *to = kis_buf_reserve(buf, size);
-    if (!to)
-        return;
-    memcpy(to, bytes, size);
-    buf->len += size;
-}
-
-void kis_buf_add_byte(kis_buf *buf, uint8_t byte)
-{
-    uint8_t *to = kis_buf_reserve(buf, 1);
-    if (!to)
-        return;
-    *to = byte;
-    buf->len++;
 }
 
 void kis_buf_add_fmt(kis_buf *buf, const char *format, ...)

@@ -22,10 +22,24 @@ void kis_buf_init_fixed(kis_buf *buf, void *memory, size_t size);
 void kis_buf_done(kis_buf *buf);  /* gives the memory back; fine on zeros */
 void kis_buf_clear(kis_buf *buf); /* len 0, err OK, memory kept */
 
+uint8_t *kis_buf_grow(kis_buf *buf,
+                      size_t more); /* what kis_buf_reserve does when there is no room */
 /** Room for `more` bytes behind len, or NULL with err set. Write there, then add to len. */
-uint8_t *kis_buf_reserve(kis_buf *buf, size_t more);
+static inline uint8_t *kis_buf_reserve(kis_buf *buf, size_t more)
+{
+    if (KIS_LIKELY(more <= buf->cap - buf->len && buf->ptr && !buf->err))
+        return buf->ptr + buf->len;
+    return kis_buf_grow(buf, more);
+}
 
-void kis_buf_add(kis_buf *buf, const void *bytes, size_t size);
+static inline void kis_buf_add(kis_buf *buf, const void *bytes, size_t size)
+{
+    uint8_t *to = size > 0 ? kis_buf_reserve(buf, size) : NULL;
+    if (!to)
+        return;
+    memcpy(to, bytes, size);
+    buf->len += size;
+}
 static inline void kis_buf_add_str(kis_buf *buf, kis_str s)
 {
     kis_buf_add(buf, s.ptr, s.len);
@@ -34,7 +48,14 @@ static inline void kis_buf_add_bytes(kis_buf *buf, kis_bytes b)
 {
     kis_buf_add(buf, b.ptr, b.len);
 }
-void kis_buf_add_byte(kis_buf *buf, uint8_t byte);
+static inline void kis_buf_add_byte(kis_buf *buf, uint8_t byte)
+{
+    uint8_t *to = kis_buf_reserve(buf, 1);
+    if (!to)
+        return;
+    *to = byte;
+    buf->len++;
+}
 void kis_buf_add_fmt(kis_buf *buf, const char *format, ...)
     KIS_PRINTF(2, 3);                               /* pieces of at most 512 bytes */
 void kis_buf_add_u64(kis_buf *buf, uint64_t value); /* decimal text */

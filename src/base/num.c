@@ -1,6 +1,6 @@
 /* num.c - whole numbers, hex and base64 as text.
  *
- * Not here: doubles (num_f64.c), durations, sizes and times (num_unit.c).
+ * Not here: doubles (num_f64_parse.c, num_f64_format.c), durations, sizes and times (num_unit.c).
  */
 #include "base/num.h"
 

@@ -3,55 +3,24 @@
  *     call ─> sim_enter: is it off? count; does a rule say fail? does the power go? ─> the disk
  *
  * One mutex around all of it: what is simulated is the disk's forgetting, not its speed.
- * Not here: pages and names (os_sim_disk.c).
+ * Not here: pages and names (os_sim_disk.c), what the test says (os_sim_script.c).
  */
 #include "os/os_sim.h"
 
-#include <pthread.h>
-
 #include "base/check.h"
 #include "base/diag.h"
-#include "os/os_sim_disk.h"
+#include "os/os_sim_state.h"
 
-#define KIND_COUNT      15u
-#define OPEN_FILES_MAX  4096u
 #define START_NS        1000000000u
 #define START_UNIX_NS   1767225600000000000u /* 2026-01-01 */
 #define UNBOUNDED_BYTES ((uint64_t)1 << 40)  /* what disk_free says of a disk without bound */
 
-typedef struct sim_handle {
-    kis_sim_node *node; /* NULL: free */
-    uint32_t generation;
-    uint32_t path;
-    bool is_read_only, is_lock;
-} sim_handle;
-
 /* What becomes of a call. */
 typedef enum sim_fate { SIM_GOES_ON, SIM_FAILS, SIM_LOSES_POWER } sim_fate;
-
-struct kis_sim {
-    kis_os os; /* first: the table is given a kis_os and means this */
-    const kis_alloc *alloc;
-    pthread_mutex_t mutex; /* guards all below */
-    kis_sim_disk disk;
-    sim_handle handles[OPEN_FILES_MAX];
-    uint64_t calls[KIND_COUNT];
-    unsigned fail_kinds, cut_kinds;
-    uint64_t fail_in, fail_times, cut_in; /* calls to go, 0: none */
-    kis_err fail_err;
-    bool is_off;
-    uint64_t now_ns, now_unix_ns, op_ns, sync_ns;
-};
 
 static kis_sim *sim_of(kis_os *os)
 {
     return KIS_CONTAINER(os, kis_sim, os);
-}
-
-static void sim_pass_time(kis_sim *sim, uint64_t ns)
-{
-    sim->now_ns += ns;
-    sim->now_unix_ns += ns;
 }
 
 static kis_err sim_refuse(kis_diag *diag, kis_err err, const char *verb, kis_str path,
@@ -65,7 +34,7 @@ static sim_fate sim_enter(kis_sim *sim, unsigned kind)
 {
     pthread_mutex_lock(&sim->mutex);
     sim->calls[__builtin_ctz(kind)]++;
-    sim_pass_time(sim, kind & (KIS_SIM_SYNC | KIS_SIM_SYNC_DIR) ? sim->sync_ns : sim->op_ns);
+    kis_sim_pass_time(sim, kind & (KIS_SIM_SYNC | KIS_SIM_SYNC_DIR) ? sim->sync_ns : sim->op_ns);
     if (sim->is_off)
         return SIM_FAILS;
     if ((kind & sim->cut_kinds) && sim->cut_in > 0 && --sim->cut_in == 0)
@@ -80,22 +49,12 @@ static sim_fate sim_enter(kis_sim *sim, unsigned kind)
     return SIM_FAILS;
 }
 
-static void sim_lose_power(kis_sim *sim)
-{
-    for (size_t i = 0; i < OPEN_FILES_MAX; i++) {
-        if (sim->handles[i].node)
-            sim->handles[i] = (sim_handle){ .generation = sim->handles[i].generation + 1 };
-    }
-    kis_sim_disk_cut(&sim->disk);
-    sim->is_off = true;
-}
-
 /* Ends a call that did not go on, with the error and its words. */
 static kis_err sim_leave(kis_sim *sim, sim_fate fate, const char *verb, kis_str path,
                          kis_diag *diag)
 {
     if (fate == SIM_LOSES_POWER)
-        sim_lose_power(sim);
+        kis_sim_lose_power(sim);
     bool is_off = sim->is_off;
     kis_err err = is_off ? KIS_ERR_IO : sim->fail_err;
     pthread_mutex_unlock(&sim->mutex);
@@ -122,12 +81,12 @@ static kis_err sim_end(kis_sim *sim, kis_err err, const char *verb, kis_str path
 static kis_err sim_handle_new(kis_sim *sim, uint32_t path, kis_sim_node *node, bool is_read_only,
                               kis_file *out)
 {
-    for (uint32_t i = 0; i < OPEN_FILES_MAX; i++) {
-        sim_handle *handle = &sim->handles[i];
+    for (uint32_t i = 0; i < KIS_SIM_OPEN_FILES_MAX; i++) {
+        kis_sim_handle *handle = &sim->handles[i];
         if (handle->node)
             continue;
         uint32_t generation = handle->generation + 1;
-        *handle = (sim_handle){ node, generation, path, is_read_only, false };
+        *handle = (kis_sim_handle){ node, generation, path, is_read_only, false };
         node->open_count++;
         *out = (kis_file){ (int64_t)((uint64_t)generation << 16 | (i + 1)) };
         return KIS_OK;
@@ -136,17 +95,17 @@ static kis_err sim_handle_new(kis_sim *sim, uint32_t path, kis_sim_node *node, b
 }
 
 /* The open file, or NULL: closed, or open before the power went. */
-static sim_handle *sim_handle_of(kis_sim *sim, kis_file file)
+static kis_sim_handle *sim_handle_of(kis_sim *sim, kis_file file)
 {
     uint64_t index = ((uint64_t)file.handle & 0xffff) - 1;
-    if (index >= OPEN_FILES_MAX)
+    if (index >= KIS_SIM_OPEN_FILES_MAX)
         return NULL;
-    sim_handle *handle = &sim->handles[index];
+    kis_sim_handle *handle = &sim->handles[index];
     bool is_it = handle->node && handle->generation == (uint32_t)((uint64_t)file.handle >> 16);
     return is_it ? handle : NULL;
 }
 
-static kis_str sim_path_of(kis_sim *sim, const sim_handle *handle)
+static kis_str sim_path_of(kis_sim *sim, const kis_sim_handle *handle)
 {
     return handle ? sim->disk.paths.at[handle->path].text : KIS_STR("a closed file");
 }
@@ -154,10 +113,10 @@ static kis_str sim_path_of(kis_sim *sim, const sim_handle *handle)
 /* Begins a call on an open file: takes the mutex; *out_handle is NULL when the call is already over
  * with the error that is answered. */
 static kis_err sim_begin(kis_sim *sim, kis_file file, unsigned kind, const char *verb,
-                         sim_handle **out_handle, sim_fate *out_fate, kis_diag *diag)
+                         kis_sim_handle **out_handle, sim_fate *out_fate, kis_diag *diag)
 {
     *out_fate = sim_enter(sim, kind);
-    sim_handle *handle = sim_handle_of(sim, file);
+    kis_sim_handle *handle = sim_handle_of(sim, file);
     *out_handle = handle;
     if (!handle && *out_fate == SIM_GOES_ON)
         return sim_end(sim, KIS_ERR_IO, verb, KIS_STR("a closed file"), diag);
@@ -203,10 +162,10 @@ static void sim_close(kis_os *os, kis_file file)
     kis_sim *sim = sim_of(os);
 
     pthread_mutex_lock(&sim->mutex);
-    sim_handle *handle = sim_handle_of(sim, file);
+    kis_sim_handle *handle = sim_handle_of(sim, file);
     if (handle) {
         handle->node->open_count--;
-        *handle = (sim_handle){ .generation = handle->generation };
+        *handle = (kis_sim_handle){ .generation = handle->generation };
         kis_sim_disk_sweep(&sim->disk);
     }
     pthread_mutex_unlock(&sim->mutex);
@@ -215,7 +174,7 @@ static void sim_close(kis_os *os, kis_file file)
 static kis_err sim_size(kis_os *os, kis_file file, uint64_t *out, kis_diag *diag)
 {
     kis_sim *sim = sim_of(os);
-    sim_handle *handle;
+    kis_sim_handle *handle;
     sim_fate fate;
 
     kis_err err = sim_begin(sim, file, KIS_SIM_SIZE, "ask the size of", &handle, &fate, diag);
@@ -231,7 +190,7 @@ static kis_err sim_read_at(kis_os *os, kis_file file, uint64_t offset, void *to,
                            kis_diag *diag)
 {
     kis_sim *sim = sim_of(os);
-    sim_handle *handle;
+    kis_sim_handle *handle;
     sim_fate fate;
 
     kis_err err = sim_begin(sim, file, KIS_SIM_READ, "read", &handle, &fate, diag);
@@ -254,7 +213,7 @@ static kis_err sim_write_at(kis_os *os, kis_file file, uint64_t offset, const vo
                             size_t size, kis_diag *diag)
 {
     kis_sim *sim = sim_of(os);
-    sim_handle *handle;
+    kis_sim_handle *handle;
     sim_fate fate;
 
     kis_err err = sim_begin(sim, file, KIS_SIM_WRITE, "write", &handle, &fate, diag);
@@ -276,7 +235,7 @@ static kis_err sim_resize(kis_os *os, kis_file file, uint64_t size, unsigned kin
                           kis_diag *diag)
 {
     kis_sim *sim = sim_of(os);
-    sim_handle *handle;
+    kis_sim_handle *handle;
     sim_fate fate;
 
     kis_err err = sim_begin(sim, file, kind, verb, &handle, &fate, diag);
@@ -308,7 +267,7 @@ static kis_err sim_preallocate(kis_os *os, kis_file file, uint64_t size, kis_dia
 static kis_err sim_sync(kis_os *os, kis_file file, kis_diag *diag)
 {
     kis_sim *sim = sim_of(os);
-    sim_handle *handle;
+    kis_sim_handle *handle;
     sim_fate fate;
 
     kis_err err = sim_begin(sim, file, KIS_SIM_SYNC, "sync", &handle, &fate, diag);
@@ -488,9 +447,9 @@ static kis_err sim_lock(kis_os *os, kis_str path, kis_file *out, kis_diag *diag)
     if (err)
         return err;
     pthread_mutex_lock(&sim->mutex);
-    sim_handle *handle = sim_handle_of(sim, file);
+    kis_sim_handle *handle = sim_handle_of(sim, file);
     bool is_locked = false;
-    for (size_t i = 0; handle && i < OPEN_FILES_MAX; i++)
+    for (size_t i = 0; handle && i < KIS_SIM_OPEN_FILES_MAX; i++)
         is_locked |= sim->handles[i].node == handle->node && sim->handles[i].is_lock;
     if (handle && !is_locked)
         handle->is_lock = true;
@@ -538,8 +497,6 @@ static uint64_t sim_now_unix_ns(kis_os *os)
     pthread_mutex_unlock(&sim->mutex);
     return now;
 }
-
-/* ---- the script ---- */
 
 static const kis_os_ops sim_ops = {
     .open = sim_open,
@@ -591,109 +548,4 @@ void kis_sim_free(kis_sim *sim)
     kis_sim_disk_done(&sim->disk);
     pthread_mutex_destroy(&sim->mutex);
     sim->alloc->give_back(sim->alloc->user, sim, sizeof(*sim));
-}
-
-kis_os *kis_sim_os(kis_sim *sim)
-{
-    return &sim->os;
-}
-
-uint64_t kis_sim_calls(kis_sim *sim, unsigned kinds)
-{
-    uint64_t sum = 0;
-    pthread_mutex_lock(&sim->mutex);
-    for (unsigned i = 0; i < KIND_COUNT; i++)
-        sum += kinds >> i & 1 ? sim->calls[i] : 0;
-    pthread_mutex_unlock(&sim->mutex);
-    return sum;
-}
-
-void kis_sim_fail_at(kis_sim *sim, unsigned kinds, uint64_t nth, uint64_t times, kis_err err)
-{
-    pthread_mutex_lock(&sim->mutex);
-    sim->fail_kinds = kinds;
-    sim->fail_in = nth;
-    sim->fail_times = times;
-    sim->fail_err = err;
-    pthread_mutex_unlock(&sim->mutex);
-}
-
-void kis_sim_cut_power_at(kis_sim *sim, unsigned kinds, uint64_t nth)
-{
-    pthread_mutex_lock(&sim->mutex);
-    sim->cut_kinds = kinds;
-    sim->cut_in = nth;
-    pthread_mutex_unlock(&sim->mutex);
-}
-
-void kis_sim_cut_power(kis_sim *sim)
-{
-    pthread_mutex_lock(&sim->mutex);
-    if (!sim->is_off)
-        sim_lose_power(sim);
-    pthread_mutex_unlock(&sim->mutex);
-}
-
-void kis_sim_power_on(kis_sim *sim)
-{
-    pthread_mutex_lock(&sim->mutex);
-    sim->is_off = false;
-    sim->cut_in = 0;
-    pthread_mutex_unlock(&sim->mutex);
-}
-
-bool kis_sim_is_off(kis_sim *sim)
-{
-    pthread_mutex_lock(&sim->mutex);
-    bool is_off = sim->is_off;
-    pthread_mutex_unlock(&sim->mutex);
-    return is_off;
-}
-
-void kis_sim_set_disk_bytes(kis_sim *sim, uint64_t bytes)
-{
-    pthread_mutex_lock(&sim->mutex);
-    sim->disk.max_pages = bytes / KIS_SIM_PAGE_BYTES;
-    pthread_mutex_unlock(&sim->mutex);
-}
-
-kis_err kis_sim_damage(kis_sim *sim, kis_str path, uint64_t offset, uint8_t bits)
-{
-    pthread_mutex_lock(&sim->mutex);
-    kis_sim_node *node = kis_sim_disk_find(&sim->disk, kis_sim_disk_path(&sim->disk, path));
-    uint64_t index = offset / KIS_SIM_PAGE_BYTES;
-    kis_err err = KIS_ERR_NOT_FOUND;
-    if (node && offset < node->size && index < node->pages.len) {
-        kis_sim_page *page = &node->pages.at[index];
-        size_t inside = (size_t)(offset % KIS_SIM_PAGE_BYTES);
-        if (page->now)
-            page->now[inside] ^= bits;
-        if (page->disk)
-            page->disk[inside] ^= bits;
-        err = page->now || page->disk ? KIS_OK : KIS_ERR_NOT_FOUND;
-    }
-    pthread_mutex_unlock(&sim->mutex);
-    return err;
-}
-
-void kis_sim_advance(kis_sim *sim, uint64_t ns)
-{
-    pthread_mutex_lock(&sim->mutex);
-    sim_pass_time(sim, ns);
-    pthread_mutex_unlock(&sim->mutex);
-}
-
-void kis_sim_set_latency(kis_sim *sim, uint64_t op_ns, uint64_t sync_ns)
-{
-    pthread_mutex_lock(&sim->mutex);
-    sim->op_ns = op_ns;
-    sim->sync_ns = sync_ns;
-    pthread_mutex_unlock(&sim->mutex);
-}
-
-void kis_sim_set_unix_ns(kis_sim *sim, uint64_t unix_ns)
-{
-    pthread_mutex_lock(&sim->mutex);
-    sim->now_unix_ns = unix_ns;
-    pthread_mutex_unlock(&sim->mutex);
 }
