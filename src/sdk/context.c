@@ -6,6 +6,7 @@
 #include "sdk/context.h"
 
 #include "model/limits.h"
+#include "propagate/trace_context.h"
 
 static const kis_context *or_current(const kis_context *context)
 {
@@ -312,6 +313,28 @@ size_t kis_recorder_baggage_each(const kis_context *context, kis_baggage_member_
     return count;
 }
 
+void kis_recorder_baggage_replace(kis_context *context, kis_bytes baggage, uint32_t member_count)
+{
+    kis_bag_content content;
+    kis_bag *old;
+
+    settle(context);
+    old = read_bag(context, &content);
+    content.baggage = baggage;
+    content.member_count = member_count;
+    replace_bag(context, &content, old);
+}
+
+void kis_recorder_context_read(const kis_context *context, void (*read)(void *user, const kis_bag_content *content), void *user)
+{
+    kis_bag_content content;
+    kis_bag *bag = read_bag(or_current(context), &content);
+
+    read(user, &content);
+    if (bag)
+        kis_bag_drop(bag);
+}
+
 /* ---- carriers ---- */
 
 void kis_recorder_context_inject(const kis_context *context, const struct kis_carrier *carrier)
@@ -320,8 +343,8 @@ void kis_recorder_context_inject(const kis_context *context, const struct kis_ca
     kis_context settled = *or_current(context);
 
     settled._is_set = 1;
-    for (uint32_t i = 0; sdk && i < sdk->propagator_count; i++)
-        sdk->propagators[i]->inject(sdk->propagators[i]->user, settled, carrier);
+    if (sdk)
+        kis_propagators_inject(&sdk->propagators, settled, carrier);
 }
 
 void kis_recorder_context_extract(kis_context *context, const struct kis_carrier *carrier)
@@ -329,20 +352,13 @@ void kis_recorder_context_extract(kis_context *context, const struct kis_carrier
     kis_sdk *sdk = kis_sdk_of_context();
 
     settle(context);
-    for (uint32_t i = 0; sdk && i < sdk->propagator_count; i++)
-        *context = sdk->propagators[i]->extract(sdk->propagators[i]->user, *context, carrier);
+    if (sdk)
+        *context = kis_propagators_extract(&sdk->propagators, *context, carrier);
 }
 
 size_t kis_recorder_context_fields(const char **out, size_t max)
 {
     kis_sdk *sdk = kis_sdk_of_context();
-    size_t count = 0;
 
-    for (uint32_t i = 0; sdk && i < sdk->propagator_count; i++)
-        for (const char *const *field = sdk->propagators[i]->fields; field && *field; field++) {
-            if (count < max)
-                out[count] = *field;
-            count++;
-        }
-    return count;
+    return sdk ? kis_propagators_fields(&sdk->propagators, out, max) : 0;
 }

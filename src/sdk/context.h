@@ -19,6 +19,11 @@ void kis_recorder_baggage_clear(kis_context *context);
 bool kis_recorder_baggage_get(const kis_context *context, kis_str name, char *buffer, size_t buffer_size, kis_str *out);
 size_t kis_recorder_baggage_each(const kis_context *context, kis_baggage_member_fn *call, void *user);
 
+/** All baggage at once, in the form of bag.h. */
+void kis_recorder_baggage_replace(kis_context *context, kis_bytes baggage, uint32_t member_count);
+/** Calls `read` with what the context's bag holds (nothing, when there is none), which lives for the call. */
+void kis_recorder_context_read(const kis_context *context, void (*read)(void *user, const kis_bag_content *content), void *user);
+
 void kis_recorder_context_inject(const kis_context *context, const struct kis_carrier *carrier);
 void kis_recorder_context_extract(kis_context *context, const struct kis_carrier *carrier);
 size_t kis_recorder_context_fields(const char **out, size_t max);

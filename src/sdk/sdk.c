@@ -126,7 +126,7 @@ static void reset_entry(kis_sdk *sdk, const kis_sdk_setup *setup)
     atomic_store_explicit(&sdk->late_calls, 0, memory_order_relaxed);
     atomic_store_explicit(&sdk->processor_count, 0, memory_order_relaxed);
     sdk->has_on_ending = sdk->has_listeners = false;
-    sdk->propagator_count = 0;
+    sdk->propagators.count = 0;
 }
 
 static kis_err write_resource(kis_sdk *sdk, const kis_sdk_setup *setup, kis_diag *diag)
@@ -172,7 +172,7 @@ static kis_err fill_entry(kis_sdk *sdk, const kis_sdk_setup *setup, kis_diag *di
     if (setup->propagator_count > KIS_PROPAGATORS_MAX)
         return kis_diag_set(diag, KIS_ERR_LIMIT, "%zu propagators, at most %d", setup->propagator_count, KIS_PROPAGATORS_MAX);
     for (uint32_t i = 0; i < setup->propagator_count; i++)
-        sdk->propagators[sdk->propagator_count++] = setup->propagators[i];
+        sdk->propagators.items[sdk->propagators.count++] = setup->propagators[i];
     if (setup->queue_spans < 1 || setup->queue_spans > KIS_SPAN_RING_MAX)
         return kis_diag_set(diag, KIS_ERR_RANGE, "queue of %u spans, want 1 to %u", setup->queue_spans, KIS_SPAN_RING_MAX);
     err = kis_batcher_init(&sdk->batcher, sdk, &setup->batcher);
@@ -184,6 +184,35 @@ static kis_err fill_entry(kis_sdk *sdk, const kis_sdk_setup *setup, kis_diag *di
     atomic_store_explicit(&sdk->wall_offset_ns, sdk->host.now_unix_ns(sdk->host.user) - kis_sdk_now_ns(sdk), memory_order_relaxed);
     sdk->wall_checked_ns = kis_sdk_now_ns(sdk);
     return KIS_OK;
+}
+
+void kis_sdk_renew_resource(kis_sdk *sdk, kis_attr_list attrs)
+{
+    kis_span_limits none = { .value_length = UINT32_MAX, .value_depth = 64 };
+    kis_attr_view attr;
+    kis_bytes fresh;
+    uint32_t count = 0;
+    kis_buf buf;
+    kis_alloc alloc = kis_arena_as_alloc(&sdk->arena);
+
+    if (kis_attrs_write(&sdk->arena, KIS_TAG_RESOURCE_ATTRS, attrs, &none, &fresh, &count) != KIS_OK)
+        return;
+    kis_buf_init(&buf, &alloc, KIS_RESOURCE_BYTES_MAX);
+    for (kis_attr_cursor c = kis_attrs_begin(sdk->resource.attrs); kis_attrs_next(&c, &attr);) {
+        bool is_replaced = false;
+        for (size_t i = 0; i < attrs.count; i++)
+            is_replaced |= kis_str_eq(attr.key, kis_str_of(attrs.at[i].key, attrs.at[i].key_len));
+        if (!is_replaced) {
+            kis_pb_put_bytes(&buf, KIS_TAG_RESOURCE_ATTRS >> 3, attr.bytes);
+            count++;
+        }
+    }
+    kis_buf_add_bytes(&buf, fresh);
+    if (buf.err)
+        return;
+    sdk->resource.attrs = (kis_attrs){ buf.ptr, (uint32_t)buf.len, KIS_TAG_RESOURCE_ATTRS };
+    sdk->resource.service_name = kis_attrs_text(sdk->resource.attrs, KIS_STR("service.name"));
+    sdk->resource_attr_count = count;
 }
 
 static void refresh_listening(void);

@@ -18,6 +18,7 @@
 
 #include "base/arena.h"
 #include "model/sink.h"
+#include "propagate/trace_context.h"
 #include "sdk/bag.h"
 #include "sdk/batcher.h"
 #include "sdk/rng.h"
@@ -85,8 +86,7 @@ struct kis_sdk {
     kis_processor processors[KIS_PROCESSORS_MAX];
     _Atomic uint32_t processor_count;
     bool has_on_ending;
-    const kis_propagator *propagators[KIS_PROPAGATORS_MAX];
-    uint32_t propagator_count;
+    kis_propagator_list propagators;
     kis_resource_view resource;      /* points into `arena` */
     uint32_t resource_attr_count;
     _Atomic uint64_t wall_offset_ns; /* wall clock minus monotonic, looked up now and again */
@@ -148,6 +148,8 @@ void kis_sdk_close(kis_sdk *sdk);
 void kis_sdk_retire(kis_sdk *sdk);
 /** In the child, before anything else: what the parent recorded is not ours. The batcher has no sinks then. */
 void kis_sdk_after_fork(kis_sdk *sdk);
+/** These attributes instead of what the resource says for their keys; no other thread records. What cannot be done is left as it was. */
+void kis_sdk_renew_resource(kis_sdk *sdk, kis_attr_list attrs);
 /** Once for the process, in the child: handles of the parent do nothing from now on. */
 void kis_recorder_after_fork(void);
 extern uint16_t kis_recorder_epoch;

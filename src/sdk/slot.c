@@ -44,7 +44,7 @@ static void close_holes(kis_slot *slot)
         to += size;
     }
     slot->block_len = (uint32_t)(to - slot->block);
-    slot->hole_bytes = 0;
+    slot->hole_bytes = slot->attrs_at = 0;
 }
 
 static void give_block_back(kis_slot *slot)
@@ -99,7 +99,7 @@ void kis_slot_shrink(kis_slot *slot)
 
 void kis_slot_view(const kis_slot *slot, kis_span_view *out)
 {
-    kis_bytes fields = { slot->block, slot->block_len };
+    kis_bytes fields = { slot->block + slot->attrs_at, slot->block_len - slot->attrs_at };
 
     out->trace_id = slot->trace_id;
     out->span_id = slot->span_id;
@@ -109,7 +109,7 @@ void kis_slot_view(const kis_slot *slot, kis_span_view *out)
     out->name = kis_str_of((const char *)slot->block + slot->name_at, slot->name_len);
     out->trace_state = slot->bag ? kis_bag_trace_state(slot->bag) : KIS_STR_NONE;
     out->status_message = slot->message_len ? kis_str_of((const char *)slot->block + slot->message_at, slot->message_len) : KIS_STR_NONE;
-    out->attrs = (kis_attrs){ slot->block, slot->key_count ? slot->block_len : 0, KIS_TAG_SPAN_ATTRS };
+    out->attrs = (kis_attrs){ fields.ptr, slot->key_count ? (uint32_t)fields.len : 0, KIS_TAG_SPAN_ATTRS };
     out->events = slot->event_count ? fields : KIS_BYTES_NONE;
     out->links = slot->link_count ? fields : KIS_BYTES_NONE;
     out->flags = slot->flags | KIS_OTLP_FLAG_HAS_IS_REMOTE | (slot->is_parent_remote ? KIS_OTLP_FLAG_IS_REMOTE : 0);

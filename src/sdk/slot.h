@@ -62,6 +62,7 @@ typedef struct kis_slot {
     uint32_t block_cap;                 /* stays when the slot is taken anew */
     uint32_t block_len;
     uint32_t hole_bytes;
+    uint32_t attrs_at;                  /* no attribute, event or link stands before */
     uint32_t name_at, name_len;
     uint32_t message_at, message_len;
     uint32_t sdk_generation;

@@ -278,6 +278,7 @@ kis_span kis_recorder_span_start(kis_sdk *sdk, kis_tracer *tracer, const kis_spa
     slot->scope = scope_of(sdk, tracer);
     slot->kind = (uint8_t)((unsigned)o->kind <= KIS_SPAN_KIND_CONSUMER ? o->kind : KIS_SPAN_KIND_INTERNAL);
     kis_slot_set_text(slot, KIS_SLOT_NAME, name, KIS_SPAN_NAME_BYTES_MAX, &slot->name_at, &slot->name_len);
+    slot->attrs_at = slot->block_len;
     if (o->attrs.count)
         kis_slot_set_attrs(slot, &sdk->limits, o->attrs, &thread->counts);
     if (KIS_UNLIKELY(more.count))

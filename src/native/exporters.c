@@ -1,0 +1,236 @@
+/* exporters.c - from options to sinks: which senders, with which endpoint, headers and limits.
+ *
+ * The endpoint (specification, protocol/exporter.md): OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, and what the program says, are used as they stand; to
+ * OTEL_EXPORTER_OTLP_ENDPOINT "v1/traces" is added, but not for gRPC. Opened at start, so that a wrong name is told at once, and again in a forked child.
+ */
+#include "native/native.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/diag.h"
+#include "base/fmt.h"
+#include "os/mem.h"
+
+#define HEADERS_MAX 32
+
+typedef enum exporter_kind { EXPORT_NONE, EXPORT_OTLP, EXPORT_CONSOLE, EXPORT_MEMORY, EXPORT_FILE } exporter_kind;
+
+static bool exporter_named(kis_str name, exporter_kind *out)
+{
+    static const struct { const char *name; exporter_kind kind; } names[] = {
+        { "none", EXPORT_NONE }, { "otlp", EXPORT_OTLP }, { "console", EXPORT_CONSOLE }, { "logging", EXPORT_CONSOLE },
+        { "memory", EXPORT_MEMORY }, { "file", EXPORT_FILE },
+    };
+    for (size_t i = 0; i < KIS_COUNT_OF(names); i++)
+        if (kis_str_eq(name, kis_str_from_c(names[i].name))) {
+            *out = names[i].kind;
+            return true;
+        }
+    return false;
+}
+
+bool kis_native_has_exporter(const kis_native *native)
+{
+    kis_str rest = native->options.exporter;
+    exporter_kind kind;
+
+    if (native->options.user_exporter)
+        return true;
+    while (rest.len)
+        if (exporter_named(kis_str_trim(kis_str_cut(&rest, ',')), &kind) && kind != EXPORT_NONE)
+            return true;
+    return false;
+}
+
+/* ---- OTLP ---- */
+
+static const char *env_of(const kis_native *native, const char *name)
+{
+    const char *value = native->host.getenv ? native->host.getenv(native->host.user, name) : NULL;
+
+    return value && *value ? value : NULL;
+}
+
+static bool is_grpc(const kis_native *native) { return kis_str_eq(native->options.otlp_protocol, KIS_STR("grpc")); }
+
+static kis_str endpoint_of(kis_native *native, char *room, size_t size)
+{
+    const char *own = env_of(native, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), *common = env_of(native, "OTEL_EXPORTER_OTLP_ENDPOINT");
+    bool has_slash;
+
+    if (native->options.otlp_endpoint.len)
+        return native->options.otlp_endpoint;
+    if (own)
+        return kis_str_from_c(own);
+    if (!common)
+        return is_grpc(native) ? KIS_STR("http://localhost:4317") : KIS_STR("http://localhost:4318/v1/traces");
+    if (is_grpc(native))
+        return kis_str_from_c(common);
+    has_slash = common[strlen(common) - 1] == '/';
+    return kis_str_of(room, kis_fmt(room, size, "%s%sv1/traces", common, has_slash ? "" : "/"));
+}
+
+static int hex_value(char c) { return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1; }
+
+/* Percent-decodes in place. */
+static size_t decode_value(char *text, size_t len)
+{
+    size_t to = 0;
+
+    for (size_t i = 0; i < len; i++)
+        if (text[i] == '%' && i + 2 < len && hex_value(text[i + 1]) >= 0 && hex_value(text[i + 2]) >= 0) {
+            text[to++] = (char)(hex_value(text[i + 1]) << 4 | hex_value(text[i + 2]));
+            i += 2;
+        } else {
+            text[to++] = text[i];
+        }
+    return to;
+}
+
+/* "name=value,name=value" into headers, names in lower case; texts in `arena`. */
+static kis_err parse_headers(kis_str text, kis_arena *arena, kis_header *headers, size_t *count, kis_diag *diag)
+{
+    while (text.len) {
+        kis_str pair = kis_str_trim(kis_str_cut(&text, ',')), name, value;
+        size_t equals = kis_str_find_char(pair, '=');
+        char *copy;
+        if (!pair.len)
+            continue;
+        name = kis_str_trim(kis_str_slice(pair, 0, equals));
+        if (equals == KIS_STR_NPOS || !name.len)
+            return kis_diag_set(diag, KIS_ERR_SYNTAX, "OTLP headers: '" KIS_FMT "' is not name=value", KIS_ARG(pair));
+        value = kis_str_trim(kis_str_slice(pair, equals + 1, pair.len));
+        copy = kis_arena_take(arena, name.len + value.len + 1, 1);
+        if (!copy)
+            return kis_diag_set(diag, KIS_ERR_NOMEM, "OTLP headers: out of memory");
+        if (*count == HEADERS_MAX)
+            return kis_diag_set(diag, KIS_ERR_LIMIT, "OTLP headers: more than %d", HEADERS_MAX);
+        for (size_t i = 0; i < name.len; i++)
+            copy[i] = name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? (char)(name.ptr[i] + 32) : name.ptr[i];
+        if (value.len)
+            memcpy(copy + name.len, value.ptr, value.len);
+        headers[*count].name = kis_str_of(copy, name.len);
+        headers[(*count)++].value = kis_str_of(copy + name.len, decode_value(copy + name.len, value.len));
+    }
+    return KIS_OK;
+}
+
+static kis_err open_otlp(kis_native *native, kis_sink **out, kis_diag *diag)
+{
+    const kis_sdk_options *o = &native->options;
+    char room[2048];
+    kis_header headers[HEADERS_MAX];
+    kis_arena texts;
+    kis_send_options send = {
+        .endpoint = endpoint_of(native, room, sizeof(room)),
+        .headers = headers,
+        .tls = { .ca_file = o->otlp_ca_file, .cert_file = o->otlp_cert_file, .key_file = o->otlp_key_file },
+        .insecure = o->otlp_insecure,
+        .timeout_ms = o->otlp_timeout_ms,
+        .retry_elapsed_max_ms = o->export_timeout_ms,
+        .queue_batches = 2 * KIS_BATCHES_IN_FLIGHT,
+    };
+    kis_err err;
+
+    if (kis_str_eq(o->otlp_protocol, KIS_STR("grpc")))
+        send.protocol = KIS_OTLP_GRPC;
+    else if (kis_str_eq(o->otlp_protocol, KIS_STR("http/json")))
+        send.protocol = KIS_OTLP_HTTP_JSON;
+    else if (kis_str_eq(o->otlp_protocol, KIS_STR("http/protobuf")))
+        send.protocol = KIS_OTLP_HTTP_PROTOBUF;
+    else
+        return kis_diag_set(diag, KIS_ERR_SYNTAX, "OTLP protocol '" KIS_FMT "': want grpc, http/protobuf or http/json", KIS_ARG(o->otlp_protocol));
+    if (kis_str_eq(o->otlp_compression, KIS_STR("none")))
+        send.compression = KIS_CODING_NONE;
+    else if (!kis_coding_parse(o->otlp_compression, &send.compression))
+        return kis_diag_set(diag, KIS_ERR_SYNTAX, "OTLP compression '" KIS_FMT "': want gzip, zstd or none", KIS_ARG(o->otlp_compression));
+    kis_arena_init(&texts, &kis_mem, 1 << 20);
+    err = parse_headers(o->otlp_headers, &texts, headers, &send.header_count, diag);
+    if (!err)
+        err = kis_send_otlp_open(&send, &kis_mem, out, diag);
+    kis_arena_done(&texts);
+    return err;
+}
+
+/* ---- all of them ---- */
+
+static kis_err open_one(kis_native *native, exporter_kind kind, kis_sink **out, kis_diag *diag)
+{
+    const kis_sdk_options *o = &native->options;
+    kis_err err = KIS_OK;
+
+    switch (kind) {
+    case EXPORT_OTLP:
+        return open_otlp(native, out, diag);
+    case EXPORT_CONSOLE:
+        err = kis_send_console_open(kis_str_eq(o->console_stream, KIS_STR("stderr")) ? STDERR_FILENO : STDOUT_FILENO,
+                                    kis_str_eq(o->console_form, KIS_STR("line")) ? KIS_CONSOLE_LINE : KIS_CONSOLE_PRETTY, &kis_mem, out);
+        break;
+    case EXPORT_MEMORY:
+        err = kis_send_memory_open(&kis_mem, o->max_spans, out);
+        native->memory = err ? NULL : *out;
+        break;
+    case EXPORT_FILE:
+        return kis_send_file_open(kis_os_real(), o->file_path, &kis_mem, out, diag);
+    case EXPORT_NONE:
+        break;
+    }
+    return err ? kis_diag_set(diag, err, "%s", kis_err_text(err)) : KIS_OK;
+}
+
+kis_err kis_native_open_sinks(kis_native *native, kis_diag *diag)
+{
+    kis_batcher *batcher = &native->sdk->batcher;
+    kis_str rest = native->options.exporter;
+    kis_sink *sinks[KIS_SINKS_MAX];
+    uint32_t count = 0;
+    kis_err err = KIS_OK;
+
+    while (rest.len && !err) {
+        kis_str name = kis_str_trim(kis_str_cut(&rest, ','));
+        exporter_kind kind;
+        if (!name.len)
+            continue;
+        if (!exporter_named(name, &kind)) {
+            err = kis_diag_set(diag, KIS_ERR_SYNTAX, "exporter '" KIS_FMT "': want otlp, console, none, memory or file", KIS_ARG(name));
+        } else if (kind != EXPORT_NONE && count < KIS_SINKS_MAX - 1) {
+            err = open_one(native, kind, &sinks[count], diag);
+            if (err)
+                kis_diag_in(diag, err, "exporter '" KIS_FMT "'", KIS_ARG(name));
+            else
+                count++;
+        }
+    }
+    if (!err && native->options.user_exporter) {
+        err = kis_exporter_sink_open(native->options.user_exporter, &native->host, &sinks[count]);
+        if (!err)
+            native->user_sink = sinks[count++];
+        else
+            kis_diag_set(diag, err, "exporter: out of memory");
+    }
+    if (err) {
+        while (count > 0)
+            kis_sink_close(sinks[--count]);
+        native->memory = native->user_sink = NULL;
+        return err;
+    }
+    batcher->sink_count = 0;
+    for (uint32_t i = 0; i < count; i++)
+        kis_batcher_add_sink(batcher, sinks[i]);
+    native->needs_sinks = false;
+    return KIS_OK;
+}
+
+void kis_native_close_sinks(kis_native *native, uint64_t deadline_ns)
+{
+    kis_batcher *batcher = &native->sdk->batcher;
+    uint32_t count = native->needs_sinks ? 0 : batcher->sink_count; /* the parent's are not ours to close */
+
+    if (native->user_sink)
+        kis_exporter_sink_set_deadline(native->user_sink, deadline_ns);
+    for (uint32_t i = 0; i < count; i++)
+        kis_sink_close(batcher->sinks[i]);
+    batcher->sink_count = 0;
+    native->memory = native->user_sink = NULL;
+}

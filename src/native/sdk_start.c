@@ -1,0 +1,420 @@
+/* sdk_start.c - kis_sdk_start and what belongs to it: options become parts, parts are joined, and taken apart again.
+ *
+ *     start   options → sampler, propagators, resource → kis_sdk_open → sinks            any failure undoes what stands before it
+ *     stop    halt → flush until the deadline → worker ends → sinks closed → what is left is dropped, counted, said
+ *
+ * Not here: how an option is found (sdk/options.c), threads and fork (host_native.c).
+ */
+#include "native/native.h"
+
+#include "base/diag.h"
+#include "base/fmt.h"
+#include "os/mem.h"
+#include "os/os.h"
+#include "sdk/data.h"
+#include "sdk/sampler.h"
+
+#define LINE_EVERY_NS 60000000000u /* between two lines about spans that do not arrive */
+
+/* ---- start ---- */
+
+/* Copies of texts that the caller, or setenv, may change. */
+static bool keep_texts(kis_native *native)
+{
+    size_t count;
+    const kis_sdk_option *rows = kis_sdk_option_rows(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        kis_str *text = (kis_str *)(void *)((uint8_t *)&native->options + rows[i].row.offset);
+        if (rows[i].row.kind == KIS_OPT_TEXT && !kis_arena_copy(&native->texts, *text, text))
+            return false;
+    }
+    return true;
+}
+
+static const kis_sampler *choose_sampler(kis_native *native, const kis_sdk_options *given)
+{
+    const kis_sdk_options *o = &native->options;
+    const kis_sampler *sampler = o->sampler;
+    char text[256];
+
+    if (sampler)
+        return sampler;
+    if (kis_sampler_named(o->sampler_name, o->sampler_arg, native->samplers, &sampler) == KIS_OK)
+        return sampler;
+    if (given && given->sampler_name.len)
+        return NULL;
+    kis_fmt(text, sizeof(text), "OTEL_TRACES_SAMPLER '" KIS_FMT "' with argument '" KIS_FMT "' is not known; parentbased_always_on is used",
+            KIS_ARG(o->sampler_name), KIS_ARG(o->sampler_arg));
+    kis_native_say(native, KIS_LOG_WARN, text);
+    return kis_sampler_named(KIS_STR("parentbased_always_on"), KIS_STR_NONE, native->samplers, &sampler) == KIS_OK ? sampler : NULL;
+}
+
+/* Named ones, each once, then the program's. An unknown name is a warning. */
+static void choose_propagators(kis_native *native, const kis_propagator **out, size_t *out_count)
+{
+    kis_str rest = native->options.propagators;
+    char name[64], text[256];
+    size_t count = 0;
+
+    while (rest.len && count < KIS_PROPAGATORS_MAX) {
+        kis_str one = kis_str_trim(kis_str_cut(&rest, ','));
+        const kis_propagator *found = kis_str_to_c(one, name, sizeof(name)) ? kis_propagator_named(name) : NULL;
+        bool is_there = false;
+        for (size_t i = 0; i < count; i++)
+            is_there |= out[i] == found;
+        if (found && !is_there) {
+            out[count++] = found;
+        } else if (!found && one.len && !kis_str_eq(one, KIS_STR("none"))) {
+            kis_fmt(text, sizeof(text), "propagator '" KIS_FMT "' is not known; it is ignored", KIS_ARG(one));
+            kis_native_say(native, KIS_LOG_WARN, text);
+        }
+    }
+    for (size_t i = 0; i < native->options.user_propagator_count && count < KIS_PROPAGATORS_MAX; i++)
+        out[count++] = &native->options.user_propagators[i];
+    *out_count = count;
+}
+
+/* One line when spans do not arrive, then at most one a minute. Any thread. */
+static void heard_answer(void *user, const kis_sink_result *result, uint32_t span_count)
+{
+    kis_native *native = user;
+    uint64_t now = kis_now_ns(), last = atomic_load(&native->last_line_ns);
+    char text[512];
+
+    if (!result->err && !(result->rejected_spans && result->reason.len))
+        return;
+    if (last && now - last < LINE_EVERY_NS) {
+        atomic_fetch_add(&native->quiet_lines, 1);
+        return;
+    }
+    if (!atomic_compare_exchange_strong(&native->last_line_ns, &last, now))
+        return;
+    kis_fmt(text, sizeof(text), result->err ? "%u spans were not delivered: " KIS_FMT " (further failures are said once a minute)" : "of %u spans some were refused: " KIS_FMT,
+            span_count, KIS_ARG(result->reason.len ? result->reason : kis_str_from_c(kis_err_text(result->err))));
+    kis_native_say(native, KIS_LOG_ERROR, text);
+}
+
+static kis_err open_sdk(kis_native *native, const kis_sdk_options *given, kis_diag *diag)
+{
+    const kis_sdk_options *o = &native->options;
+    kis_attr attrs[KIS_RESOURCE_ATTRS_MAX];
+    size_t attr_count = 0;
+    kis_arena detected;
+    kis_err err;
+    kis_sdk_setup setup = {
+        .host = &native->host,
+        .limits = { o->attr_count, o->event_count, o->link_count, o->event_attr_count, o->link_attr_count, o->attr_value_length, o->value_depth },
+        .sampler = choose_sampler(native, given),
+        .ids = o->ids,
+        .processors = o->processors,
+        .processor_count = o->processor_count,
+        .propagators = native->propagators,
+        .resource_schema_url = o->resource_schema_url,
+        .batcher = { o->batch_spans, o->delay_ms, kis_str_eq(o->processor, KIS_STR("simple")) },
+        .has_exporter = kis_native_has_exporter(native),
+        .max_spans = o->max_spans,
+        .queue_spans = o->queue_spans,
+        .is_local = o->is_local,
+        .is_disabled = o->is_disabled,
+    };
+
+    if (!setup.sampler)
+        return kis_diag_set(diag, KIS_ERR_SYNTAX, "sampler '" KIS_FMT "' with argument '" KIS_FMT "' is not known", KIS_ARG(o->sampler_name), KIS_ARG(o->sampler_arg));
+    if (!setup.batcher.is_simple && !kis_str_eq(o->processor, KIS_STR("batch")))
+        return kis_diag_set(diag, KIS_ERR_SYNTAX, "processor '" KIS_FMT "': want batch or simple", KIS_ARG(o->processor));
+    choose_propagators(native, native->propagators, &native->propagator_count);
+    setup.propagator_count = native->propagator_count;
+    kis_instance_id(native->instance_id);
+    kis_arena_init(&detected, &kis_mem, 1 << 20);
+    err = kis_resource_detect(given, &native->host, native->instance_id, &detected, attrs, &attr_count, diag);
+    if (!err) {
+        setup.resource = (kis_attr_list){ attrs, attr_count };
+        err = kis_sdk_open(&setup, &native->sdk, diag);
+    }
+    kis_arena_done(&detected);
+    return err;
+}
+
+kis_sdk *kis_sdk_start(const kis_sdk_options *options, kis_diag *diag)
+{
+    kis_diag nobody, *d = diag ? diag : &nobody;
+    kis_native *native = kis_native_new(options, d);
+    kis_err err;
+
+    if (!native)
+        return NULL;
+    err = kis_sdk_options_resolve(options, &native->host, &native->options, d);
+    if (!err && options && options->host)
+        native->options.drive = KIS_DRIVE_TICK;
+    if (!err && !keep_texts(native))
+        err = kis_diag_set(d, KIS_ERR_NOMEM, "options: out of memory");
+    if (!err)
+        err = open_sdk(native, options, d);
+    if (err)
+        goto drop;
+    native->sdk->batcher.on_result = heard_answer;
+    native->sdk->batcher.on_result_user = native;
+    if (!native->options.is_disabled) {
+        err = kis_native_open_sinks(native, d);
+        if (err)
+            goto close;
+    }
+    kis_native_hooks();
+    native->is_live = true;
+    return native->sdk;
+
+close:
+    kis_sdk_close(native->sdk);
+drop:
+    kis_native_drop(native);
+    return NULL;
+}
+
+kis_sdk *kis_sdk_global(void)
+{
+    kis_sdk *sdk = kis_sdk_of_context();
+
+    return kis_native_of(sdk) ? sdk : NULL;
+}
+
+/* ---- flush ---- */
+
+static kis_err worse(kis_err a, kis_err b) { return a ? a : b; }
+
+/* Steps by hand where no worker does: with ticks, and when none could be started. */
+static bool drives_itself(const kis_native *native) { return native->worker != KIS_WORKER_RUNS; }
+
+static bool wait_for_flush(kis_native *native, uint32_t ticket, uint64_t deadline_ns)
+{
+    kis_batcher *batcher = &native->sdk->batcher;
+
+    kis_lock_take(&native->lock);
+    while (!kis_batcher_is_flushed(batcher, ticket) && kis_now_ns() < deadline_ns) {
+        uint64_t until = KIS_MIN(deadline_ns, kis_now_ns() + 1000000u);
+        if (drives_itself(native)) {
+            kis_lock_give(&native->lock);
+            kis_batcher_step(batcher, kis_sdk_now_ns(native->sdk));
+            kis_lock_take(&native->lock);
+            if (kis_batcher_is_flushed(batcher, ticket))
+                break;
+        } else {
+            until = deadline_ns;
+        }
+        kis_cond_wait_until(&native->changed, &native->lock, until);
+    }
+    kis_lock_give(&native->lock);
+    return kis_batcher_is_flushed(batcher, ticket);
+}
+
+static kis_err flush_processors(kis_sdk *sdk, uint64_t deadline_ns)
+{
+    uint32_t count = atomic_load_explicit(&sdk->processor_count, memory_order_acquire);
+    kis_err err = KIS_OK;
+
+    for (uint32_t i = 0; i < count; i++)
+        if (sdk->processors[i].force_flush)
+            err = worse(err, sdk->processors[i].force_flush(sdk->processors[i].user, deadline_ns));
+    return err;
+}
+
+static bool has_nothing_to_send(const kis_batcher *batcher)
+{
+    return kis_batcher_queued(batcher) == 0 && kis_batcher_in_flight(batcher) == 0;
+}
+
+static kis_err flush_until(kis_native *native, uint64_t deadline_ns)
+{
+    kis_batcher *batcher = &native->sdk->batcher;
+    kis_err err = flush_processors(native->sdk, deadline_ns);
+    uint64_t failed = atomic_load(&batcher->failed_batches);
+
+    if (has_nothing_to_send(batcher))
+        return err; /* and no worker is started for it */
+    if (native->needs_sinks) { /* a child that records, but has not sent yet */
+        kis_lock_take(&native->lock);
+        kis_native_start_worker(native);
+        kis_lock_give(&native->lock);
+    }
+    if (!wait_for_flush(native, kis_batcher_flush(batcher), deadline_ns))
+        return KIS_ERR_TIMEOUT;
+    for (uint32_t i = 0; i < batcher->sink_count; i++)
+        err = worse(err, kis_sink_flush(batcher->sinks[i], deadline_ns));
+    if (!err && atomic_load(&batcher->failed_batches) != failed)
+        err = (kis_err)atomic_load(&batcher->last_error);
+    return err;
+}
+
+static uint64_t deadline_in(uint32_t ms) { return kis_now_ns() + (uint64_t)ms * 1000000u; }
+
+kis_err kis_sdk_flush(kis_sdk *sdk, uint32_t timeout_ms)
+{
+    kis_native *native = kis_native_of(sdk);
+
+    return native && native->is_live ? flush_until(native, deadline_in(timeout_ms)) : KIS_OK;
+}
+
+uint32_t kis_sdk_tick(kis_sdk *sdk)
+{
+    kis_native *native = kis_native_of(sdk);
+    uint64_t now, next;
+
+    if (!native || !native->is_live)
+        return UINT32_MAX;
+    now = kis_sdk_now_ns(sdk);
+    next = kis_batcher_step(&sdk->batcher, now);
+    return next > now ? (uint32_t)KIS_MIN((next - now + 999999u) / 1000000u, (uint64_t)UINT32_MAX) : 0;
+}
+
+/* ---- stop ---- */
+
+/* False: it is stuck in a program's exporter. */
+static bool end_worker(kis_native *native, uint64_t deadline_ns)
+{
+    bool has_ended;
+
+    kis_lock_take(&native->lock);
+    native->wants_end = true;
+    kis_cond_broadcast(&native->changed);
+    while (native->worker == KIS_WORKER_RUNS && kis_cond_wait_until(&native->changed, &native->lock, deadline_ns))
+        ;
+    has_ended = native->worker != KIS_WORKER_RUNS;
+    kis_lock_give(&native->lock);
+    if (has_ended)
+        kis_thread_join(&native->thread);
+    return has_ended;
+}
+
+static void say_what_was_lost(kis_native *native)
+{
+    kis_sdk_stats stats;
+    char text[256];
+    uint64_t lost;
+
+    kis_sdk_get_stats(native->sdk, &stats);
+    lost = stats.dropped_queue + stats.dropped_memory + stats.dropped_export;
+    if (!lost)
+        return;
+    kis_fmt(text, sizeof(text), "%llu spans were lost: %llu found the queue full, %llu found no memory, %llu were not delivered",
+            (unsigned long long)lost, (unsigned long long)stats.dropped_queue, (unsigned long long)stats.dropped_memory, (unsigned long long)stats.dropped_export);
+    kis_native_say(native, KIS_LOG_ERROR, text);
+}
+
+static kis_err shutdown_processors(kis_sdk *sdk, uint64_t deadline_ns)
+{
+    uint32_t count = atomic_load_explicit(&sdk->processor_count, memory_order_acquire);
+    kis_err err = KIS_OK;
+
+    for (uint32_t i = 0; i < count; i++)
+        if (sdk->processors[i].shutdown)
+            err = worse(err, sdk->processors[i].shutdown(sdk->processors[i].user, deadline_ns));
+    return err;
+}
+
+/* Everything but the memory. */
+static kis_err stop_native(kis_native *native, uint32_t timeout_ms)
+{
+    kis_sdk *sdk = native->sdk;
+    uint64_t deadline_ns = deadline_in(timeout_ms);
+    kis_err err;
+
+    kis_sdk_halt(sdk);
+    err = flush_until(native, deadline_ns);
+    kis_lock_take(&native->lock);
+    native->is_live = false; /* no worker is started any more */
+    kis_lock_give(&native->lock);
+    if (!end_worker(native, KIS_MAX(deadline_ns, kis_now_ns() + 100000000u))) {
+        say_what_was_lost(native);
+        return KIS_ERR_TIMEOUT; /* its sinks stay open, its memory stays: it may come back */
+    }
+    kis_batcher_drop_queued(&sdk->batcher);
+    err = worse(err, shutdown_processors(sdk, deadline_ns));
+    kis_native_close_sinks(native, deadline_ns);
+    say_what_was_lost(native);
+    return err;
+}
+
+static bool take_stop(kis_native *native)
+{
+    bool is_first;
+
+    kis_lock_take(&native->lock);
+    is_first = native->is_live && !native->is_stopping;
+    native->is_stopping = true;
+    kis_lock_give(&native->lock);
+    return is_first;
+}
+
+kis_err kis_sdk_stop(kis_sdk *sdk, uint32_t timeout_ms)
+{
+    kis_native *native = kis_native_of(sdk);
+    kis_err err;
+
+    if (!native || !take_stop(native))
+        return KIS_OK;
+    err = stop_native(native, timeout_ms);
+    kis_sdk_retire(sdk);
+    if (native->worker != KIS_WORKER_RUNS)
+        kis_native_drop(native);
+    return err;
+}
+
+void kis_sdk_free(kis_sdk *sdk)
+{
+    if (!sdk)
+        return;
+    kis_sdk_stop(sdk, 2000);
+    if (kis_batcher_in_flight(&sdk->batcher) == 0) /* else a sink is stuck with spans of ours: better leaked than gone */
+        kis_sdk_close(sdk);
+}
+
+/* ---- processors, memory ---- */
+
+kis_err kis_sdk_add_processor(kis_sdk *sdk, const kis_processor *processor)
+{
+    uint32_t count;
+    kis_err err = KIS_ERR_LIMIT;
+
+    kis_sdk_lock(sdk);
+    count = atomic_load_explicit(&sdk->processor_count, memory_order_relaxed);
+    if (count < KIS_PROCESSORS_MAX) {
+        sdk->processors[count] = *processor;
+        sdk->has_on_ending |= processor->on_ending != NULL;
+        sdk->has_listeners = true;
+        atomic_store_explicit(&sdk->processor_count, count + 1, memory_order_release);
+        err = KIS_OK;
+    }
+    kis_sdk_unlock(sdk);
+    return err;
+}
+
+size_t kis_sdk_memory_count(kis_sdk *sdk)
+{
+    kis_native *native = kis_native_of(sdk);
+    size_t spans = 0;
+
+    for (uint32_t i = 0; native && native->memory && i < kis_send_memory_count(native->memory); i++)
+        spans += kis_send_memory_at(native->memory, i)->span_count;
+    return spans;
+}
+
+bool kis_sdk_memory_at(kis_sdk *sdk, size_t index, kis_span_data *out)
+{
+    kis_native *native = kis_native_of(sdk);
+
+    for (uint32_t i = 0; native && native->memory && i < kis_send_memory_count(native->memory); i++) {
+        const kis_batch *batch = kis_send_memory_at(native->memory, i);
+        if (index < batch->span_count)
+            return kis_batch_span_data(batch, index, out);
+        index -= batch->span_count;
+    }
+    return false;
+}
+
+void kis_sdk_memory_clear(kis_sdk *sdk)
+{
+    kis_native *native = kis_native_of(sdk);
+
+    if (native && native->memory)
+        kis_send_memory_clear(native->memory);
+}
