@@ -20,6 +20,8 @@ const kis_option kis_serve_option_rows[] = {
     ROW("keep-bytes", "KEEP_BYTES", SIZE, keep_bytes, "0", NULL, NULL, "SIZE",
         "Bound of the data directory; the oldest spans go first. 0: the smaller of 10 GiB and a fifth of the free disk."),
     ROW("head-bytes", "HEAD_BYTES", SIZE, head_bytes, "0", NULL, "4GiB", "SIZE", "Memory of the newest spans before they are written to a file. 0: 48 MiB."),
+    ROW("flush-after", "FLUSH_AFTER", DURATION, flush_after_ns, "5m", "1s", "24h", "TIME",
+        "Spans that have been in memory (and in the log) so long are written to a file though it is not full."),
     ROW("memory-limit", "MEMORY_LIMIT", SIZE, memory_limit, "144MiB", "1MiB", "64GiB", "SIZE",
         "Memory of all requests at work together; more is answered 503 / UNAVAILABLE."),
     ROW("max-request-bytes", "MAX_REQUEST_BYTES", SIZE, max_request_bytes, "64MiB", "1KiB", "1GiB", "SIZE",

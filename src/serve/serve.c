@@ -163,6 +163,7 @@ static kis_err open_store(kis_serve *s, kis_diag *diag)
         .keep_ns = o->keep_ns,
         .keep_bytes = o->keep_bytes,
         .head_bytes = o->head_bytes,
+        .flush_after_ns = o->flush_after_ns,
         .log = store_log,
         .log_user = s->setup.log,
     };
