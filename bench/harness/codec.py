@@ -1,13 +1,39 @@
 """Decoding: OTLP protobuf beside protobuf C++, OTLP/JSON beside V8's JSON.parse. One request of workload T, the same for all."""
-from .tools import BUILD, KISEKI, PEERS, ROOT, child_cpu_seconds, folder, instructions, output, values
+import http.server
+import threading
+
 from . import peers
+from .tools import BUILD, KISEKI, ROOT, child_cpu_seconds, folder, instructions, output, values
 
 SPANS = 512
 
 
 def request(form):
+    """One request as `kiseki load` sends it, caught by a server that says yes to everything."""
+    bodies = []
+
+    class Catcher(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            bodies.append(self.rfile.read(int(self.headers["content-length"])))
+            answer = b"" if form == "pb" else b"{}"
+            self.send_response(200)
+            self.send_header("content-type", self.headers["content-type"])
+            self.send_header("content-length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Catcher) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        output([KISEKI, "load", "--to", f"127.0.0.1:{server.server_port}", "--protocol", "http" if form == "pb" else "json",
+                "--connections", 1, "--count", SPANS, "--spans-per-request", SPANS, "--seed", 7])
+        server.shutdown()
     path = folder(f"request-{form}") / f"request.{form}"
-    output([KISEKI, "load", "--dump", path, "--protocol", "http" if form == "pb" else "json", "--spans", SPANS])
+    path.write_bytes(bodies[0])
     return path
 
 

@@ -5,13 +5,16 @@ import time
 import urllib.request
 
 from . import peers
-from .tools import KISEKI, LOAD_CORE, SERVER_CORE, Peak, Server, disk_bytes, folder, output, process_cpu_seconds, memory_mib
+from .tools import KISEKI, LOAD_CORE, SERVER_CORE, Peak, Server, disk_bytes, folder, output, process_cpu_seconds
 
 
 def load(address, protocol, connections, seconds, *options):
-    words = ["taskset", "-c", LOAD_CORE, KISEKI, "load", "--endpoint", address, "--protocol", protocol,
+    words = ["taskset", "-c", LOAD_CORE, KISEKI, "load", "--to", address.removeprefix("http://"), "--protocol", protocol,
              "--connections", connections, "--duration", f"{seconds}s", "--report", "json", *options]
-    return json.loads(output(words))
+    report = json.loads(output(words))
+    if report["requestsFailed"]:
+        raise RuntimeError(f"load: {report['requestsFailed']} requests failed: {report['firstFailure']}")
+    return report
 
 
 def metric(server, name):
@@ -32,13 +35,13 @@ def one(table, protocol, connections, seconds, *options, title="", goals=True):
         before = process_cpu_seconds(server.pid)
         report = load(server.address["grpc" if protocol == "grpc" else "http"], protocol, connections, seconds, *options)
         cpu = process_cpu_seconds(server.pid) - before
-        spans = report["acknowledged_spans"]
-        slowest_sync_ms = metric(server, "kiseki_store_sync_seconds_max") * 1e3
+        spans = report["spansAcknowledged"]
+        slowest_sync_ms = metric(server, "kiseki_store_sync_max_seconds") * 1e3
         settle(server)
         size = disk_bytes(data)
     name = f"OTLP/{protocol}, {connections} connections{title}"
-    gap = report["largest_gap_ms"]
-    table.row(f"{name}: acknowledged spans/s", f"{report['spans_per_second']:,.0f}", ">= 200,000" if goals else "")
+    gap = report["largestGapMs"]
+    table.row(f"{name}: acknowledged spans/s", f"{report['spansPerSecond']:,.0f}", ">= 200,000" if goals else "")
     table.row(f"{name}: CPU us a span", f"{cpu / spans * 1e6:.2f}", "<= 5" if goals else "")
     table.row(f"{name}: peak memory, MiB, with / without file pages", f"{peak.rss:.0f} / {peak.anon:.0f}", "<= 256" if goals else "")
     table.row(f"{name}: largest gap between answers, ms (slowest sync)", f"{gap:.0f} ({slowest_sync_ms:.0f})",
@@ -88,7 +91,7 @@ def collector(table, protocol, connections, seconds):
                     raise
                 time.sleep(0.1)
         before = process_cpu_seconds(process.pid)
-        address = f"127.0.0.1:{grpc}" if protocol == "grpc" else f"http://127.0.0.1:{http}"
+        address = f"127.0.0.1:{grpc if protocol == 'grpc' else http}"
         with Peak(process.pid) as peak:
             report = load(address, protocol, connections, seconds)
         cpu = process_cpu_seconds(process.pid) - before
@@ -96,7 +99,7 @@ def collector(table, protocol, connections, seconds):
         process.terminate()
         process.wait()
     table.row(f"peer: Go Collector, otlp/{protocol} to nop, {connections} connections: spans/s", "", "",
-              f"{report['spans_per_second']:,.0f} spans/s, {cpu / report['acknowledged_spans'] * 1e6:.2f} us a span, {peak.rss:.0f} MiB")
+              f"{report['spansPerSecond']:,.0f} spans/s, {cpu / report['spansAcknowledged'] * 1e6:.2f} us a span, {peak.rss:.0f} MiB")
 
 
 def run(table, short):

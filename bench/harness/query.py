@@ -46,11 +46,10 @@ def run(table, short):
     spans = 500_000 if short else 5_000_000
     rounds = 100 if short else 1000
     with Server(folder("query"), "--flush-after", "2s") as server:
-        ingest.load(server.address["grpc"], "grpc", 8, 600, "--count", spans, "--ids", folder("query-ids") / "ids.txt")
+        ingest.load(server.address["grpc"], "grpc", 8, 600, "--count", spans)
         ingest.settle(server)
         asker = Asker(server)
         services = json.loads(asker.get("/api/services"))["data"]
-        lines = (folder("query-ids").parent / "query-ids").exists()
         ids = trace_ids(asker, services, rounds)
         pick = random.Random(2)
         kinds = [("trace by id", "<= 1 warm", [f"/api/traces/{i}" for i in ids]),
