@@ -8,6 +8,8 @@ static const kis_route routes[] = {
     { "/api/services", kis_v1_services, kis_v1_error },
     { "/api/services/*/operations", kis_v1_service_operations, kis_v1_error },
     { "/api/operations", kis_v1_operations, kis_v1_error },
+    { "/api/traces", kis_v1_search, kis_v1_error },
+    { "/api/traces/*", kis_v1_trace, kis_v1_error },
     { "/api/dependencies", kis_v1_dependencies, kis_v1_error },
     { "/api/metrics/*", kis_v1_unsupported, kis_v1_error },
     { "/api/v3/services", kis_v3_services, kis_v3_error },

@@ -1,0 +1,429 @@
+/* serve_test.c - the whole server in one process, through real sockets: OTLP in, Jaeger's API out, and a stop that loses nothing. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/test.h"
+
+#include "base/num.h"
+#include "model/test_spans.h"
+#include "os/mem.h"
+#include "serve/serve.h"
+
+static const kis_static_file page_files[] = {
+    { "/assets/a-1f.js", "text/javascript; charset=utf-8", "\"a1\"", (const unsigned char *)"let a;", 6, (const unsigned char *)"\x1f\x8b", 2 },
+    { "/index.html", "text/html; charset=utf-8", "\"i1\"", (const unsigned char *)"<html>", 6, NULL, 0 },
+};
+
+static kis_serve_options options;
+static kis_log server_log;
+static kis_serve *server;
+
+static void default_options(void)
+{
+    kis_diag diag;
+    CHECK_ERR(KIS_OK, kis_options_default(kis_serve_option_rows, kis_serve_option_count, &options, &diag), "the rows' defaults are within their bounds");
+    options.memory = true;
+    options.cores = 2;
+    options.otlp_grpc = options.otlp_http = options.query = options.health = options.metrics = KIS_STR("127.0.0.1:0");
+}
+
+static kis_err start(kis_diag *diag)
+{
+    kis_serve_setup setup = { .options = &options, .os = kis_os_real(), .alloc = &kis_mem, .ui = { page_files, COUNT_OF(page_files) }, .log = &server_log };
+    kis_log_init(&server_log, -1, KIS_LOG_INFO, false);
+    return kis_serve_start(&setup, &server, diag);
+}
+
+static void start_well(void)
+{
+    kis_diag diag = { 0 };
+    if (start(&diag) != KIS_OK)
+        fail_msg("start: %s", diag.text);
+}
+
+static kis_serve_rest stop(void)
+{
+    kis_serve_rest rest = kis_serve_stop(server, kis_now_ns() + 5000000000u);
+    kis_log_done(&server_log);
+    return rest;
+}
+
+/* ---- a client as plain as can be ------------------------------------------------------------------------------------------ */
+
+static int dial(kis_listener_name name)
+{
+    kis_str address = kis_str_from_c(kis_serve_address(server, name));
+    kis_str port = address;
+    uint64_t number = 0;
+    struct sockaddr_in to = { .sin_family = AF_INET };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    kis_str_cut(&port, ':');
+    CHECK_ERR(KIS_OK, kis_u64_parse(port, &number), "a bound port");
+    to.sin_port = htons((uint16_t)number);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK(connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0, "connect");
+    return fd;
+}
+
+static void send_all(int fd, const void *bytes, size_t len)
+{
+    for (const char *at = bytes; len;) {
+        ssize_t sent = send(fd, at, len, MSG_NOSIGNAL);
+        CHECK(sent > 0, "send");
+        at += sent;
+        len -= (size_t)sent;
+    }
+}
+
+typedef struct http_answer {
+    int status;
+    char *text;       /* head and body, as it came; ended by NUL */
+    const char *body; /* in it */
+    size_t len;       /* of the body */
+} http_answer;
+
+/* Reads to the end of the connection (requests say Connection: close). */
+static http_answer read_answer(int fd)
+{
+    static char room[64 << 20];
+    http_answer answer = { .text = room };
+    size_t len = 0;
+
+    for (ssize_t got; (got = recv(fd, room + len, sizeof(room) - 1 - len, 0)) > 0;)
+        len += (size_t)got;
+    close(fd);
+    room[len] = '\0';
+    char *end = strstr(room, "\r\n\r\n");
+    CHECK(end != NULL && strncmp(room, "HTTP/1.1 ", 9) == 0, "an HTTP answer");
+    answer.status = atoi(room + 9);
+    answer.body = end + 4;
+    answer.len = len - (size_t)(answer.body - room);
+    return answer;
+}
+
+static http_answer get_with(kis_listener_name name, const char *path, const char *headers)
+{
+    char request[4096];
+    int fd = dial(name);
+    int len = snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s\r\n", path, headers);
+
+    send_all(fd, request, (size_t)len);
+    return read_answer(fd);
+}
+
+static http_answer get(const char *path) { return get_with(KIS_LISTENER_QUERY, path, ""); }
+
+static int post_spans(kis_bytes body)
+{
+    char head[512];
+    int fd = dial(KIS_LISTENER_OTLP_HTTP);
+    int len = snprintf(head, sizeof(head), "POST /v1/traces HTTP/1.1\r\nHost: any-name\r\nConnection: close\r\nContent-Type: application/x-protobuf\r\n"
+                                           "Content-Length: %zu\r\n\r\n", body.len);
+    send_all(fd, head, (size_t)len);
+    send_all(fd, body.ptr, body.len);
+    return read_answer(fd).status;
+}
+
+/* Two services, one error, one orphan; trace number 7. */
+static void post_one_trace(void)
+{
+    test_spans t;
+    uint64_t now_ns = kis_now_unix_ns();
+
+    test_spans_begin(&t, &kis_mem);
+    test_spans_resource(&t, "shop");
+    test_spans_add(&t, &(test_span){ .trace = 7, .span = 1, .name = "GET /", .kind = 2, .start_ns = now_ns - 5000000, .end_ns = now_ns });
+    test_spans_str(&t, "http.method", "GET");
+    test_spans_resource(&t, "pay");
+    test_spans_add(&t, &(test_span){ .trace = 7, .span = 2, .parent = 1, .name = "charge", .kind = 3, .start_ns = now_ns - 4000000,
+                                     .end_ns = now_ns - 1000000, .status = KIS_STATUS_ERROR });
+    test_spans_add(&t, &(test_span){ .trace = 7, .span = 3, .parent = 99, .name = "lost", .start_ns = now_ns - 3000000, .end_ns = now_ns - 2000000 });
+    kis_batch *batch = test_spans_end(&t);
+    CHECK_INT(200, post_spans(batch->body), "OTLP is taken");
+    kis_batch_unref(batch);
+}
+
+static const char *trace_hex(char room[33])
+{
+    kis_trace_id id = test_trace_id(7);
+    kis_hex_format(id.bytes, 16, room);
+    room[32] = '\0';
+    return room;
+}
+
+/* ---- tests ------------------------------------------------------------------------------------------------------------------ */
+
+TEST(a_trace_goes_in_by_otlp_and_comes_out_by_both_apis)
+{
+    char path[128], hex[33];
+
+    default_options();
+    start_well();
+    post_one_trace();
+    snprintf(path, sizeof(path), "/api/v3/traces/%s", trace_hex(hex));
+    http_answer answer = get(path);
+    CHECK_INT(200, answer.status, answer.text);
+    CHECK(strstr(answer.body, "\"name\":\"charge\"") && strstr(answer.body, hex), answer.body);
+    snprintf(path, sizeof(path), "/api/traces/%s", hex);
+    answer = get(path);
+    CHECK_INT(200, answer.status, answer.text);
+    CHECK(strstr(answer.body, "\"operationName\":\"charge\""), answer.body);
+    CHECK(strstr(answer.body, "parent span ID=0000000000000063 is not in the trace"), "the orphan has its warning");
+    answer = get("/api/services");
+    CHECK(strcmp(answer.body, "{\"data\":[\"pay\",\"shop\"],\"total\":2,\"limit\":0,\"offset\":0,\"errors\":null}") == 0, answer.body);
+    answer = get("/api/v3/services");
+    CHECK(strcmp(answer.body, "{\"services\":[\"pay\",\"shop\"]}") == 0, answer.body);
+    answer = get("/api/traces?service=shop");
+    CHECK(answer.status == 200 && strstr(answer.body, "\"operationName\":\"GET /\""), answer.body);
+    answer = get("/api/dependencies");
+    CHECK(strstr(answer.body, "{\"parent\":\"shop\",\"child\":\"pay\",\"callCount\":1}"), answer.body);
+    answer = get("/api/traces/ffff");
+    CHECK_INT(404, answer.status, "a trace that is not there");
+    kis_serve_rest rest = stop();
+    CHECK_INT(0, rest.requests_cut + rest.queries_cut + rest.bytes_unanswered, "nothing is left behind");
+}
+
+TEST(the_page_is_served_with_its_policy)
+{
+    default_options();
+    start_well();
+    http_answer answer = get("/");
+    CHECK(answer.status == 200 && strcmp(answer.body, "<html>") == 0, answer.text);
+    CHECK(strstr(answer.text, "content-security-policy: default-src 'self'"), "a policy");
+    CHECK(strstr(answer.text, "x-content-type-options: nosniff"), "no sniffing");
+    CHECK(strstr(answer.text, "cache-control: no-cache"), "asked for again");
+    answer = get("/trace/0af7.example");
+    CHECK(strcmp(answer.body, "<html>") == 0, "the page's own paths fall back to it");
+    answer = get_with(KIS_LISTENER_QUERY, "/", "If-None-Match: \"x\", W/\"i1\"\r\n");
+    CHECK(answer.status == 304 && answer.len == 0, answer.text);
+    answer = get("/assets/a-1f.js");
+    CHECK(strstr(answer.text, "immutable") && answer.len == 6, "hashed names are kept for ever");
+    answer = get_with(KIS_LISTENER_QUERY, "/assets/a-1f.js", "Accept-Encoding: gzip\r\n");
+    CHECK(strstr(answer.text, "content-encoding: gzip") && answer.len == 2, "gzipped where asked for");
+    answer = get("/assets/gone.js");
+    CHECK_INT(404, answer.status, "a missing asset is not the page");
+    answer = get("/api/nothing");
+    CHECK_INT(404, answer.status, "nor is a missing API path");
+    stop();
+}
+
+TEST(strange_names_methods_and_origins_are_refused)
+{
+    static const struct {
+        const char *why, *request;
+        int want;
+    } rows[] = {
+        { "a rebound name", "GET /api/services HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", 403 },
+        { "the page under a rebound name", "GET / HTTP/1.1\r\nHost: evil.example:16686\r\nConnection: close\r\n\r\n", 403 },
+        { "another page's origin", "GET /api/services HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\nConnection: close\r\n\r\n", 403 },
+        { "writing", "POST /api/services HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", 405 },
+        { "fine", "GET /api/services HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", 200 },
+        { "allowed by option", "GET /api/services HTTP/1.1\r\nHost: jaeger:16686\r\nConnection: close\r\n\r\n", 200 },
+        { "allowed origin", "GET /api/services HTTP/1.1\r\nHost: localhost\r\nOrigin: https://grafana.example\r\nConnection: close\r\n\r\n", 200 },
+    };
+    default_options();
+    options.allow_host = KIS_STR("jaeger");
+    options.allow_origin = KIS_STR("https://grafana.example");
+    start_well();
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        int fd = dial(KIS_LISTENER_QUERY);
+        send_all(fd, rows[i].request, strlen(rows[i].request));
+        CHECK_INT(rows[i].want, read_answer(fd).status, rows[i].why);
+    }
+    stop();
+}
+
+TEST(health_and_metrics_answer)
+{
+    default_options();
+    start_well();
+    post_one_trace();
+    http_answer answer = get_with(KIS_LISTENER_HEALTH, "/", "");
+    CHECK(answer.status == 200 && strncmp(answer.body, "{\"status\":\"Server available\",\"upSince\":\"20", 41) == 0, answer.text);
+    answer = get_with(KIS_LISTENER_METRICS, "/metrics", "");
+    CHECK(strstr(answer.text, "content-type: text/plain"), "Prometheus' type");
+    CHECK(strstr(answer.body, "\notelcol_receiver_accepted_spans_total{receiver=\"otlp\",transport=\"http\"} 3\n"), answer.body);
+    CHECK(strstr(answer.body, "\nkiseki_store_spans_stored_total 3\n"), answer.body);
+    answer = get_with(KIS_LISTENER_METRICS, "/", "");
+    CHECK_INT(404, answer.status, "only /metrics");
+    stop();
+}
+
+TEST(a_taken_port_ends_the_start_or_is_a_warning)
+{
+    static const struct {
+        const char *why, *flag;
+        size_t option;
+        bool ends;
+    } rows[] = {
+        { "the page", "--query", offsetof(kis_serve_options, query), true },
+        { "OTLP/gRPC", "--otlp-grpc", offsetof(kis_serve_options, otlp_grpc), true },
+        { "OTLP/HTTP", "--otlp-http", offsetof(kis_serve_options, otlp_http), true },
+        { "health", "--health", offsetof(kis_serve_options, health), false },
+        { "metrics", "--metrics", offsetof(kis_serve_options, metrics), false },
+    };
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof(at);
+    int taken = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char address[32];
+
+    CHECK(bind(taken, (struct sockaddr *)&at, len) == 0 && listen(taken, 1) == 0 && getsockname(taken, (struct sockaddr *)&at, &len) == 0, "a port");
+    snprintf(address, sizeof(address), "127.0.0.1:%d", ntohs(at.sin_port));
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        kis_diag diag = { 0 };
+        default_options();
+        *(kis_str *)((char *)&options + rows[i].option) = kis_str_from_c(address);
+        kis_err err = start(&diag);
+        CHECK_ERR(rows[i].ends ? KIS_ERR_RANGE : KIS_OK, err, rows[i].why);
+        if (err) {
+            CHECK(strstr(diag.text, "address in use: ") && strstr(diag.text, address) && strstr(diag.text, rows[i].flag), diag.text);
+            kis_log_done(&server_log);
+        } else {
+            stop();
+        }
+    }
+    close(taken);
+}
+
+TEST(ready_lines_are_what_scripts_wait_for)
+{
+    char room[4096];
+    kis_buf lines;
+
+    default_options();
+    options.metrics = KIS_STR("off");
+    start_well();
+    kis_buf_init_fixed(&lines, room, sizeof(room) - 1);
+    kis_serve_ready_lines(server, &lines);
+    room[lines.len] = '\0';
+    CHECK(strncmp(room, "kiseki " KIS_VERSION "\n  page and query   http://127.0.0.1:", 13 + strlen(KIS_VERSION)) == 0, room);
+    CHECK(strstr(room, "\n  OTLP/gRPC        127.0.0.1:"), room);
+    CHECK(strstr(room, "\n  OTLP/HTTP        http://127.0.0.1:"), room);
+    CHECK(strstr(room, "\n  health           http://127.0.0.1:"), room);
+    CHECK(!strstr(room, "metrics"), "a listener that is off has no line");
+    CHECK(strstr(room, "\n  data             memory  (keeps 256.0 MiB; "), room);
+    CHECK(strcmp(room + lines.len - 7, "\nready\n") == 0, room);
+    stop();
+}
+
+TEST(what_was_acknowledged_is_there_after_a_stop)
+{
+    char dir[] = "/tmp/kiseki-serve-test-XXXXXX", data[64], path[128], hex[33];
+
+    CHECK(mkdtemp(dir) != NULL, "a folder");
+    snprintf(data, sizeof(data), "%s/data", dir);
+    for (int run = 0; run < 2; run++) {
+        default_options();
+        options.memory = false;
+        options.data = kis_str_from_c(data);
+        start_well();
+        if (run == 0)
+            post_one_trace();
+        snprintf(path, sizeof(path), "/api/v3/traces/%s", trace_hex(hex));
+        CHECK_INT(200, get(path).status, run ? "after the restart" : "before it");
+        if (run == 0) {
+            kis_serve *first = server;
+            kis_diag diag = { 0 };
+            CHECK(start(&diag) != KIS_OK && strstr(diag.text, data), "a second server on the same data refuses and names it");
+            kis_log_done(&server_log);
+            server = first;
+        }
+        stop();
+    }
+    snprintf(path, sizeof(path), "rm -rf '%s'", dir);
+    CHECK(system(path) == 0, "cleaned up");
+}
+
+static void *stop_on_a_thread(void *user)
+{
+    *(kis_serve_rest *)user = stop();
+    return NULL;
+}
+
+TEST(a_stop_waits_for_a_request_in_flight)
+{
+    test_spans t;
+    char head[256];
+
+    default_options();
+    start_well();
+    test_spans_begin(&t, &kis_mem);
+    test_spans_add(&t, &(test_span){ .trace = 1, .span = 1, .name = "late", .start_ns = 1, .end_ns = 2 });
+    kis_batch *batch = test_spans_end(&t);
+    int fd = dial(KIS_LISTENER_OTLP_HTTP);
+    int len = snprintf(head, sizeof(head), "POST /v1/traces HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/x-protobuf\r\nExpect: 100-continue\r\n"
+                                           "Content-Length: %zu\r\n\r\n", batch->body.len);
+    send_all(fd, head, (size_t)len);
+    char go_on[64];
+    CHECK(recv(fd, go_on, sizeof(go_on), 0) > 0, "the server has read the head, and says go on");
+    pthread_t stopper;
+    kis_serve_rest rest = { 7, 7, 7 };
+    CHECK(pthread_create(&stopper, NULL, stop_on_a_thread, &rest) == 0, "a thread that stops the server");
+    send_all(fd, batch->body.ptr, batch->body.len);
+    CHECK_INT(200, read_answer(fd).status, "it is answered");
+    pthread_join(stopper, NULL);
+    CHECK_INT(0, rest.requests_cut + rest.queries_cut + rest.bytes_unanswered, "nothing was cut");
+    kis_batch_unref(batch);
+}
+
+TEST(a_large_trace_streams_to_a_slow_reader)
+{
+    enum { SPANS = 20000 };
+    test_spans t;
+    char path[128], hex[33];
+    uint64_t now_ns = kis_now_unix_ns();
+
+    default_options();
+    start_well();
+    test_spans_begin(&t, &kis_mem);
+    for (uint64_t i = 1; i <= SPANS; i++) {
+        test_spans_add(&t, &(test_span){ .trace = 7, .span = i, .parent = i / 10, .name = "step", .start_ns = now_ns + i, .end_ns = now_ns + i + 5 });
+        test_spans_str(&t, "text", "some text, as programs write it, so that the answer is larger than any buffer on the way");
+    }
+    kis_batch *batch = test_spans_end(&t);
+    CHECK_INT(200, post_spans(batch->body), "stored");
+    kis_batch_unref(batch);
+    trace_hex(hex);
+    for (int version = 0; version < 2; version++) {
+        snprintf(path, sizeof(path), version ? "/api/v3/traces/%s" : "/api/traces/%s", hex);
+        http_answer answer = get(path);
+        size_t spans = 0;
+        for (kis_str rest = kis_str_of(answer.body, answer.len); kis_str_find(rest, KIS_STR("some text")) != KIS_STR_NPOS; spans++)
+            rest = kis_str_slice(rest, kis_str_find(rest, KIS_STR("some text")) + 1, rest.len);
+        CHECK_INT(200, answer.status, path);
+        CHECK_INT(SPANS, spans, "every span");
+    }
+    stop();
+}
+
+TEST(readers_that_go_away_are_survived)
+{
+    char request[256], hex[33];
+
+    default_options();
+    options.query_threads = 1;
+    start_well();
+    post_one_trace();
+    int len = snprintf(request, sizeof(request), "GET /api/traces/%s HTTP/1.1\r\nHost: localhost\r\n\r\n", trace_hex(hex));
+    for (int i = 0; i < 50; i++) {
+        struct linger at_once = { 1, 0 };
+        int fd = dial(KIS_LISTENER_QUERY);
+        send_all(fd, request, (size_t)len);
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+        close(fd);
+    }
+    CHECK_INT(200, get("/api/services").status, "others are answered");
+    stop();
+}
+
+TEST_MAIN(RUN(a_trace_goes_in_by_otlp_and_comes_out_by_both_apis), RUN(the_page_is_served_with_its_policy),
+          RUN(strange_names_methods_and_origins_are_refused), RUN(health_and_metrics_answer), RUN(a_taken_port_ends_the_start_or_is_a_warning),
+          RUN(ready_lines_are_what_scripts_wait_for), RUN(what_was_acknowledged_is_there_after_a_stop), RUN(a_stop_waits_for_a_request_in_flight),
+          RUN(a_large_trace_streams_to_a_slow_reader), RUN(readers_that_go_away_are_survived))
