@@ -106,10 +106,12 @@ function summaries(traces, params) {
     for (const [traceId, spans] of traces) {
         const row = summary(traceId, spans);
         const start = BigInt(row.minStartTimeUnixNano);
-        const length = Number(BigInt(row.maxEndTimeUnixNano) - start);
-        if (start < from || start >= to || length < (least ?? 0) || length > (most ?? Infinity))
-            continue;
+        if (start < from || start >= to) continue;
+        const lengthOf = ({ raw }) =>
+            Number(BigInt(raw.endTimeUnixNano) - BigInt(raw.startTimeUnixNano));
+        /* as Jaeger has it: one span meets all the conditions */
         const matches = spans.some((span) =>
+            lengthOf(span) >= (least ?? 0) && lengthOf(span) <= (most ?? Infinity) &&
             (!text('serviceName') || span.service === text('serviceName')) &&
             (!text('operationName') || span.raw.name === text('operationName')) &&
             wanted.every(([key, value]) => (span.raw.attributes ?? []).some((a) =>

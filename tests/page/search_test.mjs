@@ -51,7 +51,7 @@ test('the form asks for service, operation, tags and duration', async ({ page, o
     await page.getByLabel('Service').selectOption(`${tag}orders`);
     await find(page);
     await count(2);
-    await page.getByLabel('Operation').selectOption('SELECT stock');
+    await page.getByLabel('Operation').selectOption('POST /orders');
     await page.getByLabel('Min duration').fill('1s');
     await find(page);
     await count(1);

@@ -193,7 +193,7 @@ export function hostile(tag = '') {
         status: { code: 2, message: HOSTILE.image },
         traceState: 'a=<b>',
         attributes: {
-            ...HOSTILE, long: 'long value '.repeat(5958), [HOSTILE.image]: 'a key of markup',
+            ...HOSTILE, long: 'long value '.repeat(5957), [HOSTILE.image]: 'a key of markup',
             __proto__key: '__proto__', lines: 'one\ntwo\nthree', nested: { a: [{ b: HOSTILE.script }] },
         },
         events: [{ name: HOSTILE.image, timeUnixNano: t.at(100),
@@ -207,19 +207,20 @@ export function hostile(tag = '') {
     return t;
 }
 
-/** `depth` spans one under the other, and below each of the first ones many side by side. */
+/** `depth` spans one under the other, and below each of the first ones many side by side. Few names:
+ *  a server bounds the list of operations it keeps, and other tests need room in it. */
 export function big({ tag = '', spans = 100000, depth = 10000 } = {}) {
     const t = new TraceMaker(20000);
     const services = Array.from({ length: 8 }, (_, i) => `${tag}big-${i}`);
     const chain = [];
     for (let i = 0; i < depth; i++) {
         const more = { attributes: { level: i, 'code.function.name': `step_${i % 97}` } };
-        chain.push(t.span(services[i % 8], i ? `level ${i}` : 'big root', chain[i - 1] ?? '',
+        chain.push(t.span(services[i % 8], i ? `level ${i % 10}` : 'big root', chain[i - 1] ?? '',
             i * 10, (depth - i) * 20 + 1, more));
     }
     for (let i = depth; i < spans; i++)
-        t.span(services[i % 8], `leaf ${i}`, chain[i % 500], (i % 9000) * 10, 40 + (i % 700), {
-            attributes: { index: i }, ...(i % 1000 === 0 && { status: { code: 2 } }),
+        t.span(services[i % 8], `leaf ${i % 100}`, chain[i % 500], (i % 9000) * 10, 40 + (i % 700), {
+            attributes: { label: `leaf-${i}` }, ...(i % 1000 === 0 && { status: { code: 2 } }),
         });
     return t;
 }

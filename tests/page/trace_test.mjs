@@ -285,10 +285,11 @@ test('100,000 spans, 10,000 deep, are drawn, scrolled, folded and found', async 
     await page.locator('.row').first().click();
     await page.keyboard.press('End');
     await page.locator('.row.selected').waitFor();
-    await page.getByLabel('Find in this trace').fill('leaf 99999');
+    await page.getByLabel('Find in this trace').fill('leaf-99999');
     await page.getByText('1 match', { exact: true }).waitFor({ timeout: 20000 });
     await page.getByLabel('Find in this trace').press('Enter');
-    await until(async () => (await chosen(page)) === 'leaf 99999', 'found');
+    await page.locator('.detail .attributes', { hasText: 'leaf-99999' }).waitFor();
+    same('leaf 99', await chosen(page), 'found');
     const longest = await page.evaluate(async () => {
         let worst = 0;
         const box = document.querySelector('.waterfall');

@@ -8,7 +8,6 @@
 
 /* C0 but tab and line feed, DEL, C1, zero-width and direction marks, line separators, tags, BOM */
 const UNSEEN =
-    // eslint-disable-next-line no-control-regex
     /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
 export function visibleText(text: string): string {
