@@ -148,7 +148,7 @@ static void conn_send_now(kis_conn *conn, kis_bytes first, kis_bytes second)
         conn_keep(conn, second);
 }
 
-static void conn_uncork(kis_conn *conn)
+void kis_conn_uncork(kis_conn *conn)
 {
     kis_buf *cork = &conn->home->cork;
     if (conn->home->corked != conn || cork->len == 0)
@@ -168,7 +168,7 @@ void kis_conn_write(kis_conn *conn, kis_bytes first, kis_bytes second)
         return;
     }
     if (first.len + second.len > cork->max - cork->len)
-        conn_uncork(conn);
+        kis_conn_uncork(conn);
     if (conn->is_dead)
         return;
     if (first.len + second.len > cork->max) {
@@ -227,7 +227,7 @@ void kis_conn_leave(kis_conn *conn)
     if (!conn->is_dead && conn->protocol == KIS_CONN_HTTP2)
         kis_h2_fill(conn);
     if (!conn->is_dead)
-        conn_uncork(conn);
+        kis_conn_uncork(conn);
     if (conn->home->corked == conn)
         conn->home->corked = NULL;
     conn->depth--;
@@ -251,8 +251,10 @@ static void conn_begin_linger(kis_conn *conn)
     kis_stream_shut_write(&conn->io);
     conn->protocol = KIS_CONN_LINGER;
     conn->closes_when_sent = false;
+    kis_h1_gone(conn); /* who has not answered yet cannot any more */
+    kis_h2_gone(conn);
     kis_conn_set_idle(conn, false);
-    kis_conn_set_phase(conn, KIS_LINGER_MS);
+    kis_conn_set_phase(conn, conn->home->is_draining ? KIS_LINGER_DRAIN_MS : KIS_LINGER_MS);
 }
 
 static void conn_set_timer(kis_conn *conn)

@@ -28,7 +28,8 @@
 #define KIS_BODY_PROGRESS_BYTES 1024u              /* fewer bytes of a body in a whole progress time: it is not getting on */
 #define KIS_BODY_DISCARD_BYTES ((size_t)64 << 10)  /* an unwanted body up to this is read away to keep the connection */
 #define KIS_WRITE_STALL_MS 30000u                  /* not a byte taken by the peer for so long: it is gone */
-#define KIS_LINGER_MS 2000u                        /* after a refusal, time for the peer to read it */
+#define KIS_LINGER_MS 2000u                        /* after a refusal or a goodbye, time for the peer to read it */
+#define KIS_LINGER_DRAIN_MS 500u                   /* the same when the server is stopping */
 
 typedef struct kis_conn kis_conn;
 typedef struct kis_listener kis_listener;
@@ -140,7 +141,9 @@ struct kis_exchange {
     kis_request_head head;
     bool is_head_method, is_grpc, close_after;
     int32_t stream_id; /* HTTP/2 */
-    void *h2_stream;
+    struct kis_http2_stream *h2_stream;
+    uint64_t swept_in, swept_out; /* bytes moved at the last look for stuck streams */
+    bool is_swept;
     kis_listener *listener;
     kis_handler handler;
     kis_net_budget budget;
@@ -159,6 +162,7 @@ void kis_conn_adopt(kis_conn *conn); /* loop thread: begins to serve an accepted
 void kis_conn_enter(kis_conn *conn); /* around everything that may write or change state; they nest */
 void kis_conn_leave(kis_conn *conn); /* the last one sends, and sets watches and timers right */
 void kis_conn_write(kis_conn *conn, kis_bytes first, kis_bytes second); /* sends or keeps; on failure the connection is dead */
+void kis_conn_uncork(kis_conn *conn); /* sends or keeps what is in the cork */
 size_t kis_conn_unsent(const kis_conn *conn);
 void kis_conn_close(kis_conn *conn, bool is_reset); /* dead from here on */
 void kis_conn_close_after_sending(kis_conn *conn, bool lingers);
