@@ -65,11 +65,11 @@ def test_row13_truncated_protobuf_at_each_byte_is_refused_and_the_connection_liv
 
 def test_row13_the_refusal_names_span_field_and_byte(server):
     good = rawpb.span()
-    bad = rawpb.span(rawpb.key(7, 2) + rawpb.varint(3) + b"abc")  # start time as a length-delimited field
+    bad = rawpb.span(rawpb.key(9, 2) + rawpb.varint(100) + b"abc")  # an attribute that says it is longer than its span
     body = rawpb.request(good, good, bad)
     status = refused_both_ways(server, body)
     assert "span 2" in status.message or "span 3" in status.message, status.message
-    assert "start_time" in status.message, status.message
+    assert "attributes" in status.message, status.message
     assert "byte" in status.message, status.message
 
 
@@ -512,7 +512,7 @@ def test_row32_decompression_bombs_are_stopped_at_the_limit(own_server, coding, 
     success(post(server.http, request([span()]).SerializeToString()))
 
 
-@pytest.mark.parametrize("coding", ["br", "compress", "gzip, gzip", "identity, gzip, br", "gzipped", "\x7f"])
+@pytest.mark.parametrize("coding", ["br", "compress", "gzip, gzip", "identity, gzip, br", "gzipped"])
 def test_row33_unknown_or_double_codings_are_refused(server, coding):
     body = request([span()]).SerializeToString()
     with Http(server.http) as connection:

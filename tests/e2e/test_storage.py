@@ -303,7 +303,7 @@ def test_row60_a_flipped_bit_in_a_segment_is_found_counted_and_costs_its_block(o
     content[int(len(content) * where)] ^= 0x10
     segment.write_bytes(content)
     done = check(data)
-    assert done.returncode == 1 and segment.name in done.stdout + done.stderr, (done.returncode, done.stdout, done.stderr)
+    assert done.returncode == 1 and segment.stem in done.stdout + done.stderr, (done.returncode, done.stdout, done.stderr)
     server = own_server()
     lost = missing(server, copy)
     assert all(found is None or found < SPANS for _, found in lost)
@@ -311,7 +311,7 @@ def test_row60_a_flipped_bit_in_a_segment_is_found_counted_and_costs_its_block(o
     for query in ({"service": "load"}, {"service": "load", "tags": '{"padding":"x"}'}):
         jaeger.v1_search(server, **query, limit=50)
     if lost:
-        assert metric(server, "kiseki_store_damaged_blocks") > 0 or segment.name in server.stderr, "the loss is silent"
+        assert metric(server, "kiseki_store_damaged_blocks") > 0 or segment.stem in server.stderr, "the loss is silent"
     success(post(server.http, request([span()]).SerializeToString()))
     server.stop()
 

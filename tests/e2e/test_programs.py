@@ -1,0 +1,111 @@
+"""The other verbs: load, query and check, against a server and against a directory."""
+
+import json
+import subprocess
+
+import pytest
+
+import jaeger
+from otlp import new_trace_id, post, put, request, span, success
+from server import PROGRAM, until
+
+
+def kiseki(*arguments, seconds=120):
+    return subprocess.run([str(PROGRAM), *map(str, arguments)], capture_output=True, text=True, timeout=seconds)
+
+
+# -- load --------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("protocol", ["grpc", "http", "json"])
+@pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
+def test_load_finds_every_acknowledged_span_again(server, protocol, compression):
+    to = server.grpc if protocol == "grpc" else server.http.removeprefix("http://")
+    done = kiseki("load", "--to", to, "--protocol", protocol, "--compression", compression, "--count", 5000, "--connections", 3,
+                  "--verify", "--query", server.query, "--report", "json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout)
+    counts = [value for value in flat(report) if isinstance(value, int)]
+    assert any(value >= 5000 for value in counts), report
+
+
+def flat(tree):
+    for value in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else []:
+        yield value
+        yield from flat(value)
+
+
+def test_load_that_reaches_nobody_fails_with_a_sentence():
+    done = kiseki("load", "--to", "127.0.0.1:1", "--protocol", "http", "--duration", "1s")
+    assert done.returncode == 1 and done.stderr.strip()
+
+
+# -- query -------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def known(server):
+    """A trace with a name of its own: (trace id, service)."""
+    trace_id, service = new_trace_id(), f"shop {new_trace_id().hex()[:6]}"
+    root = span(trace_id, name="GET /basket", kind=2, took_ns=5_000_000)
+    put(root, "user.tier", string_value="gold")
+    child = span(trace_id, name="SELECT basket", kind=3, parent=root.span_id, took_ns=2_000_000)
+    child.status.code, child.status.message = 2, "no such table"
+    success(post(server.http, request([root, child], service).SerializeToString()))
+    until(lambda: service in jaeger.v1(server, "/services"))
+    return trace_id.hex(), service
+
+
+def test_query_answers_from_a_server(server, known):
+    trace_id, service = known
+
+    def ask(*arguments):
+        done = kiseki("query", *arguments, "--server", server.query)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+    assert service in ask("services").splitlines()
+    assert "GET /basket" in ask("operations", service)
+    assert trace_id in ask("traces", "--service", service)
+    assert trace_id in ask("traces", "--service", service, "--tag", "user.tier=gold", "--min", "4ms", "--max", "6ms")
+    shown = ask("trace", trace_id)
+    assert shown.index("GET /basket") < shown.index("SELECT basket") and "no such table" in shown
+    assert json.loads(ask("trace", trace_id, "--json"))
+
+
+def test_query_that_finds_nothing_says_so_and_is_exit_1(server, known):
+    _, service = known
+    for arguments in (["trace", "0123456789abcdef0123456789abcdef"], ["traces", "--service", service, "--tag", "user.tier=lead"],
+                      ["operations", "nobody of that name"]):
+        done = kiseki("query", *arguments, "--server", server.query)
+        assert done.returncode == 1 and done.stderr.strip(), arguments
+
+
+def test_query_without_a_server_says_where_it_looked():
+    done = kiseki("query", "services", "--server", "http://127.0.0.1:1")
+    assert done.returncode == 1 and "127.0.0.1:1" in done.stderr
+
+
+def test_query_escapes_what_a_terminal_would_obey(server):
+    trace_id = new_trace_id()
+    success(post(server.http, request([span(trace_id, name="\x1b[31mred\x07\r\n")], "terminal").SerializeToString()))
+    done = kiseki("query", "trace", trace_id.hex(), "--server", server.query)
+    assert done.returncode == 0 and "red" in done.stdout
+    assert not set(done.stdout) & {"\x1b", "\x07", "\r"}
+
+
+def test_query_and_check_read_a_directory_that_no_server_has_open(own_server, data):
+    server = own_server()
+    trace_id = new_trace_id()
+    success(post(server.http, request([span(trace_id, name="kept")], "offline").SerializeToString()))
+    assert kiseki("check", "--data", data).returncode == 1, "a directory in use is refused"
+    assert kiseki("query", "services", "--data", data).returncode == 1
+    server.stop()
+    done = kiseki("query", "trace", trace_id.hex(), "--data", data)
+    assert done.returncode == 0 and "kept" in done.stdout, done.stderr
+    assert kiseki("query", "services", "--data", data).stdout.splitlines() == ["offline"]
+    done = kiseki("check", "--data", data)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_check_of_nothing_is_an_error(tmp_path):
+    done = kiseki("check", "--data", tmp_path / "none")
+    assert done.returncode == 1 and str(tmp_path) in done.stderr
+    assert not (tmp_path / "none").exists(), "check makes nothing"
