@@ -38,10 +38,13 @@ typedef enum kis_attr_type {
     KIS_ATTR_MAP,     /* `items` points to `count` kis_attr */
 } kis_attr_type;
 
+/** One attribute. Made by the macros and functions below, never field by field: they also work out `_key_bit`. */
 typedef struct kis_attr {
     const char *key;
     uint32_t key_len;
-    uint32_t type; /* kis_attr_type */
+    uint8_t type;      /* kis_attr_type */
+    uint8_t _key_bit;  /* says quickly that two keys differ; a constant for a literal key */
+    uint16_t _reserved;
     union {
         int64_t integer;
         double number;
@@ -70,12 +73,28 @@ static inline size_t kis_text_len_(const char *text)
 #define KIS_TEXT_LEN_(text) kis_text_len_(text)
 #endif
 
+/* Which of 256 bits stands for a key: from its length, first and last bytes. */
+static inline uint8_t kis_key_bit_(const char *key, uint32_t len)
+{
+#if defined(__GNUC__) /* words are read as the machine has them: the bit never leaves it */
+    if (len >= 8) {
+        uint64_t a, b;
+        __builtin_memcpy(&a, key, 8);
+        __builtin_memcpy(&b, key + len - 8, 8);
+        return (uint8_t)(((a ^ (b << 17 | b >> 47)) + len) * UINT64_C(0x9e3779b97f4a7c15) >> 56);
+    }
+#endif
+    return (uint8_t)(len == 0 ? 0 : (uint8_t)key[0] * 7u + (uint8_t)key[len / 2] * 31u + (uint8_t)key[len - 1] * 127u + len);
+}
+
 static inline kis_attr kis_attr_items_(const char *key, kis_attr_type type, const void *items, size_t count)
 {
     kis_attr attr;
     attr.key = key;
     attr.key_len = (uint32_t)KIS_TEXT_LEN_(key);
-    attr.type = (uint32_t)type;
+    attr.type = (uint8_t)type;
+    attr._key_bit = kis_key_bit_(key, attr.key_len);
+    attr._reserved = 0;
     attr.value.items = items;
     attr.count = count;
     return attr;

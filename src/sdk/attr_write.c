@@ -11,61 +11,7 @@
 #include "sdk/attr_write.h"
 
 #include "base/check.h"
-
-#define SHORT_KEY_MAX 60u
-#define SHORT_TEXT_MAX 56u /* 2 + key + 2 + 2 + text <= 127, so every length is one byte */
-
-_Static_assert(2 + SHORT_KEY_MAX + 4 + SHORT_TEXT_MAX <= 127, "lengths of a short attribute take one byte");
-
-#define HIGH_BITS 0x8080808080808080u
-
-static inline uint64_t load8(const void *from) { uint64_t w; memcpy(&w, from, 8); return w; }
-static inline uint32_t load4(const void *from) { uint32_t w; memcpy(&w, from, 4); return w; }
-
-/* Copies `len` bytes (overlapping words at the end) and answers all their bits or'ed; sets *hash from length and first and last bytes. */
-static inline uint64_t copy_and_look(uint8_t *to, const char *from, size_t len)
-{
-    uint64_t seen = 0, word;
-
-    if (len >= 8) {
-        for (size_t i = 0; i + 8 < len; i += 8) {
-            word = load8(from + i);
-            memcpy(to + i, &word, 8);
-            seen |= word;
-        }
-        word = load8(from + len - 8);
-        memcpy(to + len - 8, &word, 8);
-        return seen | word;
-    }
-    if (len >= 4) {
-        uint32_t low = load4(from), high = load4(from + len - 4);
-        memcpy(to, &low, 4);
-        memcpy(to + len - 4, &high, 4);
-        return low | high;
-    }
-    for (size_t i = 0; i < len; i++)
-        seen |= to[i] = (uint8_t)from[i];
-    return seen;
-}
-
-/* Keys differ in length, in their first or in their last bytes, mostly; where hashes meet the keys are compared. */
-static inline uint32_t key_hash(const char *key, size_t len)
-{
-    uint64_t a, b;
-
-    if (len >= 8) {
-        a = load8(key);
-        b = load8(key + len - 8);
-    } else if (len >= 4) {
-        a = load4(key);
-        b = load4(key + len - 4);
-    } else {
-        a = len ? (uint8_t)key[0] | (uint64_t)(uint8_t)key[len / 2] << 8 | (uint64_t)(uint8_t)key[len - 1] << 16 : 0;
-        b = 0;
-    }
-    a = (a ^ len) * 0x9e3779b97f4a7c15u ^ b;
-    return (uint32_t)(a * 0xd6e8feb86659fd93u >> 32);
-}
+#include "sdk/attr_short.h"
 
 /* ---- text of any length and content ---- */
 
@@ -274,124 +220,74 @@ static bool is_text_changed(const kis_attr *attr, const kis_span_limits *limits)
 
 /* ---- the attributes of a span ---- */
 
-static bool is_key_at(const kis_slot *slot, uint32_t at, const char *key, size_t len)
-{
-    kis_cursor c = { slot->block + at + 1, slot->block + slot->block_len };
-    uint64_t size, key_len;
+/* A field with one tag byte, as all of a block are. */
+typedef struct block_field {
+    uint8_t *start, *body, *next;
+} block_field;
 
-    return kis_cursor_varint(&c, &size) && ++c.at && kis_cursor_varint(&c, &key_len) && key_len == len && memcmp(c.at, key, len) == 0;
+static block_field field_at(uint8_t *start)
+{
+    kis_cursor c = { start + 1, start + 11 };
+    uint64_t size = 0;
+
+    KIS_ASSERT(kis_cursor_varint(&c, &size)); /* we wrote it */
+    return (block_field){ start, start + (c.at - start), start + (c.at - start) + size };
 }
 
-/* The index entry of a key that the span has, or NULL. */
-static inline kis_slot_key *find_key(const kis_slot *slot, uint32_t hash, const char *key, size_t len)
+/* The field of a key that the span has, or NULL. */
+static uint8_t *find_key(const kis_slot *slot, const char *key, size_t len)
 {
-    kis_slot_key *keys = kis_slot_keys(slot);
-
-    for (int32_t i = -1; i >= -(int32_t)slot->key_count; i--)
-        if (KIS_UNLIKELY(keys[i].hash == hash) && is_key_at(slot, keys[i].at, key, len))
-            return &keys[i];
+    for (uint8_t *at = slot->block + slot->attrs_at; at < slot->at;) {
+        block_field field = field_at(at), name;
+        if (*at == KIS_TAG_SPAN_ATTRS) {
+            name = field_at(field.body);
+            if ((size_t)(name.next - name.body) == len && memcmp(name.body, key, len) == 0)
+                return at;
+        }
+        at = field.next;
+    }
     return NULL;
 }
 
-static size_t field_size_at(const kis_slot *slot, uint32_t at)
+static void make_hole(kis_slot *slot, uint8_t *start)
 {
-    kis_cursor c = { slot->block + at + 1, slot->block + slot->block_len };
-    uint64_t body = 0;
+    block_field field = field_at(start);
 
-    KIS_ASSERT(kis_cursor_varint(&c, &body));
-    return (size_t)(c.at - slot->block) - at + (size_t)body;
+    *start = KIS_SLOT_HOLE;
+    slot->has_old_name |= start < slot->block + slot->attrs_at;
+    slot->hole_bytes += (uint32_t)(field.next - start);
 }
 
-static void make_hole(kis_slot *slot, uint32_t at)
+static void drop_attr(kis_slot *slot)
 {
-    slot->block[at] = KIS_SLOT_HOLE;
-    slot->hole_bytes += (uint32_t)field_size_at(slot, at);
+    kis_thread_counts *counts = kis_counts_here(slot->sdk);
+
+    slot->view.dropped_attrs++;
+    if (counts)
+        kis_count(&counts->dropped_attrs, 1);
 }
 
-/* The field at the end of the block, `size` bytes, is the value of `key` from now on. */
-static void keep_field(kis_slot *slot, kis_slot_key *old, uint32_t hash, size_t size)
+/* The field at the end of the block, `size` bytes, becomes the value of its key. */
+__attribute__((noinline)) static void keep_checked(kis_slot *slot, const kis_span_limits *limits, const char *key, size_t key_len, size_t size)
 {
-    uint32_t at = slot->block_len;
+    uint32_t bit = kis_key_bit_(key, (uint32_t)key_len);
+    uint64_t mask = (uint64_t)1 << (bit & 63);
+    uint8_t *old = slot->keys[bit >> 6] & mask ? find_key(slot, key, key_len) : NULL;
 
-    slot->block_len += (uint32_t)size;
-    if (KIS_LIKELY(!old)) {
-        kis_slot_keys(slot)[-1 - (int32_t)slot->key_count++] = (kis_slot_key){ hash, at };
-    } else if (field_size_at(slot, old->at) == size) {
-        memcpy(slot->block + old->at, slot->block + at, size);
-        slot->block_len = at;
-    } else {
-        make_hole(slot, old->at);
-        old->at = at;
+    if (old && (size_t)(field_at(old).next - old) == size) {
+        memcpy(old, slot->at, size);
+        return;
     }
-}
-
-/* What stands before a short value: span field, key. Answers where the value begins, NULL: the key is not plain ASCII. */
-static inline uint8_t *put_short_key(uint8_t *to, const kis_attr *attr, size_t any)
-{
-    size_t body = 2 + attr->key_len + 2 + any;
-    uint32_t head = KIS_TAG_SPAN_ATTRS | (uint32_t)body << 8 | 0x0a0000u | attr->key_len << 24;
-
-    memcpy(to, &head, 4);
-    if (KIS_UNLIKELY(copy_and_look(to + 4, attr->key, attr->key_len) & HIGH_BITS))
-        return NULL;
-    to += 4 + attr->key_len;
-    *to++ = 0x12;
-    *to++ = (uint8_t)any;
-    return to;
-}
-
-/* Writes a short attribute at the end of the block; answers its size, 0: the long way. */
-static inline size_t put_short(kis_slot *slot, const kis_attr *attr, const kis_span_limits *limits)
-{
-    uint8_t *start = kis_slot_room(slot, 2 + 2 + SHORT_KEY_MAX + 2 + 2 + SHORT_TEXT_MAX, 1), *to;
-    size_t any;
-
-    if (!start)
-        return 0;
-    switch (attr->type) {
-    case KIS_ATTR_TEXT:
-        if (attr->count > SHORT_TEXT_MAX || attr->count > limits->value_length)
-            return 0;
-        any = 2 + attr->count;
-        to = put_short_key(start, attr, any);
-        if (!to)
-            return 0;
-        *to++ = 0x0a;
-        *to++ = (uint8_t)attr->count;
-        if (copy_and_look(to, attr->value.items, attr->count) & HIGH_BITS)
-            return 0;
-        break;
-    case KIS_ATTR_BOOL:
-        any = 2;
-        to = put_short_key(start, attr, any);
-        if (!to)
-            return 0;
-        to[0] = 0x10;
-        to[1] = attr->value.boolean;
-        break;
-    case KIS_ATTR_INT:
-        any = 1 + kis_varint_size((uint64_t)attr->value.integer);
-        to = put_short_key(start, attr, any);
-        if (!to)
-            return 0;
-        *to++ = 0x18;
-        if (KIS_LIKELY((uint64_t)attr->value.integer < 0x80))
-            *to = (uint8_t)attr->value.integer;
-        else
-            kis_varint_put(to, (uint64_t)attr->value.integer);
-        break;
-    case KIS_ATTR_DOUBLE:
-        any = 9;
-        to = put_short_key(start, attr, any);
-        if (!to)
-            return 0;
-        *to++ = 0x21;
-        memcpy(to, &attr->value.number, 8);
-        break;
-    default:
-        return 0;
+    if (!old && slot->view.attr_count >= limits->attr_count) {
+        drop_attr(slot);
+        return;
     }
-    return 2 + 2 + attr->key_len + 2 + any;
+    if (old)
+        make_hole(slot, old);
+    else
+        slot->view.attr_count++;
+    slot->keys[bit >> 6] |= mask;
+    slot->at += size;
 }
 
 /* A valid text of any length under a short plain key: one look, one copy. 0: not that. */
@@ -401,12 +297,12 @@ static size_t put_text(kis_slot *slot, const kis_attr *attr, const kis_span_limi
     size_t any, body;
     uint8_t *start, *to;
 
-    if (attr->type != KIS_ATTR_TEXT || attr->key_len > SHORT_KEY_MAX || text.len > KIS_MIN(limits->value_length, KIS_VALUE_BYTES_MAX) ||
+    if (attr->type != KIS_ATTR_TEXT || attr->key_len > KIS_SHORT_KEY_MAX || text.len > KIS_MIN(limits->value_length, KIS_VALUE_BYTES_MAX) ||
         !kis_utf8_is_valid(text) || !kis_utf8_is_valid(kis_str_of(attr->key, attr->key_len)))
         return 0;
     any = message_size(text.len);
     body = message_size(attr->key_len) + message_size(any);
-    start = kis_slot_room(slot, message_size(body), 1);
+    start = kis_slot_room(slot, message_size(body));
     if (!start)
         return 0;
     to = put_message_head(start, KIS_TAG_SPAN_ATTRS, body);
@@ -416,86 +312,68 @@ static size_t put_text(kis_slot *slot, const kis_attr *attr, const kis_span_limi
     return (size_t)(to - start);
 }
 
-static size_t put_long(kis_slot *slot, const kis_attr *attr, const kis_span_limits *limits, kis_thread_counts *counts)
+static size_t put_long(kis_slot *slot, const kis_attr *attr, const kis_span_limits *limits)
 {
     size_t size = put_text(slot, attr, limits), body;
+    kis_thread_counts *counts;
     uint8_t *to, *end;
 
     if (size)
         return size;
     body = key_value_size(attr, limits, 0);
-    to = body <= KIS_SLOT_BLOCK_MAX ? kis_slot_room(slot, message_size(body), 1) : NULL;
+    to = body <= KIS_SLOT_BLOCK_MAX ? kis_slot_room(slot, message_size(body)) : NULL;
     if (!to)
         return 0;
-    if (is_text_changed(attr, limits))
+    counts = is_text_changed(attr, limits) ? kis_counts_here(slot->sdk) : NULL;
+    if (counts)
         kis_count(&counts->repaired_texts, 1);
     end = key_value_put(put_message_head(to, KIS_TAG_SPAN_ATTRS, body), attr, limits, 0);
     KIS_ASSERT(end == to + message_size(body));
     return (size_t)(end - to);
 }
 
-static void drop_attr(kis_slot *slot, kis_thread_counts *counts)
+/* A key that had to be repaired or cut is not the caller's any more: it is looked up as it was written. */
+__attribute__((noinline)) static void set_long(kis_slot *slot, const kis_span_limits *limits, const kis_attr *attr)
 {
-    slot->dropped_attrs++;
-    kis_count(&counts->dropped_attrs, 1);
-}
-
-/* A key that had to be repaired or cut has another hash and text than the one in the block: it is looked up as it was written. */
-static void set_long(kis_slot *slot, const kis_span_limits *limits, const kis_attr *attr, kis_thread_counts *counts)
-{
-    size_t size = put_long(slot, attr, limits, counts);
-    kis_cursor c;
-    uint64_t number = 0, key_len = 0;
-    kis_slot_key *old;
-    uint32_t hash;
+    size_t size = attr->key && attr->key_len ? put_long(slot, attr, limits) : 0;
+    block_field key;
 
     if (!size) {
-        drop_attr(slot, counts);
+        drop_attr(slot);
         return;
     }
-    c = (kis_cursor){ slot->block + slot->block_len + 1, slot->block + slot->block_len + size };
-    KIS_ASSERT(kis_cursor_varint(&c, &number) && ++c.at && kis_cursor_varint(&c, &key_len));
-    hash = key_hash((const char *)c.at, (size_t)key_len);
-    old = find_key(slot, hash, (const char *)c.at, (size_t)key_len);
-    if (!old && slot->key_count >= limits->attr_count)
-        drop_attr(slot, counts);
-    else
-        keep_field(slot, old, hash, size);
+    key = field_at(field_at(slot->at).body);
+    keep_checked(slot, limits, (const char *)key.body, (size_t)(key.next - key.body), size);
 }
 
-void kis_slot_set_attrs(kis_slot *slot, const kis_span_limits *limits, kis_attr_list attrs, kis_thread_counts *counts)
+void kis_slot_set_attrs(kis_slot *slot, const kis_span_limits *limits, kis_attr_list attrs)
 {
-    for (const kis_attr *attr = attrs.at; attr < attrs.at + attrs.count; attr++) {
-        uint32_t hash;
-        kis_slot_key *old;
-        size_t size;
-
-        if (KIS_UNLIKELY(attr->key_len == 0 || !attr->key)) {
-            drop_attr(slot, counts);
+    for (const kis_attr *attr = attrs.at, *end = attr + attrs.count; attr < end; attr++) {
+        uint32_t size;
+        if (KIS_LIKELY(kis_slot_set_short(slot, limits, attr)))
             continue;
-        }
-        size = attr->key_len <= SHORT_KEY_MAX ? put_short(slot, attr, limits) : 0;
-        if (KIS_UNLIKELY(!size)) {
-            set_long(slot, limits, attr, counts);
-            continue;
-        }
-        hash = key_hash(attr->key, attr->key_len);
-        old = find_key(slot, hash, attr->key, attr->key_len);
-        if (KIS_UNLIKELY(!old && slot->key_count >= limits->attr_count))
-            drop_attr(slot, counts);
+        size = kis_slot_put_short(slot, attr, limits);
+        if (size)
+            keep_checked(slot, limits, attr->key, attr->key_len, size);
         else
-            keep_field(slot, old, hash, size);
+            set_long(slot, limits, attr);
     }
 }
 
-bool kis_slot_set_text(kis_slot *slot, uint32_t tag, kis_str text, size_t max_bytes, uint32_t *at, uint32_t *len)
+void kis_slot_drop_text(kis_slot *slot, kis_str *in_view)
+{
+    if (in_view->ptr)
+        make_hole(slot, slot->block + ((const uint8_t *)in_view->ptr - slot->block) - kis_varint_size(in_view->len) - 1);
+    *in_view = KIS_STR_NONE;
+}
+
+bool kis_slot_set_text(kis_slot *slot, uint32_t tag, kis_str text, size_t max_bytes, kis_str *in_view)
 {
     bool is_plain = true;
     size_t size = text.len;
-    uint8_t *to, *body;
+    uint8_t *to = slot->at, *body;
 
-    if (KIS_LIKELY(size <= SHORT_TEXT_MAX && (to = kis_slot_room(slot, 2 + SHORT_TEXT_MAX, 0)) != NULL &&
-                   !(copy_and_look(to + 2, text.ptr, size) & HIGH_BITS))) {
+    if (KIS_LIKELY(size <= KIS_SHORT_TEXT_MAX && (size_t)(slot->end - to) >= 2 + KIS_SHORT_TEXT_MAX && !kis_copy_ascii(to + 2, text.ptr, size))) {
         to[0] = (uint8_t)tag;
         to[1] = (uint8_t)size;
         body = to + 2;
@@ -503,17 +381,16 @@ bool kis_slot_set_text(kis_slot *slot, uint32_t tag, kis_str text, size_t max_by
         if (text.len > max_bytes)
             text.len = kis_utf8_cut_bytes(text, max_bytes);
         size = kis_text_size(&text, UINT32_MAX, &is_plain);
-        to = kis_slot_room(slot, message_size(size), 0);
+        to = kis_slot_room(slot, message_size(size));
         if (!to)
             return false;
         body = put_message_head(to, tag, size);
         kis_text_put(body, text, is_plain);
     }
-    if (*at) /* fields begin with a tag, so a text is never at 0 */
-        make_hole(slot, *at - (uint32_t)kis_varint_size(*len) - 1);
-    slot->block_len += (uint32_t)((size_t)(body - to) + size);
-    *at = (uint32_t)(body - slot->block);
-    *len = (uint32_t)size;
+    if (KIS_UNLIKELY(in_view->ptr != NULL))
+        kis_slot_drop_text(slot, in_view);
+    slot->at = body + size;
+    *in_view = kis_str_of((const char *)body, size);
     return true;
 }
 
@@ -563,16 +440,17 @@ static uint8_t *item_attrs_do(uint8_t *to, uint32_t tag, kis_attr_list attrs, ki
 }
 
 bool kis_slot_add_item(kis_slot *slot, uint32_t tag, kis_bytes head, uint32_t attr_tag, kis_attr_list attrs, kis_attr_list more, uint32_t max_attrs,
-                       const kis_span_limits *limits, kis_thread_counts *counts)
+                       const kis_span_limits *limits)
 {
     item_attrs sum = { 0 }, again = { 0 };
+    kis_thread_counts *counts;
     size_t body;
     uint8_t *to, *at;
 
     item_attrs_do(NULL, attr_tag, attrs, more, max_attrs, limits, &sum);
     item_attrs_do(NULL, attr_tag, more, (kis_attr_list){ 0 }, max_attrs, limits, &sum);
     body = head.len + sum.size + (sum.dropped ? 1 + kis_varint_size(sum.dropped) : 0);
-    to = body <= KIS_SLOT_BLOCK_MAX ? kis_slot_room(slot, message_size(body), 0) : NULL;
+    to = body <= KIS_SLOT_BLOCK_MAX ? kis_slot_room(slot, message_size(body)) : NULL;
     if (!to)
         return false;
     at = put_message_head(to, tag, body);
@@ -582,10 +460,12 @@ bool kis_slot_add_item(kis_slot *slot, uint32_t tag, kis_bytes head, uint32_t at
     if (sum.dropped) {
         *at++ = (uint8_t)(attr_tag - 2 + 8); /* dropped_attributes_count is the next field, a varint, in events and links alike */
         at += kis_varint_put(at, sum.dropped);
-        kis_count(&counts->dropped_attrs, sum.dropped);
+        counts = kis_counts_here(slot->sdk);
+        if (counts)
+            kis_count(&counts->dropped_attrs, sum.dropped);
     }
     KIS_ASSERT(at == to + message_size(body));
-    slot->block_len += (uint32_t)message_size(body);
+    slot->at += message_size(body);
     return true;
 }
 

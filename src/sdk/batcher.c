@@ -181,7 +181,7 @@ static bool group_by_scope(kis_batcher *batcher, kis_batch *batch, kis_flight *f
         next[i] = batch->scopes[i].first_span;
     }
     for (uint32_t i = 0; i < flight->span_count; i++)
-        kis_slot_view(flight->slots[i], &batch->spans[next[flight->slots[i]->scope->mark]++]);
+        batch->spans[next[flight->slots[i]->scope->mark]++] = flight->slots[i]->view;
     return true;
 }
 
@@ -192,7 +192,7 @@ static bool one_scope(kis_batch *batch, kis_flight *flight)
         return false;
     batch->scope_count = 1;
     view_scope(flight->slots[0]->scope, 0, 1, batch->scopes);
-    kis_slot_view(flight->slots[0], batch->spans);
+    batch->spans[0] = flight->slots[0]->view;
     return true;
 }
 

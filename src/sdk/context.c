@@ -72,9 +72,9 @@ static bool put_span(kis_context *context, kis_span span)
 
     if (!kis_slot_enter_to_read(slot, span._generation))
         return false;
-    context->_trace_id = slot->trace_id;
-    context->_span_id = slot->span_id;
-    context->_flags = slot->flags;
+    context->_trace_id = slot->view.trace_id;
+    context->_span_id = slot->view.span_id;
+    context->_flags = (uint8_t)slot->view.flags;
     context->_is_remote = 0;
     context->_is_set = 1;
     context->_span = span;

@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/diag.h"
 #include "base/fmt.h"
+#include "sdk/attr_short.h"
 #include "sdk/attr_write.h"
 #include "sdk/sampler.h"
 
@@ -154,6 +155,7 @@ static kis_err fill_entry(kis_sdk *sdk, const kis_sdk_setup *setup, kis_diag *di
     reset_entry(sdk, setup);
     sdk->host = *setup->host;
     sdk->limits = setup->limits;
+    sdk->limits.short_text = KIS_MIN(setup->limits.value_length, KIS_SHORT_TEXT_MAX);
     sdk->sampler = setup->sampler;
     sdk->sampler_short = kis_sampler_shorten(setup->sampler);
     sdk->ids = setup->ids;

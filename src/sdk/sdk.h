@@ -33,6 +33,7 @@ typedef struct kis_span_limits {
     uint32_t attr_count, event_count, link_count, event_attr_count, link_attr_count;
     uint32_t value_length; /* characters or bytes */
     uint32_t value_depth;
+    uint32_t short_text;   /* kis_sdk_open fills it in: texts up to this are surely not too long */
 } kis_span_limits;
 
 typedef struct kis_scope {
@@ -169,6 +170,9 @@ static inline kis_recorder_thread *kis_recorder_thread_here(kis_sdk *sdk, kis_he
         return here->of[sdk->index].thread;
     return kis_recorder_thread_begin(sdk, here);
 }
+
+/** The counters of this thread; NULL: it has none. */
+kis_thread_counts *kis_counts_here(kis_sdk *sdk);
 
 /** A slot for a new span: open, its generation new, its counts zero. NULL: max_spans are in use, or no memory. */
 kis_slot *kis_slot_take(kis_recorder_thread *thread);

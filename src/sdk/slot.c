@@ -19,71 +19,71 @@ bool kis_slot_enter_slow(kis_slot *slot, uint32_t generation, uint32_t states)
     }
 }
 
-/* Moves what is there together over the holes, and points name, message and index at the new places. */
+/* Moves what is there together over the holes; name and message are pointed at their new places. */
 static void close_holes(kis_slot *slot)
 {
-    kis_slot_key *keys = kis_slot_keys(slot);
-    kis_cursor c = { slot->block, slot->block + slot->block_len };
+    kis_cursor c = { slot->block + slot->attrs_at, slot->at };
     kis_pb_field field;
-    uint8_t *to = slot->block;
+    uint8_t *to = slot->block + slot->attrs_at;
 
-    for (const uint8_t *at = c.at; kis_pb_next(&c, &field) == KIS_OK; at = c.at) {
-        uint32_t from = (uint32_t)(at - slot->block), place = (uint32_t)(to - slot->block);
-        size_t size = (size_t)(c.at - at);
+    for (const uint8_t *from = c.at; kis_pb_next(&c, &field) == KIS_OK; from = c.at) {
+        size_t size = (size_t)(c.at - from);
         if (field.tag == KIS_SLOT_HOLE)
             continue;
-        if (field.tag == KIS_TAG_SPAN_ATTRS)
-            for (uint32_t i = 0; i < slot->key_count; i++)
-                if (keys[-1 - (int32_t)i].at == from)
-                    keys[-1 - (int32_t)i].at = place;
         if (field.tag == KIS_SLOT_NAME)
-            slot->name_at -= from - place;
+            slot->view.name.ptr -= from - to;
         if (field.tag == KIS_SLOT_MESSAGE)
-            slot->message_at -= from - place;
-        memmove(to, at, size);
+            slot->view.status_message.ptr -= from - to;
+        memmove(to, from, size);
         to += size;
     }
-    slot->block_len = (uint32_t)(to - slot->block);
-    slot->hole_bytes = slot->attrs_at = 0;
+    slot->at = to;
+    slot->hole_bytes = 0;
 }
+
+static size_t block_size(const kis_slot *slot) { return (size_t)(slot->end - slot->block); }
 
 static void give_block_back(kis_slot *slot)
 {
     kis_sdk *sdk = slot->home->sdk;
 
     if (slot->block != slot->first_block) {
-        sdk->alloc.give_back(sdk->alloc.user, slot->block, slot->block_cap);
-        atomic_fetch_sub_explicit(&sdk->block_bytes, slot->block_cap, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&sdk->block_bytes, block_size(slot), memory_order_relaxed);
+        sdk->alloc.give_back(sdk->alloc.user, slot->block, block_size(slot));
     }
 }
 
-uint8_t *kis_slot_grow(kis_slot *slot, size_t size, size_t keys)
+static const char *moved(const char *text, const uint8_t *from, const uint8_t *to) { return text ? text + ((const char *)to - (const char *)from) : NULL; }
+
+uint8_t *kis_slot_grow(kis_slot *slot, size_t size)
 {
     kis_sdk *sdk = slot->home->sdk;
-    size_t index = slot->key_count * sizeof(kis_slot_key), wanted, cap = slot->block_cap;
+    size_t len, cap = KIS_SLOT_BYTES;
     uint8_t *block;
 
-    if (slot->hole_bytes >= slot->block_len / 4)
+    if (slot->hole_bytes >= (size_t)(slot->at - slot->block) / 4) {
         close_holes(slot);
-    wanted = slot->block_len + size + index + keys * sizeof(kis_slot_key);
-    if (wanted <= cap)
-        return slot->block + slot->block_len;
-    if (wanted > KIS_SLOT_BLOCK_MAX)
+        if (size <= (size_t)(slot->end - slot->at))
+            return slot->at;
+    }
+    len = (size_t)(slot->at - slot->block);
+    if (len + size > KIS_SLOT_BLOCK_MAX)
         return NULL;
-    cap = KIS_SLOT_BYTES;
-    while (cap < wanted)
+    while (cap < len + size)
         cap *= 2;
     if (atomic_fetch_add_explicit(&sdk->block_bytes, cap, memory_order_relaxed) + cap > KIS_SDK_BLOCK_BYTES_MAX)
         goto refuse;
     block = sdk->alloc.take(sdk->alloc.user, cap);
     if (!block)
         goto refuse;
-    memcpy(block, slot->block, slot->block_len);
-    memcpy(block + cap - index, slot->block + slot->block_cap - index, index);
+    memcpy(block, slot->block, len);
+    slot->view.name.ptr = moved(slot->view.name.ptr, slot->block, block);
+    slot->view.status_message.ptr = moved(slot->view.status_message.ptr, slot->block, block);
     give_block_back(slot);
     slot->block = block;
-    slot->block_cap = (uint32_t)cap;
-    return block + slot->block_len;
+    slot->at = block + len;
+    slot->end = block + cap;
+    return slot->at;
 
 refuse:
     atomic_fetch_sub_explicit(&sdk->block_bytes, cap, memory_order_relaxed);
@@ -94,32 +94,62 @@ void kis_slot_shrink(kis_slot *slot)
 {
     give_block_back(slot);
     slot->block = slot->first_block;
-    slot->block_cap = KIS_SLOT_FIRST_BLOCK;
+    slot->end = slot->first_block + KIS_SLOT_FIRST_BLOCK;
 }
 
-void kis_slot_view(const kis_slot *slot, kis_span_view *out)
+void kis_slot_begin(kis_slot *slot, uint8_t kind)
 {
-    kis_bytes fields = { slot->block + slot->attrs_at, slot->block_len - slot->attrs_at };
+    kis_span_view *v = &slot->view;
+    uint8_t *to = slot->block;
+    uint64_t nothing = 0;
 
-    out->trace_id = slot->trace_id;
-    out->span_id = slot->span_id;
-    out->parent_id = slot->parent_id;
-    out->start_unix_ns = slot->start_unix_ns;
-    out->end_unix_ns = slot->end_unix_ns;
-    out->name = kis_str_of((const char *)slot->block + slot->name_at, slot->name_len);
-    out->trace_state = slot->bag ? kis_bag_trace_state(slot->bag) : KIS_STR_NONE;
-    out->status_message = slot->message_len ? kis_str_of((const char *)slot->block + slot->message_at, slot->message_len) : KIS_STR_NONE;
-    out->attrs = (kis_attrs){ fields.ptr, slot->key_count ? (uint32_t)fields.len : 0, KIS_TAG_SPAN_ATTRS };
-    out->events = slot->event_count ? fields : KIS_BYTES_NONE;
-    out->links = slot->link_count ? fields : KIS_BYTES_NONE;
-    out->flags = slot->flags | KIS_OTLP_FLAG_HAS_IS_REMOTE | (slot->is_parent_remote ? KIS_OTLP_FLAG_IS_REMOTE : 0);
-    out->attr_count = slot->key_count;
-    out->event_count = slot->event_count;
-    out->link_count = slot->link_count;
-    out->dropped_attrs = slot->dropped_attrs;
-    out->dropped_events = slot->dropped_events;
-    out->dropped_links = slot->dropped_links;
-    out->kind = (uint8_t)(slot->kind + 1);
-    out->status = slot->status;
-    out->bytes = KIS_BYTES_NONE;
+    v->kind = (uint8_t)(kind + 1);
+    to[0] = 0x22, to[1] = 8;
+    memcpy(to + 2, v->parent_id.bytes, 8);
+    to[10] = 0x0a, to[11] = 16;
+    memcpy(to + 12, v->trace_id.bytes, 16);
+    to[28] = 0x12, to[29] = 8;
+    memcpy(to + 30, v->span_id.bytes, 8);
+    to[38] = 0x30, to[39] = v->kind;
+    to[40] = 0x39;
+    memcpy(to + 41, &v->start_unix_ns, 8);
+    to[49] = 0x41;
+    memcpy(to + KIS_SLOT_HEAD_END, &nothing, 8);
+    to[58] = 0x85, to[59] = 1; /* field 16, fixed 32 */
+    memcpy(to + 60, &v->flags, 4);
+    slot->at = to + KIS_SLOT_HEAD_BYTES;
+}
+
+/* The message can be copied as it stands when nothing of the view is missing in it. */
+static bool is_whole(const kis_slot *slot)
+{
+    const kis_span_view *v = &slot->view;
+
+    return !slot->has_old_name && !(slot->hole_bytes | v->dropped_attrs | v->dropped_events | v->dropped_links) && !v->trace_state.len && !v->status_message.len;
+}
+
+void kis_slot_finish(kis_slot *slot, uint64_t end_unix_ns)
+{
+    kis_span_view *v = &slot->view;
+    kis_bytes fields = { slot->block + slot->attrs_at, (size_t)(slot->at - slot->block) - slot->attrs_at };
+
+    v->end_unix_ns = end_unix_ns;
+    memcpy(slot->block + KIS_SLOT_HEAD_END, &end_unix_ns, 8);
+    v->attrs = (kis_attrs){ fields.ptr, v->attr_count ? (uint32_t)fields.len : 0, KIS_TAG_SPAN_ATTRS };
+    v->events = v->event_count ? fields : KIS_BYTES_NONE;
+    v->links = v->link_count ? fields : KIS_BYTES_NONE;
+    if (KIS_UNLIKELY(slot->bag))
+        v->trace_state = kis_bag_trace_state(slot->bag);
+    v->bytes = KIS_BYTES_NONE;
+    if (KIS_LIKELY(is_whole(slot))) {
+        uint8_t *from = slot->block + (kis_span_id_is_valid(&v->parent_id) ? 0 : KIS_SLOT_HEAD_ROOT);
+        if (KIS_UNLIKELY(v->status)) { /* Status with its code alone; the stretches above end before it */
+            uint8_t status[4] = { 0x7a, 2, 0x18, v->status };
+            if (slot->end - slot->at < 4)
+                return;
+            memcpy(slot->at, status, 4);
+            slot->at += 4;
+        }
+        v->bytes = kis_bytes_of(from, (size_t)(slot->at - from));
+    }
 }

@@ -2,11 +2,14 @@
  *
  *     kis_span { slot, generation, flags, epoch }           the handle that programs hold
  *
- *     slot   word: generation, state, busy bit     ids, times, counts, bag
- *            block: [ name | attribute | event | attribute | (hole) | ... -->    free    <-- | index ]
+ *     slot   word: generation, state, busy bit     view: the span as others will see it     bag
+ *            block: [ head | name | attribute | event | attribute | (hole) | ... -->    free ]
  *
- * The block is a run of protobuf fields of the Span message in the order of the calls; whoever reads one kind skips the others by tag. An attribute that is set
- * again and does not fit its old place leaves a hole (a field with the tag KIS_SLOT_HOLE). The index, one entry a key, grows from the block's end downward.
+ * The block is the Span message of OTLP as it will travel: 64 bytes of head that are the same for every span (ids, kind, times, flags), then a field for each
+ * call, in the order of the calls. A plain span is therefore encoded by one copy. Who reads one kind of field skips the others by tag. An attribute that is
+ * set again and does not fit its old place leaves a hole, a field with the tag KIS_SLOT_HOLE; then, and with a status message, a trace state or a count of something
+ * dropped, the message is put together from the view instead.
+ * Whether a key is there already is answered by 256 bits of a filter, mostly with no; else the block is walked.
  * The first block lies in the slot; a larger one is taken from the host and kept for the slot's next span if it is not too large.
  *
  * Always true:
@@ -34,52 +37,42 @@
 #define KIS_SLOT_ENDING 4u /* on_ending hooks run: writable by their thread alone */
 #define KIS_SLOT_ENDED 8u
 
+/* Fields that only a block has; tags of one byte that a Span message does not know. */
 #define KIS_SLOT_NAME KIS_PB_TAG(5, KIS_PB_BYTES)
-#define KIS_SLOT_MESSAGE KIS_PB_TAG(14, KIS_PB_BYTES) /* status message; numbers that a Span message does not have */
-#define KIS_SLOT_HOLE KIS_PB_TAG(15, KIS_PB_BYTES)    /* still one byte as a varint */
+#define KIS_SLOT_HOLE KIS_PB_TAG(6, KIS_PB_BYTES)
+#define KIS_SLOT_MESSAGE KIS_PB_TAG(7, KIS_PB_BYTES)
+
+/* The head: parent id (10 bytes, left away for a root), trace id (18), span id (10), kind (2), start (9), end (9), flags (6). */
+#define KIS_SLOT_HEAD_BYTES 64
+#define KIS_SLOT_HEAD_ROOT 10  /* where the message of a root begins */
+#define KIS_SLOT_HEAD_END 50   /* where the end time stands */
 
 struct kis_recorder_thread;
 struct kis_bag;
 struct kis_scope;
 
-typedef struct kis_slot_key {
-    uint32_t hash;
-    uint32_t at; /* of its field in the block */
-} kis_slot_key;
-
 typedef struct kis_slot {
     _Atomic uint64_t word;
-    struct kis_slot *next;              /* in a free list */
-    struct kis_recorder_thread *home;   /* where it goes back to */
+    uint8_t *at, *end;                  /* free room of the block */
+    uint8_t *block;
+    uint64_t keys[4];                   /* filter of the keys that were set */
     struct kis_sdk *sdk;
     const struct kis_scope *scope;
     struct kis_bag *bag;                /* held until the slot is free again */
-    kis_trace_id trace_id;
-    kis_span_id span_id, parent_id;
     uint64_t start_ns;                  /* monotonic */
-    uint64_t start_unix_ns, end_unix_ns;
-    uint8_t *block;
-    uint32_t block_cap;                 /* stays when the slot is taken anew */
-    uint32_t block_len;
+    uint32_t bag_generation;
     uint32_t hole_bytes;
     uint32_t attrs_at;                  /* no attribute, event or link stands before */
-    uint32_t name_at, name_len;
-    uint32_t message_at, message_len;
-    uint32_t sdk_generation;
-    uint32_t dropped_attrs, dropped_events, dropped_links;
-    uint16_t key_count, event_count, link_count;
-    uint8_t kind, status, flags;
-    bool is_parent_remote, is_recording, is_sampled;
-    uint32_t bag_generation;
+    bool is_recording, is_sampled;
+    bool has_old_name;                  /* a hole before attrs_at: the message cannot be copied as it stands */
+    struct kis_slot *next;              /* in a free list */
+    struct kis_recorder_thread *home;   /* where it goes back to */
+    kis_span_view view;                 /* its texts point into the block; attributes, events, links and bytes are filled in at the end */
     _Alignas(8) uint8_t first_block[];
 } kis_slot;
 
 #define KIS_SLOT_FIRST_BLOCK (KIS_SLOT_BYTES - offsetof(kis_slot, first_block))
-
-static inline kis_slot_key *kis_slot_keys(const kis_slot *slot) /* key i is at [-1 - i] */
-{
-    return (kis_slot_key *)(void *)(slot->block + slot->block_cap);
-}
+_Static_assert(offsetof(kis_slot, first_block) <= KIS_SLOT_BYTES / 2, "most of a slot is its block");
 
 /** What a thread is ending right now (on_ending); NULL mostly. */
 kis_slot *kis_slot_ending_here(void);
@@ -106,21 +99,19 @@ static inline void kis_slot_leave(kis_slot *slot)
     atomic_store_explicit(&slot->word, word & ~(uint64_t)KIS_SLOT_BUSY, memory_order_release);
 }
 
-/** Room for `size` bytes and `keys` index entries behind what is there, or NULL. Busy bit held. */
-uint8_t *kis_slot_grow(kis_slot *slot, size_t size, size_t keys);
-static inline uint8_t *kis_slot_room(kis_slot *slot, size_t size, size_t keys)
+/** Room for `size` bytes at slot->at, or NULL. Busy bit held. */
+uint8_t *kis_slot_grow(kis_slot *slot, size_t size);
+static inline uint8_t *kis_slot_room(kis_slot *slot, size_t size)
 {
-    size_t index = ((size_t)slot->key_count + keys) * sizeof(kis_slot_key);
-
-    if (KIS_LIKELY(slot->block_len + size + index <= slot->block_cap))
-        return slot->block + slot->block_len;
-    return kis_slot_grow(slot, size, keys);
+    return KIS_LIKELY(size <= (size_t)(slot->end - slot->at)) ? slot->at : kis_slot_grow(slot, size);
 }
 
-/** Takes a block that is too large to keep away from the slot; it has the first one again. */
+/** The slot has its first block again; a larger one is given back. */
 void kis_slot_shrink(kis_slot *slot);
 
-/** The ended span as others see it; borrows from slot. Counts of the bag's trace state are looked up in `bag`. */
-void kis_slot_view(const kis_slot *slot, kis_span_view *out);
+/** Starts the block: head and view get what the slot knows. ids, parent, flags of the view are set. */
+void kis_slot_begin(kis_slot *slot, uint8_t kind);
+/** Completes head and view: end time, stretches, the message as bytes when it can be copied. */
+void kis_slot_finish(kis_slot *slot, uint64_t end_unix_ns);
 
 #endif

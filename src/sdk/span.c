@@ -10,6 +10,7 @@
  */
 #include "sdk/span.h"
 
+#include "sdk/attr_short.h"
 #include "sdk/attr_write.h"
 #include "sdk/sampler.h"
 
@@ -49,15 +50,6 @@ static inline kis_slot *enter(kis_span span)
     return NULL;
 }
 
-/* Which record the slow path of a call counts in: the slot's home, whose counters are its thread's alone, would race. */
-static kis_thread_counts *counts_here(kis_slot *slot)
-{
-    static _Thread_local kis_thread_counts nobody;
-    kis_recorder_thread *thread = kis_recorder_thread_here(slot->sdk, kis_here_get());
-
-    return thread ? &thread->counts : &nobody;
-}
-
 /* ---- start ---- */
 
 static void make_trace_id(const kis_sdk *sdk, kis_rng *rng, kis_slot *slot)
@@ -65,17 +57,17 @@ static void make_trace_id(const kis_sdk *sdk, kis_rng *rng, kis_slot *slot)
     uint64_t words[2];
 
     if (KIS_UNLIKELY(sdk->ids && sdk->ids->trace_id)) {
-        slot->trace_id = sdk->ids->trace_id(sdk->ids->user);
-        slot->flags = sdk->ids->is_random ? KIS_FLAG_RANDOM : 0;
-        if (!is_zero16(&slot->trace_id))
+        slot->view.trace_id = sdk->ids->trace_id(sdk->ids->user);
+        slot->view.flags = sdk->ids->is_random ? KIS_FLAG_RANDOM : 0;
+        if (!is_zero16(&slot->view.trace_id))
             return;
     }
     do {
         words[0] = kis_rng_next(rng);
         words[1] = kis_rng_next(rng);
     } while (KIS_UNLIKELY((words[0] | words[1]) == 0));
-    memcpy(&slot->trace_id, words, 16);
-    slot->flags = KIS_FLAG_RANDOM;
+    memcpy(&slot->view.trace_id, words, 16);
+    slot->view.flags = KIS_FLAG_RANDOM;
 }
 
 static void make_span_id(const kis_sdk *sdk, kis_rng *rng, kis_slot *slot)
@@ -83,14 +75,14 @@ static void make_span_id(const kis_sdk *sdk, kis_rng *rng, kis_slot *slot)
     uint64_t word;
 
     if (KIS_UNLIKELY(sdk->ids && sdk->ids->span_id)) {
-        slot->span_id = sdk->ids->span_id(sdk->ids->user);
-        if (!is_zero8(&slot->span_id))
+        slot->view.span_id = sdk->ids->span_id(sdk->ids->user);
+        if (!is_zero8(&slot->view.span_id))
             return;
     }
     do
         word = kis_rng_next(rng);
     while (KIS_UNLIKELY(word == 0));
-    memcpy(&slot->span_id, &word, 8);
+    memcpy(&slot->view.span_id, &word, 8);
 }
 
 /* The wall clock as the monotonic one tells it, so that spans of one process fit together. Looked up again every few seconds by the batcher. */
@@ -119,7 +111,7 @@ static kis_sampling_decision ask_sampler(kis_sdk *sdk, kis_slot *slot, const kis
 {
     kis_sampling_result result = { 0 };
     kis_sampling_input input = {
-        .parent = parent, .trace_id = slot->trace_id, .trace_flags = slot->flags, .name = name, .kind = o->kind, .attrs = o->attrs, .links = o->links,
+        .parent = parent, .trace_id = slot->view.trace_id, .trace_flags = (uint8_t)slot->view.flags, .name = name, .kind = o->kind, .attrs = o->attrs, .links = o->links,
     };
 
     if (has_parent)
@@ -153,14 +145,17 @@ static uint8_t *put_field(uint8_t *to, uint8_t tag, const void *bytes, size_t si
     return to + size;
 }
 
-static void drop_link(kis_slot *slot, kis_thread_counts *counts)
+static void drop_link(kis_slot *slot)
 {
-    slot->dropped_links++;
-    kis_count(&counts->dropped_links, 1);
+    kis_thread_counts *counts = kis_counts_here(slot->sdk);
+
+    slot->view.dropped_links++;
+    if (counts)
+        kis_count(&counts->dropped_links, 1);
 }
 
 /* Link: 1 trace id, 2 span id, 3 trace state, 4 attributes, 5 dropped, 6 flags (fixed 32). */
-static void add_link(kis_sdk *sdk, kis_slot *slot, const kis_link *link, kis_thread_counts *counts)
+static void add_link(kis_sdk *sdk, kis_slot *slot, const kis_link *link)
 {
     uint8_t head[18 + 10 + 5 + 4 + KIS_TRACE_STATE_BYTES_MAX], *to = head;
     kis_span_context none = { 0 };
@@ -169,8 +164,8 @@ static void add_link(kis_sdk *sdk, kis_slot *slot, const kis_link *link, kis_thr
 
     if (is_empty_link(link))
         return;
-    if (slot->link_count >= sdk->limits.link_count) {
-        drop_link(slot, counts);
+    if (slot->view.link_count >= sdk->limits.link_count) {
+        drop_link(slot);
         return;
     }
     if (c->trace_state.len > KIS_TRACE_STATE_BYTES_MAX || !kis_utf8_is_valid(c->trace_state)) {
@@ -187,10 +182,10 @@ static void add_link(kis_sdk *sdk, kis_slot *slot, const kis_link *link, kis_thr
     memcpy(to, &flags, 4);
     to += 4;
     if (kis_slot_add_item(slot, KIS_TAG_SPAN_LINKS, kis_bytes_of(head, (size_t)(to - head)), KIS_TAG_LINK_ATTRS, link->attrs, (kis_attr_list){ 0 },
-                          sdk->limits.link_attr_count, &sdk->limits, counts))
-        slot->link_count++;
+                          sdk->limits.link_attr_count, &sdk->limits))
+        slot->view.link_count++;
     else
-        drop_link(slot, counts);
+        drop_link(slot);
 }
 
 static void tell_started(kis_sdk *sdk, kis_span span, const kis_context *parent)
@@ -210,14 +205,12 @@ static kis_sampling_decision begin_slot(kis_sdk *sdk, kis_recorder_thread *threa
     kis_sampling_decision decision;
 
     if (has_parent) {
-        slot->trace_id = parent->_trace_id;
-        slot->parent_id = parent->_span_id;
-        slot->is_parent_remote = parent->_is_remote;
-        slot->flags = parent->_flags & (KIS_FLAG_SAMPLED | KIS_FLAG_RANDOM);
+        slot->view.trace_id = parent->_trace_id;
+        slot->view.parent_id = parent->_span_id;
+        slot->view.flags = (parent->_flags & KIS_FLAG_RANDOM) | KIS_OTLP_FLAG_HAS_IS_REMOTE | (parent->_is_remote ? KIS_OTLP_FLAG_IS_REMOTE : 0);
     } else {
         make_trace_id(sdk, &thread->rng, slot);
-        memset(&slot->parent_id, 0, sizeof(slot->parent_id));
-        slot->is_parent_remote = false;
+        slot->view.flags |= KIS_OTLP_FLAG_HAS_IS_REMOTE;
     }
     slot->bag = NULL;
     if (KIS_UNLIKELY(parent->_bag) && kis_bag_hold(parent->_bag, parent->_bag_generation)) {
@@ -226,7 +219,6 @@ static kis_sampling_decision begin_slot(kis_sdk *sdk, kis_recorder_thread *threa
         if (!has_parent && slot->bag->trace_state_len)
             replace_trace_state(sdk, slot, KIS_STR_NONE); /* a new trace keeps the baggage alone */
     }
-    slot->flags &= (uint8_t)~KIS_FLAG_SAMPLED;
     decision = sample(sdk, slot, parent, has_parent, o, name, more);
     make_span_id(sdk, &thread->rng, slot);
     return decision;
@@ -268,7 +260,7 @@ kis_span kis_recorder_span_start(kis_sdk *sdk, kis_tracer *tracer, const kis_spa
     span._epoch = kis_recorder_epoch;
     slot->is_sampled = decision == KIS_SAMPLING_RECORD_AND_SAMPLE;
     slot->is_recording = decision != KIS_SAMPLING_DROP && sdk->has_listeners;
-    slot->flags |= slot->is_sampled ? KIS_FLAG_SAMPLED : 0;
+    slot->view.flags |= slot->is_sampled ? KIS_FLAG_SAMPLED : 0;
     if (KIS_UNLIKELY(!slot->is_recording)) {
         kis_count(&thread->counts.unsampled, 1);
         kis_slot_leave(slot);
@@ -276,17 +268,17 @@ kis_span kis_recorder_span_start(kis_sdk *sdk, kis_tracer *tracer, const kis_spa
     }
     kis_count(&thread->counts.started, 1);
     slot->scope = scope_of(sdk, tracer);
-    slot->kind = (uint8_t)((unsigned)o->kind <= KIS_SPAN_KIND_CONSUMER ? o->kind : KIS_SPAN_KIND_INTERNAL);
-    kis_slot_set_text(slot, KIS_SLOT_NAME, name, KIS_SPAN_NAME_BYTES_MAX, &slot->name_at, &slot->name_len);
-    slot->attrs_at = slot->block_len;
-    if (o->attrs.count)
-        kis_slot_set_attrs(slot, &sdk->limits, o->attrs, &thread->counts);
-    if (KIS_UNLIKELY(more.count))
-        kis_slot_set_attrs(slot, &sdk->limits, more, &thread->counts);
-    for (size_t i = 0; i < o->links.count; i++)
-        add_link(sdk, slot, &o->links.at[i], &thread->counts);
     slot->start_ns = now;
-    slot->start_unix_ns = o->start_unix_ns ? o->start_unix_ns : now + wall_offset(sdk);
+    slot->view.start_unix_ns = o->start_unix_ns ? o->start_unix_ns : now + wall_offset(sdk);
+    kis_slot_begin(slot, (uint8_t)((unsigned)o->kind <= KIS_SPAN_KIND_CONSUMER ? o->kind : KIS_SPAN_KIND_INTERNAL));
+    kis_slot_set_text(slot, KIS_SLOT_NAME, name, KIS_SPAN_NAME_BYTES_MAX, &slot->view.name);
+    slot->attrs_at = (uint32_t)(slot->at - slot->block);
+    if (o->attrs.count)
+        kis_slot_set_attrs(slot, &sdk->limits, o->attrs);
+    if (KIS_UNLIKELY(more.count))
+        kis_slot_set_attrs(slot, &sdk->limits, more);
+    for (size_t i = 0; i < o->links.count; i++)
+        add_link(sdk, slot, &o->links.at[i]);
     kis_slot_leave(slot);
     span._flags = KIS_SPAN_FLAG_RECORDING_;
     if (KIS_UNLIKELY(atomic_load_explicit(&sdk->processor_count, memory_order_relaxed)))
@@ -296,20 +288,34 @@ kis_span kis_recorder_span_start(kis_sdk *sdk, kis_tracer *tracer, const kis_spa
 
 /* ---- while it runs ---- */
 
-void kis_recorder_span_set(kis_span span, kis_attr_list attrs)
+/* The long way of kis_recorder_span_set: busy bit held. */
+__attribute__((noinline)) static void set_and_leave(kis_slot *slot, kis_attr_list attrs)
 {
-    kis_slot *slot = enter(span);
-
-    if (!slot)
-        return;
-    kis_slot_set_attrs(slot, &slot->sdk->limits, attrs, counts_here(slot));
+    kis_slot_set_attrs(slot, &slot->sdk->limits, attrs);
     kis_slot_leave(slot);
 }
 
-static void drop_event(kis_slot *slot, kis_thread_counts *counts)
+void kis_recorder_span_set(kis_span span, kis_attr_list attrs)
 {
-    slot->dropped_events++;
-    kis_count(&counts->dropped_events, 1);
+    kis_slot *slot = span._slot;
+
+    if (KIS_UNLIKELY(span._epoch != kis_recorder_epoch))
+        return;
+    if (KIS_UNLIKELY(!kis_slot_enter(slot, span._generation)))
+        count_late(slot);
+    else if (KIS_LIKELY(attrs.count == 1 && kis_slot_set_short(slot, &slot->sdk->limits, attrs.at)))
+        kis_slot_leave(slot);
+    else
+        set_and_leave(slot, attrs);
+}
+
+static void drop_event(kis_slot *slot)
+{
+    kis_thread_counts *counts = kis_counts_here(slot->sdk);
+
+    slot->view.dropped_events++;
+    if (counts)
+        kis_count(&counts->dropped_events, 1);
 }
 
 /* Event: 1 time (fixed 64), 2 name, 3 attributes, 4 dropped. */
@@ -317,17 +323,16 @@ static void add_event(kis_slot *slot, kis_str name, uint64_t time_unix_ns, kis_a
 {
     kis_sdk *sdk = slot->sdk;
     uint8_t head[9 + 4 + KIS_SPAN_NAME_BYTES_MAX], *to = head;
-    kis_thread_counts *counts = counts_here(slot);
     uint64_t now = kis_sdk_now_ns(sdk);
     bool is_plain;
     size_t size;
 
-    if (slot->event_count >= sdk->limits.event_count) {
-        drop_event(slot, counts);
+    if (slot->view.event_count >= sdk->limits.event_count) {
+        drop_event(slot);
         return;
     }
     if (!time_unix_ns)
-        time_unix_ns = slot->start_unix_ns + (now - slot->start_ns);
+        time_unix_ns = slot->view.start_unix_ns + (now - slot->start_ns);
     *to++ = 0x09;
     memcpy(to, &time_unix_ns, 8);
     to += 8;
@@ -338,10 +343,10 @@ static void add_event(kis_slot *slot, kis_str name, uint64_t time_unix_ns, kis_a
     to += kis_varint_put(to, size);
     to = kis_text_put(to, name, is_plain);
     if (kis_slot_add_item(slot, KIS_TAG_SPAN_EVENTS, kis_bytes_of(head, (size_t)(to - head)), KIS_TAG_EVENT_ATTRS, attrs, more, sdk->limits.event_attr_count,
-                          &sdk->limits, counts))
-        slot->event_count++;
+                          &sdk->limits))
+        slot->view.event_count++;
     else
-        drop_event(slot, counts);
+        drop_event(slot);
 }
 
 void kis_recorder_span_event(kis_span span, const char *name, uint64_t time_unix_ns, kis_attr_list attrs)
@@ -378,7 +383,7 @@ void kis_recorder_span_link(kis_span span, const kis_span_context *to, kis_attr_
 
     if (!slot)
         return;
-    add_link(slot->sdk, slot, &(kis_link){ *to, attrs }, counts_here(slot));
+    add_link(slot->sdk, slot, &(kis_link){ *to, attrs });
     kis_slot_leave(slot);
 }
 
@@ -389,11 +394,12 @@ void kis_recorder_span_status(kis_span span, kis_status_code code, const char *m
 
     if (!slot)
         return;
-    if (slot->status != KIS_STATUS_OK && (code == KIS_STATUS_OK || code == KIS_STATUS_ERROR)) {
-        bool has_message = code == KIS_STATUS_ERROR && message && *message;
-        slot->status = (uint8_t)code;
-        if (has_message || slot->message_len)
-            kis_slot_set_text(slot, KIS_SLOT_MESSAGE, has_message ? kis_str_from_c(message) : KIS_STR(""), KIS_VALUE_BYTES_MAX, &slot->message_at, &slot->message_len);
+    if (slot->view.status != KIS_STATUS_OK && (code == KIS_STATUS_OK || code == KIS_STATUS_ERROR)) {
+        slot->view.status = (uint8_t)code;
+        if (code == KIS_STATUS_ERROR && message && *message)
+            kis_slot_set_text(slot, KIS_SLOT_MESSAGE, kis_str_from_c(message), KIS_VALUE_BYTES_MAX, &slot->view.status_message);
+        else
+            kis_slot_drop_text(slot, &slot->view.status_message);
     }
     kis_slot_leave(slot);
 }
@@ -404,7 +410,7 @@ void kis_recorder_span_update_name(kis_span span, kis_str name)
 
     if (!slot)
         return;
-    kis_slot_set_text(slot, KIS_SLOT_NAME, name, KIS_SPAN_NAME_BYTES_MAX, &slot->name_at, &slot->name_len);
+    kis_slot_set_text(slot, KIS_SLOT_NAME, name, KIS_SPAN_NAME_BYTES_MAX, &slot->view.name);
     kis_slot_leave(slot);
 }
 
@@ -423,7 +429,7 @@ bool kis_recorder_span_get_context(kis_span span, kis_span_context *out)
 
     if (!kis_slot_enter_to_read(slot, span._generation))
         return false;
-    *out = (kis_span_context){ slot->trace_id, slot->span_id, slot->flags, false, slot->bag ? kis_bag_trace_state(slot->bag) : KIS_STR_NONE };
+    *out = (kis_span_context){ slot->view.trace_id, slot->view.span_id, (uint8_t)slot->view.flags, false, slot->bag ? kis_bag_trace_state(slot->bag) : KIS_STR_NONE };
     kis_slot_leave(slot);
     return true;
 }
@@ -435,7 +441,6 @@ static void tell_ended(kis_sdk *sdk, kis_slot *slot, kis_span span, uint32_t cou
 {
     uint64_t ending = (uint64_t)span._generation << 32 | KIS_SLOT_ENDING;
     kis_slot *outer = here->ending;
-    kis_span_view view;
     kis_span_data data;
 
     if (sdk->has_on_ending) {
@@ -448,10 +453,10 @@ static void tell_ended(kis_sdk *sdk, kis_slot *slot, kis_span span, uint32_t cou
         while (!atomic_compare_exchange_weak_explicit(&slot->word, &ending, ending | KIS_SLOT_BUSY, memory_order_acquire, memory_order_relaxed))
             ending &= ~(uint64_t)KIS_SLOT_BUSY; /* somebody reads the ids this moment */
     }
-    kis_slot_view(slot, &view);
+    kis_slot_finish(slot, slot->view.end_unix_ns);
     kis_scope_view scope = { .name = slot->scope->name, .version = slot->scope->version, .schema_url = slot->scope->schema_url,
                              .attrs = { slot->scope->attrs.ptr, (uint32_t)slot->scope->attrs.len, KIS_TAG_SCOPE_ATTRS } };
-    kis_span_data_of(&view, &scope, &sdk->resource, sdk->resource_attr_count, &data);
+    kis_span_data_of(&slot->view, &scope, &sdk->resource, sdk->resource_attr_count, &data);
     for (uint32_t i = 0; i < count; i++)
         if (sdk->processors[i].on_end)
             sdk->processors[i].on_end(sdk->processors[i].user, &data);
@@ -487,7 +492,7 @@ void kis_recorder_span_end(kis_span span, uint64_t end_unix_ns)
         kis_slot_release(slot, thread);
         return;
     }
-    slot->end_unix_ns = end_unix_ns ? end_unix_ns : slot->start_unix_ns + (kis_sdk_now_ns(sdk) - slot->start_ns);
+    kis_slot_finish(slot, end_unix_ns ? end_unix_ns : slot->view.start_unix_ns + (kis_sdk_now_ns(sdk) - slot->start_ns));
     kis_count(&thread->counts.ended, 1);
     processors = atomic_load_explicit(&sdk->processor_count, memory_order_acquire);
     if (KIS_UNLIKELY(processors))

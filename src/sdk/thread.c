@@ -52,6 +52,13 @@ static kis_recorder_thread *new_record(kis_sdk *sdk)
     return t;
 }
 
+kis_thread_counts *kis_counts_here(kis_sdk *sdk)
+{
+    kis_recorder_thread *t = kis_recorder_thread_here(sdk, &here_of_thread);
+
+    return t ? &t->counts : NULL;
+}
+
 kis_recorder_thread *kis_recorder_thread_begin(kis_sdk *sdk, kis_here *here)
 {
     uint32_t generation = atomic_load_explicit(&sdk->generation, memory_order_relaxed);
@@ -110,7 +117,7 @@ static bool make_slots(kis_recorder_thread *t)
         memset(slot, 0, sizeof(*slot));
         slot->home = t;
         slot->block = slot->first_block;
-        slot->block_cap = KIS_SLOT_FIRST_BLOCK;
+        slot->end = slot->first_block + KIS_SLOT_FIRST_BLOCK;
         if (i < count) {
             slot->next = t->free;
             t->free = slot;
@@ -151,11 +158,10 @@ kis_slot *kis_slot_take(kis_recorder_thread *t)
     }
     t->free = slot->next;
     open_slot(slot);
-    slot->block_len = slot->hole_bytes = 0;
-    slot->name_at = slot->name_len = slot->message_at = slot->message_len = 0;
-    slot->dropped_attrs = slot->dropped_events = slot->dropped_links = 0;
-    slot->key_count = slot->event_count = slot->link_count = 0;
-    slot->status = 0;
+    memset(&slot->view, 0, sizeof(slot->view));
+    memset(slot->keys, 0, sizeof(slot->keys));
+    slot->hole_bytes = slot->attrs_at = 0;
+    slot->has_old_name = false;
     return slot;
 }
 
@@ -167,7 +173,7 @@ void kis_slot_release(kis_slot *slot, kis_recorder_thread *here)
         kis_bag_drop(slot->bag);
         slot->bag = NULL;
     }
-    if (KIS_UNLIKELY(slot->block_cap > KIS_SLOT_BLOCK_KEEP))
+    if (KIS_UNLIKELY(slot->end - slot->block > KIS_SLOT_BLOCK_KEEP))
         kis_slot_shrink(slot);
     if (here == home) {
         slot->next = home->free;
