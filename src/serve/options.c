@@ -2,6 +2,7 @@
 #include "serve/options.h"
 
 #include "base/diag.h"
+#include "base/num.h"
 #include "serve/host_check.h"
 
 #define ROW(flag, env, kind, field, fallback, min, max, choices, help) \
@@ -40,11 +41,58 @@ const kis_option kis_serve_option_rows[] = {
 };
 const size_t kis_serve_option_count = KIS_COUNT_OF(kis_serve_option_rows);
 
+/* "ADDR:PORT", "[ADDR]:PORT", ":PORT", "unix:PATH" or "off". What ADDR names is found out when it is bound. */
+static bool is_address(kis_str text)
+{
+    uint64_t port;
+    size_t colon = text.len;
+
+    if (text.len == 0 || kis_str_eq(text, KIS_STR("off")) || (kis_str_starts(text, KIS_STR("unix:")) && text.len > 5))
+        return true;
+    while (colon > 0 && text.ptr[colon - 1] != ':')
+        colon--;
+    if (colon == 0 || kis_u64_parse(kis_str_slice(text, colon, text.len), &port) || port > 65535)
+        return false;
+    kis_str host = kis_str_slice(text, 0, colon - 1);
+    bool has_bracket = host.len && host.ptr[0] == '[';
+    if (has_bracket != (kis_str_find_char(host, ':') != KIS_STR_NPOS) || has_bracket != kis_str_ends(host, KIS_STR("]")))
+        return false;
+    return kis_str_find_char(host, ' ') == KIS_STR_NPOS && kis_str_find_char(host, '/') == KIS_STR_NPOS;
+}
+
+/* A host alone: a name, an IPv4 address, an IPv6 address with or without brackets. */
+static bool is_host(kis_str text)
+{
+    size_t colon = kis_str_find_char(text, ':');
+    bool is_ipv6 = colon != KIS_STR_NPOS && kis_str_find_char(kis_str_slice(text, colon + 1, text.len), ':') != KIS_STR_NPOS;
+    return kis_str_find_char(text, ' ') == KIS_STR_NPOS && (colon == KIS_STR_NPOS || is_ipv6);
+}
+
+static kis_err check_addresses(const kis_serve_options *o, kis_diag *diag)
+{
+    const struct {
+        const char *flag;
+        kis_str address;
+    } rows[] = { { "otlp-grpc", o->otlp_grpc }, { "otlp-http", o->otlp_http }, { "query", o->query }, { "health", o->health }, { "metrics", o->metrics } };
+
+    if (!is_host(o->listen))
+        return kis_diag_set(diag, KIS_ERR_SYNTAX, "--listen: '" KIS_FMT "' is not an address; want one without a port, such as 0.0.0.0",
+                            KIS_ARG(kis_str_slice(o->listen, 0, 64)));
+    for (size_t i = 0; i < KIS_COUNT_OF(rows); i++)
+        if (!is_address(rows[i].address))
+            return kis_diag_set(diag, KIS_ERR_SYNTAX, "--%s: '" KIS_FMT "' is not an address; want ADDR:PORT, :PORT, [ADDR]:PORT or off", rows[i].flag,
+                                KIS_ARG(kis_str_slice(rows[i].address, 0, 64)));
+    return KIS_OK;
+}
+
 kis_err kis_serve_options_check(const kis_serve_options *o, kis_diag *diag)
 {
     kis_str names[KIS_HOST_NAMES_MAX];
     size_t count;
 
+    kis_err err = check_addresses(o, diag);
+    if (err)
+        return err;
     if (o->memory && o->data.len)
         return kis_diag_set(diag, KIS_ERR_RANGE, "--memory and --data exclude each other");
     if ((o->tls_cert.len == 0) != (o->tls_key.len == 0))
