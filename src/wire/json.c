@@ -129,20 +129,28 @@ bool kis_json_item(kis_json *j)
     return next_in_container(j, ']');
 }
 
-bool kis_json_member(kis_json *j, kis_str *key)
+bool kis_json_has_member(kis_json *j)
 {
     if (KIS_UNLIKELY(j->err || j->depth == 0 || in_array(j)))
         return kis_json_fail(j, KIS_ERR_SYNTAX, "want an object");
     if (!next_in_container(j, '}'))
         return false;
-    if (KIS_UNLIKELY(next_byte(j) != '"'))
-        return kis_json_fail(j, KIS_ERR_SYNTAX, "want a key");
+    return KIS_LIKELY(next_byte(j) == '"') || kis_json_fail(j, KIS_ERR_SYNTAX, "want a key");
+}
+
+bool kis_json_key(kis_json *j, kis_str *key)
+{
     if (!kis_json_str(j, key))
         return false;
     if (KIS_UNLIKELY(next_byte(j) != ':'))
         return kis_json_fail(j, KIS_ERR_SYNTAX, "want a colon");
     j->at++;
     return true;
+}
+
+bool kis_json_member(kis_json *j, kis_str *key)
+{
+    return kis_json_has_member(j) && kis_json_key(j, key);
 }
 
 /* ---- strings ----------------------------------------------------------------------------------------------------- */
@@ -185,6 +193,11 @@ static inline const uint8_t *end_of_plain(const uint8_t *p, const uint8_t *end)
     return p;
 }
 #endif
+
+const uint8_t *kis_json_end_of_plain(const uint8_t *p, const uint8_t *end)
+{
+    return end_of_plain(p, end);
+}
 
 static bool read_hex4(const uint8_t *p, const uint8_t *end, uint32_t *out)
 {
@@ -331,7 +344,7 @@ static bool read_word(kis_json *j, const char *word, size_t len)
     return true;
 }
 
-bool kis_json_null(kis_json *j)
+bool kis_json_null_slowly(kis_json *j)
 {
     return next_byte(j) == 'n' && (read_word(j, "null", 4) || kis_json_fail(j, KIS_ERR_SYNTAX, "want null"));
 }
@@ -353,6 +366,24 @@ static bool read_number_text(kis_json *j, kis_str *out)
     return kis_json_number(j, out);
 }
 
+#define SHORT_DIGITS_MAX 19 /* any number of so many digits fits into 64 bits, of one less into 63 */
+
+/* Digits alone, so few that nothing can overflow: nearly every number there is. */
+static inline bool read_short_u64(kis_str text, uint64_t *out)
+{
+    uint64_t value = 0;
+    unsigned bad = text.len == 0;
+    if (text.len > SHORT_DIGITS_MAX)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned digit = (unsigned)(uint8_t)text.ptr[i] - '0';
+        bad |= digit > 9;
+        value = value * 10 + digit;
+    }
+    *out = value;
+    return !bad;
+}
+
 #define TWO_TO_63 9223372036854775808.0
 
 bool kis_json_u64(kis_json *j, uint64_t *out)
@@ -362,6 +393,8 @@ bool kis_json_u64(kis_json *j, uint64_t *out)
     const uint8_t *start = j->at;
     if (!read_number_text(j, &text))
         return false;
+    if (KIS_LIKELY(read_short_u64(text, out)))
+        return true;
     kis_err err = kis_u64_parse(text, out);
     if (err == KIS_OK)
         return true;
@@ -381,6 +414,11 @@ bool kis_json_i64(kis_json *j, int64_t *out)
     const uint8_t *start = j->at;
     if (!read_number_text(j, &text))
         return false;
+    uint64_t positive;
+    if (KIS_LIKELY(text.len < SHORT_DIGITS_MAX && read_short_u64(text, &positive))) {
+        *out = (int64_t)positive;
+        return true;
+    }
     kis_err err = kis_i64_parse(text, out);
     if (err == KIS_OK)
         return true;

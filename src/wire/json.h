@@ -45,10 +45,21 @@ kis_json_kind kis_json_peek(kis_json *j);
 bool kis_json_object(kis_json *j);
 /** The next member's key, its value to be consumed; false at the closing brace (consumed) and after an error. */
 bool kis_json_member(kis_json *j, kis_str *key);
+/** The two halves of kis_json_member, for a reader who compares keys where they stand: is there another member (then j->at is its key's quote), and
+ *  its key, which ends behind the colon. */
+bool kis_json_has_member(kis_json *j);
+bool kis_json_key(kis_json *j, kis_str *key);
 bool kis_json_array(kis_json *j);
 /** True when another item waits to be consumed; false at the closing bracket (consumed) and after an error. */
 bool kis_json_item(kis_json *j);
-bool kis_json_null(kis_json *j); /* true and consumed when it is null; else false, and no error */
+bool kis_json_null_slowly(kis_json *j);
+/** True and consumed when it is null; else false, and no error. */
+static inline bool kis_json_null(kis_json *j)
+{
+    if (KIS_LIKELY(j->at < j->end && *j->at > ' ' && *j->at != 'n'))
+        return false;
+    return kis_json_null_slowly(j);
+}
 bool kis_json_bool(kis_json *j, bool *out);
 /** Bytes of a string with escapes undone; a lone surrogate is U+FFFD. Whether the rest is UTF-8 is not looked at. */
 bool kis_json_str(kis_json *j, kis_str *out);
@@ -60,5 +71,8 @@ bool kis_json_i64(kis_json *j, int64_t *out);
 /** Also the strings "NaN", "Infinity", "-Infinity". A number beyond a double is RANGE. */
 bool kis_json_f64(kis_json *j, double *out);
 bool kis_json_skip(kis_json *j); /* any value */
+
+/** Where a string's inside that begins at `p` has its first quote, backslash or control character; `end` when there is none. */
+const uint8_t *kis_json_end_of_plain(const uint8_t *p, const uint8_t *end);
 
 #endif

@@ -9,7 +9,7 @@
  * Recursion: messages in messages, and values in values, which KIS_JSON_DEPTH_MAX bounds.
  */
 #include "base/diag.h"
-#include "base/num.h"
+#include "base/num.h" /* base64 */
 #include "wire/json.h"
 #include "wire/otlp.h"
 #include "wire/otlp_repair.h"
@@ -134,10 +134,63 @@ static const json_type json_request = { json_request_fields, KIS_COUNT_OF(json_r
 
 static bool read_any_value(json_walk *w);
 
+/* [*at, …) begins with this literal: steps over it. */
+#define STARTS(at, end, literal) \
+    ((size_t)((end) - (at)) >= sizeof(literal) - 1 && memcmp((at), (literal), sizeof(literal) - 1) == 0 ? ((at) += sizeof(literal) - 1, true) : false)
+
+/* A string's inside up to its quote, which is stepped over; false when there is an escape in it, or no end. */
+static inline bool plain_str(const uint8_t **at, const uint8_t *end, kis_str *out)
+{
+    const uint8_t *close = kis_json_end_of_plain(*at, end);
+    if (close == end || *close != '"')
+        return false;
+    *out = (kis_str){ (const char *)*at, (size_t)(close - *at) };
+    *at = close + 1;
+    return true;
+}
+
+/* {"key":"…","value":{"stringValue":"…"}}, or with an integer or a boolean, without a blank: what serializers write. Anything else is left where it
+ * is, for read_key_value to look at closely. */
+static bool read_usual_key_value(json_walk *w, uint32_t number)
+{
+    kis_json *j = &w->j;
+    const uint8_t *at = j->at, *end = j->end;
+    uint32_t tag = KIS_PB_TAG(number, KIS_PB_BYTES);
+    kis_str key, text;
+    if (j->err || j->depth + 2 > KIS_JSON_DEPTH_MAX || !STARTS(at, end, "{\"key\":\"") || !plain_str(&at, end, &key) ||
+        !STARTS(at, end, ",\"value\":{\""))
+        return false;
+    if (STARTS(at, end, "stringValue\":\"")) {
+        if (!plain_str(&at, end, &text) || !STARTS(at, end, "}}"))
+            return false;
+        kis_attr_put_str(&w->out, tag, key, text);
+    } else if (STARTS(at, end, "intValue\":")) {
+        int64_t value = 0;
+        bool is_quoted = STARTS(at, end, "\"");
+        const uint8_t *digits = at;
+        for (; at < end && *at >= '0' && *at <= '9' && at - digits < 18; at++)
+            value = value * 10 + (*at - '0');
+        if (at == digits || (*digits == '0' && at - digits > 1) || (is_quoted && !STARTS(at, end, "\"")) || !STARTS(at, end, "}}"))
+            return false;
+        kis_attr_put_int(&w->out, tag, key, value);
+    } else if (STARTS(at, end, "boolValue\":")) {
+        bool is_true = STARTS(at, end, "true}}");
+        if (!is_true && !STARTS(at, end, "false}}"))
+            return false;
+        kis_attr_put_bool(&w->out, tag, key, is_true);
+    } else {
+        return false;
+    }
+    j->at = at;
+    return true;
+}
+
 static bool read_key_value(json_walk *w, uint32_t number)
 {
     kis_json *j = &w->j;
     kis_str key, text;
+    if (KIS_LIKELY(read_usual_key_value(w, number)))
+        return true;
     if (!kis_json_object(j))
         return false;
     size_t begun = kis_pb_begin_about(&w->out, number, USUAL_ATTR_BYTES);
@@ -271,17 +324,29 @@ static bool read_values(json_walk *w, bool is_list)
 
 /* ---- scalars -------------------------------------------------------------------------------------------------------- */
 
+/* The value of a hex digit, 0x80 for what is none. */
+static inline uint8_t hex_value(char c)
+{
+    uint8_t digit = (uint8_t)(c - '0'), letter = (uint8_t)((c | 0x20) - 'a');
+    return digit < 10 ? digit : letter < 6 ? (uint8_t)(letter + 10) : 0x80;
+}
+
 static bool read_hex_id(json_walk *w, uint32_t number)
 {
-    uint8_t id[16];
+    uint8_t id[16], bad = 0;
     kis_str text;
     if (!kis_json_str(&w->j, &text))
         return false;
-    size_t size = text.len == 32 ? 16 : 8;
-    if (text.len == 0)
-        size = 0;
-    else if (kis_hex_parse(text, true, id, size) != KIS_OK)
-        size = 1; /* a length that no id has: the span is rejected, or the link dropped */
+    size_t size = text.len == 32 || text.len == 16 ? text.len / 2 : text.len ? 1 : 0; /* 1: a length that no id has, so the span is rejected */
+    for (size_t i = 0; size > 1 && i < size; i++) {
+        uint8_t high = hex_value(text.ptr[2 * i]), low = hex_value(text.ptr[2 * i + 1]);
+        bad |= high | low;
+        id[i] = (uint8_t)(high << 4 | low);
+    }
+    if (bad & 0x80 || size == 1) {
+        id[0] = 1;
+        size = 1;
+    }
     kis_pb_put_bytes(&w->out, number, (kis_bytes){ id, size });
     return true;
 }
@@ -388,11 +453,29 @@ static bool read_list(json_walk *w, const json_field *f)
     return w->j.err == KIS_OK;
 }
 
-static const json_field *find_field(const json_type *type, kis_str key, uint32_t *next)
+static inline bool key_stands_at(const kis_json *j, kis_str key)
 {
-    for (uint32_t n = 0, i = *next; n < type->count; n++, i++) {
-        if (i >= type->count)
-            i = 0;
+    const uint8_t *at = j->at + 1; /* behind the quote */
+    return (size_t)(j->end - at) > key.len + 1 && at[0] == (uint8_t)key.ptr[0] && at[key.len] == '"' && at[key.len + 1] == ':' &&
+           memcmp(at, key.ptr, key.len) == 0;
+}
+
+/* The field whose key stands at j->at, key and colon consumed; NULL for one that nobody knows, and after an error. Senders write keys in one order, so the
+ * search begins behind the last one that was found, and compares where the key stands. */
+static const json_field *read_field_key(json_walk *w, const json_type *type, uint32_t *next)
+{
+    kis_json *j = &w->j;
+    kis_str key;
+    for (uint32_t i = *next; i < type->count; i++) {
+        if (key_stands_at(j, type->fields[i].key)) {
+            j->at += type->fields[i].key.len + 3;
+            *next = i + 1;
+            return &type->fields[i];
+        }
+    }
+    if (!kis_json_key(j, &key))
+        return NULL;
+    for (uint32_t i = 0; i < type->count; i++) {
         const json_field *f = &type->fields[i];
         if (kis_str_eq(f->key, key) || (f->other_key.len && kis_str_eq(f->other_key, key))) {
             *next = i + 1;
@@ -438,11 +521,10 @@ static bool read_members(json_walk *w, const json_type *type)
 {
     list_range lists[LISTS_MAX + 1] = { 0 }; /* the last one stays empty */
     uint32_t next = 0;
-    kis_str key;
     if (!kis_json_object(&w->j))
         return false;
-    while (kis_json_member(&w->j, &key)) {
-        const json_field *f = find_field(type, key, &next);
+    while (kis_json_has_member(&w->j)) {
+        const json_field *f = read_field_key(w, type, &next);
         w->field = f ? f->key : KIS_STR_NONE;
         if (kis_json_null(&w->j))
             continue;
