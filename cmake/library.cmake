@@ -1,8 +1,64 @@
-# libkiseki: what a program that records spans links to. One static and one shared library of the folders below
-# `native`, a pkg-config file and a CMake package.
+# libkiseki: what a program that records spans links to. The folders below `native` in one static archive, the same as one shared
+# library that shows kis_* alone, a pkg-config file, and a CMake package: find_package(kiseki), target kiseki::kiseki.
+include(GNUInstallDirs)
+
 set(KIS_LIBRARY_FOLDERS base model os wire propagate http compress sdk net send native)
-set(objects "")
-set(links "")
-foreach(folder ${KIS_LIBRARY_FOLDERS})
-    list(APPEND links kis_${folder})
-endforeach()
+set(KIS_LIBRARY_MODULES libnghttp2 openssl libdeflate zlib libzstd)
+
+if(NOT KIS_FUZZ AND NOT CMAKE_SYSTEM_NAME STREQUAL "Generic") # Generic: WebAssembly
+    # --- libkiseki.a: the archives of the folders as one
+    set(archive ${CMAKE_BINARY_DIR}/lib/libkiseki.a)
+    set(script "CREATE ${archive}\n")
+    set(archives "")
+    foreach(folder ${KIS_LIBRARY_FOLDERS})
+        string(APPEND script "ADDLIB $<TARGET_FILE:kis_${folder}>\n")
+        list(APPEND archives kis_${folder})
+    endforeach()
+    string(APPEND script "SAVE\nEND\n")
+    file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/libkiseki.mri CONTENT "${script}")
+    file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
+    add_custom_command(OUTPUT ${archive}
+                       COMMAND ${CMAKE_COMMAND} -E rm -f ${archive}
+                       COMMAND ${CMAKE_AR} -M < ${CMAKE_BINARY_DIR}/libkiseki.mri
+                       COMMAND ${CMAKE_RANLIB} ${archive}
+                       DEPENDS ${archives} ${CMAKE_BINARY_DIR}/libkiseki.mri
+                       COMMENT "lib/libkiseki.a" VERBATIM)
+    add_custom_target(kiseki_archive ALL DEPENDS ${archive})
+
+    add_library(kiseki_static INTERFACE)
+    add_dependencies(kiseki_static kiseki_archive)
+    target_include_directories(kiseki_static INTERFACE ${CMAKE_SOURCE_DIR}/include)
+    target_link_libraries(kiseki_static INTERFACE ${archive} Threads::Threads)
+    foreach(module ${KIS_LIBRARY_MODULES})
+        pkg_check_modules(PKG_${module} REQUIRED IMPORTED_TARGET ${module})
+        target_link_libraries(kiseki_static INTERFACE PkgConfig::PKG_${module})
+    endforeach()
+
+    # --- libkiseki.so
+    add_library(kiseki_shared SHARED ${CMAKE_SOURCE_DIR}/cmake/empty.c)
+    add_dependencies(kiseki_shared kiseki_archive)
+    set_target_properties(kiseki_shared PROPERTIES OUTPUT_NAME kiseki VERSION ${PROJECT_VERSION} SOVERSION 0
+                          LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib
+                          LINK_DEPENDS "${archive};${CMAKE_SOURCE_DIR}/cmake/libkiseki.map")
+    target_link_libraries(kiseki_shared PRIVATE -Wl,--whole-archive ${archive} -Wl,--no-whole-archive
+                          -Wl,--version-script=${CMAKE_SOURCE_DIR}/cmake/libkiseki.map -Wl,--no-undefined Threads::Threads)
+    foreach(module ${KIS_LIBRARY_MODULES})
+        target_link_libraries(kiseki_shared PRIVATE PkgConfig::PKG_${module})
+    endforeach()
+    target_include_directories(kiseki_shared INTERFACE ${CMAKE_SOURCE_DIR}/include)
+    if(KIS_SANITIZE)
+        set_target_properties(kiseki_shared PROPERTIES EXCLUDE_FROM_ALL ON) # --no-undefined and sanitizers do not go together
+    endif()
+
+    # --- what is installed
+    configure_file(${CMAKE_SOURCE_DIR}/cmake/kiseki.pc.in ${CMAKE_BINARY_DIR}/kiseki.pc @ONLY)
+    configure_file(${CMAKE_SOURCE_DIR}/cmake/kiseki-config.cmake.in ${CMAKE_BINARY_DIR}/kiseki-config.cmake @ONLY)
+    install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/kiseki DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT library
+            FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
+    install(FILES ${archive} DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library)
+    install(FILES ${CMAKE_BINARY_DIR}/kiseki.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT library)
+    install(FILES ${CMAKE_BINARY_DIR}/kiseki-config.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/kiseki COMPONENT library)
+    if(NOT KIS_SANITIZE)
+        install(TARGETS kiseki_shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library)
+    endif()
+endif()

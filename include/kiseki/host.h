@@ -38,6 +38,9 @@ typedef struct kis_host {
     const char *(*getenv)(void *user, const char *name);
 } kis_host;
 
+/** The calling thread ends and records no more: what it holds goes to the next thread that begins. For hosts that fill in thread_began. */
+KIS_API void kis_recorder_thread_done(void);
+
 #ifdef __cplusplus
 }
 #endif
