@@ -106,7 +106,7 @@ uint32_t kis_attrs_count(kis_attrs attrs)
 {
     uint32_t count = 0;
     kis_bytes key_value;
-    for (kis_cursor c = { attrs.ptr, attrs.ptr + attrs.len }; next_with_tag(&c, attrs.tag, &key_value);)
+    for (kis_cursor c = kis_cursor_of((kis_bytes){ attrs.ptr, attrs.len }); next_with_tag(&c, attrs.tag, &key_value);)
         count++;
     return count;
 }

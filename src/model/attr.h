@@ -68,7 +68,7 @@ typedef struct kis_attr_cursor {
 /** for (kis_attr_cursor c = kis_attrs_begin(attrs); kis_attrs_next(&c, &attr);) … in the order of the wire. */
 static inline kis_attr_cursor kis_attrs_begin(kis_attrs a)
 {
-    return (kis_attr_cursor){ { a.ptr, a.ptr + a.len }, a.tag };
+    return (kis_attr_cursor){ kis_cursor_of((kis_bytes){ a.ptr, a.len }), a.tag };
 }
 bool kis_attrs_next(kis_attr_cursor *c, kis_attr_view *out);
 /** Reads an AnyValue message. What cannot be read is KIS_VALUE_NONE. */

@@ -4,6 +4,7 @@
  */
 #include "model/json_put.h"
 
+#include "base/cursor.h"
 #include "base/num.h"
 
 #define ONES 0x0101010101010101u
@@ -78,7 +79,8 @@ static void json_put_special(kis_buf *out, uint8_t c)
 
 void kis_json_put_escaped(kis_buf *out, kis_str s)
 {
-    const uint8_t *at = (const uint8_t *)s.ptr, *end = at + s.len;
+    kis_cursor text = kis_cursor_of(kis_bytes_of_str(s));
+    const uint8_t *at = text.at, *end = text.end;
     const uint8_t *run = at; /* [run, at) waits to be copied */
     while (at < end) {
         at += json_plain_run(at, (size_t)(end - at));

@@ -12,7 +12,8 @@
 
 void kis_json_begin(kis_json *j, kis_bytes text, kis_arena *arena)
 {
-    *j = (kis_json){ .at = text.ptr, .end = text.ptr + text.len, .start = text.ptr, .arena = arena };
+    kis_cursor c = kis_cursor_of(text);
+    *j = (kis_json){ .at = c.at, .end = c.end, .start = c.at, .arena = arena };
     if (text.len >= 3 && memcmp(text.ptr, "\xef\xbb\xbf", 3) == 0)
         j->at += 3;
 }

@@ -364,7 +364,7 @@ static kis_err decode_resource_spans(decode_walk *w, kis_bytes message)
 
 kis_err kis_otlp_decode_request(kis_batch *batch, kis_bytes request, const uint8_t *offset_base, kis_diag *diag)
 {
-    decode_walk w = { .batch = batch, .limit = request.ptr + request.len, .offset_base = offset_base, .diag = diag };
+    decode_walk w = { .batch = batch, .limit = kis_cursor_of(request).end, .offset_base = offset_base, .diag = diag };
     kis_cursor c = kis_cursor_of(request);
     kis_pb_field field;
 
