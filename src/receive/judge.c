@@ -59,6 +59,7 @@ static bool judge_grpc(const kis_request_head *head, kis_request_form *form, kis
 {
     kis_str type = media_type(kis_request_header(head, "content-type"));
     kis_str coding = kis_request_header(head, "grpc-encoding");
+    uint64_t timeout_ns;
 
     if (!head->is_http2)
         return refuse_head(refusal, 415, KIS_GRPC_INTERNAL,
@@ -71,6 +72,10 @@ static bool judge_grpc(const kis_request_head *head, kis_request_form *form, kis
         !kis_str_eq_nocase(type, KIS_STR("application/grpc+proto")))
         return refuse_head(refusal, 415, KIS_GRPC_UNIMPLEMENTED,
                            KIS_STR("content-type: want application/grpc"));
+    kis_str timeout = kis_request_header(head, "grpc-timeout");
+    if (timeout.ptr && kis_grpc_timeout_parse(timeout, &timeout_ns) != KIS_OK)
+        return refuse_head(refusal, 400, KIS_GRPC_INVALID_ARGUMENT,
+                           KIS_STR("grpc-timeout: want 1 to 8 digits and one of H M S m u n"));
     if (!kis_coding_parse(coding, &form->coding)) {
         refuse_head(refusal, 415, KIS_GRPC_UNIMPLEMENTED, KIS_STR("grpc-encoding: want " CODINGS));
         refusal->accept_encoding = CODINGS;
@@ -85,6 +90,9 @@ static bool judge_http(const kis_request_head *head, kis_request_form *form, kis
 
     /* the type first: a refusal is answered in the request's own encoding */
     form->is_json = kis_str_eq_nocase(type, KIS_STR("application/json"));
+    if (kis_str_eq(head->path, grpc_path))
+        return refuse_head(refusal, 415, KIS_GRPC_INVALID_ARGUMENT,
+                           KIS_STR("content-type: this path is gRPC's: want application/grpc"));
     if (!kis_str_eq(head->path, http_path)) {
         bool is_other_signal = kis_str_eq(head->path, KIS_STR("/v1/metrics")) ||
                                kis_str_eq(head->path, KIS_STR("/v1/logs"));

@@ -48,6 +48,8 @@ TEST(a_head_is_refused_for_what_it_says)
           12 },
         { "two codings", "POST", "/v1/traces", "application/json", "gzip, gzip", false, 10, 415,
           12 },
+        { "gRPC's path with another type", "POST", GRPC_PATH, "application/x-protobuf", "", true,
+          10, 415, 3 },
         { "gRPC", "POST", GRPC_PATH, "application/grpc", "", true, UINT64_MAX, 0, 0 },
         { "gRPC with its format", "POST", GRPC_PATH, "application/grpc+proto", "gzip", true, 10, 0,
           0 },
@@ -140,5 +142,37 @@ TEST(a_key_longer_than_its_bound_is_refused_rather_than_cut)
     }
 }
 
+TEST(a_grpc_time_out_that_is_none_is_refused)
+{
+    static const struct {
+        const char *value, *why;
+        bool want;
+    } rows[] = {
+        { "5S", "five seconds", true },
+        { "99999999n", "eight digits", true },
+        { "5", "no unit", false },
+        { "999999999S", "nine digits", false },
+        { "", "empty", false },
+        { "-5S", "negative", false },
+        { "5x", "a unit nobody knows", false },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        kis_header headers[] = { { KIS_STR("content-type"), KIS_STR("application/grpc") },
+                                 { KIS_STR("grpc-timeout"), kis_str_from_c(rows[i].value) } };
+        kis_request_head head = { .method = KIS_STR("POST"),
+                                  .path = KIS_STR(GRPC_PATH),
+                                  .headers = headers,
+                                  .header_count = 2,
+                                  .is_http2 = true };
+        kis_request_form form;
+        kis_refusal refusal;
+        CHECK_INT(rows[i].want, kis_receive_judge_head(new_receiver(), &head, &form, &refusal),
+                  rows[i].why);
+        if (!rows[i].want)
+            CHECK_INT(3, refusal.grpc_status, rows[i].why);
+    }
+}
+
 TEST_MAIN(RUN(a_head_is_refused_for_what_it_says), RUN(pages_of_other_origins_may_not_send),
-          RUN(a_key_longer_than_its_bound_is_refused_rather_than_cut))
+          RUN(a_key_longer_than_its_bound_is_refused_rather_than_cut),
+          RUN(a_grpc_time_out_that_is_none_is_refused))
