@@ -373,23 +373,30 @@ TEST(a_stop_waits_for_a_request_in_flight)
     kis_batch_unref(batch);
 }
 
-TEST(a_large_trace_streams_to_a_slow_reader)
+/* Trace 7 with so many spans that no buffer on the way holds its answer. */
+static void post_a_large_trace(uint64_t spans)
 {
-    enum { SPANS = 20000 };
     test_spans t;
-    char path[128], hex[33];
     uint64_t now_ns = kis_now_unix_ns();
 
-    default_options();
-    start_well();
     test_spans_begin(&t, &kis_mem);
-    for (uint64_t i = 1; i <= SPANS; i++) {
+    for (uint64_t i = 1; i <= spans; i++) {
         test_spans_add(&t, &(test_span){ .trace = 7, .span = i, .parent = i / 10, .name = "step", .start_ns = now_ns + i, .end_ns = now_ns + i + 5 });
         test_spans_str(&t, "text", "some text, as programs write it, so that the answer is larger than any buffer on the way");
     }
     kis_batch *batch = test_spans_end(&t);
     CHECK_INT(200, post_spans(batch->body), "stored");
     kis_batch_unref(batch);
+}
+
+TEST(a_large_trace_streams)
+{
+    enum { SPANS = 20000 };
+    char path[128], hex[33];
+
+    default_options();
+    start_well();
+    post_a_large_trace(SPANS);
     trace_hex(hex);
     for (int version = 0; version < 2; version++) {
         snprintf(path, sizeof(path), version ? "/api/v3/traces/%s" : "/api/traces/%s", hex);
@@ -399,6 +406,53 @@ TEST(a_large_trace_streams_to_a_slow_reader)
             rest = kis_str_slice(rest, kis_str_find(rest, KIS_STR("some text")) + 1, rest.len);
         CHECK_INT(200, answer.status, path);
         CHECK_INT(SPANS, spans, "every span");
+    }
+    stop();
+}
+
+/* The status of an answer that is there or comes in time; 0: none. */
+static int peek_status(int fd, int timeout_ms)
+{
+    struct pollfd ready = { .fd = fd, .events = POLLIN };
+    char line[64] = "";
+
+    if (poll(&ready, 1, timeout_ms) != 1 || recv(fd, line, sizeof(line) - 1, MSG_PEEK) < 12)
+        return 0;
+    return atoi(line + 9);
+}
+
+TEST(too_many_queries_are_told_to_come_back_and_a_slow_reader_holds_only_its_own)
+{
+    enum { ASKERS = 80 };
+    static const char ask_services[] = "GET /api/services HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    char request[256], hex[33];
+    int askers[ASKERS], busy = 0, waiting = 0;
+
+    default_options();
+    options.query_threads = 1;
+    start_well();
+    post_a_large_trace(40000);
+    int slow = dial(KIS_LISTENER_QUERY);
+    int len = snprintf(request, sizeof(request), "GET /api/traces/%s HTTP/1.1\r\nHost: localhost\r\n\r\n", trace_hex(hex));
+    send_all(slow, request, (size_t)len);
+    CHECK_INT(200, peek_status(slow, 20000), "it streams, and nobody reads on: the only query thread waits");
+    for (int i = 0; i < ASKERS; i++) {
+        askers[i] = dial(KIS_LISTENER_QUERY);
+        send_all(askers[i], ask_services, sizeof(ask_services) - 1);
+    }
+    CHECK_INT(200, get_with(KIS_LISTENER_HEALTH, "/", "").status, "the loops are not held up");
+    CHECK_INT(200, get("/").status, "nor is the page");
+    for (int i = 0; i < ASKERS; i++) {
+        int status = peek_status(askers[i], i == 0 ? 500 : 50);
+        busy += status == 503;
+        waiting += status == 0;
+    }
+    CHECK(busy >= ASKERS - 64 - 1, "those who find the queue full hear it at once");
+    CHECK(waiting > 0, "the others wait");
+    close(slow);
+    for (int i = 0; i < ASKERS; i++) {
+        int status = read_answer(askers[i]).status;
+        CHECK(status == 200 || status == 503, "everyone is answered in the end");
     }
     stop();
 }
@@ -426,4 +480,4 @@ TEST(readers_that_go_away_are_survived)
 TEST_MAIN(RUN(a_trace_goes_in_by_otlp_and_comes_out_by_both_apis), RUN(the_page_is_served_with_its_policy),
           RUN(strange_names_methods_and_origins_are_refused), RUN(health_and_metrics_answer), RUN(a_taken_port_ends_the_start_or_is_a_warning),
           RUN(ready_lines_are_what_scripts_wait_for), RUN(what_was_acknowledged_is_there_after_a_stop), RUN(a_stop_waits_for_a_request_in_flight),
-          RUN(a_large_trace_streams_to_a_slow_reader), RUN(readers_that_go_away_are_survived))
+          RUN(a_large_trace_streams), RUN(too_many_queries_are_told_to_come_back_and_a_slow_reader_holds_only_its_own), RUN(readers_that_go_away_are_survived))
