@@ -40,6 +40,21 @@ static kis_err parse_port(kis_str text, kis_str port, uint16_t *out, kis_diag *d
     return KIS_OK;
 }
 
+/* The characters of an address, and behind '%' those of an interface's name. */
+static bool is_v6_text(kis_str text)
+{
+    bool is_zone = false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        bool is_hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+        bool is_name = (c >= 'g' && c <= 'z') || (c >= 'G' && c <= 'Z') || c == '-' || c == '_';
+        if (!is_hex && c != ':' && c != '.' && c != '%' && !(is_zone && is_name))
+            return false;
+        is_zone |= c == '%';
+    }
+    return true;
+}
+
 /* host, host:port, [v6], [v6]:port */
 static kis_err parse_authority(kis_str text, kis_str authority, kis_url *out, kis_diag *diag)
 {
@@ -54,11 +69,8 @@ static kis_err parse_authority(kis_str text, kis_str authority, kis_url *out, ki
         port = kis_str_slice(authority, end + 1, authority.len);
         if (port.len && port.ptr[0] != ':')
             return url_wrong(diag, text, "has something between ']' and the port");
-        for (size_t i = 0; i < out->host.len; i++) {
-            char c = out->host.ptr[i];
-            if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == ':' || c == '.' || c == '%'))
-                return url_wrong(diag, text, "has no IPv6 address between the brackets");
-        }
+        if (!is_v6_text(out->host))
+            return url_wrong(diag, text, "has no IPv6 address between the brackets");
     } else {
         size_t colon = kis_str_find_char(authority, ':');
         out->host = kis_str_slice(authority, 0, colon == KIS_STR_NPOS ? authority.len : colon);
