@@ -298,7 +298,7 @@ static void remove_log(kis_store *s, kis_head *head)
 
 static kis_err write_head(flush_job *job, kis_diag *diag)
 {
-    kis_segment_set *set;
+    kis_segment_set *set = NULL;
 
     kis_err err = gather(job, diag);
     for (uint32_t part = 0; !err && part < job->part_count; part++)
@@ -377,25 +377,23 @@ static void ask_for_rotation_by_age(kis_store *s)
 void kis_flusher_run(void *user)
 {
     kis_store *s = user;
-    uint64_t failed_ns = 0;
+    uint64_t retry_ns = 0, wait_ns = KIS_RETRY_NS_MIN; /* after a failure: when, and how long the next time */
 
     for (;;) {
         kis_lock_take(&s->lock);
-        uint64_t until = kis_now_ns() + TICK_NS;
-        while (!s->is_stopping && (!s->frozen_count || failed_ns) && kis_cond_wait_until(&s->changed, &s->lock, until)) {
+        uint64_t until = retry_ns ? retry_ns : kis_now_ns() + TICK_NS;
+        while (!s->is_stopping && (!s->frozen_count || retry_ns) && kis_cond_wait_until(&s->changed, &s->lock, until)) {
         }
         kis_head *head = s->frozen_count ? s->frozen[0] : NULL;
         bool stop = s->is_stopping;
         kis_lock_give(&s->lock);
         if (stop)
             return;
-        if (failed_ns && kis_now_ns() - failed_ns < KIS_RETRY_NS)
-            continue;
-        failed_ns = 0;
         if (head) {
             flush_head(s, head);
             kis_lock_take(&s->lock);
-            failed_ns = s->is_flush_failing ? kis_now_ns() : 0;
+            retry_ns = s->is_flush_failing ? kis_now_ns() + wait_ns : 0;
+            wait_ns = s->is_flush_failing ? KIS_MIN(wait_ns * 2, KIS_RETRY_NS_MAX) : KIS_RETRY_NS_MIN;
             kis_lock_give(&s->lock);
         } else {
             kis_store_retain(s, 0);

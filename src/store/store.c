@@ -86,6 +86,15 @@ static void settle_disk(kis_store *s)
     s->options.head_bytes = KIS_MAX(KIS_MIN(s->options.head_bytes, s->keep_bytes / 6), KIS_HEAD_BYTES_MIN);
 }
 
+/* A new folder lasts only when the folders above it know of it. One that may not be opened is somebody else's and older than ours. */
+static void sync_folders_above(kis_store *s)
+{
+    kis_diag ignored;
+    for (size_t len = s->options.dir.len; len-- > 0;)
+        if (s->options.dir.ptr[len] == '/')
+            (void)!s->os->ops->sync_dir(s->os, kis_str_slice(s->options.dir, 0, len ? len : 1), &ignored);
+}
+
 static kis_err prepare_folder(kis_store *s, kis_diag *diag)
 {
     char path[KIS_STORE_PATH_MAX];
@@ -103,7 +112,10 @@ static kis_err prepare_folder(kis_store *s, kis_diag *diag)
     if (err)
         return err;
     err = kis_folder_read_version(s->os, dir, diag);
-    return err == KIS_ERR_NOT_FOUND ? kis_folder_write_version(s->os, dir, diag) : err;
+    if (err != KIS_ERR_NOT_FOUND)
+        return err;
+    sync_folders_above(s);
+    return kis_folder_write_version(s->os, dir, diag);
 }
 
 static kis_err start_threads(kis_store *s, kis_diag *diag)

@@ -94,6 +94,7 @@ kis_err kis_wal_create(kis_wal *wal, kis_os *os, kis_str dir, const kis_wal_head
     kis_str name = { path, kis_wal_path(path, sizeof path, dir, "log-", header->generation, header->attempt) };
 
     start(wal, os, dir, header);
+    (void)os->ops->remove(os, name, NULL); /* of an earlier try, whose removal failed too */
     kis_err err = write_header(wal, header, name, diag);
     if (err)
         return err;
@@ -311,16 +312,15 @@ static bool was_synced(kis_bytes file, uint64_t damaged, uint64_t sequence_min)
 kis_err kis_wal_read(kis_bytes file, uint64_t length_known, kis_wal_record_fn *each, void *user, kis_wal_scan *out, kis_diag *diag)
 {
     kis_wal_scan scan = { 0 };
-    uint64_t at = KIS_WAL_HEADER_BYTES, end = length_known ? length_known : file.len;
+    uint64_t at = KIS_WAL_HEADER_BYTES;
 
     kis_err err = kis_wal_read_header(file, &scan.header, diag);
     if (err)
         return err;
-    if (end > file.len)
+    if (length_known > file.len)
         return kis_diag_set(diag, KIS_ERR_CORRUPT, "at offset %llu: the file ends, it had %llu bytes", (unsigned long long)file.len,
                             (unsigned long long)length_known);
-    file.len = (size_t)end;
-    while (at < end && record_reads(file, at, scan.last_sequence + 1, &scan.why)) {
+    while (at < file.len && record_reads(file, at, scan.last_sequence + 1, &scan.why)) {
         uint32_t size = get_u32(file.ptr + at + 4);
         err = each ? each(user, kis_bytes_of(file.ptr + at + KIS_WAL_RECORD_HEADER_BYTES, size), at, diag) : KIS_OK;
         if (err)
@@ -330,13 +330,12 @@ kis_err kis_wal_read(kis_bytes file, uint64_t length_known, kis_wal_record_fn *e
         at += KIS_WAL_RECORD_HEADER_BYTES + size;
     }
     scan.good_length = at;
-    if (at == end || (!length_known && all_zero(file, at))) {
-        scan.why = NULL;
-    } else if (length_known || was_synced(file, at, scan.last_sequence + 1)) {
+    if (at < length_known || was_synced(file, at, scan.last_sequence + 1))
         return kis_diag_set(diag, KIS_ERR_CORRUPT, "damaged at offset %llu: %s", (unsigned long long)at, scan.why);
-    } else {
-        scan.cut_bytes = end - at;
-    }
+    if (at == file.len || all_zero(file, at))
+        scan.why = NULL;
+    else
+        scan.cut_bytes = file.len - at;
     *out = scan;
     return KIS_OK;
 }

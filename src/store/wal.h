@@ -9,7 +9,8 @@
  *   (1) bytes before `synced` are on the disk; a record is answered only when it ends at or before it
  *   (2) a file whose sync failed is suspect: it is neither written nor synced again. Its head is written anew from memory under the
  *       next attempt number, and the higher attempt of a generation wins at open
- *   (3) the file of the next generation names the length of the one before, so a short older file is told from a torn newest one
+ *   (3) the file of the next generation names the length that the one before has at least, so a short older file is told from a torn
+ *       newest one
  */
 #ifndef KIS_STORE_WAL_H
 #define KIS_STORE_WAL_H
@@ -75,11 +76,12 @@ kis_err kis_wal_read_header(kis_bytes file, kis_wal_header *out, kis_diag *diag)
 /**
  * Walks the records of one file's bytes.
  *
- * length_known  what the next generation's file says; 0: this is the newest file
+ * length_known  what the next generation's file says that this one had at least; 0: this is the newest file. It may have more: a
+ *               next file whose making failed may come back after a power cut, when this one had long been written on
  *
- * CORRUPT  a record before length_known does not read; or, in the newest file, one does not read although a later record says that it
- *          had been synced. diag names the offset.
- * In the newest file anything else that does not read is a torn tail: OK, with `cut_bytes` and `why`.
+ * CORRUPT  a record before length_known does not read; or one does not read although a later record says that it had been synced.
+ *          diag names the offset.
+ * Anything else that does not read is a torn tail: OK, with `cut_bytes` and `why`.
  */
 kis_err kis_wal_read(kis_bytes file, uint64_t length_known, kis_wal_record_fn *each, void *user, kis_wal_scan *out, kis_diag *diag) KIS_CHECKED;
 

@@ -541,8 +541,10 @@ static void rotate_if_wanted(kis_store *s)
 
     if (s->active->rows)
         err = make_room_by_rotating(s, &diag);
-    if (err)
+    if (err) {
+        kis_count(&s->count.flush_failures, 1);
         kis_store_log(s, 2, "the spans in memory are not written out: %s", diag.text);
+    }
     kis_lock_take(&s->queue_lock);
     s->rotate_wanted = 0;
     kis_lock_give(&s->queue_lock);

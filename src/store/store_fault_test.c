@@ -1,0 +1,372 @@
+/* The store on a machine that fails: each call in turn, the power at each write, bits on the disk. What was answered OK must be there. */
+#include <string.h>
+
+#include "os/os_sim.h"
+#include "store/store_fixture.h"
+#include "tests/test.h"
+
+#define PUSHES 10u
+
+static uint64_t step_or(uint64_t fallback) /* every n-th point; `full` runs set 1 */
+{
+    const char *step = getenv("STORE_FAULT_STEP");
+    return step ? strtoull(step, NULL, 10) : fallback;
+}
+
+typedef struct life {
+    store_fixture f;
+    kis_sim *sim;
+    bool is_acked[PUSHES + 1]; /* by trace number */
+    uint32_t acked;
+} life;
+
+static void print_point(const char *what, uint64_t nth, uint64_t seed)
+{
+    if (getenv("STORE_FAULT_LOG"))
+        fprintf(stderr, "%s at %llu, seed %llu\n", what, (unsigned long long)nth, (unsigned long long)seed);
+}
+
+static void show_log(void *user, int level, const char *text)
+{
+    (void)user;
+    if (getenv("STORE_FAULT_LOG"))
+        fprintf(stderr, "  log %d: %s\n", level, text);
+}
+
+static kis_err life_open(life *l, kis_diag *diag)
+{
+    l->f.options = (kis_store_options){ .os = kis_sim_os(l->sim), .alloc = &kis_mem, .dir = KIS_STR("/data"), .head_bytes = 1, .keep_bytes = (uint64_t)1 << 32, .log = show_log };
+    return kis_store_open(&l->f.options, &l->f.store, diag);
+}
+
+static kis_batch *one_trace(uint64_t trace)
+{
+    test_spans_spec spec = { .seed = trace, .first_trace = trace, .traces = 1, .spans_per_trace = 60,
+                             .start_unix_ns = 1767225600000000000u + trace * 1000000, .trace_step_ns = 1 };
+    return test_spans_generate(&kis_mem, &spec);
+}
+
+/* Pushes, flushes in the middle. Whatever fails is passed over. */
+static void live(life *l, uint32_t pushes)
+{
+    for (uint64_t trace = 1; trace <= pushes; trace++) {
+        if (fixture_push(&l->f, one_trace(trace)) == KIS_OK) {
+            l->is_acked[trace] = true;
+            l->acked++;
+        }
+        if (trace % 4 == 0)
+            (void)!kis_store_flush(l->f.store, kis_now_ns() + 3000000000u, NULL);
+    }
+}
+
+static void check_acked(life *l, const char *why)
+{
+    for (uint64_t trace = 1; trace <= PUSHES; trace++) {
+        fixture_answer a = fixture_get(&l->f, trace);
+        if (l->is_acked[trace])
+            CHECK_INT(60, a.count, why);
+        else
+            CHECK(a.count == 0 || a.count == 60, "a batch is there whole or not at all");
+    }
+}
+
+static uint64_t count_calls(unsigned kinds)
+{
+    life l = { 0 };
+    kis_diag diag;
+    CHECK_ERR(KIS_OK, kis_sim_new(&kis_mem, 1, &l.sim), "a machine");
+    CHECK_ERR(KIS_OK, life_open(&l, &diag), diag.text);
+    live(&l, PUSHES);
+    kis_store_close(l.f.store);
+    uint64_t calls = kis_sim_calls(l.sim, kinds);
+    kis_sim_free(l.sim);
+    CHECK_INT(PUSHES, l.acked, "without faults everything is stored");
+    return calls;
+}
+
+/* One life in which the n-th call fails; then the disk is fine again, and so must the store be, without a restart. */
+static void live_with_failure(unsigned kinds, uint64_t nth, uint64_t times, kis_err err)
+{
+    life l = { 0 };
+    kis_diag diag = { 0 };
+
+    CHECK_ERR(KIS_OK, kis_sim_new(&kis_mem, nth, &l.sim), "a machine");
+    kis_sim_fail_at(l.sim, kinds, nth, times, err);
+    kis_err opened = life_open(&l, &diag);
+    if (opened) {
+        CHECK(diag.text[0] != 0, "a refusal to start says why");
+        kis_sim_fail_at(l.sim, kinds, 0, 0, KIS_OK);
+        CHECK_ERR(KIS_OK, life_open(&l, &diag), diag.text);
+    }
+    live(&l, PUSHES);
+    kis_sim_fail_at(l.sim, kinds, 0, 0, KIS_OK);
+    check_acked(&l, "answered spans are shown after a failing call");
+    for (uint64_t trace = 1; trace <= PUSHES; trace++) { /* senders try again */
+        kis_err again = KIS_ERR_FULL;
+        for (int i = 0; i < 50 && again == KIS_ERR_FULL && !l.is_acked[trace]; i++) {
+            again = fixture_push(&l.f, one_trace(trace));
+            if (again == KIS_ERR_FULL) { /* until the next try of the flush */
+                kis_sim_advance(l.sim, 1000000000);
+                usleep(20000);
+            }
+        }
+        l.is_acked[trace] |= again == KIS_OK;
+        CHECK(l.is_acked[trace], "recovers without a restart");
+    }
+    check_acked(&l, "all are there");
+    kis_store_close(l.f.store);
+    CHECK_ERR(KIS_OK, life_open(&l, &diag), diag.text);
+    check_acked(&l, "answered spans are there after reopening");
+    kis_store_close(l.f.store);
+    kis_sim_free(l.sim);
+}
+
+TEST(each_failing_call_loses_nothing)
+{
+    static const struct { const char *why; unsigned kinds; uint64_t times; kis_err err; } rows[] = {
+        { "one write fails", KIS_SIM_WRITE, 1, KIS_ERR_IO },
+        { "the disk is full for three writes", KIS_SIM_WRITE | KIS_SIM_PREALLOCATE, 3, KIS_ERR_FULL },
+        { "one sync fails", KIS_SIM_SYNC, 1, KIS_ERR_IO },
+        { "two syncs fail", KIS_SIM_SYNC, 2, KIS_ERR_IO },
+        { "names cannot be made", KIS_SIM_CREATE | KIS_SIM_RENAME | KIS_SIM_REMOVE, 1, KIS_ERR_IO },
+        { "the folder is not synced", KIS_SIM_SYNC_DIR, 1, KIS_ERR_IO },
+        { "reading fails", KIS_SIM_READ | KIS_SIM_OPEN | KIS_SIM_SIZE, 1, KIS_ERR_IO },
+        { "anything fails", KIS_SIM_ANY, 2, KIS_ERR_IO },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        uint64_t calls = count_calls(rows[i].kinds), step = step_or(9);
+        for (uint64_t nth = 1; nth <= calls; nth += step)
+            print_point(rows[i].why, nth, 0), live_with_failure(rows[i].kinds, nth, rows[i].times, rows[i].err);
+    }
+}
+
+static void live_with_power_cut(uint64_t nth, uint64_t seed)
+{
+    life l = { 0 };
+    kis_diag diag = { 0 };
+
+    CHECK_ERR(KIS_OK, kis_sim_new(&kis_mem, seed, &l.sim), "a machine");
+    kis_sim_cut_power_at(l.sim, KIS_SIM_CHANGES, nth);
+    if (life_open(&l, &diag) == KIS_OK) {
+        for (uint64_t trace = 1; trace <= PUSHES && !kis_sim_is_off(l.sim); trace++) {
+            l.is_acked[trace] = fixture_push(&l.f, one_trace(trace)) == KIS_OK;
+            if (trace % 4 == 0)
+                (void)!kis_store_flush(l.f.store, kis_now_ns() + 3000000000u, NULL);
+        }
+        kis_store_close(l.f.store);
+    }
+    if (!kis_sim_is_off(l.sim))
+        kis_sim_cut_power(l.sim);
+    kis_sim_power_on(l.sim);
+    CHECK_ERR(KIS_OK, life_open(&l, &diag), diag.text);
+    check_acked(&l, "answered spans are there after a power cut");
+    CHECK_ERR(KIS_OK, fixture_push(&l.f, one_trace(77)), "and the store goes on");
+    CHECK_ERR(KIS_OK, kis_store_flush(l.f.store, UINT64_MAX, &diag), diag.text);
+    check_acked(&l, "also after a flush");
+    kis_store_close(l.f.store);
+    kis_sim_free(l.sim);
+}
+
+TEST(a_power_cut_at_each_write_loses_nothing_that_was_answered)
+{
+    uint64_t calls = count_calls(KIS_SIM_CHANGES), step = step_or(6);
+    for (uint64_t nth = 1; nth <= calls + 1; nth += step)
+        for (uint64_t seed = 1; seed <= 3; seed++)
+            print_point("power cut", nth, seed), live_with_power_cut(nth, nth * 31 + seed);
+}
+
+TEST(a_full_disk_is_told_and_got_over)
+{
+    life l = { 0 };
+    kis_diag diag = { 0 };
+    fixture_pushes many;
+
+    CHECK_ERR(KIS_OK, kis_sim_new(&kis_mem, 5, &l.sim), "a machine");
+    kis_sim_set_disk_bytes(l.sim, (uint64_t)64 << 20);
+    CHECK_ERR(KIS_OK, life_open(&l, &diag), diag.text);
+    live(&l, 3);
+    CHECK_INT(3, l.acked, "while there is room");
+    kis_sim_set_disk_bytes(l.sim, (uint64_t)6 << 20);
+    kis_sim_advance(l.sim, 2000000000);
+    fixture_push_many(&l.f, &many, 1);
+    fixture_wait(&many);
+    CHECK_INT(1, many.full, "the last twentieth is not used");
+    CHECK(many.retry_after_ms > 0, "and the sender is told when to come again");
+    CHECK(kis_store_get_stats(l.f.store).is_disk_full, "and the page shows it");
+    CHECK_INT(1, kis_store_get_stats(l.f.store).refused_disk, "and it is counted");
+    check_acked(&l, "what was there is still shown");
+    kis_sim_set_disk_bytes(l.sim, (uint64_t)1 << 30);
+    kis_sim_advance(l.sim, 2000000000);
+    CHECK_ERR(KIS_OK, fixture_push(&l.f, one_trace(9)), "goes on by itself when there is room");
+    CHECK(!kis_store_get_stats(l.f.store).is_disk_full, "and says so");
+    kis_store_close(l.f.store);
+    kis_sim_free(l.sim);
+}
+
+TEST(age_deletes_by_the_time_of_receiving)
+{
+    life l = { 0 };
+    kis_diag diag = { 0 };
+
+    CHECK_ERR(KIS_OK, kis_sim_new(&kis_mem, 5, &l.sim), "a machine");
+    l.f.options = (kis_store_options){ .os = kis_sim_os(l.sim), .alloc = &kis_mem, .dir = KIS_STR("/data"), .keep_ns = 3600000000000, .keep_bytes = (uint64_t)1 << 32 };
+    CHECK_ERR(KIS_OK, kis_store_open(&l.f.options, &l.f.store, &diag), diag.text);
+    CHECK_ERR(KIS_OK, fixture_push(&l.f, one_trace(1)), "pushed");
+    CHECK_ERR(KIS_OK, kis_store_flush(l.f.store, UINT64_MAX, &diag), diag.text);
+    kis_sim_advance(l.sim, 3500000000000);
+    CHECK_ERR(KIS_OK, fixture_push(&l.f, one_trace(2)), "pushed much later");
+    CHECK_ERR(KIS_OK, kis_store_flush(l.f.store, UINT64_MAX, &diag), diag.text);
+    CHECK_INT(60, fixture_get(&l.f, 1).count, "not an hour old yet");
+    CHECK_INT(2, kis_store_get_stats(l.f.store).segment_count, "two files");
+    kis_sim_advance(l.sim, 200000000000);
+    for (int i = 0; i < 3000 && kis_store_get_stats(l.f.store).segment_count == 2; i++)
+        usleep(1000); /* the flush thread looks four times a second */
+    CHECK_INT(1, kis_store_get_stats(l.f.store).segment_count, "an hour has passed for the first");
+    CHECK_INT(0, fixture_get(&l.f, 1).count, "gone");
+    CHECK_INT(60, fixture_get(&l.f, 2).count, "stays");
+    kis_store_close(l.f.store);
+    kis_sim_free(l.sim);
+}
+
+/* ---- damage on a real disk ------------------------------------------------------------------------------------------------------ */
+
+typedef struct damage_target {
+    char path[512];
+    const char *suffix;
+    off_t size;
+} damage_target;
+
+static void pick_file(void *user, const char *path, const char *name)
+{
+    damage_target *t = user;
+    struct stat st;
+    if (strstr(name, t->suffix) && stat(path, &st) == 0 && st.st_size > t->size) {
+        snprintf(t->path, sizeof t->path, "%s", path);
+        t->size = st.st_size;
+    }
+}
+
+static void flip(const char *path, off_t at, uint8_t bits)
+{
+    uint8_t byte;
+    int fd = open(path, O_RDWR);
+    CHECK(fd >= 0 && pread(fd, &byte, 1, at) == 1, "reads the byte");
+    byte ^= bits;
+    CHECK(pwrite(fd, &byte, 1, at) == 1, "writes the byte");
+    close(fd);
+}
+
+static void count_line(void *user, const char *text)
+{
+    *(int *)user += strncmp(text, "damaged", 7) == 0;
+}
+
+static bool hash_is_known(const uint64_t *known, uint32_t count, uint64_t hash)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (known[i] == hash)
+            return true;
+    return false;
+}
+
+TEST(a_flipped_bit_anywhere_in_a_segment_is_told_and_the_rest_is_shown)
+{
+    enum { TRACES = 120 };
+    store_fixture f;
+    damage_target target = { .suffix = ".kseg" };
+    static uint64_t known[TRACES + 1];
+    int lines;
+    kis_diag diag;
+
+    fixture_open(&f, NULL);
+    CHECK_ERR(KIS_OK, fixture_push_generated(&f, 1, TRACES, 50), "pushed");
+    CHECK_ERR(KIS_OK, kis_store_flush(f.store, UINT64_MAX, NULL), "flushed");
+    for (uint64_t i = 1; i <= TRACES; i++)
+        known[i] = fixture_get(&f, i).hash;
+    fixture_close(&f);
+    fixture_each_file(f.dir, pick_file, &target);
+    CHECK(target.size > 10000, "a segment with several blocks");
+    uint64_t points = step_or(3) == 1 ? 2000 : 120, with_whole_traces = 0;
+    for (uint64_t i = 0; i <= points; i++) {
+        off_t at = (off_t)((uint64_t)(target.size - 1) * i / points);
+        flip(target.path, at, (uint8_t)(1u << i % 8));
+        lines = 0;
+        CHECK_ERR(KIS_ERR_CORRUPT, kis_store_check(f.options.os, &kis_mem, f.options.dir, count_line, &lines, &diag), "check finds each flipped bit");
+        CHECK(lines >= 1, "and says where");
+        fixture_start(&f);
+        uint32_t whole = 0, lost = 0;
+        for (uint64_t trace = 1; trace <= TRACES; trace++) {
+            fixture_answer a = fixture_get(&f, trace);
+            CHECK(a.count == 0 || hash_is_known(known, TRACES + 1, a.hash) || a.is_partial, "never shown wrong");
+            whole += a.hash == known[trace];
+            lost += a.hash != known[trace];
+        }
+        fixture_answer all = fixture_find(&f, NULL, 1000);
+        CHECK(all.err == KIS_OK, "searching goes on");
+        if (lost)
+            CHECK(kis_store_get_stats(f.store).damaged_blocks > 0, "counted");
+        with_whole_traces += whole > 0;
+        fixture_close(&f);
+        flip(target.path, at, (uint8_t)(1u << i % 8));
+    }
+    CHECK(with_whole_traces > points / 2, "most damage takes one block, not all");
+    CHECK_ERR(KIS_OK, kis_store_check(f.options.os, &kis_mem, f.options.dir, count_line, &lines, &diag), "whole again");
+    fixture_start(&f);
+    fixture_done(&f);
+}
+
+TEST(a_flipped_bit_in_a_log_is_refused_or_was_never_answered)
+{
+    store_fixture f;
+    damage_target target = { .suffix = ".wal" };
+    kis_diag diag;
+
+    fixture_open(&f, NULL);
+    for (uint64_t i = 1; i <= 10; i++)
+        CHECK_ERR(KIS_OK, fixture_push_generated(&f, i, 1, 20), "pushed");
+    fixture_close(&f);
+    fixture_each_file(f.dir, pick_file, &target);
+    for (off_t at = 64; at < 60000; at += 997) {
+        flip(target.path, at, 0x10);
+        uint64_t before = fixture_folder_hash(&f);
+        kis_err err = kis_store_open(&f.options, &f.store, &diag);
+        if (err) {
+            f.store = NULL;
+            CHECK_ERR(KIS_ERR_CORRUPT, err, "damage in front of what was synced later is no torn end");
+            CHECK(strstr(diag.text, "offset") && strstr(diag.text, "log-"), "names file and offset");
+            CHECK(before == fixture_folder_hash(&f), "and nothing was changed");
+            flip(target.path, at, 0x10);
+            continue;
+        }
+        /* only the last record may go like this: nothing behind it says that it had been synced */
+        CHECK_INT(20, fixture_get(&f, 9).count, "all but the last");
+        CHECK_INT(0, fixture_get(&f, 10).count, "the last");
+        fixture_close(&f);
+        break;
+    }
+    fixture_start(&f);
+    fixture_done(&f);
+}
+
+TEST(a_segment_that_vanishes_under_way_is_an_error_and_no_crash)
+{
+    store_fixture f;
+    damage_target target = { .suffix = ".kseg" };
+
+    fixture_open(&f, NULL);
+    CHECK_ERR(KIS_OK, fixture_push_generated(&f, 1, 40, 10), "pushed");
+    CHECK_ERR(KIS_OK, kis_store_flush(f.store, UINT64_MAX, NULL), "flushed");
+    fixture_each_file(f.dir, pick_file, &target);
+    CHECK(truncate(target.path, 3000) == 0, "cut short");
+    fixture_answer a = fixture_find(&f, NULL, 100);
+    CHECK(a.err == KIS_OK && a.is_partial, "told");
+    CHECK(unlink(target.path) == 0, "deleted");
+    CHECK_INT(0, fixture_get(&f, 5).count, "not shown");
+    CHECK(kis_store_get_stats(f.store).damaged_blocks > 0, "counted");
+    CHECK_ERR(KIS_OK, fixture_push_generated(&f, 100, 1, 10), "storing goes on");
+    fixture_done(&f);
+}
+
+TEST_MAIN(RUN(each_failing_call_loses_nothing), RUN(a_power_cut_at_each_write_loses_nothing_that_was_answered), RUN(a_full_disk_is_told_and_got_over),
+          RUN(age_deletes_by_the_time_of_receiving), RUN(a_flipped_bit_anywhere_in_a_segment_is_told_and_the_rest_is_shown),
+          RUN(a_flipped_bit_in_a_log_is_refused_or_was_never_answered), RUN(a_segment_that_vanishes_under_way_is_an_error_and_no_crash))
