@@ -97,6 +97,8 @@ static void answer_job(kis_query_job *job, kis_arena *arena, kis_codecs *codecs)
     kis_route_run(job->route, &call, job->captures, request->query);
     if (!out.is_over) /* a handler that forgot is our mistake; the asker still gets an answer */
         kis_answer_finish(&out);
+    if (out.err && atomic_load(&service->is_stopping))
+        atomic_fetch_add(&service->cut, 1);
     if (out.err && out.err != KIS_ERR_CLOSED && service->log)
         kis_log_write(service->log, KIS_LOG_WARN, "query '" KIS_FMT "': the answer was cut: %s", KIS_ARG(request->path), kis_err_text(out.err));
     kis_answer_done(&out);
@@ -213,17 +215,14 @@ kis_err kis_query_service_start(kis_query_service *service, uint32_t threads, ki
 
 uint64_t kis_query_service_stop(kis_query_service *service)
 {
-    uint64_t cancelled = 0;
-
     if (service->pool.thread_count == 0)
         return 0;
+    atomic_store(&service->is_stopping, true);
     kis_lock_take(&service->lock);
-    for (kis_query_job *job = service->jobs; job; job = job->next) {
+    for (kis_query_job *job = service->jobs; job; job = job->next)
         atomic_store(&job->is_cancelled, true);
-        cancelled++;
-    }
     kis_lock_give(&service->lock);
     kis_pool_stop(&service->pool);
     kis_lock_done(&service->lock);
-    return cancelled;
+    return atomic_load(&service->cut);
 }

@@ -32,12 +32,14 @@ typedef struct kis_query_service {
     kis_lock lock; /* KIS_RANK_SERVE; guards the jobs below */
     kis_query_job *jobs;
     _Atomic uint64_t queries, refused, running;
+    _Atomic uint64_t cut; /* answers that the stop broke off */
+    _Atomic bool is_stopping;
 } kis_query_service;
 
 /** The fields before the pool are filled by the caller. */
 kis_err kis_query_service_start(kis_query_service *service, uint32_t threads, kis_diag *diag) KIS_CHECKED;
 kis_handler kis_query_service_handler(kis_query_service *service);
-/** Cancels what runs, waits for it, ends the threads. After the server has stopped. Answers how many were cancelled. */
+/** Cancels what runs, waits for it, ends the threads. After the server has stopped. Answers how many answers were broken off. */
 uint64_t kis_query_service_stop(kis_query_service *service);
 
 #endif
