@@ -1,10 +1,38 @@
-# bin/kiseki: programs/kiseki.c and one file a subcommand.
+# bin/kiseki: programs/kiseki.c and one file a subcommand. The page in ui/dist is embedded; without one the program
+# builds all the same and says at its address how to get it.
 file(GLOB KIS_PROGRAM_SOURCES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/programs/*.c)
-if(KIS_PROGRAM_SOURCES AND NOT KIS_FUZZ)
-    add_executable(kiseki ${KIS_PROGRAM_SOURCES})
-    target_link_libraries(kiseki PRIVATE kis_serve kis_native m)
+set(KIS_PROGRAM_TESTS ${KIS_PROGRAM_SOURCES})
+list(FILTER KIS_PROGRAM_SOURCES EXCLUDE REGEX "_test\\.c$")
+list(FILTER KIS_PROGRAM_TESTS INCLUDE REGEX "_test\\.c$")
+if(KIS_PROGRAM_SOURCES AND NOT KIS_FUZZ AND Python3_FOUND)
+    file(GLOB_RECURSE KIS_PAGE_FILES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/ui/dist/*)
+    set(KIS_PAGE_SOURCE ${CMAKE_BINARY_DIR}/static_files.c)
+    add_custom_command(
+        OUTPUT ${KIS_PAGE_SOURCE}
+        COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/embed ${CMAKE_SOURCE_DIR}/ui/dist ${KIS_PAGE_SOURCE}
+        COMMAND ${CMAKE_COMMAND} -E touch ${KIS_PAGE_SOURCE}
+        DEPENDS ${CMAKE_SOURCE_DIR}/tools/embed ${KIS_PAGE_FILES}
+        COMMENT "Embedding the page (ui/dist)")
+    add_executable(kiseki ${KIS_PROGRAM_SOURCES} ${KIS_PAGE_SOURCE})
+    target_include_directories(kiseki PRIVATE ${CMAKE_SOURCE_DIR}/programs)
+    target_link_libraries(kiseki PRIVATE kis_serve m)
 endif()
 
+# x_test.c is a program of its own with programs/x.c and nothing else of the folder.
+if(KIS_TESTS AND NOT KIS_FUZZ)
+    foreach(source ${KIS_PROGRAM_TESTS})
+        get_filename_component(name ${source} NAME_WE)
+        string(REGEX REPLACE "_test$" "" module ${name})
+        add_executable(programs_${name} ${source} ${CMAKE_SOURCE_DIR}/programs/${module}.c)
+        target_include_directories(programs_${name} PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/programs)
+        target_compile_options(programs_${name} PRIVATE -Wno-conversion)
+        pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+        target_link_libraries(programs_${name} PRIVATE kis_serve PkgConfig::CMOCKA m)
+        set_target_properties(programs_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+        add_test(NAME programs_${name} COMMAND programs_${name} WORKING_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+        set_tests_properties(programs_${name} PROPERTIES TIMEOUT 240)
+    endforeach()
+endif()
 # For tests/conform: what our decoder makes of a request, to be compared with an unrelated one.
 if(KIS_TESTS AND NOT KIS_FUZZ)
     add_executable(kiseki-otlp-dump ${CMAKE_SOURCE_DIR}/tests/conform/otlp_dump.c)

@@ -1,0 +1,39 @@
+/* program.h - what the sub-verbs of `kiseki` share: how they are named, how they fail, how they read options. */
+#ifndef KIS_PROGRAMS_PROGRAM_H
+#define KIS_PROGRAMS_PROGRAM_H
+
+#include "base/option.h"
+
+/* Exit codes. */
+enum { KIS_EXIT_OK = 0, KIS_EXIT_FAILED = 1, KIS_EXIT_USAGE = 2 };
+
+typedef struct kis_verb {
+    const char *name, *summary;
+    int (*run)(int argc, char **argv); /* argv[0] is the verb */
+} kis_verb;
+
+int kis_verb_serve(int argc, char **argv);
+int kis_verb_query(int argc, char **argv);
+int kis_verb_load(int argc, char **argv);
+int kis_verb_check(int argc, char **argv);
+
+/** One sentence on stderr, "kiseki: …"; answers KIS_EXIT_FAILED. */
+int kis_program_fail(const char *format, ...) KIS_PRINTF(1, 2);
+/** The same with "kiseki VERB --help says more"; answers KIS_EXIT_USAGE. */
+int kis_program_misuse(const char *verb, const char *format, ...) KIS_PRINTF(2, 3);
+
+typedef struct kis_program_options {
+    const char *verb, *usage; /* usage: what stands above the options in --help */
+    const kis_option *rows;
+    size_t count;
+    void *into;
+} kis_program_options;
+
+/** Defaults, then the environment, then argv[1..]. True: go on, `next` is the first word that is no option. False: end with `exit_code`
+ *  (--help was asked for, or something was wrong and has been said). */
+bool kis_program_read_options(const kis_program_options *options, int argc, char **argv, int *next, int *exit_code);
+
+/** All of `text` to a descriptor, waiting where need be; false: it cannot be written. */
+bool kis_program_print(int fd, kis_str text);
+
+#endif
