@@ -1,12 +1,13 @@
 /* attr.c - reading and writing attributes in place.
  *
- * Reading is a cursor over fields that answers one KeyValue at a time. Nothing here recurses: nested values are bytes until
- * somebody asks for them.
- * Not here: the text form (value_text.c), the checks at the door (wire/otlp_decode.c).
+ * Reading is a cursor over fields that answers one KeyValue at a time. Nothing here recurses:
+ * nested values are bytes until somebody asks for them. Not here: the text form (value_text.c), the
+ * checks at the door (wire/otlp_decode.c).
  */
 #include "model/attr.h"
 
-/* The next field whose tag is `tag`, as bytes; false at the end and where the bytes are not protobuf. */
+/* The next field whose tag is `tag`, as bytes; false at the end and where the bytes are not
+ * protobuf. */
 static bool next_with_tag(kis_cursor *c, uint32_t tag, kis_bytes *out)
 {
     kis_pb_field field;
@@ -69,7 +70,8 @@ kis_value_view kis_value_read(kis_bytes any_value)
             break;
         case KIS_PB_TAG(6, KIS_PB_BYTES):
             value = (kis_value_view){ .kind = KIS_VALUE_KVLIST,
-                                      .members = { field.bytes.ptr, (uint32_t)field.bytes.len, KIS_TAG_KVLIST_VALUES } };
+                                      .members = { field.bytes.ptr, (uint32_t)field.bytes.len,
+                                                   KIS_TAG_KVLIST_VALUES } };
             break;
         case KIS_PB_TAG(7, KIS_PB_BYTES):
             value = (kis_value_view){ .kind = KIS_VALUE_BYTES, .bytes = field.bytes };
@@ -106,7 +108,8 @@ uint32_t kis_attrs_count(kis_attrs attrs)
 {
     uint32_t count = 0;
     kis_bytes key_value;
-    for (kis_cursor c = kis_cursor_of((kis_bytes){ attrs.ptr, attrs.len }); next_with_tag(&c, attrs.tag, &key_value);)
+    for (kis_cursor c = kis_cursor_of((kis_bytes){ attrs.ptr, attrs.len });
+         next_with_tag(&c, attrs.tag, &key_value);)
         count++;
     return count;
 }
@@ -119,15 +122,15 @@ kis_str kis_attrs_text(kis_attrs attrs, kis_str key)
     return KIS_STR_NONE;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static size_t bytes_field_size(size_t len) /* of a field number below 16 */
 {
     return 1 + kis_varint_size(len) + len;
 }
 
-/* Outer tag and length, the key, and the value's tag and length. Answers where the AnyValue's `value_len` bytes go,
- * with out->len already behind them; NULL when there is no room. */
+/* Outer tag and length, the key, and the value's tag and length. Answers where the AnyValue's
+ * `value_len` bytes go, with out->len already behind them; NULL when there is no room. */
 static uint8_t *put_attr_head(kis_buf *out, uint32_t tag, kis_str key, size_t value_len)
 {
     if (key.len > UINT32_MAX || value_len > UINT32_MAX) {
@@ -152,7 +155,8 @@ static uint8_t *put_attr_head(kis_buf *out, uint32_t tag, kis_str key, size_t va
     return at;
 }
 
-static void put_attr_text(kis_buf *out, uint32_t tag, kis_str key, uint8_t value_tag, const void *ptr, size_t len)
+static void put_attr_text(kis_buf *out, uint32_t tag, kis_str key, uint8_t value_tag,
+                          const void *ptr, size_t len)
 {
     uint8_t *at = put_attr_head(out, tag, key, bytes_field_size(len));
     if (!at)

@@ -18,7 +18,8 @@ static void give_body_back(kis_batch *batch)
     batch->body_alloc = NULL;
 }
 
-void kis_batch_adopt_body(kis_batch *batch, uint8_t *ptr, size_t len, size_t cap, const kis_alloc *alloc)
+void kis_batch_adopt_body(kis_batch *batch, uint8_t *ptr, size_t len, size_t cap,
+                          const kis_alloc *alloc)
 {
     give_body_back(batch);
     batch->body = (kis_bytes){ ptr, len };
@@ -35,7 +36,8 @@ kis_batch *kis_batch_ref(kis_batch *batch)
 
 void kis_batch_unref(kis_batch *batch)
 {
-    /* release: what this owner did comes before the freeing; acquire: the freeing comes after what all others did */
+    /* release: what this owner did comes before the freeing; acquire: the freeing comes after what
+     * all others did */
     if (!batch || atomic_fetch_sub_explicit(&batch->refs, 1, memory_order_acq_rel) != 1)
         return;
     const kis_alloc *alloc = batch->arena.alloc;

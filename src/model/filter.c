@@ -2,9 +2,9 @@
  *
  * The definition that every reader answers by: an index may find spans faster, never others.
  *
- * AND of nothing is true, OR of nothing is false. A tree deeper than KIS_FILTER_DEPTH_MAX matches nothing: whoever builds
- * one from a request checks the depth there and says so.
- * A key that stands twice is looked at twice: one occurrence that satisfies is enough.
+ * AND of nothing is true, OR of nothing is false. A tree deeper than KIS_FILTER_DEPTH_MAX matches
+ * nothing: whoever builds one from a request checks the depth there and says so. A key that stands
+ * twice is looked at twice: one occurrence that satisfies is enough.
  */
 #include "model/limits.h"
 #include "model/reader.h"
@@ -68,7 +68,9 @@ static filter_order order_of_values(const kis_value_view *a, const kis_value_vie
     case KIS_VALUE_BYTES:
         return order_of_text(kis_str_of_bytes(a->bytes), kis_str_of_bytes(b->bytes));
     case KIS_VALUE_INT:
-        return a->integer < b->integer ? ORDER_LESS : a->integer > b->integer ? ORDER_GREATER : ORDER_EQUAL;
+        return a->integer < b->integer   ? ORDER_LESS
+               : a->integer > b->integer ? ORDER_GREATER
+                                         : ORDER_EQUAL;
     case KIS_VALUE_DOUBLE:
         return order_of_f64(a->number, b->number);
     case KIS_VALUE_BOOL:
@@ -130,7 +132,8 @@ static bool text_satisfies(kis_str text, const kis_filter *f)
 
 static bool number_satisfies(uint64_t number, const kis_filter *f)
 {
-    kis_value_view value = { .kind = KIS_VALUE_INT, .integer = (int64_t)KIS_MIN(number, (uint64_t)INT64_MAX) };
+    kis_value_view value = { .kind = KIS_VALUE_INT,
+                             .integer = (int64_t)KIS_MIN(number, (uint64_t)INT64_MAX) };
     return value_satisfies(&value, f);
 }
 
@@ -170,7 +173,8 @@ static bool compare_matches(const kis_filter *f, const filter_subject *s)
 {
     switch (f->on) {
     case KIS_ON_ANY_ATTR:
-        return attrs_satisfy(s->span->attrs, f) || attrs_satisfy(s->resource->attrs, f) || event_attrs_satisfy(s->span, f);
+        return attrs_satisfy(s->span->attrs, f) || attrs_satisfy(s->resource->attrs, f) ||
+               event_attrs_satisfy(s->span, f);
     case KIS_ON_SPAN_ATTR:
         return attrs_satisfy(s->span->attrs, f);
     case KIS_ON_RESOURCE_ATTR:
@@ -245,9 +249,11 @@ bool kis_filter_is_shallow(const kis_filter *filter)
     return !filter || is_shallow(filter, KIS_FILTER_DEPTH_MAX);
 }
 
-bool kis_filter_matches(const kis_filter *filter, const kis_span_view *span, const kis_resource_view *resource, const kis_scope_view *scope)
+bool kis_filter_matches(const kis_filter *filter, const kis_span_view *span,
+                        const kis_resource_view *resource, const kis_scope_view *scope)
 {
     filter_subject subject = { span, resource, scope };
-    return !filter || (filter->op == KIS_FILTER_COMPARE ? compare_matches(filter, &subject)
-                                                        : kis_filter_is_shallow(filter) && tree_matches(filter, &subject));
+    return !filter || (filter->op == KIS_FILTER_COMPARE
+                           ? compare_matches(filter, &subject)
+                           : kis_filter_is_shallow(filter) && tree_matches(filter, &subject));
 }

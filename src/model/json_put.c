@@ -1,6 +1,7 @@
 /* json_put.c - JSON's scalars, written.
  *
- * Text goes out in runs: as many bytes as need no escape and are valid UTF-8 in one copy, then what is special.
+ * Text goes out in runs: as many bytes as need no escape and are valid UTF-8 in one copy, then what
+ * is special.
  */
 #include "model/json_put.h"
 
@@ -38,7 +39,10 @@ size_t kis_utf8_bad_piece(kis_str s)
     uint8_t lead = at[0];
     if (lead < 0xc2 || lead > 0xf4)
         return 1;
-    uint8_t low = 0x80, high = 0xbf; /* what the second byte may be: overlong forms, surrogates, > U+10FFFF are out */
+    uint8_t
+        low = 0x80,
+        high =
+            0xbf; /* what the second byte may be: overlong forms, surrogates, > U+10FFFF are out */
     if (lead == 0xe0)
         low = 0xa0;
     else if (lead == 0xed)
@@ -67,7 +71,9 @@ static size_t json_valid_char(const uint8_t *at, size_t len)
 static void json_put_special(kis_buf *out, uint8_t c)
 {
     static const char digits[] = "0123456789abcdef";
-    static const char names[0x20] = { ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r' };
+    static const char names[0x20] = {
+        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'
+    };
     char text[6] = { '\\', 'u', '0', '0', digits[c >> 4], digits[c & 15] };
     if (c == '"' || c == '\\' || (c < 0x20 && names[c])) {
         text[1] = c < 0x20 ? names[c] : (char)c;

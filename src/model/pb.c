@@ -1,10 +1,12 @@
 /* pb.c - protobuf's wire format, one field at a time.
  *
- * Reading moves the cursor only when a whole field was there, so an error leaves it at the field that is wrong.
- * Groups (unknown ones: OTLP has none) are walked with a stack of field numbers, not with recursion.
+ * Reading moves the cursor only when a whole field was there, so an error leaves it at the field
+ * that is wrong. Groups (unknown ones: OTLP has none) are walked with a stack of field numbers, not
+ * with recursion.
  *
- * Writing a message of unknown length leaves as many bytes for its length as the guess has, two unless said otherwise, which is
- * what a span needs; a body that turns out shorter or longer is moved once when the message ends.
+ * Writing a message of unknown length leaves as many bytes for its length as the guess has, two
+ * unless said otherwise, which is what a span needs; a body that turns out shorter or longer is
+ * moved once when the message ends.
  */
 #include "model/pb.h"
 

@@ -2,8 +2,9 @@
  *
  *     text as it is | true | -17 | 0.1 | base64 of bytes | [1,"two"] | {"key":3}
  *
- * One walk for two uses: written into a buffer, or compared with a text piece by piece, which needs no memory however long the
- * value is. Nesting is walked with a stack of KIS_VALUE_DEPTH_MAX levels; what is deeper (only damage makes it) is `null`.
+ * One walk for two uses: written into a buffer, or compared with a text piece by piece, which needs
+ * no memory however long the value is. Nesting is walked with a stack of KIS_VALUE_DEPTH_MAX
+ * levels; what is deeper (only damage makes it) is `null`.
  */
 #include "model/attr.h"
 
@@ -108,7 +109,8 @@ static bool is_container(const kis_value_view *value)
 static text_level level_of(const kis_value_view *value)
 {
     bool is_list = value->kind == KIS_VALUE_KVLIST;
-    kis_bytes bytes = is_list ? (kis_bytes){ value->members.ptr, value->members.len } : value->values;
+    kis_bytes bytes =
+        is_list ? (kis_bytes){ value->members.ptr, value->members.len } : value->values;
     return (text_level){ kis_cursor_of(bytes), is_list, false };
 }
 

@@ -4,8 +4,9 @@
  *     member = token OWS "=" OWS *octet *( OWS ";" OWS property )
  *     octet  = 0x21-0x7e but  "  ,  ;  \        everything else as %xx of its UTF-8
  *
- * Percent signs that begin no code stand for themselves; bytes that are no UTF-8 once decoded become U+FFFD (W3C Baggage 3.3.1.1).
- * Decoding never makes a value longer: three characters become one byte, and that byte at most three.
+ * Percent signs that begin no code stand for themselves; bytes that are no UTF-8 once decoded
+ * become U+FFFD (W3C Baggage 3.3.1.1). Decoding never makes a value longer: three characters become
+ * one byte, and that byte at most three.
  */
 #include "propagate/baggage.h"
 
@@ -18,7 +19,7 @@ static bool is_token_char(char c)
     return c && kis_str_find_char(KIS_STR("!#$%&'*+-.^_`|~"), c) != KIS_STR_NPOS;
 }
 
-static bool is_token(kis_str s)
+static bool is_baggage_token(kis_str s)
 {
     for (size_t i = 0; i < s.len; i++)
         if (!is_token_char(s.ptr[i]))
@@ -40,13 +41,17 @@ static bool is_metadata(kis_str s)
     return true;
 }
 
-static int hex_digit(char c)
+static int baggage_hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
-/* Undoes percent coding in `memory`, which holds text.len bytes. False: a character that may not stand in a value. */
-static bool decode_value(kis_str text, char *memory, kis_str *out)
+/* Undoes percent coding in `memory`, which holds text.len bytes. False: a character that may not
+ * stand in a value. */
+static bool baggage_decode_value(kis_str text, char *memory, kis_str *out)
 {
     size_t len = 0;
     bool has_codes = false;
@@ -54,8 +59,10 @@ static bool decode_value(kis_str text, char *memory, kis_str *out)
         char c = text.ptr[i];
         if (!is_octet(c))
             return false;
-        if (c == '%' && text.len - i > 2 && hex_digit(text.ptr[i + 1]) >= 0 && hex_digit(text.ptr[i + 2]) >= 0) {
-            c = (char)(hex_digit(text.ptr[i + 1]) << 4 | hex_digit(text.ptr[i + 2]));
+        if (c == '%' && text.len - i > 2 && baggage_hex_digit(text.ptr[i + 1]) >= 0 &&
+            baggage_hex_digit(text.ptr[i + 2]) >= 0) {
+            c = (char)(baggage_hex_digit(text.ptr[i + 1]) << 4 |
+                       baggage_hex_digit(text.ptr[i + 2]));
             i += 2;
             has_codes = true;
         }
@@ -64,8 +71,9 @@ static bool decode_value(kis_str text, char *memory, kis_str *out)
     *out = has_codes ? (kis_str){ memory, len } : text;
     if (!has_codes || kis_utf8_is_valid(*out))
         return true;
-    /* Repaired in place: what was decoded moves to the end of the room and is written from the front. A byte that is bad was three
-     * characters, and becomes three bytes: writing never overtakes reading. */
+    /* Repaired in place: what was decoded moves to the end of the room and is written from the
+     * front. A byte that is bad was three characters, and becomes three bytes: writing never
+     * overtakes reading. */
     memmove(memory + text.len - len, memory, len);
     kis_str rest = { memory + text.len - len, len };
     for (len = 0; rest.len;) {
@@ -92,7 +100,8 @@ static bool read_member(kis_str text, char *memory, kis_baggage_member *out)
         return false;
     out->name = kis_str_trim(kis_str_cut(&pair, '='));
     out->metadata = kis_str_trim(rest);
-    return is_token(out->name) && is_metadata(out->metadata) && decode_value(kis_str_trim(pair), memory, &out->value);
+    return is_baggage_token(out->name) && is_metadata(out->metadata) &&
+           baggage_decode_value(kis_str_trim(pair), memory, &out->value);
 }
 
 bool kis_baggage_next(kis_str *rest, char *memory, kis_baggage_member *out, uint32_t *malformed)
@@ -108,7 +117,7 @@ bool kis_baggage_next(kis_str *rest, char *memory, kis_baggage_member *out, uint
     return false;
 }
 
-/* ---- a set ------------------------------------------------------------------------------------------------------------ */
+/* ---- a set ----------------------------------------------------------------------------------- */
 
 static uint32_t baggage_position(const kis_baggage *b, kis_str name)
 {
@@ -140,7 +149,8 @@ kis_err kis_baggage_parse(kis_baggage *b, kis_str header)
             header.len--;
     }
     b->header_bytes = is_too_long ? KIS_BAGGAGE_BYTES_MAX : b->header_bytes + (uint32_t)header.len;
-    /* a copy of the header: names, metadata and uncoded values point into it, decoded values take their own text's place */
+    /* a copy of the header: names, metadata and uncoded values point into it, decoded values take
+     * their own text's place */
     char *copy = b->text + b->text_len;
     if (header.len)
         memcpy(copy, header.ptr, header.len);
@@ -149,7 +159,8 @@ kis_err kis_baggage_parse(kis_baggage *b, kis_str header)
     char decoded[KIS_BAGGAGE_BYTES_MAX];
     while (kis_baggage_next(&rest, decoded, &member, &malformed)) {
         if (member.value.ptr == decoded) {
-            char *place = (char *)member.name.ptr + member.name.len + 1; /* behind the name at least '=' and the coded value */
+            char *place = (char *)member.name.ptr + member.name.len +
+                          1; /* behind the name at least '=' and the coded value */
             memcpy(place, decoded, member.value.len);
             member.value.ptr = place;
         }
@@ -161,9 +172,11 @@ kis_err kis_baggage_parse(kis_baggage *b, kis_str header)
 
 kis_err kis_baggage_put(kis_baggage *b, kis_str name, kis_str value, kis_str metadata)
 {
-    if (!is_token(name) || !is_metadata(metadata))
+    if (!is_baggage_token(name) || !is_metadata(metadata))
         return KIS_ERR_SYNTAX;
-    return baggage_place(b, &(kis_baggage_member){ name, value, kis_str_trim(metadata) }) ? KIS_OK : KIS_ERR_LIMIT;
+    return baggage_place(b, &(kis_baggage_member){ name, value, kis_str_trim(metadata) })
+               ? KIS_OK
+               : KIS_ERR_LIMIT;
 }
 
 bool kis_baggage_take_out(kis_baggage *b, kis_str name)
@@ -182,7 +195,7 @@ const kis_baggage_member *kis_baggage_find(const kis_baggage *b, kis_str name)
     return at < b->count ? &b->members[at] : NULL;
 }
 
-/* ---- out ---------------------------------------------------------------------------------------------------------------- */
+/* ---- out ------------------------------------------------------------------------------------- */
 
 static size_t encode_value(kis_str value, char *out, size_t size)
 {
@@ -206,7 +219,8 @@ static size_t encode_value(kis_str value, char *out, size_t size)
 
 size_t kis_baggage_member_format(const kis_baggage_member *member, char *out, size_t size)
 {
-    if (!is_token(member->name) || !is_metadata(member->metadata) || member->name.len >= size)
+    if (!is_baggage_token(member->name) || !is_metadata(member->metadata) ||
+        member->name.len >= size)
         return 0;
     size_t len = member->name.len;
     memcpy(out, member->name.ptr, len);
@@ -232,7 +246,8 @@ size_t kis_baggage_format(const kis_baggage *b, char *out, size_t size)
         size_t comma = len > 0;
         if (size - len <= comma)
             break;
-        size_t member = kis_baggage_member_format(&b->members[i], out + len + comma, size - len - comma);
+        size_t member =
+            kis_baggage_member_format(&b->members[i], out + len + comma, size - len - comma);
         if (member == 0)
             continue;
         if (comma)

@@ -1,4 +1,5 @@
-/* Any bytes as baggage headers (cut at NUL): values are valid UTF-8, and what is written reads back. */
+/* Any bytes as baggage headers (cut at NUL): values are valid UTF-8, and what is written reads
+ * back. */
 #include "propagate/baggage.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
@@ -14,11 +15,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         if (!kis_utf8_is_valid(baggage.members[i].value) || baggage.members[i].name.len == 0)
             __builtin_trap();
     size_t written = kis_baggage_format(&baggage, text, sizeof text);
-    if (kis_baggage_parse(&again, kis_str_of(text, written)) != KIS_OK || again.count > baggage.count)
+    if (kis_baggage_parse(&again, kis_str_of(text, written)) != KIS_OK ||
+        again.count > baggage.count)
         __builtin_trap();
     for (uint32_t i = 0; i < again.count; i++) {
         const kis_baggage_member *m = kis_baggage_find(&baggage, again.members[i].name);
-        if (!m || !kis_str_eq(m->value, again.members[i].value) || !kis_str_eq(m->metadata, again.members[i].metadata))
+        if (!m || !kis_str_eq(m->value, again.members[i].value) ||
+            !kis_str_eq(m->metadata, again.members[i].metadata))
             __builtin_trap();
     }
     return 0;

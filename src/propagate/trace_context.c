@@ -3,7 +3,7 @@
 
 #include "model/span.h"
 
-#define BAGGAGE_HEADERS_MAX 64u    /* of one message; more are not looked at */
+#define BAGGAGE_HEADERS_MAX    64u /* of one message; more are not looked at */
 #define TRACESTATE_HEADERS_MAX 64u
 
 /* All `tracestate` headers, joined with commas. False: there is no room for them all. */
@@ -24,7 +24,8 @@ static bool join_tracestate(const kis_carrier *carrier, char *to, size_t size, s
     return true;
 }
 
-kis_err kis_trace_context_extract(const kis_carrier *carrier, char state[KIS_TRACE_STATE_BYTES_MAX], kis_span_context *out)
+kis_err kis_trace_context_extract(const kis_carrier *carrier, char state[KIS_TRACE_STATE_BYTES_MAX],
+                                  kis_span_context *out)
 {
     kis_str parent, second;
     kis_span_context context;
@@ -33,7 +34,8 @@ kis_err kis_trace_context_extract(const kis_carrier *carrier, char state[KIS_TRA
 
     if (!carrier->get_all(carrier->user, "traceparent", 0, &parent))
         return KIS_ERR_NOT_FOUND;
-    kis_err err = kis_traceparent_parse(parent, &context); /* before the next call, until which the text lives */
+    kis_err err = kis_traceparent_parse(
+        parent, &context); /* before the next call, until which the text lives */
     if (carrier->get_all(carrier->user, "traceparent", 1, &second))
         return KIS_ERR_SYNTAX;
     if (err)
@@ -80,16 +82,18 @@ void kis_baggage_inject(const kis_baggage *baggage, const kis_carrier *carrier)
         carrier->set(carrier->user, "baggage", kis_str_of(text, len));
 }
 
-/* ---- several as one ------------------------------------------------------------------------------------------------ */
+/* ---- several as one -------------------------------------------------------------------------- */
 
-void kis_propagators_inject(const kis_propagator_list *list, kis_context context, const kis_carrier *carrier)
+void kis_propagators_inject(const kis_propagator_list *list, kis_context context,
+                            const kis_carrier *carrier)
 {
     for (size_t i = 0; i < list->count; i++)
         if (list->items[i]->inject)
             list->items[i]->inject(list->items[i]->user, context, carrier);
 }
 
-kis_context kis_propagators_extract(const kis_propagator_list *list, kis_context context, const kis_carrier *carrier)
+kis_context kis_propagators_extract(const kis_propagator_list *list, kis_context context,
+                                    const kis_carrier *carrier)
 {
     for (size_t i = 0; i < list->count; i++)
         if (list->items[i]->extract)

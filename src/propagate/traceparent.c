@@ -3,7 +3,8 @@
  *     0         3                                   36               53
  *     00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
  *
- * A version above 00 may go on behind position 55, after a dash; what it says there is not ours to know.
+ * A version above 00 may go on behind position 55, after a dash; what it says there is not ours to
+ * know.
  */
 #include "propagate/traceparent.h"
 
@@ -11,8 +12,8 @@
 #include "model/span.h"
 
 #define TRACE_ID_AT 3
-#define SPAN_ID_AT 36
-#define FLAGS_AT 53
+#define SPAN_ID_AT  36
+#define FLAGS_AT    53
 #define KNOWN_FLAGS (KIS_FLAG_SAMPLED | KIS_FLAG_RANDOM)
 
 kis_err kis_traceparent_parse(kis_str header, kis_span_context *out)

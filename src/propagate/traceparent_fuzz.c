@@ -8,8 +8,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     if (kis_traceparent_parse(kis_str_of((const char *)bytes, len), &context) != KIS_OK)
         return 0;
     kis_traceparent_format(&context, text);
-    if (kis_traceparent_parse(kis_str_of(text, sizeof text), &again) != KIS_OK || again.flags != context.flags ||
-        memcmp(&again.trace_id, &context.trace_id, 16) != 0 || memcmp(&again.span_id, &context.span_id, 8) != 0)
+    if (kis_traceparent_parse(kis_str_of(text, sizeof text), &again) != KIS_OK ||
+        again.flags != context.flags || memcmp(&again.trace_id, &context.trace_id, 16) != 0 ||
+        memcmp(&again.span_id, &context.span_id, 8) != 0)
         __builtin_trap();
     return 0;
 }

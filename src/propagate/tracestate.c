@@ -29,7 +29,8 @@ bool kis_tracestate_value_is_valid(kis_str value)
     if (value.len == 0 || value.len > KIS_TRACESTATE_PART_MAX || value.ptr[value.len - 1] == ' ')
         return false;
     for (size_t i = 0; i < value.len; i++)
-        if (value.ptr[i] < 0x20 || value.ptr[i] > 0x7e || value.ptr[i] == ',' || value.ptr[i] == '=')
+        if (value.ptr[i] < 0x20 || value.ptr[i] > 0x7e || value.ptr[i] == ',' ||
+            value.ptr[i] == '=')
             return false;
     return true;
 }
@@ -71,7 +72,8 @@ bool kis_tracestate_remove(kis_tracestate *state, kis_str key)
     if (at == state->count)
         return false;
     state->count--;
-    memmove(&state->members[at], &state->members[at + 1], (state->count - at) * sizeof state->members[0]);
+    memmove(&state->members[at], &state->members[at + 1],
+            (state->count - at) * sizeof state->members[0]);
     return true;
 }
 

@@ -8,10 +8,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     if (kis_tracestate_parse(kis_str_of((const char *)bytes, len), &state) != KIS_OK)
         return 0;
     size_t written = kis_tracestate_format(&state, text, sizeof text);
-    if (written > len || kis_tracestate_parse(kis_str_of(text, written), &again) != KIS_OK || again.count != state.count)
+    if (written > len || kis_tracestate_parse(kis_str_of(text, written), &again) != KIS_OK ||
+        again.count != state.count)
         __builtin_trap();
     for (uint32_t i = 0; i < state.count; i++)
-        if (!kis_str_eq(state.members[i].key, again.members[i].key) || !kis_str_eq(state.members[i].value, again.members[i].value))
+        if (!kis_str_eq(state.members[i].key, again.members[i].key) ||
+            !kis_str_eq(state.members[i].value, again.members[i].value))
             __builtin_trap();
     return 0;
 }

@@ -7,7 +7,8 @@
  *     events                          logs; the name is the field "event"
  *     resource                        a process; service.name is its serviceName
  *
- * Times are whole microseconds. Integers that JavaScript cannot hold are strings; arrays and maps are JSON in a string.
+ * Times are whole microseconds. Integers that JavaScript cannot hold are strings; arrays and maps
+ * are JSON in a string.
  */
 #include "wire/jaeger_json.h"
 
@@ -15,8 +16,9 @@
 #include "model/json_put.h"
 
 #define JAEGER_PUT(out, literal) kis_buf_add((out), literal, sizeof(literal) - 1)
-#define JS_SAFE_INTEGER 9007199254740991 /* 2^53 - 1 */
-#define VALUE_TEXT_BYTES_MAX (8u << 20)  /* of an array or map as text: a span has 4 MiB, escapes and base64 grow it */
+#define JS_SAFE_INTEGER          9007199254740991 /* 2^53 - 1 */
+#define VALUE_TEXT_BYTES_MAX \
+    (8u << 20) /* of an array or map as text: a span has 4 MiB, escapes and base64 grow it */
 
 static void jaeger_hex(kis_buf *out, const uint8_t *id, size_t size)
 {
@@ -36,7 +38,8 @@ void kis_jaeger_json_trace_id(const kis_trace_id *id, kis_buf *out)
     jaeger_hex(out, high ? id->bytes : id->bytes + 8, high ? 16 : 8);
 }
 
-static const kis_str kind_texts[] = { KIS_STR_INIT(""), KIS_STR_INIT("internal"), KIS_STR_INIT("server"), KIS_STR_INIT("client"),
+static const kis_str kind_texts[] = { KIS_STR_INIT(""),         KIS_STR_INIT("internal"),
+                                      KIS_STR_INIT("server"),   KIS_STR_INIT("client"),
                                       KIS_STR_INIT("producer"), KIS_STR_INIT("consumer") };
 
 kis_str kis_jaeger_kind_text(uint8_t kind)
@@ -52,7 +55,7 @@ uint8_t kis_jaeger_kind_number(kis_str text)
     return 0;
 }
 
-/* ---- tags ---------------------------------------------------------------------------------------------------------- */
+/* ---- tags ------------------------------------------------------------------------------------ */
 
 static void jaeger_container(kis_buf *out, kis_value_view value)
 {
@@ -138,20 +141,23 @@ static void jaeger_span_tags(kis_buf *out, const kis_span_view *span, const kis_
         jaeger_text_tag(out, &has_any, KIS_STR("otel.status_code"), KIS_STR("OK"));
     if (span->status == KIS_STATUS_ERROR) {
         jaeger_text_tag(out, &has_any, KIS_STR("otel.status_code"), KIS_STR("ERROR"));
-        jaeger_tag(out, &has_any, KIS_STR("error"), (kis_value_view){ .kind = KIS_VALUE_BOOL, .boolean = true });
+        jaeger_tag(out, &has_any, KIS_STR("error"),
+                   (kis_value_view){ .kind = KIS_VALUE_BOOL, .boolean = true });
     }
     jaeger_text_tag(out, &has_any, KIS_STR("otel.status_description"), span->status_message);
     jaeger_text_tag(out, &has_any, KIS_STR("w3c.tracestate"), span->trace_state);
 }
 
-/* ---- references, logs, warnings -------------------------------------------------------------------------------------- */
+/* ---- references, logs, warnings -------------------------------------------------------------- */
 
-static void jaeger_reference(kis_buf *out, bool *has_any, bool is_child_of, const kis_trace_id *trace, const kis_span_id *span)
+static void jaeger_reference(kis_buf *out, bool *has_any, bool is_child_of,
+                             const kis_trace_id *trace, const kis_span_id *span)
 {
     if (*has_any)
         kis_buf_add_byte(out, ',');
     *has_any = true;
-    kis_buf_add_str(out, is_child_of ? KIS_STR("{\"refType\":\"CHILD_OF\",\"traceID\":") : KIS_STR("{\"refType\":\"FOLLOWS_FROM\",\"traceID\":"));
+    kis_buf_add_str(out, is_child_of ? KIS_STR("{\"refType\":\"CHILD_OF\",\"traceID\":")
+                                     : KIS_STR("{\"refType\":\"FOLLOWS_FROM\",\"traceID\":"));
     kis_jaeger_json_trace_id(trace, out);
     JAEGER_PUT(out, ",\"spanID\":");
     jaeger_hex(out, span->bytes, 8);
@@ -165,8 +171,10 @@ static void jaeger_references(kis_buf *out, const kis_span_view *span)
     if (kis_span_id_is_valid(&span->parent_id))
         jaeger_reference(out, &has_any, true, &span->trace_id, &span->parent_id);
     for (kis_cursor c = kis_cursor_of(span->links); kis_link_next(&c, &link);) {
-        bool is_child_of = kis_str_eq(kis_attrs_text(link.attrs, KIS_STR("opentracing.ref_type")), KIS_STR("child_of"));
-        if (kis_trace_id_is_valid(&link.trace_id) && kis_span_id_is_valid(&link.span_id)) /* an empty link says nothing here */
+        bool is_child_of = kis_str_eq(kis_attrs_text(link.attrs, KIS_STR("opentracing.ref_type")),
+                                      KIS_STR("child_of"));
+        if (kis_trace_id_is_valid(&link.trace_id) &&
+            kis_span_id_is_valid(&link.span_id)) /* an empty link says nothing here */
             jaeger_reference(out, &has_any, is_child_of, &link.trace_id, &link.span_id);
     }
 }
@@ -202,10 +210,10 @@ static void jaeger_warnings(kis_buf *out, const kis_str *warnings, size_t count)
     kis_buf_add_byte(out, ']');
 }
 
-/* ---- span and process ---------------------------------------------------------------------------------------------------- */
+/* ---- span and process ------------------------------------------------------------------------ */
 
-void kis_jaeger_json_span(const kis_span_view *span, const kis_scope_view *scope, uint32_t process, const kis_str *warnings, size_t warning_count,
-                          kis_buf *out)
+void kis_jaeger_json_span(const kis_span_view *span, const kis_scope_view *scope, uint32_t process,
+                          const kis_str *warnings, size_t warning_count, kis_buf *out)
 {
     JAEGER_PUT(out, "{\"traceID\":");
     kis_jaeger_json_trace_id(&span->trace_id, out);
@@ -244,9 +252,10 @@ void kis_jaeger_json_process(const kis_resource_view *resource, kis_buf *out)
     JAEGER_PUT(out, "]}");
 }
 
-/* ---- a trace ---------------------------------------------------------------------------------------------------------------- */
+/* ---- a trace --------------------------------------------------------------------------------- */
 
-void kis_jaeger_json_trace_begin(kis_jaeger_json_trace *t, kis_buf *out, const kis_alloc *alloc, const kis_trace_id *trace_id)
+void kis_jaeger_json_trace_begin(kis_jaeger_json_trace *t, kis_buf *out, const kis_alloc *alloc,
+                                 const kis_trace_id *trace_id)
 {
     *t = (kis_jaeger_json_trace){ .out = out, .alloc = alloc };
     kis_buf_init(&t->processes, alloc, KIS_JAEGER_PROCESS_BYTES_MAX);
@@ -256,7 +265,8 @@ void kis_jaeger_json_trace_begin(kis_jaeger_json_trace *t, kis_buf *out, const k
     JAEGER_PUT(out, ",\"spans\":[");
 }
 
-static uint32_t jaeger_add_process(kis_jaeger_json_trace *t, const kis_resource_view *resource, kis_otlp_json_identity id)
+static uint32_t jaeger_add_process(kis_jaeger_json_trace *t, const kis_resource_view *resource,
+                                   kis_otlp_json_identity id)
 {
     uint32_t index = t->identities.len;
     size_t before = t->processes.len;
@@ -268,7 +278,8 @@ static uint32_t jaeger_add_process(kis_jaeger_json_trace *t, const kis_resource_
     kis_buf_add_u64(&t->processes, index + 1);
     JAEGER_PUT(&t->processes, "\":");
     kis_jaeger_json_process(resource, &t->processes);
-    if (t->processes.err || !KIS_VEC_PUSH(&t->identities, t->alloc, id) || !kis_map_add(&t->by_identity, id.a, index)) {
+    if (t->processes.err || !KIS_VEC_PUSH(&t->identities, t->alloc, id) ||
+        !kis_map_add(&t->by_identity, id.a, index)) {
         if (t->processes.err != KIS_ERR_LIMIT || index == 0) {
             t->out->err = t->out->err ? t->out->err : KIS_ERR_NOMEM;
             return 1;
@@ -290,7 +301,8 @@ static uint32_t jaeger_process_of(kis_jaeger_json_trace *t, const kis_resource_v
     return jaeger_add_process(t, resource, id);
 }
 
-void kis_jaeger_json_trace_span(kis_jaeger_json_trace *t, const kis_found_span *span, const kis_str *warnings, size_t warning_count)
+void kis_jaeger_json_trace_span(kis_jaeger_json_trace *t, const kis_found_span *span,
+                                const kis_str *warnings, size_t warning_count)
 {
     uint32_t process = jaeger_process_of(t, span->resource);
     if (t->has_span)
@@ -299,9 +311,11 @@ void kis_jaeger_json_trace_span(kis_jaeger_json_trace *t, const kis_found_span *
     kis_jaeger_json_span(span->span, span->scope, process, warnings, warning_count, t->out);
 }
 
-void kis_jaeger_json_trace_end(kis_jaeger_json_trace *t, const kis_str *warnings, size_t warning_count)
+void kis_jaeger_json_trace_end(kis_jaeger_json_trace *t, const kis_str *warnings,
+                               size_t warning_count)
 {
-    static const kis_str too_many = KIS_STR_INIT("too many different resources: some spans are shown with another process");
+    static const kis_str too_many =
+        KIS_STR_INIT("too many different resources: some spans are shown with another process");
     JAEGER_PUT(t->out, "],\"processes\":{");
     kis_buf_add_bytes(t->out, kis_buf_bytes(&t->processes));
     JAEGER_PUT(t->out, "},\"warnings\":");

@@ -32,7 +32,8 @@ static inline bool is_json_space(uint8_t c)
     return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-/* To the next byte that is no white space; 0 at the end and after an error. (A NUL in the text is no token either.) */
+/* To the next byte that is no white space; 0 at the end and after an error. (A NUL in the text is
+ * no token either.) */
 static inline uint8_t next_byte(kis_json *j)
 {
     while (j->at < j->end && is_json_space(*j->at))
@@ -70,7 +71,7 @@ kis_json_kind kis_json_peek(kis_json *j)
     }
 }
 
-/* ---- containers ------------------------------------------------------------------------------------------------ */
+/* ---- containers ------------------------------------------------------------------------------ */
 
 static inline bool open_container(kis_json *j, uint8_t c, bool is_array, const char *want)
 {
@@ -114,7 +115,9 @@ static inline bool next_in_container(kis_json *j, uint8_t close)
     }
     if (!j->is_first) {
         if (KIS_UNLIKELY(c != ','))
-            return kis_json_fail(j, KIS_ERR_SYNTAX, c ? "want a comma or the end of the object or array" : "the text ends too early");
+            return kis_json_fail(j, KIS_ERR_SYNTAX,
+                                 c ? "want a comma or the end of the object or array"
+                                   : "the text ends too early");
         j->at++;
         if (KIS_UNLIKELY(next_byte(j) == close))
             return kis_json_fail(j, KIS_ERR_SYNTAX, "a comma before the end of an object or array");
@@ -154,7 +157,7 @@ bool kis_json_member(kis_json *j, kis_str *key)
     return kis_json_has_member(j) && kis_json_key(j, key);
 }
 
-/* ---- strings ----------------------------------------------------------------------------------------------------- */
+/* ---- strings --------------------------------------------------------------------------------- */
 
 #if defined(__SSE2__)
 typedef unsigned char json_block __attribute__((vector_size(16)));
@@ -166,7 +169,8 @@ static inline const uint8_t *end_of_plain(const uint8_t *p, const uint8_t *end)
     while (end - p >= 16) {
         json_block block;
         memcpy(&block, p, 16);
-        json_mask special = (json_mask)(block == '"') | (json_mask)(block == '\\') | (json_mask)(block < 0x20);
+        json_mask special =
+            (json_mask)(block == '"') | (json_mask)(block == '\\') | (json_mask)(block < 0x20);
         int bits = __builtin_ia32_pmovmskb128(special);
         if (bits)
             return p + __builtin_ctz((unsigned)bits);
@@ -184,7 +188,8 @@ static inline const uint8_t *end_of_plain(const uint8_t *p, const uint8_t *end)
         uint64_t word;
         memcpy(&word, p, 8);
         uint64_t quote = word ^ (ones * '"'), slash = word ^ (ones * '\\');
-        uint64_t special = ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash);
+        uint64_t special =
+            ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash);
         if (special & high)
             break; /* in this word, though a borrow may have marked a byte too many */
         p += 8;
@@ -227,7 +232,8 @@ static const uint8_t *read_escape(const uint8_t *p, const uint8_t *end, uint32_t
     p += 6;
     if (*code < 0xd800 || *code > 0xdfff)
         return p;
-    if (*code < 0xdc00 && end - p >= 2 && p[0] == '\\' && p[1] == 'u' && read_hex4(p + 2, end, &low) && low >= 0xdc00 && low <= 0xdfff) {
+    if (*code < 0xdc00 && end - p >= 2 && p[0] == '\\' && p[1] == 'u' &&
+        read_hex4(p + 2, end, &low) && low >= 0xdc00 && low <= 0xdfff) {
         *code = 0x10000 + ((*code - 0xd800) << 10) + (low - 0xdc00);
         return p + 6;
     }
@@ -255,7 +261,8 @@ static bool read_escaped_str(kis_json *j, const uint8_t *start, kis_str *out)
 {
     const uint8_t *close = closing_quote(start, j->end);
     if (!close)
-        return kis_json_fail(j, KIS_ERR_SYNTAX, "a string that does not end, or a control character in it");
+        return kis_json_fail(j, KIS_ERR_SYNTAX,
+                             "a string that does not end, or a control character in it");
     size_t size = (size_t)(close - start);
     char *copy = j->arena ? kis_arena_take(j->arena, size + 1, 1) : NULL;
     if (!copy)
@@ -296,7 +303,7 @@ bool kis_json_str(kis_json *j, kis_str *out)
     return read_escaped_str(j, start, out);
 }
 
-/* ---- numbers and words --------------------------------------------------------------------------------------------- */
+/* ---- numbers and words ----------------------------------------------------------------------- */
 
 static const uint8_t *digits(const uint8_t *p, const uint8_t *end)
 {
@@ -347,7 +354,8 @@ static bool read_word(kis_json *j, const char *word, size_t len)
 
 bool kis_json_null_slowly(kis_json *j)
 {
-    return next_byte(j) == 'n' && (read_word(j, "null", 4) || kis_json_fail(j, KIS_ERR_SYNTAX, "want null"));
+    return next_byte(j) == 'n' &&
+           (read_word(j, "null", 4) || kis_json_fail(j, KIS_ERR_SYNTAX, "want null"));
 }
 
 bool kis_json_bool(kis_json *j, bool *out)
@@ -367,7 +375,8 @@ static bool read_number_text(kis_json *j, kis_str *out)
     return kis_json_number(j, out);
 }
 
-#define SHORT_DIGITS_MAX 19 /* any number of so many digits fits into 64 bits, of one less into 63 */
+#define SHORT_DIGITS_MAX \
+    19 /* any number of so many digits fits into 64 bits, of one less into 63 */
 
 /* Digits alone, so few that nothing can overflow: nearly every number there is. */
 static inline bool read_short_u64(kis_str text, uint64_t *out)
@@ -434,7 +443,10 @@ bool kis_json_i64(kis_json *j, int64_t *out)
 
 bool kis_json_f64(kis_json *j, double *out)
 {
-    static const struct { kis_str word; uint64_t bits; } words[] = {
+    static const struct {
+        kis_str word;
+        uint64_t bits;
+    } words[] = {
         { KIS_STR_INIT("NaN"), 0x7ff8000000000000u },
         { KIS_STR_INIT("Infinity"), 0x7ff0000000000000u },
         { KIS_STR_INIT("-Infinity"), 0xfff0000000000000u },
@@ -454,10 +466,11 @@ bool kis_json_f64(kis_json *j, double *out)
     if (err == KIS_OK)
         return true;
     j->at = start;
-    return kis_json_fail(j, KIS_ERR_SYNTAX, err == KIS_ERR_RANGE ? "a number larger than a double" : "want a number");
+    return kis_json_fail(j, KIS_ERR_SYNTAX,
+                         err == KIS_ERR_RANGE ? "a number larger than a double" : "want a number");
 }
 
-/* ---- skipping ----------------------------------------------------------------------------------------------------- */
+/* ---- skipping -------------------------------------------------------------------------------- */
 
 static bool skip_str(kis_json *j)
 {
@@ -476,7 +489,8 @@ static bool skip_str(kis_json *j)
         return true;
     }
     j->at = p;
-    return kis_json_fail(j, KIS_ERR_SYNTAX, "a string that does not end, or a control character in it");
+    return kis_json_fail(j, KIS_ERR_SYNTAX,
+                         "a string that does not end, or a control character in it");
 }
 
 /* A value that is no container, or the opening of one. */
@@ -498,7 +512,8 @@ static bool skip_scalar_or_open(kis_json *j)
     case KIS_JSON_OBJECT:
         return kis_json_object(j);
     default:
-        return kis_json_fail(j, KIS_ERR_SYNTAX, j->at == j->end ? "the text ends too early" : "want a value");
+        return kis_json_fail(j, KIS_ERR_SYNTAX,
+                             j->at == j->end ? "the text ends too early" : "want a value");
     }
 }
 

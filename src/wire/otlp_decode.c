@@ -5,11 +5,13 @@
  *                                               └─ spans ──> kis_otlp_read_span, and only when that declines:
  *                                                            kis_otlp_repair_message, then read what it made
  *
- * Two passes: the first counts what can become a view and finds lengths that lie, the second fills arrays of just that size. A span of
- * less than SPAN_BYTES_MIN bytes cannot have both ids, so memory is bounded by the request's size.
+ * Two passes: the first counts what can become a view and finds lengths that lie, the second fills
+ * arrays of just that size. A span of less than SPAN_BYTES_MIN bytes cannot have both ids, so
+ * memory is bounded by the request's size.
  *
- * What is wrong with one span (ids, size) rejects that span; what is not protobuf refuses the whole request, because after it nobody
- * knows where anything begins. "span 17" is the eighteenth of the request.
+ * What is wrong with one span (ids, size) rejects that span; what is not protobuf refuses the whole
+ * request, because after it nobody knows where anything begins. "span 17" is the eighteenth of the
+ * request.
  */
 #include "base/check.h"
 #include "base/diag.h"
@@ -18,16 +20,16 @@
 #include "wire/otlp_span.h"
 
 #define TAG_RESOURCE_SPANS KIS_PB_TAG(1, KIS_PB_BYTES)
-#define TAG_RESOURCE KIS_PB_TAG(1, KIS_PB_BYTES)
-#define TAG_SCOPE_SPANS KIS_PB_TAG(2, KIS_PB_BYTES)
-#define TAG_SCOPE KIS_PB_TAG(1, KIS_PB_BYTES)
-#define TAG_SPAN KIS_PB_TAG(2, KIS_PB_BYTES)
-#define TAG_SCHEMA_URL KIS_PB_TAG(3, KIS_PB_BYTES)
-#define SPAN_BYTES_MIN 28 /* two ids: 2 + 16 and 2 + 8 */
+#define TAG_RESOURCE       KIS_PB_TAG(1, KIS_PB_BYTES)
+#define TAG_SCOPE_SPANS    KIS_PB_TAG(2, KIS_PB_BYTES)
+#define TAG_SCOPE          KIS_PB_TAG(1, KIS_PB_BYTES)
+#define TAG_SPAN           KIS_PB_TAG(2, KIS_PB_BYTES)
+#define TAG_SCHEMA_URL     KIS_PB_TAG(3, KIS_PB_BYTES)
+#define SPAN_BYTES_MIN     28 /* two ids: 2 + 16 and 2 + 8 */
 
 typedef struct decode_walk {
     kis_batch *batch;
-    const uint8_t *limit;    /* end of the request's memory */
+    const uint8_t *limit; /* end of the request's memory */
     const uint8_t *offset_base;
     kis_diag *diag;
     uint32_t resource_cap, scope_cap, span_cap;
@@ -35,7 +37,7 @@ typedef struct decode_walk {
 } decode_walk;
 
 /* A field at the upper levels: mostly messages with a one-byte tag. */
-static inline kis_err next_message(kis_cursor *c, kis_pb_field *out)
+static inline kis_err next_upper_field(kis_cursor *c, kis_pb_field *out)
 {
     if (KIS_LIKELY(c->at < c->end && (c->at[0] & 0x87) == KIS_PB_BYTES && c->at[0] >= 8)) {
         size_t len;
@@ -50,7 +52,7 @@ static inline kis_err next_message(kis_cursor *c, kis_pb_field *out)
     return kis_pb_next(c, out);
 }
 
-/* ---- first pass -------------------------------------------------------------------------------------------------- */
+/* ---- first pass ------------------------------------------------------------------------------ */
 
 static const char *name_at_level(int level, kis_cursor at)
 {
@@ -81,8 +83,9 @@ static kis_err count_spans(decode_walk *w, kis_bytes scope_spans, uint32_t *coun
     kis_cursor c = kis_cursor_of(scope_spans);
     kis_pb_field field;
     kis_err err;
-    while ((err = next_message(&c, &field)) == KIS_OK)
-        *count += field.tag == TAG_SPAN && field.bytes.len >= SPAN_BYTES_MIN && field.bytes.len <= KIS_SPAN_BYTES_MAX;
+    while ((err = next_upper_field(&c, &field)) == KIS_OK)
+        *count += field.tag == TAG_SPAN && field.bytes.len >= SPAN_BYTES_MIN &&
+                  field.bytes.len <= KIS_SPAN_BYTES_MAX;
     return err == KIS_ERR_NOT_FOUND ? KIS_OK : refuse_field(w, 2, c, err);
 }
 
@@ -91,7 +94,7 @@ static kis_err count_scopes(decode_walk *w, kis_bytes resource_spans, uint32_t *
     kis_cursor c = kis_cursor_of(resource_spans);
     kis_pb_field field;
     kis_err err;
-    for (w->scope_number = 0; (err = next_message(&c, &field)) == KIS_OK;) {
+    for (w->scope_number = 0; (err = next_upper_field(&c, &field)) == KIS_OK;) {
         uint32_t spans = 0;
         if (field.tag != TAG_SCOPE_SPANS)
             continue;
@@ -110,7 +113,7 @@ static kis_err count_request(decode_walk *w, kis_bytes request)
     kis_cursor c = kis_cursor_of(request);
     kis_pb_field field;
     kis_err err;
-    while ((err = next_message(&c, &field)) == KIS_OK) {
+    while ((err = next_upper_field(&c, &field)) == KIS_OK) {
         uint32_t scopes = 0;
         if (field.tag != TAG_RESOURCE_SPANS)
             continue;
@@ -137,9 +140,10 @@ static kis_err take_arrays(decode_walk *w)
     return kis_otlp_no_room(&b->arena, w->span_cap * sizeof(kis_span_view), w->diag);
 }
 
-/* ---- what is not as it should be ------------------------------------------------------------------------------------ */
+/* ---- what is not as it should be ------------------------------------------------------------- */
 
-static void reject_spans(decode_walk *w, uint32_t count, const char *where, uint32_t number, const char *why)
+static void reject_spans(decode_walk *w, uint32_t count, const char *where, uint32_t number,
+                         const char *why)
 {
     kis_batch *b = w->batch;
     if (count == 0)
@@ -175,18 +179,21 @@ static kis_err read_schema_url(decode_walk *w, kis_bytes text, kis_str *out)
         return KIS_OK;
     }
     w->batch->is_verbatim = false;
-    kis_err err = kis_otlp_repair_text(text, KIS_SPAN_NAME_BYTES_MAX, &w->batch->arena, out, &w->batch->cut_values);
+    kis_err err = kis_otlp_repair_text(text, KIS_SPAN_NAME_BYTES_MAX, &w->batch->arena, out,
+                                       &w->batch->cut_values);
     return err ? kis_diag_set(w->diag, err, "schema_url: no memory") : KIS_OK;
 }
 
-/* ---- second pass ------------------------------------------------------------------------------------------------------ */
+/* ---- second pass ----------------------------------------------------------------------------- */
 
-static kis_err decode_odd_span(decode_walk *w, kis_bytes message, kis_span_view *out, bool *is_taken)
+static kis_err decode_odd_span(decode_walk *w, kis_bytes message, kis_span_view *out,
+                               bool *is_taken)
 {
     kis_otlp_repair r;
     *is_taken = false;
     if (message.len > KIS_SPAN_BYTES_MAX) {
-        kis_diag_set(&r.reject, KIS_ERR_LIMIT, "%zu bytes, at most %u are taken", message.len, KIS_SPAN_BYTES_MAX);
+        kis_diag_set(&r.reject, KIS_ERR_LIMIT, "%zu bytes, at most %u are taken", message.len,
+                     KIS_SPAN_BYTES_MAX);
         reject_spans(w, 1, "span", w->span_number, r.reject.text);
         return KIS_OK;
     }
@@ -203,7 +210,8 @@ static kis_err decode_odd_span(decode_walk *w, kis_bytes message, kis_span_view 
     if (*is_taken)
         out->bytes = KIS_BYTES_NONE;
     else
-        reject_spans(w, 1, "span", w->span_number, "cannot be repaired"); /* otlp_repair.c (1): does not happen */
+        reject_spans(w, 1, "span", w->span_number,
+                     "cannot be repaired"); /* otlp_repair.c (1): does not happen */
     return KIS_OK;
 }
 
@@ -212,17 +220,19 @@ static kis_err decode_spans(decode_walk *w, kis_bytes scope_spans)
     kis_batch *b = w->batch;
     kis_cursor c = kis_cursor_of(scope_spans);
     kis_pb_field field;
-    while (next_message(&c, &field) == KIS_OK) {
+    while (next_upper_field(&c, &field) == KIS_OK) {
         if (KIS_UNLIKELY(field.tag != TAG_SPAN))
             continue;
         bool is_taken = true;
         kis_span_view odd;
-        if (KIS_UNLIKELY(field.bytes.len < SPAN_BYTES_MIN || field.bytes.len > KIS_SPAN_BYTES_MAX)) {
+        if (KIS_UNLIKELY(field.bytes.len < SPAN_BYTES_MIN ||
+                         field.bytes.len > KIS_SPAN_BYTES_MAX)) {
             kis_err err = decode_odd_span(w, field.bytes, &odd, &is_taken);
             if (err)
                 return err;
             is_taken = false; /* there is no room for it, and it cannot have been */
-        } else if (KIS_UNLIKELY(!kis_otlp_read_span(field.bytes, w->limit, &b->spans[b->span_count]))) {
+        } else if (KIS_UNLIKELY(
+                       !kis_otlp_read_span(field.bytes, w->limit, &b->spans[b->span_count]))) {
             kis_err err = decode_odd_span(w, field.bytes, &b->spans[b->span_count], &is_taken);
             if (err)
                 return err;
@@ -238,23 +248,27 @@ static uint32_t spans_of_scope(kis_bytes scope_spans)
     kis_cursor c = kis_cursor_of(scope_spans);
     kis_pb_field field;
     uint32_t count = 0;
-    while (next_message(&c, &field) == KIS_OK)
+    while (next_upper_field(&c, &field) == KIS_OK)
         count += field.tag == TAG_SPAN;
     return count;
 }
 
-static kis_err read_scope(decode_walk *w, kis_bytes message, kis_scope_view *scope, kis_diag *reject)
+static kis_err read_scope(decode_walk *w, kis_bytes message, kis_scope_view *scope,
+                          kis_diag *reject)
 {
-    if (KIS_LIKELY(message.len <= KIS_RESOURCE_BYTES_MAX && kis_otlp_read_scope(message, w->limit, scope)))
+    if (KIS_LIKELY(message.len <= KIS_RESOURCE_BYTES_MAX &&
+                   kis_otlp_read_scope(message, w->limit, scope)))
         return KIS_OK;
     if (message.len > KIS_RESOURCE_BYTES_MAX) {
-        kis_diag_set(reject, KIS_ERR_LIMIT, "scope: %zu bytes, at most %u are taken", message.len, KIS_RESOURCE_BYTES_MAX);
+        kis_diag_set(reject, KIS_ERR_LIMIT, "scope: %zu bytes, at most %u are taken", message.len,
+                     KIS_RESOURCE_BYTES_MAX);
         return KIS_OK;
     }
     kis_otlp_repair r;
     kis_err err = repair(w, KIS_OTLP_SCOPE, &message, &r);
     if (err)
-        return kis_diag_in(w->diag, err, "resource_spans %u: scope_spans %u: scope", w->resource_number, w->scope_number);
+        return kis_diag_in(w->diag, err, "resource_spans %u: scope_spans %u: scope",
+                           w->resource_number, w->scope_number);
     if (!kis_otlp_read_scope(message, message.ptr + message.len, scope))
         kis_diag_set(reject, KIS_ERR_LIMIT, "scope: cannot be repaired");
     return KIS_OK;
@@ -269,7 +283,7 @@ static kis_err decode_scope_spans(decode_walk *w, kis_bytes message)
     kis_cursor c = kis_cursor_of(message);
     kis_pb_field field;
 
-    while (next_message(&c, &field) == KIS_OK) { /* the scope may stand behind its spans */
+    while (next_upper_field(&c, &field) == KIS_OK) { /* the scope may stand behind its spans */
         kis_err err = field.tag == TAG_SCOPE        ? read_scope(w, field.bytes, &scope, &reject)
                       : field.tag == TAG_SCHEMA_URL ? read_schema_url(w, field.bytes, &schema_url)
                                                     : KIS_OK;
@@ -294,10 +308,12 @@ static kis_err decode_scope_spans(decode_walk *w, kis_bytes message)
     return KIS_OK;
 }
 
-static kis_err read_resource(decode_walk *w, kis_bytes message, kis_resource_view *resource, kis_diag *reject)
+static kis_err read_resource(decode_walk *w, kis_bytes message, kis_resource_view *resource,
+                             kis_diag *reject)
 {
     if (message.len > KIS_RESOURCE_BYTES_MAX) {
-        kis_diag_set(reject, KIS_ERR_LIMIT, "resource: %zu bytes, at most %u are taken", message.len, KIS_RESOURCE_BYTES_MAX);
+        kis_diag_set(reject, KIS_ERR_LIMIT, "resource: %zu bytes, at most %u are taken",
+                     message.len, KIS_RESOURCE_BYTES_MAX);
         return KIS_OK;
     }
     if (KIS_LIKELY(kis_otlp_read_resource(message, w->limit, resource)))
@@ -315,7 +331,7 @@ static void reject_resource_spans(decode_walk *w, kis_bytes message, const char 
 {
     kis_cursor c = kis_cursor_of(message);
     kis_pb_field field;
-    while (next_message(&c, &field) == KIS_OK) {
+    while (next_upper_field(&c, &field) == KIS_OK) {
         if (field.tag != TAG_SCOPE_SPANS)
             continue;
         uint32_t count = spans_of_scope(field.bytes);
@@ -327,15 +343,16 @@ static void reject_resource_spans(decode_walk *w, kis_bytes message, const char 
 static kis_err decode_resource_spans(decode_walk *w, kis_bytes message)
 {
     kis_batch *b = w->batch;
-    kis_resource_view resource = { .attrs.tag = KIS_TAG_RESOURCE_ATTRS, .service_name = KIS_STR("unknown_service") };
+    kis_resource_view resource = { .attrs.tag = KIS_TAG_RESOURCE_ATTRS,
+                                   .service_name = KIS_STR("unknown_service") };
     kis_str schema_url = KIS_STR_NONE;
     kis_diag reject = { .err = KIS_OK };
     uint32_t scopes_before = b->scope_count;
     kis_cursor c = kis_cursor_of(message);
     kis_pb_field field;
 
-    while (next_message(&c, &field) == KIS_OK) {
-        kis_err err = field.tag == TAG_RESOURCE     ? read_resource(w, field.bytes, &resource, &reject)
+    while (next_upper_field(&c, &field) == KIS_OK) {
+        kis_err err = field.tag == TAG_RESOURCE ? read_resource(w, field.bytes, &resource, &reject)
                       : field.tag == TAG_SCHEMA_URL ? read_schema_url(w, field.bytes, &schema_url)
                                                     : KIS_OK;
         if (err)
@@ -346,7 +363,7 @@ static kis_err decode_resource_spans(decode_walk *w, kis_bytes message)
         return KIS_OK;
     }
     w->scope_number = 0;
-    for (c = kis_cursor_of(message); next_message(&c, &field) == KIS_OK;) {
+    for (c = kis_cursor_of(message); next_upper_field(&c, &field) == KIS_OK;) {
         if (field.tag != TAG_SCOPE_SPANS)
             continue;
         kis_err err = decode_scope_spans(w, field.bytes);
@@ -362,9 +379,13 @@ static kis_err decode_resource_spans(decode_walk *w, kis_bytes message)
     return KIS_OK;
 }
 
-kis_err kis_otlp_decode_request(kis_batch *batch, kis_bytes request, const uint8_t *offset_base, kis_diag *diag)
+kis_err kis_otlp_decode_request(kis_batch *batch, kis_bytes request, const uint8_t *offset_base,
+                                kis_diag *diag)
 {
-    decode_walk w = { .batch = batch, .limit = kis_cursor_of(request).end, .offset_base = offset_base, .diag = diag };
+    decode_walk w = { .batch = batch,
+                      .limit = kis_cursor_of(request).end,
+                      .offset_base = offset_base,
+                      .diag = diag };
     kis_cursor c = kis_cursor_of(request);
     kis_pb_field field;
 
@@ -376,7 +397,7 @@ kis_err kis_otlp_decode_request(kis_batch *batch, kis_bytes request, const uint8
     if (!err)
         err = take_arrays(&w);
     w.resource_number = 0;
-    while (!err && next_message(&c, &field) == KIS_OK) {
+    while (!err && next_upper_field(&c, &field) == KIS_OK) {
         if (field.tag != TAG_RESOURCE_SPANS)
             continue;
         err = decode_resource_spans(&w, field.bytes);

@@ -10,8 +10,10 @@
 #include "wire/otlp.h"
 #include "wire/otlp_span.h"
 
-/* Fields of `tag` in [p, end), copied with tag `want`; runs of them in one piece when the tags are the same. */
-static void copy_tagged(kis_buf *out, const uint8_t *p, const uint8_t *end, uint32_t tag, uint32_t want)
+/* Fields of `tag` in [p, end), copied with tag `want`; runs of them in one piece when the tags are
+ * the same. */
+static void copy_tagged(kis_buf *out, const uint8_t *p, const uint8_t *end, uint32_t tag,
+                        uint32_t want)
 {
     const uint8_t *run = p; /* [run, p) waits to be copied */
     while (p < end) {
@@ -48,7 +50,7 @@ static void copy_messages(kis_buf *out, kis_bytes stretch, uint32_t tag)
         copy_tagged(out, stretch.ptr, stretch.ptr + stretch.len, tag, tag);
 }
 
-static void put_text(kis_buf *out, uint32_t field, kis_str s)
+static void encode_text(kis_buf *out, uint32_t field, kis_str s)
 {
     if (s.len)
         kis_pb_put_str(out, field, s);
@@ -96,12 +98,12 @@ static void put_span_head(kis_buf *out, const kis_span_view *span)
     out->len += (size_t)(at - start);
 }
 
-static void put_status(kis_buf *out, const kis_span_view *span)
+static void encode_status(kis_buf *out, const kis_span_view *span)
 {
     if (span->status == KIS_STATUS_UNSET && span->status_message.len == 0)
         return;
     size_t begun = kis_pb_begin_about(out, 15, span->status_message.len + 4);
-    put_text(out, 2, span->status_message);
+    encode_text(out, 2, span->status_message);
     put_count(out, 3, span->status);
     kis_pb_end(out, begun);
 }
@@ -109,15 +111,15 @@ static void put_status(kis_buf *out, const kis_span_view *span)
 void kis_otlp_encode_span(const kis_span_view *span, kis_buf *out)
 {
     put_span_head(out, span);
-    put_text(out, 3, span->trace_state);
-    put_text(out, 5, span->name);
+    encode_text(out, 3, span->trace_state);
+    encode_text(out, 5, span->name);
     copy_attrs(out, span->attrs, KIS_TAG_SPAN_ATTRS);
     put_count(out, 10, span->dropped_attrs);
     copy_messages(out, span->events, KIS_TAG_SPAN_EVENTS);
     put_count(out, 12, span->dropped_events);
     copy_messages(out, span->links, KIS_TAG_SPAN_LINKS);
     put_count(out, 14, span->dropped_links);
-    put_status(out, span);
+    encode_status(out, span);
     if (span->flags)
         kis_pb_put_fix32(out, 16, span->flags);
 }
@@ -126,10 +128,11 @@ static size_t span_size_about(const kis_span_view *s)
 {
     if (s->bytes.len)
         return s->bytes.len;
-    return 100 + s->name.len + s->trace_state.len + s->status_message.len + s->attrs.len + s->events.len + s->links.len;
+    return 100 + s->name.len + s->trace_state.len + s->status_message.len + s->attrs.len +
+           s->events.len + s->links.len;
 }
 
-static void put_span(kis_buf *out, const kis_span_view *span)
+static void encode_one_span(kis_buf *out, const kis_span_view *span)
 {
     if (span->bytes.len) {
         kis_pb_put_bytes(out, 2, span->bytes);
@@ -142,17 +145,19 @@ static void put_span(kis_buf *out, const kis_span_view *span)
 
 static size_t scope_size_about(const kis_batch *batch, const kis_scope_view *scope)
 {
-    size_t size = 32 + scope->name.len + scope->version.len + scope->attrs.len + scope->schema_url.len;
+    size_t size =
+        32 + scope->name.len + scope->version.len + scope->attrs.len + scope->schema_url.len;
     for (uint32_t i = 0; i < scope->span_count; i++)
         size += span_size_about(&batch->spans[scope->first_span + i]) + 4;
     return size;
 }
 
-static void put_scope(kis_buf *out, const kis_scope_view *scope)
+static void encode_scope(kis_buf *out, const kis_scope_view *scope)
 {
-    size_t begun = kis_pb_begin_about(out, 1, scope->name.len + scope->version.len + scope->attrs.len + 6);
-    put_text(out, 1, scope->name);
-    put_text(out, 2, scope->version);
+    size_t begun =
+        kis_pb_begin_about(out, 1, scope->name.len + scope->version.len + scope->attrs.len + 6);
+    encode_text(out, 1, scope->name);
+    encode_text(out, 2, scope->version);
     copy_attrs(out, scope->attrs, KIS_TAG_SCOPE_ATTRS);
     put_count(out, 4, scope->dropped_attrs);
     kis_pb_end(out, begun);
@@ -161,10 +166,10 @@ static void put_scope(kis_buf *out, const kis_scope_view *scope)
 static void put_scope_spans(const kis_batch *batch, const kis_scope_view *scope, kis_buf *out)
 {
     size_t begun = kis_pb_begin_about(out, 2, scope_size_about(batch, scope));
-    put_scope(out, scope);
+    encode_scope(out, scope);
     for (uint32_t i = 0; i < scope->span_count; i++)
-        put_span(out, &batch->spans[scope->first_span + i]);
-    put_text(out, 3, scope->schema_url);
+        encode_one_span(out, &batch->spans[scope->first_span + i]);
+    encode_text(out, 3, scope->schema_url);
     kis_pb_end(out, begun);
 }
 
@@ -182,13 +187,14 @@ static uint32_t put_resource_spans(const kis_batch *batch, uint32_t first, kis_b
     const kis_resource_view *resource = kis_batch_resource(batch, &batch->scopes[first]);
     size_t size = resource->attrs.len + resource->schema_url.len + 16;
     uint32_t end = first;
-    for (; end < batch->scope_count && batch->scopes[end].resource == batch->scopes[first].resource; end++)
+    for (; end < batch->scope_count && batch->scopes[end].resource == batch->scopes[first].resource;
+         end++)
         size += scope_size_about(batch, &batch->scopes[end]) + 4;
     size_t begun = kis_pb_begin_about(out, 1, size);
     put_resource(out, resource);
     for (uint32_t i = first; i < end; i++)
         put_scope_spans(batch, &batch->scopes[i], out);
-    put_text(out, 3, resource->schema_url);
+    encode_text(out, 3, resource->schema_url);
     kis_pb_end(out, begun);
     return end;
 }

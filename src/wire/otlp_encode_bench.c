@@ -4,7 +4,8 @@
  *     bytes   spans that keep their bytes: what a collector passes on
  *     json    OTLP/JSON
  *
- * Count with `perf stat -e instructions:u` or `valgrind --tool=callgrind`, once with LOOPS and once with LOOPS * 2: the difference is encoding alone.
+ * Count with `perf stat -e instructions:u` or `valgrind --tool=callgrind`, once with LOOPS and once
+ * with LOOPS * 2: the difference is encoding alone.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,8 +55,8 @@ int main(int argc, char **argv)
             kis_otlp_encode(batch, &out);
     }
     double seconds = cpu_seconds() - start, spans = (double)batch->span_count * (double)loops;
-    printf("what=%s spans=%.0f loops=%ld ns_per_span=%.1f bytes_per_span=%.1f\n", what, spans, loops, seconds * 1e9 / spans,
-           (double)out.len / (double)batch->span_count);
+    printf("what=%s spans=%.0f loops=%ld ns_per_span=%.1f bytes_per_span=%.1f\n", what, spans,
+           loops, seconds * 1e9 / spans, (double)out.len / (double)batch->span_count);
     kis_batch_unref(batch);
     kis_buf_done(&out);
     return 0;

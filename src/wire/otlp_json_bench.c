@@ -1,7 +1,8 @@
 /* otlp_json_bench.c - decoding of one OTLP/JSON request, again and again, and writing it: `wire_otlp_json_bench FILE.json [LOOPS] [encode]`.
  *
- * Count with `perf stat -e instructions:u` or `valgrind --tool=callgrind`, once with LOOPS and once with LOOPS * 2: the difference is
- * decoding alone. Each loop makes a batch, decodes, frees: what a receiver does.
+ * Count with `perf stat -e instructions:u` or `valgrind --tool=callgrind`, once with LOOPS and once
+ * with LOOPS * 2: the difference is decoding alone. Each loop makes a batch, decodes, frees: what a
+ * receiver does.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,8 +61,9 @@ int main(int argc, char **argv)
         kis_batch_unref(batch);
     }
     double seconds = cpu_seconds() - start;
-    printf("spans=%llu loops=%ld ns_per_span=%.1f bytes_per_span=%.1f check=%llu\n", (unsigned long long)spans, loops,
-           seconds * 1e9 / (double)spans, (double)len * (double)loops / (double)spans, (unsigned long long)touched);
+    printf("spans=%llu loops=%ld ns_per_span=%.1f bytes_per_span=%.1f check=%llu\n",
+           (unsigned long long)spans, loops, seconds * 1e9 / (double)spans,
+           (double)len * (double)loops / (double)spans, (unsigned long long)touched);
     free(bytes);
     return 0;
 }

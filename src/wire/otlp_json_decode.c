@@ -2,11 +2,13 @@
  *
  *     JSON text ──one pull walk──> ExportTraceServiceRequest in the arena ──kis_otlp_decode_request──> views
  *
- * So limits, repairs and rejections have one implementation, and a span that came as JSON has its bytes like any other. The walk knows each
- * message by a table of keys; senders write keys in one order, so the search begins behind the key that was met last.
+ * So limits, repairs and rejections have one implementation, and a span that came as JSON has its
+ * bytes like any other. The walk knows each message by a table of keys; senders write keys in one
+ * order, so the search begins behind the key that was met last.
  *
- * What wins when a key stands twice: the last one. For repeated fields the earlier items are taken out again.
- * Recursion: messages in messages, and values in values, which KIS_JSON_DEPTH_MAX bounds.
+ * What wins when a key stands twice: the last one. For repeated fields the earlier items are taken
+ * out again. Recursion: messages in messages, and values in values, which KIS_JSON_DEPTH_MAX
+ * bounds.
  */
 #include "base/diag.h"
 #include "base/num.h" /* base64 */
@@ -16,8 +18,15 @@
 #include "wire/otlp_span.h"
 
 typedef enum json_action {
-    JSON_TEXT, JSON_HEX_ID, JSON_UINT, JSON_FIX32, JSON_FIX64, JSON_KIND, JSON_STATUS_CODE, /* scalars */
-    JSON_MESSAGE, JSON_LIST, /* a message, an array of messages */
+    JSON_TEXT,
+    JSON_HEX_ID,
+    JSON_UINT,
+    JSON_FIX32,
+    JSON_FIX64,
+    JSON_KIND,
+    JSON_STATUS_CODE, /* scalars */
+    JSON_MESSAGE,
+    JSON_LIST, /* a message, an array of messages */
 } json_action;
 
 typedef struct json_type json_type;
@@ -44,13 +53,17 @@ typedef struct json_walk {
 } json_walk;
 
 #define KEY(text) KIS_STR_INIT(text)
-#define SAME { NULL, 0 }
+#define SAME    \
+    {           \
+        NULL, 0 \
+    }
 
 static const json_field json_status_fields[] = {
     { KEY("message"), SAME, JSON_TEXT, 2, NULL },
     { KEY("code"), SAME, JSON_STATUS_CODE, 3, NULL },
 };
-static const json_type json_status = { json_status_fields, KIS_COUNT_OF(json_status_fields), false };
+static const json_type json_status = { json_status_fields, KIS_COUNT_OF(json_status_fields),
+                                       false };
 
 static const json_field json_event_fields[] = {
     { KEY("timeUnixNano"), KEY("time_unix_nano"), JSON_FIX64, 1, NULL },
@@ -70,7 +83,8 @@ static const json_field json_link_fields[] = {
 };
 static const json_type json_link = { json_link_fields, KIS_COUNT_OF(json_link_fields), false };
 
-static const json_field json_span_fields[] = { /* in the order of most senders */
+static const json_field json_span_fields[] = {
+    /* in the order of most senders */
     { KEY("traceId"), KEY("trace_id"), JSON_HEX_ID, 1, NULL },
     { KEY("spanId"), KEY("span_id"), JSON_HEX_ID, 2, NULL },
     { KEY("traceState"), KEY("trace_state"), JSON_TEXT, 3, NULL },
@@ -103,42 +117,51 @@ static const json_field json_scope_spans_fields[] = {
     { KEY("spans"), SAME, JSON_LIST, 2, &json_span },
     { KEY("schemaUrl"), KEY("schema_url"), JSON_TEXT, 3, NULL },
 };
-static const json_type json_scope_spans = { json_scope_spans_fields, KIS_COUNT_OF(json_scope_spans_fields), false };
+static const json_type json_scope_spans = { json_scope_spans_fields,
+                                            KIS_COUNT_OF(json_scope_spans_fields), false };
 
 static const json_field json_resource_fields[] = {
     { KEY("attributes"), SAME, JSON_LIST, 1, NULL },
     { KEY("droppedAttributesCount"), KEY("dropped_attributes_count"), JSON_UINT, 2, NULL },
 };
-static const json_type json_resource = { json_resource_fields, KIS_COUNT_OF(json_resource_fields), false };
+static const json_type json_resource = { json_resource_fields, KIS_COUNT_OF(json_resource_fields),
+                                         false };
 
 static const json_field json_resource_spans_fields[] = {
     { KEY("resource"), SAME, JSON_MESSAGE, 1, &json_resource },
     { KEY("scopeSpans"), KEY("scope_spans"), JSON_LIST, 2, &json_scope_spans },
     { KEY("schemaUrl"), KEY("schema_url"), JSON_TEXT, 3, NULL },
 };
-static const json_type json_resource_spans = { json_resource_spans_fields, KIS_COUNT_OF(json_resource_spans_fields), false };
+static const json_type json_resource_spans = { json_resource_spans_fields,
+                                               KIS_COUNT_OF(json_resource_spans_fields), false };
 
 static const json_field json_request_fields[] = {
     { KEY("resourceSpans"), KEY("resource_spans"), JSON_LIST, 1, &json_resource_spans },
 };
-static const json_type json_request = { json_request_fields, KIS_COUNT_OF(json_request_fields), false };
+static const json_type json_request = { json_request_fields, KIS_COUNT_OF(json_request_fields),
+                                        false };
 
 #undef KEY
 #undef SAME
 
-/* ---- attributes -------------------------------------------------------------------------------------------------- */
+/* ---- attributes ------------------------------------------------------------------------------ */
 
-#define KEY_IS(key, literal) ((key).len == sizeof(literal) - 1 && memcmp((key).ptr, literal, sizeof(literal) - 1) == 0)
+#define KEY_IS(key, literal) \
+    ((key).len == sizeof(literal) - 1 && memcmp((key).ptr, literal, sizeof(literal) - 1) == 0)
 
 #define USUAL_ATTR_BYTES 100 /* one length byte; a longer one is moved once */
 
 static bool read_any_value(json_walk *w);
 
 /* [*at, …) begins with this literal: steps over it. */
-#define STARTS(at, end, literal) \
-    ((size_t)((end) - (at)) >= sizeof(literal) - 1 && memcmp((at), (literal), sizeof(literal) - 1) == 0 ? ((at) += sizeof(literal) - 1, true) : false)
+#define STARTS(at, end, literal)                               \
+    ((size_t)((end) - (at)) >= sizeof(literal) - 1 &&          \
+             memcmp((at), (literal), sizeof(literal) - 1) == 0 \
+         ? ((at) += sizeof(literal) - 1, true)                 \
+         : false)
 
-/* A string's inside up to its quote, which is stepped over; false when there is an escape in it, or no end. */
+/* A string's inside up to its quote, which is stepped over; false when there is an escape in it, or
+ * no end. */
 static inline bool plain_str(const uint8_t **at, const uint8_t *end, kis_str *out)
 {
     const uint8_t *close = kis_json_end_of_plain(*at, end);
@@ -149,16 +172,16 @@ static inline bool plain_str(const uint8_t **at, const uint8_t *end, kis_str *ou
     return true;
 }
 
-/* {"key":"…","value":{"stringValue":"…"}}, or with an integer or a boolean, without a blank: what serializers write. Anything else is left where it
- * is, for read_key_value to look at closely. */
+/* {"key":"…","value":{"stringValue":"…"}}, or with an integer or a boolean, without a blank: what
+ * serializers write. Anything else is left where it is, for read_key_value to look at closely. */
 static bool read_usual_key_value(json_walk *w, uint32_t number)
 {
     kis_json *j = &w->j;
     const uint8_t *at = j->at, *end = j->end;
     uint32_t tag = KIS_PB_TAG(number, KIS_PB_BYTES);
     kis_str key, text;
-    if (j->err || j->depth + 2 > KIS_JSON_DEPTH_MAX || !STARTS(at, end, "{\"key\":\"") || !plain_str(&at, end, &key) ||
-        !STARTS(at, end, ",\"value\":{\""))
+    if (j->err || j->depth + 2 > KIS_JSON_DEPTH_MAX || !STARTS(at, end, "{\"key\":\"") ||
+        !plain_str(&at, end, &key) || !STARTS(at, end, ",\"value\":{\""))
         return false;
     if (STARTS(at, end, "stringValue\":\"")) {
         if (!plain_str(&at, end, &text) || !STARTS(at, end, "}}"))
@@ -170,7 +193,8 @@ static bool read_usual_key_value(json_walk *w, uint32_t number)
         const uint8_t *digits = at;
         for (; at < end && *at >= '0' && *at <= '9' && at - digits < 18; at++)
             value = value * 10 + (*at - '0');
-        if (at == digits || (*digits == '0' && at - digits > 1) || (is_quoted && !STARTS(at, end, "\"")) || !STARTS(at, end, "}}"))
+        if (at == digits || (*digits == '0' && at - digits > 1) ||
+            (is_quoted && !STARTS(at, end, "\"")) || !STARTS(at, end, "}}"))
             return false;
         kis_attr_put_int(&w->out, tag, key, value);
     } else if (STARTS(at, end, "boolValue\":")) {
@@ -322,10 +346,10 @@ static bool read_values(json_walk *w, bool is_list)
     return j->err == KIS_OK;
 }
 
-/* ---- scalars -------------------------------------------------------------------------------------------------------- */
+/* ---- scalars --------------------------------------------------------------------------------- */
 
 /* The value of a hex digit, 0x80 for what is none. */
-static inline uint8_t hex_value(char c)
+static inline uint8_t json_hex_value(char c)
 {
     uint8_t digit = (uint8_t)(c - '0'), letter = (uint8_t)((c | 0x20) - 'a');
     return digit < 10 ? digit : letter < 6 ? (uint8_t)(letter + 10) : 0x80;
@@ -337,9 +361,11 @@ static bool read_hex_id(json_walk *w, uint32_t number)
     kis_str text;
     if (!kis_json_str(&w->j, &text))
         return false;
-    size_t size = text.len == 32 || text.len == 16 ? text.len / 2 : text.len ? 1 : 0; /* 1: a length that no id has, so the span is rejected */
+    size_t size = text.len == 32 || text.len == 16 ? text.len / 2
+                  : text.len                       ? 1
+                             : 0; /* 1: a length that no id has, so the span is rejected */
     for (size_t i = 0; size > 1 && i < size; i++) {
-        uint8_t high = hex_value(text.ptr[2 * i]), low = hex_value(text.ptr[2 * i + 1]);
+        uint8_t high = json_hex_value(text.ptr[2 * i]), low = json_hex_value(text.ptr[2 * i + 1]);
         bad |= high | low;
         id[i] = (uint8_t)(high << 4 | low);
     }
@@ -377,18 +403,20 @@ static bool read_enum(json_walk *w, uint32_t number, const char *const *names, s
 
 static bool read_kind(json_walk *w, uint32_t number)
 {
-    static const char *const names[] = { "SPAN_KIND_UNSPECIFIED", "SPAN_KIND_INTERNAL", "SPAN_KIND_SERVER",
-                                         "SPAN_KIND_CLIENT", "SPAN_KIND_PRODUCER", "SPAN_KIND_CONSUMER" };
+    static const char *const names[] = { "SPAN_KIND_UNSPECIFIED", "SPAN_KIND_INTERNAL",
+                                         "SPAN_KIND_SERVER",      "SPAN_KIND_CLIENT",
+                                         "SPAN_KIND_PRODUCER",    "SPAN_KIND_CONSUMER" };
     return read_enum(w, number, names, KIS_COUNT_OF(names));
 }
 
 static bool read_status_code(json_walk *w, uint32_t number)
 {
-    static const char *const names[] = { "STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR" };
+    static const char *const names[] = { "STATUS_CODE_UNSET", "STATUS_CODE_OK",
+                                         "STATUS_CODE_ERROR" };
     return read_enum(w, number, names, KIS_COUNT_OF(names));
 }
 
-static bool read_number(json_walk *w, const json_field *f)
+static bool read_json_number(json_walk *w, const json_field *f)
 {
     uint64_t value;
     if (!kis_json_u64(&w->j, &value))
@@ -404,7 +432,7 @@ static bool read_number(json_walk *w, const json_field *f)
     return true;
 }
 
-/* ---- messages --------------------------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 /* Where the items of a repeated field lie in `out`, to be taken out when the key comes again. */
 typedef struct list_range {
@@ -414,7 +442,7 @@ typedef struct list_range {
 
 #define LISTS_MAX 3 /* of one message: attributes, events, links */
 
-static void take_out(json_walk *w, list_range *lists, size_t which)
+static void take_list_out(json_walk *w, list_range *lists, size_t which)
 {
     kis_buf *out = &w->out;
     size_t start = lists[which].start, end = lists[which].end, size = end - start;
@@ -436,12 +464,13 @@ static list_range *list_of(json_walk *w, list_range *lists, uint32_t number)
     while (lists[i].number && lists[i].number != number)
         i++;
     if (lists[i].number)
-        take_out(w, lists, i);
+        take_list_out(w, lists, i);
     lists[i] = (list_range){ number, w->out.len, w->out.len };
     return &lists[i];
 }
 
-static bool read_message(json_walk *w, const json_type *type, uint32_t number, size_t expected_size);
+static bool read_message(json_walk *w, const json_type *type, uint32_t number,
+                         size_t expected_size);
 
 static bool read_list(json_walk *w, const json_field *f)
 {
@@ -456,12 +485,13 @@ static bool read_list(json_walk *w, const json_field *f)
 static inline bool key_stands_at(const kis_json *j, kis_str key)
 {
     const uint8_t *at = j->at + 1; /* behind the quote */
-    return (size_t)(j->end - at) > key.len + 1 && at[0] == (uint8_t)key.ptr[0] && at[key.len] == '"' && at[key.len + 1] == ':' &&
-           memcmp(at, key.ptr, key.len) == 0;
+    return (size_t)(j->end - at) > key.len + 1 && at[0] == (uint8_t)key.ptr[0] &&
+           at[key.len] == '"' && at[key.len + 1] == ':' && memcmp(at, key.ptr, key.len) == 0;
 }
 
-/* The field whose key stands at j->at, key and colon consumed; NULL for one that nobody knows, and after an error. Senders write keys in one order, so the
- * search begins behind the last one that was found, and compares where the key stands. */
+/* The field whose key stands at j->at, key and colon consumed; NULL for one that nobody knows, and
+ * after an error. Senders write keys in one order, so the search begins behind the last one that
+ * was found, and compares where the key stands. */
 static const json_field *read_field_key(json_walk *w, const json_type *type, uint32_t *next)
 {
     kis_json *j = &w->j;
@@ -499,7 +529,7 @@ static bool read_field(json_walk *w, const json_field *f, list_range *lists)
     case JSON_UINT:
     case JSON_FIX32:
     case JSON_FIX64:
-        return read_number(w, f);
+        return read_json_number(w, f);
     case JSON_KIND:
         return read_kind(w, f->number);
     case JSON_STATUS_CODE:
@@ -567,7 +597,9 @@ kis_err kis_otlp_json_decode(kis_batch *batch, kis_diag *diag)
     batch->resource_count = batch->scope_count = batch->span_count = 0;
     batch->is_verbatim = false;
     kis_json_begin(&w.j, batch->body, &batch->arena);
-    kis_buf_init(&w.out, &alloc, batch->body.len + 1024); /* protobuf is never longer than the JSON that says the same */
+    kis_buf_init(&w.out, &alloc,
+                 batch->body.len +
+                     1024); /* protobuf is never longer than the JSON that says the same */
     kis_buf_reserve(&w.out, batch->body.len / 8 * 5 + 512);
     bool is_read = read_members(&w, &json_request) && kis_json_end(&w.j);
     if (w.out.err || w.j.err == KIS_ERR_NOMEM)

@@ -1,9 +1,11 @@
 /* otlp_json_encode.c - OTLP/JSON from views: whole batches, single parts, and spans that come one by one.
  *
- * proto3 JSON as OTLP has it: ids in lower-case hex, 64-bit numbers as text, enums as numbers, lowerCamelCase keys. Fields without a value are
- * left out, but for name, the two times and status, which readers rely on.
+ * proto3 JSON as OTLP has it: ids in lower-case hex, 64-bit numbers as text, enums as numbers,
+ * lowerCamelCase keys. Fields without a value are left out, but for name, the two times and status,
+ * which readers rely on.
  *
- * What is written is valid JSON in valid UTF-8 whatever the bytes were. Nested values are walked with a stack, as in model/value_text.c.
+ * What is written is valid JSON in valid UTF-8 whatever the bytes were. Nested values are walked
+ * with a stack, as in model/value_text.c.
  */
 #include "base/num.h"
 #include "model/json_put.h"
@@ -11,7 +13,7 @@
 
 #define JSON_PUT(out, literal) kis_buf_add((out), literal, sizeof(literal) - 1)
 
-/* ---- pieces ------------------------------------------------------------------------------------------------------ */
+/* ---- pieces ---------------------------------------------------------------------------------- */
 
 static void json_hex(kis_buf *out, const uint8_t *id, size_t size)
 {
@@ -59,7 +61,8 @@ static void json_text(kis_buf *out, kis_str comma_and_key, kis_str text)
     kis_json_put_str(out, text);
 }
 
-/* The members of an object are written with a comma in front of each; this turns the first one into the brace. */
+/* The members of an object are written with a comma in front of each; this turns the first one into
+ * the brace. */
 static void json_open_at(kis_buf *out, size_t start)
 {
     if (out->err)
@@ -70,7 +73,7 @@ static void json_open_at(kis_buf *out, size_t start)
         out->ptr[start] = '{';
 }
 
-/* ---- values -------------------------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 typedef struct json_level {
     kis_cursor rest;
@@ -121,7 +124,9 @@ static json_level json_open_level(kis_buf *out, const kis_value_view *v)
         JSON_PUT(out, "{\"kvlistValue\":{\"values\":[");
     else
         JSON_PUT(out, "{\"arrayValue\":{\"values\":[");
-    return (json_level){ kis_cursor_of(is_list ? (kis_bytes){ v->members.ptr, v->members.len } : v->values), is_list, false };
+    return (json_level){ kis_cursor_of(is_list ? (kis_bytes){ v->members.ptr, v->members.len }
+                                               : v->values),
+                         is_list, false };
 }
 
 /* The next value of a level, with what goes before it; false at the end. */
@@ -201,7 +206,7 @@ static void json_attrs(kis_buf *out, kis_attrs attrs)
         kis_buf_add_byte(out, ']');
 }
 
-/* ---- events and links ------------------------------------------------------------------------------------------------ */
+/* ---- events and links ------------------------------------------------------------------------ */
 
 static void json_events(kis_buf *out, kis_bytes events)
 {
@@ -257,7 +262,7 @@ static void json_status_of(kis_buf *out, const kis_span_view *span)
     kis_buf_add_byte(out, '}');
 }
 
-/* ---- spans, scopes, resources ------------------------------------------------------------------------------------------ */
+/* ---- spans, scopes, resources ---------------------------------------------------------------- */
 
 void kis_otlp_json_encode_span(const kis_span_view *span, kis_buf *out)
 {
@@ -308,7 +313,7 @@ void kis_otlp_json_encode_scope(const kis_scope_view *scope, kis_buf *out)
     kis_buf_add_byte(out, '}');
 }
 
-/* ---- envelopes ------------------------------------------------------------------------------------------------------------ */
+/* ---- envelopes ------------------------------------------------------------------------------- */
 
 /* {"resource":…,"scopeSpans":[ */
 static void json_open_resource(kis_buf *out, const kis_resource_view *resource)
@@ -358,11 +363,12 @@ void kis_otlp_json_encode(const kis_batch *batch, kis_buf *out)
     JSON_PUT(out, "]}");
 }
 
-/* ---- one by one -------------------------------------------------------------------------------------------------------------- */
+/* ---- one by one ------------------------------------------------------------------------------ */
 
 static kis_otlp_json_identity mix_identity(kis_otlp_json_identity id, kis_bytes bytes)
 {
-    return (kis_otlp_json_identity){ kis_hash(bytes, id.a ^ bytes.len), kis_hash(bytes, id.b + bytes.len) };
+    return (kis_otlp_json_identity){ kis_hash(bytes, id.a ^ bytes.len),
+                                     kis_hash(bytes, id.b + bytes.len) };
 }
 
 kis_otlp_json_identity kis_otlp_json_identity_of_resource(const kis_resource_view *r)
@@ -398,7 +404,8 @@ void kis_otlp_json_stream_begin(kis_otlp_json_stream *s, kis_buf *out)
 
 void kis_otlp_json_stream_span(kis_otlp_json_stream *s, const kis_found_span *span)
 {
-    kis_otlp_json_identity resource = kis_otlp_json_identity_of_resource(span->resource), scope = identity_of_scope(span->scope);
+    kis_otlp_json_identity resource = kis_otlp_json_identity_of_resource(span->resource),
+                           scope = identity_of_scope(span->scope);
     kis_buf *out = s->out;
     bool is_same_resource = s->has_any && is_same_identity(resource, s->resource);
     if (is_same_resource && is_same_identity(scope, s->scope)) {

@@ -1,4 +1,5 @@
-/* Any bytes as an OTLP/JSON request: refused with words, or a batch whose invariants hold and that is written as JSON that decodes to the same. */
+/* Any bytes as an OTLP/JSON request: refused with words, or a batch whose invariants hold and that
+ * is written as JSON that decodes to the same. */
 #include "os/mem.h"
 #include "wire/json.h"
 #include "wire/otlp.h"
@@ -7,7 +8,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     kis_diag diag = { 0 };
-    kis_batch *batch = kis_batch_new(&kis_mem, 64u << 20), *again = kis_batch_new(&kis_mem, 64u << 20);
+    kis_batch *batch = kis_batch_new(&kis_mem, 64u << 20),
+              *again = kis_batch_new(&kis_mem, 64u << 20);
     kis_buf out;
     kis_json j;
     kis_buf_init(&out, &kis_mem, 64u << 20);
@@ -21,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         kis_otlp_json_encode(batch, &out);
         VIEWS_CHECK(kis_utf8_is_valid(kis_buf_str(&out)));
         again->body = kis_buf_bytes(&out);
-        VIEWS_CHECK(kis_otlp_json_decode(again, &diag) == KIS_OK && again->span_count == batch->span_count && again->cut_values == 0);
+        VIEWS_CHECK(kis_otlp_json_decode(again, &diag) == KIS_OK &&
+                    again->span_count == batch->span_count && again->cut_values == 0);
     } else {
         VIEWS_CHECK(diag.text[0] != 0);
     }

@@ -3,8 +3,9 @@
  *     message ──fields, by the tables below──> the same message, repaired, in the arena
  *                └─ a stack of open messages instead of recursion
  *
- * One table a message type says what each field is: a text with its bound, an id with its length, a message, a repeated message with
- * its count. Fields that are in no table are copied as they stand. The tables also hold the names that error texts use.
+ * One table a message type says what each field is: a text with its bound, an id with its length, a
+ * message, a repeated message with its count. Fields that are in no table are copied as they stand.
+ * The tables also hold the names that error texts use.
  *
  * Always true:
  *   (1) what comes out is taken by kis_otlp_read_*, or `reject` is set, or an error was returned
@@ -16,7 +17,7 @@
 #include "base/diag.h"
 #include "model/json_put.h"
 
-/* ---- tables ---------------------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 typedef enum rule_action {
     RULE_TEXT,       /* repaired, cut at `max` */
@@ -25,13 +26,23 @@ typedef enum rule_action {
     RULE_ID,         /* `max` bytes; else the span is rejected */
     RULE_PARENT_ID,  /* the same, or none */
     RULE_LINK_ID,    /* the same, or none; else the link is dropped */
-    RULE_MESSAGE,    /* of type `inner`; `max` > 0: at most so many, what is over counts in dropped slot `slot` */
-    RULE_DROPPED,    /* the sender's count of what it dropped, slot `slot` */
-    RULE_NUMBER,     /* copied; here for its name */
+    RULE_MESSAGE, /* of type `inner`; `max` > 0: at most so many, what is over counts in dropped slot `slot` */
+    RULE_DROPPED, /* the sender's count of what it dropped, slot `slot` */
+    RULE_NUMBER,  /* copied; here for its name */
 } rule_action;
 
 typedef enum message_type {
-    TYPE_SPAN, TYPE_RESOURCE, TYPE_SCOPE, TYPE_EVENT, TYPE_LINK, TYPE_STATUS, TYPE_KEY_VALUE, TYPE_ANY_VALUE, TYPE_ARRAY, TYPE_KVLIST, TYPE_COUNT
+    TYPE_SPAN,
+    TYPE_RESOURCE,
+    TYPE_SCOPE,
+    TYPE_EVENT,
+    TYPE_LINK,
+    TYPE_STATUS,
+    TYPE_KEY_VALUE,
+    TYPE_ANY_VALUE,
+    TYPE_ARRAY,
+    TYPE_KVLIST,
+    TYPE_COUNT
 } message_type;
 
 typedef struct field_rule {
@@ -45,17 +56,36 @@ typedef struct field_rule {
 
 #define SLOTS 3 /* attributes, events, links */
 
-#define TEXT(number, field, bound) { field, KIS_PB_TAG(number, KIS_PB_BYTES), RULE_TEXT, bound, 0, 0 }
-#define NUMBER(number, field, wire) { field, KIS_PB_TAG(number, wire), RULE_NUMBER, 0, 0, 0 }
-#define MESSAGE(number, field, type) { field, KIS_PB_TAG(number, KIS_PB_BYTES), RULE_MESSAGE, 0, type, 0 }
-#define REPEATED(number, field, type, bound, at) { field, KIS_PB_TAG(number, KIS_PB_BYTES), RULE_MESSAGE, bound, type, at }
-#define DROPPED(number, field, at) { field, KIS_PB_TAG(number, KIS_PB_VARINT), RULE_DROPPED, 0, 0, at }
-#define ID(number, field, what, size) { field, KIS_PB_TAG(number, KIS_PB_BYTES), what, size, 0, 0 }
+#define TEXT(number, field, bound)                                      \
+    {                                                                   \
+        field, KIS_PB_TAG(number, KIS_PB_BYTES), RULE_TEXT, bound, 0, 0 \
+    }
+#define NUMBER(number, field, wire)                           \
+    {                                                         \
+        field, KIS_PB_TAG(number, wire), RULE_NUMBER, 0, 0, 0 \
+    }
+#define MESSAGE(number, field, type)                                      \
+    {                                                                     \
+        field, KIS_PB_TAG(number, KIS_PB_BYTES), RULE_MESSAGE, 0, type, 0 \
+    }
+#define REPEATED(number, field, type, bound, at)                               \
+    {                                                                          \
+        field, KIS_PB_TAG(number, KIS_PB_BYTES), RULE_MESSAGE, bound, type, at \
+    }
+#define DROPPED(number, field, at)                                       \
+    {                                                                    \
+        field, KIS_PB_TAG(number, KIS_PB_VARINT), RULE_DROPPED, 0, 0, at \
+    }
+#define ID(number, field, what, size)                             \
+    {                                                             \
+        field, KIS_PB_TAG(number, KIS_PB_BYTES), what, size, 0, 0 \
+    }
 
 static const field_rule span_rules[] = {
     ID(1, "trace_id", RULE_ID, 16),
     ID(2, "span_id", RULE_ID, 8),
-    { "trace_state", KIS_PB_TAG(3, KIS_PB_BYTES), RULE_TEXT_WHOLE, KIS_TRACE_STATE_BYTES_MAX, 0, 0 },
+    { "trace_state", KIS_PB_TAG(3, KIS_PB_BYTES), RULE_TEXT_WHOLE, KIS_TRACE_STATE_BYTES_MAX, 0,
+      0 },
     ID(4, "parent_span_id", RULE_PARENT_ID, 8),
     TEXT(5, "name", KIS_SPAN_NAME_BYTES_MAX),
     NUMBER(6, "kind", KIS_PB_VARINT),
@@ -89,7 +119,8 @@ static const field_rule event_rules[] = {
 static const field_rule link_rules[] = {
     ID(1, "trace_id", RULE_LINK_ID, 16),
     ID(2, "span_id", RULE_LINK_ID, 8),
-    { "trace_state", KIS_PB_TAG(3, KIS_PB_BYTES), RULE_TEXT_WHOLE, KIS_TRACE_STATE_BYTES_MAX, 0, 0 },
+    { "trace_state", KIS_PB_TAG(3, KIS_PB_BYTES), RULE_TEXT_WHOLE, KIS_TRACE_STATE_BYTES_MAX, 0,
+      0 },
     REPEATED(4, "attributes", TYPE_KEY_VALUE, KIS_ITEM_ATTRS_MAX, 0),
     DROPPED(5, "dropped_attributes_count", 0),
     NUMBER(6, "flags", KIS_PB_FIX32),
@@ -137,16 +168,16 @@ static const struct type_rules {
     [TYPE_KVLIST] = { kvlist_rules, KIS_COUNT_OF(kvlist_rules) },
 };
 
-/* ---- the walk -------------------------------------------------------------------------------------------------- */
+/* ---- the walk -------------------------------------------------------------------------------- */
 
 typedef struct open_message {
     message_type type;
-    const char *name;      /* the field it stands in */
+    const char *name; /* the field it stands in */
     const uint8_t *end;
-    size_t field_start;    /* in `out`: its tag; where to cut off when it is discarded */
-    size_t body_start;     /* in `out`: behind the room for its length */
+    size_t field_start; /* in `out`: its tag; where to cut off when it is discarded */
+    size_t body_start;  /* in `out`: behind the room for its length */
     uint8_t length_room;
-    uint8_t slot;          /* of its parent's, when it is one of a bounded number */
+    uint8_t slot; /* of its parent's, when it is one of a bounded number */
     bool is_discarded;
     uint32_t counts[SLOTS];  /* kept */
     uint32_t dropped[SLOTS]; /* by this walk */
@@ -191,7 +222,7 @@ static void put_tag_and_length(kis_buf *out, uint32_t tag, size_t len)
     out->len += size + kis_varint_put(to + size, len);
 }
 
-static void put_field(kis_buf *out, uint32_t tag, kis_bytes bytes)
+static void put_repaired_field(kis_buf *out, uint32_t tag, kis_bytes bytes)
 {
     put_tag_and_length(out, tag, bytes.len);
     kis_buf_add_bytes(out, bytes);
@@ -265,7 +296,8 @@ static void reject_at(repair_walk *w, const char *field, const uint8_t *at, cons
     if (reject->err)
         return; /* the first reason is the one that is told */
     if (w->result->body && at)
-        kis_diag_set(reject, KIS_ERR_RANGE, "%s: %s, at byte %llu", field, what, (unsigned long long)(at - w->result->body));
+        kis_diag_set(reject, KIS_ERR_RANGE, "%s: %s, at byte %llu", field, what,
+                     (unsigned long long)(at - w->result->body));
     else
         kis_diag_set(reject, KIS_ERR_RANGE, "%s: %s", field, what);
 }
@@ -282,13 +314,14 @@ static void repair_id(repair_walk *w, const field_rule *rule, kis_bytes id, cons
         if (w->result->body)
             kis_diag_set(&what, KIS_ERR_RANGE, "want %u bytes, got %zu", rule->max, id.len);
         else
-            kis_diag_set(&what, KIS_ERR_RANGE, "want %u hex digits", rule->max * 2); /* it came as text */
+            kis_diag_set(&what, KIS_ERR_RANGE, "want %u hex digits",
+                         rule->max * 2); /* it came as text */
         reject_at(w, rule->name, at, what.text);
         return;
     }
     if (rule->action == RULE_ID)
         *(rule->max == 16 ? &w->has_trace_id : &w->has_span_id) = has_a_bit(id);
-    put_field(&w->out, rule->tag, id);
+    put_repaired_field(&w->out, rule->tag, id);
 }
 
 static kis_err open_inner(repair_walk *w, const field_rule *rule, kis_bytes bytes)
@@ -307,9 +340,14 @@ static kis_err open_inner(repair_walk *w, const field_rule *rule, kis_bytes byte
     }
     w->value_depth += rule->inner == TYPE_ANY_VALUE;
     open_message *inner = &w->open[w->depth++];
-    *inner = (open_message){ .type = rule->inner, .name = rule->name, .end = bytes.ptr + bytes.len, .field_start = w->out.len,
-                             .length_room = (uint8_t)kis_varint_size(bytes.len), .slot = rule->max ? rule->slot : SLOTS };
-    put_tag_and_length(&w->out, rule->tag, bytes.len); /* the old length: as wide as the new one, most times */
+    *inner = (open_message){ .type = rule->inner,
+                             .name = rule->name,
+                             .end = bytes.ptr + bytes.len,
+                             .field_start = w->out.len,
+                             .length_room = (uint8_t)kis_varint_size(bytes.len),
+                             .slot = rule->max ? rule->slot : SLOTS };
+    put_tag_and_length(&w->out, rule->tag,
+                       bytes.len); /* the old length: as wide as the new one, most times */
     inner->body_start = w->out.len;
     return w->out.err;
 }
@@ -368,7 +406,8 @@ static void copy_field(repair_walk *w, uint32_t tag, const uint8_t *at, const ui
     kis_buf_add(&w->out, c.at, (size_t)(end - c.at));
 }
 
-static kis_err repair_field(repair_walk *w, const kis_pb_field *field, const uint8_t *at, const uint8_t *end)
+static kis_err repair_field(repair_walk *w, const kis_pb_field *field, const uint8_t *at,
+                            const uint8_t *end)
 {
     open_message *m = &w->open[w->depth - 1];
     const field_rule *rule = find_rule(m->type, field->tag);
@@ -383,7 +422,9 @@ static kis_err repair_field(repair_walk *w, const kis_pb_field *field, const uin
         break;
     case RULE_BYTES:
         w->result->cut_values += field->bytes.len > rule->max;
-        put_field(&w->out, rule->tag, (kis_bytes){ field->bytes.ptr, KIS_MIN(field->bytes.len, (size_t)rule->max) });
+        put_repaired_field(
+            &w->out, rule->tag,
+            (kis_bytes){ field->bytes.ptr, KIS_MIN(field->bytes.len, (size_t)rule->max) });
         break;
     case RULE_DROPPED:
         m->told[rule->slot] = (uint32_t)KIS_MIN(field->number, (uint64_t)UINT32_MAX);
@@ -402,11 +443,14 @@ static kis_err explain(repair_walk *w, kis_cursor at, kis_err err, kis_diag *dia
     kis_cursor c = at;
     uint64_t tag = 0;
     kis_otlp_explain_field(at, err, w->result->body, diag);
-    const char *name = kis_cursor_varint(&c, &tag) && tag <= UINT32_MAX ? name_of_field(m->type, (uint32_t)tag) : NULL;
+    const char *name = kis_cursor_varint(&c, &tag) && tag <= UINT32_MAX
+                           ? name_of_field(m->type, (uint32_t)tag)
+                           : NULL;
     if (name)
         kis_diag_in(diag, err, "%s", name);
     for (size_t i = w->depth; i-- > 1;)
-        if (i < 5 || i + 2 > w->depth) /* a value nested 30 deep is told by its outer four and its last */
+        if (i < 5 ||
+            i + 2 > w->depth) /* a value nested 30 deep is told by its outer four and its last */
             kis_diag_in(diag, err, "%s", w->open[i].name);
     return err;
 }
@@ -433,7 +477,8 @@ static kis_err walk_message(repair_walk *w, const uint8_t *p, kis_diag *diag)
     return w->out.err;
 }
 
-kis_err kis_otlp_repair_message(kis_otlp_message type, kis_bytes message, kis_arena *arena, kis_otlp_repair *repair, kis_diag *diag)
+kis_err kis_otlp_repair_message(kis_otlp_message type, kis_bytes message, kis_arena *arena,
+                                kis_otlp_repair *repair, kis_diag *diag)
 {
     static const message_type roots[] = { TYPE_SPAN, TYPE_RESOURCE, TYPE_SCOPE };
     kis_alloc alloc = kis_arena_as_alloc(arena);
@@ -443,12 +488,16 @@ kis_err kis_otlp_repair_message(kis_otlp_message type, kis_bytes message, kis_ar
     w.depth = 1;
     w.value_depth = 0;
     w.has_trace_id = w.has_span_id = false;
-    w.open[0] = (open_message){ .type = roots[type], .end = message.ptr + message.len, .slot = SLOTS };
+    w.open[0] =
+        (open_message){ .type = roots[type], .end = message.ptr + message.len, .slot = SLOTS };
     repair->cut_values = 0;
     repair->reject.err = KIS_OK;
     repair->reject.text[0] = 0;
-    kis_buf_init(&w.out, &alloc, message.len * 3 + 1024); /* (2), and room for what each reserve asks beyond */
-    kis_err err = kis_buf_reserve(&w.out, message.len + message.len / 16 + 64) ? walk_message(&w, message.ptr, diag) : w.out.err;
+    kis_buf_init(&w.out, &alloc,
+                 message.len * 3 + 1024); /* (2), and room for what each reserve asks beyond */
+    kis_err err = kis_buf_reserve(&w.out, message.len + message.len / 16 + 64)
+                      ? walk_message(&w, message.ptr, diag)
+                      : w.out.err;
     if (w.out.err)
         return kis_otlp_no_room(arena, message.len * 3, diag);
     if (err)
@@ -461,9 +510,10 @@ kis_err kis_otlp_repair_message(kis_otlp_message type, kis_bytes message, kis_ar
     return KIS_OK;
 }
 
-/* ---- words ------------------------------------------------------------------------------------------------------- */
+/* ---- words ----------------------------------------------------------------------------------- */
 
-static void say(const uint8_t *body, const uint8_t *at, kis_err err, kis_diag *diag, const char *what)
+static void say_at(const uint8_t *body, const uint8_t *at, kis_err err, kis_diag *diag,
+                   const char *what)
 {
     if (body)
         kis_diag_set(diag, err, "%s, at byte %llu", what, (unsigned long long)(at - body));
@@ -478,26 +528,29 @@ kis_err kis_otlp_explain_field(kis_cursor at, kis_err err, const uint8_t *body, 
     kis_diag text;
 
     if (!kis_cursor_varint(&c, &tag) || tag > UINT32_MAX) {
-        say(body, at.at, err, diag, "a tag that is no 32-bit varint");
+        say_at(body, at.at, err, diag, "a tag that is no 32-bit varint");
     } else if (tag < 8) {
-        say(body, at.at, err, diag, "field number 0");
+        say_at(body, at.at, err, diag, "field number 0");
     } else if ((tag & 7) > KIS_PB_FIX32) {
         kis_diag_set(&text, err, "wire type %u", (unsigned)(tag & 7));
-        say(body, at.at, err, diag, text.text);
+        say_at(body, at.at, err, diag, text.text);
     } else if ((tag & 7) == KIS_PB_GROUP_END) {
-        say(body, at.at, err, diag, "an end group without its start");
+        say_at(body, at.at, err, diag, "an end group without its start");
     } else if ((tag & 7) == KIS_PB_GROUP) {
-        say(body, at.at, err, diag, "a group that does not end, ends wrongly or is nested too deep");
+        say_at(body, at.at, err, diag,
+               "a group that does not end, ends wrongly or is nested too deep");
     } else if ((tag & 7) == KIS_PB_VARINT) {
-        say(body, at.at, err, diag, "a varint that does not end or has more than 64 bits");
+        say_at(body, at.at, err, diag, "a varint that does not end or has more than 64 bits");
     } else if ((tag & 7) != KIS_PB_BYTES) {
-        kis_diag_set(&text, err, "want %u bytes, %zu are left", (tag & 7) == KIS_PB_FIX64 ? 8u : 4u, kis_cursor_left(&c));
-        say(body, at.at, err, diag, text.text);
+        kis_diag_set(&text, err, "want %u bytes, %zu are left", (tag & 7) == KIS_PB_FIX64 ? 8u : 4u,
+                     kis_cursor_left(&c));
+        say_at(body, at.at, err, diag, text.text);
     } else if (!kis_cursor_varint(&c, &len)) {
-        say(body, at.at, err, diag, "a length that does not end or has more than 64 bits");
+        say_at(body, at.at, err, diag, "a length that does not end or has more than 64 bits");
     } else {
-        kis_diag_set(&text, err, "length %llu, but %zu bytes are left", (unsigned long long)len, kis_cursor_left(&c));
-        say(body, at.at, err, diag, text.text);
+        kis_diag_set(&text, err, "length %llu, but %zu bytes are left", (unsigned long long)len,
+                     kis_cursor_left(&c));
+        say_at(body, at.at, err, diag, text.text);
     }
     return err;
 }
@@ -505,11 +558,13 @@ kis_err kis_otlp_explain_field(kis_cursor at, kis_err err, const uint8_t *body, 
 kis_err kis_otlp_no_room(const kis_arena *arena, size_t size, kis_diag *diag)
 {
     if (size > arena->max_bytes || arena->held_bytes > arena->max_bytes - size)
-        return kis_diag_set(diag, KIS_ERR_LIMIT, "decoding needs more than %zu bytes of memory", arena->max_bytes);
+        return kis_diag_set(diag, KIS_ERR_LIMIT, "decoding needs more than %zu bytes of memory",
+                            arena->max_bytes);
     return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory");
 }
 
-kis_err kis_otlp_repair_text(kis_bytes text, size_t max, kis_arena *arena, kis_str *out, uint32_t *cut_values)
+kis_err kis_otlp_repair_text(kis_bytes text, size_t max, kis_arena *arena, kis_str *out,
+                             uint32_t *cut_values)
 {
     kis_alloc alloc = kis_arena_as_alloc(arena);
     kis_buf buf;

@@ -59,10 +59,12 @@ static bool partial_success_from_json(kis_json *j, uint64_t *rejected_spans, kis
     while (kis_json_member(j, &key)) {
         if (kis_json_null(j))
             continue;
-        if (kis_str_eq(key, KIS_STR("rejectedSpans")) || kis_str_eq(key, KIS_STR("rejected_spans"))) {
+        if (kis_str_eq(key, KIS_STR("rejectedSpans")) ||
+            kis_str_eq(key, KIS_STR("rejected_spans"))) {
             if (kis_json_i64(j, &count))
                 *rejected_spans = count > 0 ? (uint64_t)count : 0;
-        } else if (kis_str_eq(key, KIS_STR("errorMessage")) || kis_str_eq(key, KIS_STR("error_message"))) {
+        } else if (kis_str_eq(key, KIS_STR("errorMessage")) ||
+                   kis_str_eq(key, KIS_STR("error_message"))) {
             kis_json_str(j, message);
         } else {
             kis_json_skip(j);
@@ -71,13 +73,15 @@ static bool partial_success_from_json(kis_json *j, uint64_t *rejected_spans, kis
     return j->err == KIS_OK;
 }
 
-static kis_err response_from_json(kis_bytes body, kis_arena *arena, uint64_t *rejected_spans, kis_str *message)
+static kis_err response_from_json(kis_bytes body, kis_arena *arena, uint64_t *rejected_spans,
+                                  kis_str *message)
 {
     kis_json j;
     kis_str key;
     kis_json_begin(&j, body, arena);
     for (kis_json_object(&j); kis_json_member(&j, &key);) {
-        if (kis_str_eq(key, KIS_STR("partialSuccess")) || kis_str_eq(key, KIS_STR("partial_success")))
+        if (kis_str_eq(key, KIS_STR("partialSuccess")) ||
+            kis_str_eq(key, KIS_STR("partial_success")))
             (void)(kis_json_null(&j) || partial_success_from_json(&j, rejected_spans, message));
         else
             kis_json_skip(&j);
@@ -85,13 +89,15 @@ static kis_err response_from_json(kis_bytes body, kis_arena *arena, uint64_t *re
     return kis_json_end(&j) ? KIS_OK : j.err;
 }
 
-kis_err kis_otlp_response_decode(kis_bytes body, bool json, kis_arena *arena, uint64_t *rejected_spans, kis_str *message)
+kis_err kis_otlp_response_decode(kis_bytes body, bool json, kis_arena *arena,
+                                 uint64_t *rejected_spans, kis_str *message)
 {
     uint64_t rejected = 0;
     kis_str text = KIS_STR_NONE;
     kis_err err = KIS_OK;
     if (body.len > 0) /* zero bytes: all went well, in JSON too with some servers */
-        err = json ? response_from_json(body, arena, &rejected, &text) : response_from_pb(body, &rejected, &text);
+        err = json ? response_from_json(body, arena, &rejected, &text)
+                   : response_from_pb(body, &rejected, &text);
     if (err)
         return err;
     *rejected_spans = rejected;

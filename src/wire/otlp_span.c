@@ -2,9 +2,10 @@
  *
  *     Span bytes ──one walk──> every length, count, depth, UTF-8 checked ──> kis_span_view that points into them
  *
- * The walk is written for what senders send: one-byte tags, KeyValues with the key first and then the value, short ASCII texts.
- * An attribute in any other order goes to check_nested(), which takes whatever protobuf allows. What is wrong or over a limit is
- * not told apart here: the answer is "not clean", and the message goes to otlp_repair.c, which is allowed to be slow.
+ * The walk is written for what senders send: one-byte tags, KeyValues with the key first and then
+ * the value, short ASCII texts. An attribute in any other order goes to check_nested(), which takes
+ * whatever protobuf allows. What is wrong or over a limit is not told apart here: the answer is
+ * "not clean", and the message goes to otlp_repair.c, which is allowed to be slow.
  *
  * Always true:
  *   (1) no byte at or behind `limit` is read, and none behind the message has influence on the answer
@@ -18,7 +19,7 @@
 #define TAG_STR_1 KIS_PB_TAG(1, KIS_PB_BYTES)
 #define TAG_STR_2 KIS_PB_TAG(2, KIS_PB_BYTES)
 
-/* ---- texts ----------------------------------------------------------------------------------------------------- */
+/* ---- texts ----------------------------------------------------------------------------------- */
 
 #if defined(__SSE2__)
 typedef char text_block __attribute__((vector_size(16)));
@@ -66,7 +67,8 @@ static inline bool is_ascii_text(const uint8_t *at, size_t len, const uint8_t *l
 
 static inline bool is_clean_text(const uint8_t *at, size_t len, const uint8_t *limit)
 {
-    return KIS_LIKELY(is_ascii_text(at, len, limit)) || kis_utf8_is_valid((kis_str){ (const char *)at, len });
+    return KIS_LIKELY(is_ascii_text(at, len, limit)) ||
+           kis_utf8_is_valid((kis_str){ (const char *)at, len });
 }
 
 bool kis_otlp_text_is_clean(kis_bytes text, size_t max)
@@ -74,10 +76,10 @@ bool kis_otlp_text_is_clean(kis_bytes text, size_t max)
     return text.len <= max && kis_utf8_is_valid(kis_str_of_bytes(text));
 }
 
-/* ---- fields ---------------------------------------------------------------------------------------------------- */
+/* ---- fields ---------------------------------------------------------------------------------- */
 
-/* Past a field that nobody knows; NULL: not well formed, or a tag longer than it need be, which the comparisons of one byte here
- * do not see but every reader that comes after would. */
+/* Past a field that nobody knows; NULL: not well formed, or a tag longer than it need be, which the
+ * comparisons of one byte here do not see but every reader that comes after would. */
 static const uint8_t *skip_field(const uint8_t *p, const uint8_t *end)
 {
     kis_cursor c = { p, end };
@@ -87,13 +89,13 @@ static const uint8_t *skip_field(const uint8_t *p, const uint8_t *end)
     return p[kis_varint_size(field.tag) - 1] < 0x80 ? c.at : NULL;
 }
 
-static const uint8_t *read_number(const uint8_t *p, const uint8_t *end, uint64_t *out)
+static const uint8_t *read_span_number(const uint8_t *p, const uint8_t *end, uint64_t *out)
 {
     kis_cursor c = { p, end };
     return kis_cursor_varint(&c, out) ? c.at : NULL;
 }
 
-/* ---- nested values, in whatever order ---------------------------------------------------------------------------- */
+/* ---- nested values, in whatever order -------------------------------------------------------- */
 
 typedef enum nested_type { IN_KEY_VALUE, IN_ANY_VALUE, IN_ARRAY, IN_KVLIST } nested_type;
 
@@ -119,7 +121,8 @@ static bool push_frame(nested_walk *w, const uint8_t *end, nested_type type)
     return true;
 }
 
-/* One field of the innermost message; answers where to go on (inside a message that was opened, or behind the field). */
+/* One field of the innermost message; answers where to go on (inside a message that was opened, or
+ * behind the field). */
 static const uint8_t *check_nested_field(nested_walk *w, const uint8_t *p, const uint8_t *limit)
 {
     const nested_frame f = w->frames[w->depth - 1];
@@ -153,13 +156,15 @@ static const uint8_t *check_nested_field(nested_walk *w, const uint8_t *p, const
     case IN_ARRAY:
     case IN_KVLIST:
         if (number == 1)
-            return push_frame(w, at + len, f.type == IN_ARRAY ? IN_ANY_VALUE : IN_KEY_VALUE) ? at : NULL;
+            return push_frame(w, at + len, f.type == IN_ARRAY ? IN_ANY_VALUE : IN_KEY_VALUE) ? at
+                                                                                             : NULL;
         break;
     }
     return skip_field(p, f.end);
 }
 
-static bool check_nested(const uint8_t *p, const uint8_t *end, nested_type type, const uint8_t *limit)
+static bool check_nested(const uint8_t *p, const uint8_t *end, nested_type type,
+                         const uint8_t *limit)
 {
     nested_walk w;
     w.depth = w.any_depth = 0;
@@ -176,7 +181,7 @@ static bool check_nested(const uint8_t *p, const uint8_t *end, nested_type type,
     }
 }
 
-/* ---- one attribute ----------------------------------------------------------------------------------------------- */
+/* ---- one attribute --------------------------------------------------------------------------- */
 
 static inline bool is_short_varint(const uint8_t *p, size_t len)
 {
@@ -196,7 +201,7 @@ static bool is_plain_value(const uint8_t *p, const uint8_t *end, const uint8_t *
     case KIS_PB_TAG(2, KIS_PB_VARINT):
     case KIS_PB_TAG(3, KIS_PB_VARINT): {
         uint64_t number;
-        return read_number(p + 1, end, &number) == end;
+        return read_span_number(p + 1, end, &number) == end;
     }
     case KIS_PB_TAG(4, KIS_PB_FIX64):
         return end - p == 9;
@@ -213,11 +218,15 @@ static const uint8_t *read_attr_closely(const uint8_t *p, const uint8_t *end, co
     if (!at)
         return NULL;
     end = at + len;
-    const uint8_t *key = len > 0 && at[0] == TAG_STR_1 ? kis_otlp_length(at + 1, end, &key_len) : NULL;
+    const uint8_t *key =
+        len > 0 && at[0] == TAG_STR_1 ? kis_otlp_length(at + 1, end, &key_len) : NULL;
     if (key && key_len <= KIS_KEY_BYTES_MAX && key + key_len < end && key[key_len] == TAG_STR_2) {
         const uint8_t *value = kis_otlp_length(key + key_len + 1, end, &value_len);
         if (value && value + value_len == end && is_clean_text(key, key_len, limit))
-            return is_plain_value(value, end, limit) || check_nested(value, end, IN_ANY_VALUE, limit) ? end : NULL;
+            return is_plain_value(value, end, limit) ||
+                           check_nested(value, end, IN_ANY_VALUE, limit)
+                       ? end
+                       : NULL;
     }
     return check_nested(at, end, IN_KEY_VALUE, limit) ? end : NULL;
 }
@@ -237,10 +246,13 @@ static inline const uint8_t *read_attr(const uint8_t *p, const uint8_t *end, con
             const uint8_t *value = at + key_len + 2, *any = value + 2;
             size_t any_len = len - key_len - 4;
             if (KIS_LIKELY(value[0] == TAG_STR_2 && value[1] == any_len)) {
-                size_t checked = any[0] == KIS_PB_TAG(1, KIS_PB_BYTES) && any[1] + (size_t)2 == any_len   ? len
-                                 : (any[0] & 0xf7) == KIS_PB_TAG(2, KIS_PB_VARINT) && is_short_varint(any + 1, any_len - 1) ? key_len + 2
-                                 : any[0] == KIS_PB_TAG(4, KIS_PB_FIX64) && any_len == 9                  ? key_len + 2
-                                                                                                         : 0;
+                size_t checked =
+                    any[0] == KIS_PB_TAG(1, KIS_PB_BYTES) && any[1] + (size_t)2 == any_len ? len
+                    : (any[0] & 0xf7) == KIS_PB_TAG(2, KIS_PB_VARINT) &&
+                            is_short_varint(any + 1, any_len - 1)
+                        ? key_len + 2
+                    : any[0] == KIS_PB_TAG(4, KIS_PB_FIX64) && any_len == 9 ? key_len + 2
+                                                                            : 0;
                 if (KIS_LIKELY(checked && is_ascii_text(at, checked, limit)))
                     return at + len;
             }
@@ -250,7 +262,8 @@ static inline const uint8_t *read_attr(const uint8_t *p, const uint8_t *end, con
 }
 
 /* A text field whose length stands at `p`. */
-static inline const uint8_t *read_text(const uint8_t *p, const uint8_t *end, const uint8_t *limit, size_t max, kis_str *out)
+static inline const uint8_t *read_span_text(const uint8_t *p, const uint8_t *end,
+                                            const uint8_t *limit, size_t max, kis_str *out)
 {
     size_t len;
     p = kis_otlp_length(p, end, &len);
@@ -260,7 +273,7 @@ static inline const uint8_t *read_text(const uint8_t *p, const uint8_t *end, con
     return p + len;
 }
 
-/* ---- events, links, status ----------------------------------------------------------------------------------------- */
+/* ---- events, links, status ------------------------------------------------------------------- */
 
 static bool is_clean_event(const uint8_t *p, const uint8_t *end, const uint8_t *limit)
 {
@@ -273,14 +286,14 @@ static bool is_clean_event(const uint8_t *p, const uint8_t *end, const uint8_t *
             p = end - p >= 9 ? p + 9 : NULL;
             break;
         case KIS_PB_TAG(2, KIS_PB_BYTES):
-            p = read_text(p + 1, end, limit, KIS_SPAN_NAME_BYTES_MAX, &name);
+            p = read_span_text(p + 1, end, limit, KIS_SPAN_NAME_BYTES_MAX, &name);
             break;
         case KIS_TAG_EVENT_ATTRS:
             p = read_attr(p + 1, end, limit);
             attrs++;
             break;
         case KIS_PB_TAG(4, KIS_PB_VARINT):
-            p = read_number(p + 1, end, &number);
+            p = read_span_number(p + 1, end, &number);
             break;
         default:
             p = skip_field(p, end);
@@ -311,14 +324,14 @@ static bool is_clean_link(const uint8_t *p, const uint8_t *end, const uint8_t *l
             p = read_link_id(p + 1, end, 8);
             break;
         case KIS_PB_TAG(3, KIS_PB_BYTES):
-            p = read_text(p + 1, end, limit, KIS_TRACE_STATE_BYTES_MAX, &text);
+            p = read_span_text(p + 1, end, limit, KIS_TRACE_STATE_BYTES_MAX, &text);
             break;
         case KIS_TAG_LINK_ATTRS:
             p = read_attr(p + 1, end, limit);
             attrs++;
             break;
         case KIS_PB_TAG(5, KIS_PB_VARINT):
-            p = read_number(p + 1, end, &number);
+            p = read_span_number(p + 1, end, &number);
             break;
         case KIS_PB_TAG(6, KIS_PB_FIX32):
             p = end - p >= 5 ? p + 5 : NULL;
@@ -330,16 +343,17 @@ static bool is_clean_link(const uint8_t *p, const uint8_t *end, const uint8_t *l
     return p && attrs <= KIS_ITEM_ATTRS_MAX;
 }
 
-static bool read_status(const uint8_t *p, const uint8_t *end, const uint8_t *limit, kis_span_view *v)
+static bool read_status(const uint8_t *p, const uint8_t *end, const uint8_t *limit,
+                        kis_span_view *v)
 {
     uint64_t code;
     while (p && p < end) {
         switch (*p) {
         case KIS_PB_TAG(2, KIS_PB_BYTES):
-            p = read_text(p + 1, end, limit, KIS_VALUE_BYTES_MAX, &v->status_message);
+            p = read_span_text(p + 1, end, limit, KIS_VALUE_BYTES_MAX, &v->status_message);
             break;
         case KIS_PB_TAG(3, KIS_PB_VARINT):
-            p = read_number(p + 1, end, &code);
+            p = read_span_number(p + 1, end, &code);
             v->status = p && code <= KIS_STATUS_ERROR ? (uint8_t)code : KIS_STATUS_UNSET;
             break;
         default:
@@ -349,24 +363,25 @@ static bool read_status(const uint8_t *p, const uint8_t *end, const uint8_t *lim
     return p != NULL;
 }
 
-/* ---- a span ---------------------------------------------------------------------------------------------------------- */
+/* ---- a span ---------------------------------------------------------------------------------- */
 
 static inline const uint8_t *read_dropped(const uint8_t *p, const uint8_t *end, uint32_t *out)
 {
     uint64_t number;
-    p = read_number(p, end, &number);
+    p = read_span_number(p, end, &number);
     if (p)
         *out = (uint32_t)KIS_MIN(number, (uint64_t)UINT32_MAX);
     return p;
 }
 
 /* The rarer fields of a span, at the tag `p`. */
-static const uint8_t *read_span_rest(const uint8_t *p, const uint8_t *end, const uint8_t *limit, kis_span_view *v)
+static const uint8_t *read_span_rest(const uint8_t *p, const uint8_t *end, const uint8_t *limit,
+                                     kis_span_view *v)
 {
     size_t len;
     switch (*p) {
     case KIS_PB_TAG(3, KIS_PB_BYTES):
-        return read_text(p + 1, end, limit, KIS_TRACE_STATE_BYTES_MAX, &v->trace_state);
+        return read_span_text(p + 1, end, limit, KIS_TRACE_STATE_BYTES_MAX, &v->trace_state);
     case KIS_PB_TAG(10, KIS_PB_VARINT):
         return read_dropped(p + 1, end, &v->dropped_attrs);
     case KIS_PB_TAG(12, KIS_PB_VARINT):
@@ -396,8 +411,9 @@ static const uint8_t *read_span_rest(const uint8_t *p, const uint8_t *end, const
 
 static inline bool is_valid_span(const kis_span_view *v)
 {
-    return kis_trace_id_is_valid(&v->trace_id) && kis_span_id_is_valid(&v->span_id) && v->attr_count <= KIS_SPAN_ATTRS_MAX &&
-           v->event_count <= KIS_SPAN_EVENTS_MAX && v->link_count <= KIS_SPAN_LINKS_MAX;
+    return kis_trace_id_is_valid(&v->trace_id) && kis_span_id_is_valid(&v->span_id) &&
+           v->attr_count <= KIS_SPAN_ATTRS_MAX && v->event_count <= KIS_SPAN_EVENTS_MAX &&
+           v->link_count <= KIS_SPAN_LINKS_MAX;
 }
 
 bool kis_otlp_read_span(kis_bytes message, const uint8_t *limit, kis_span_view *out)
@@ -441,11 +457,12 @@ bool kis_otlp_read_span(kis_bytes message, const uint8_t *limit, kis_span_view *
             p += 2 + p[1];
             break;
         case KIS_PB_TAG(5, KIS_PB_BYTES):
-            p = read_text(p + 1, end, limit, KIS_SPAN_NAME_BYTES_MAX, &v.name);
+            p = read_span_text(p + 1, end, limit, KIS_SPAN_NAME_BYTES_MAX, &v.name);
             break;
         case KIS_PB_TAG(6, KIS_PB_VARINT):
-            p = read_number(p + 1, end, &number);
-            v.kind = p && number <= KIS_OTLP_KIND_CONSUMER ? (uint8_t)number : KIS_OTLP_KIND_UNSPECIFIED;
+            p = read_span_number(p + 1, end, &number);
+            v.kind =
+                p && number <= KIS_OTLP_KIND_CONSUMER ? (uint8_t)number : KIS_OTLP_KIND_UNSPECIFIED;
             break;
         case KIS_PB_TAG(7, KIS_PB_FIX64):
             if (end - p < 9)
@@ -487,12 +504,13 @@ bool kis_otlp_read_span(kis_bytes message, const uint8_t *limit, kis_span_view *
     return true;
 }
 
-/* ---- resource and scope ------------------------------------------------------------------------------------------------ */
+/* ---- resource and scope ---------------------------------------------------------------------- */
 
 bool kis_otlp_read_resource(kis_bytes message, const uint8_t *limit, kis_resource_view *out)
 {
     const uint8_t *p = message.ptr, *end = p + message.len;
-    kis_resource_view v = { .attrs = { message.ptr, (uint32_t)message.len, KIS_TAG_RESOURCE_ATTRS } };
+    kis_resource_view v = { .attrs = { message.ptr, (uint32_t)message.len,
+                                       KIS_TAG_RESOURCE_ATTRS } };
     uint32_t attrs = 0;
 
     while (p && p < end) {
@@ -526,10 +544,10 @@ bool kis_otlp_read_scope(kis_bytes message, const uint8_t *limit, kis_scope_view
     while (p && p < end) {
         switch (*p) {
         case KIS_PB_TAG(1, KIS_PB_BYTES):
-            p = read_text(p + 1, end, limit, KIS_SPAN_NAME_BYTES_MAX, &v.name);
+            p = read_span_text(p + 1, end, limit, KIS_SPAN_NAME_BYTES_MAX, &v.name);
             break;
         case KIS_PB_TAG(2, KIS_PB_BYTES):
-            p = read_text(p + 1, end, limit, KIS_SPAN_NAME_BYTES_MAX, &v.version);
+            p = read_span_text(p + 1, end, limit, KIS_SPAN_NAME_BYTES_MAX, &v.version);
             break;
         case KIS_TAG_SCOPE_ATTRS:
             p = read_attr(p + 1, end, limit);

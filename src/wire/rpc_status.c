@@ -8,10 +8,10 @@
 #include "wire/otlp.h"
 
 #define RPC_BAD_REQUEST "type.googleapis.com/google.rpc.BadRequest"
-#define RPC_RETRY_INFO "type.googleapis.com/google.rpc.RetryInfo"
-#define NS_PER_MS 1000000u
+#define RPC_RETRY_INFO  "type.googleapis.com/google.rpc.RetryInfo"
+#define NS_PER_MS       1000000u
 
-/* ---- out --------------------------------------------------------------------------------------------------------- */
+/* ---- out ------------------------------------------------------------------------------------- */
 
 static void rpc_bad_request_pb(kis_str field, kis_str description, kis_buf *out)
 {
@@ -41,7 +41,8 @@ static void rpc_retry_info_pb(uint64_t retry_ms, kis_buf *out)
     kis_pb_end(out, any);
 }
 
-static void rpc_status_json(int code, kis_str message, kis_str field, uint64_t retry_ms, kis_buf *out)
+static void rpc_status_json(int code, kis_str message, kis_str field, uint64_t retry_ms,
+                            kis_buf *out)
 {
     kis_buf_add_str(out, KIS_STR("{\"code\":"));
     kis_buf_add_i64(out, code);
@@ -50,7 +51,8 @@ static void rpc_status_json(int code, kis_str message, kis_str field, uint64_t r
     if (field.len || retry_ms)
         kis_buf_add_str(out, KIS_STR(",\"details\":["));
     if (field.len) {
-        kis_buf_add_str(out, KIS_STR("{\"@type\":\"" RPC_BAD_REQUEST "\",\"fieldViolations\":[{\"field\":"));
+        kis_buf_add_str(
+            out, KIS_STR("{\"@type\":\"" RPC_BAD_REQUEST "\",\"fieldViolations\":[{\"field\":"));
         kis_json_put_str(out, field);
         kis_buf_add_str(out, KIS_STR(",\"description\":"));
         kis_json_put_str(out, message);
@@ -68,7 +70,8 @@ static void rpc_status_json(int code, kis_str message, kis_str field, uint64_t r
     kis_buf_add_str(out, field.len || retry_ms ? KIS_STR("]}") : KIS_STR("}"));
 }
 
-void kis_rpc_status_encode(int code, kis_str message, kis_str field, uint64_t retry_ms, bool json, kis_buf *out)
+void kis_rpc_status_encode(int code, kis_str message, kis_str field, uint64_t retry_ms, bool json,
+                           kis_buf *out)
 {
     message.len = kis_utf8_cut_bytes(message, KIS_ERROR_TEXT_MAX);
     if (json) {
@@ -85,7 +88,7 @@ void kis_rpc_status_encode(int code, kis_str message, kis_str field, uint64_t re
         rpc_retry_info_pb(retry_ms, out);
 }
 
-/* ---- in ---------------------------------------------------------------------------------------------------------- */
+/* ---- in -------------------------------------------------------------------------------------- */
 
 #define RETRY_SECONDS_MAX (10u * 365 * 86400) /* a longer delay is this one */
 
@@ -138,7 +141,8 @@ static kis_err rpc_detail_from_pb(kis_bytes any, uint64_t *retry_ms)
     }
     if (err != KIS_ERR_NOT_FOUND)
         return err;
-    return kis_str_ends(type, KIS_STR("/google.rpc.RetryInfo")) ? retry_from_pb(value, retry_ms) : KIS_OK;
+    return kis_str_ends(type, KIS_STR("/google.rpc.RetryInfo")) ? retry_from_pb(value, retry_ms)
+                                                                : KIS_OK;
 }
 
 static kis_err rpc_status_from_pb(kis_bytes body, int *code, kis_str *message, uint64_t *retry_ms)
@@ -151,7 +155,8 @@ static kis_err rpc_status_from_pb(kis_bytes body, int *code, kis_str *message, u
             *code = (int)(int32_t)(uint32_t)field.number;
         else if (field.tag == KIS_PB_TAG(2, KIS_PB_BYTES))
             *message = kis_str_of_bytes(field.bytes);
-        else if (field.tag == KIS_PB_TAG(3, KIS_PB_BYTES) && (err = rpc_detail_from_pb(field.bytes, retry_ms)) != KIS_OK)
+        else if (field.tag == KIS_PB_TAG(3, KIS_PB_BYTES) &&
+                 (err = rpc_detail_from_pb(field.bytes, retry_ms)) != KIS_OK)
             return err;
     }
     return err == KIS_ERR_NOT_FOUND ? KIS_OK : err;
@@ -166,7 +171,8 @@ static bool delay_from_json(kis_json *j, uint64_t *retry_ms)
     uint64_t seconds = 0, nanos = 0, unit = 1000000000;
     size_t i = 0;
     for (; i < text.len && text.ptr[i] >= '0' && text.ptr[i] <= '9'; i++)
-        seconds = KIS_MIN(seconds * 10 + (uint64_t)(text.ptr[i] - '0'), (uint64_t)RETRY_SECONDS_MAX);
+        seconds =
+            KIS_MIN(seconds * 10 + (uint64_t)(text.ptr[i] - '0'), (uint64_t)RETRY_SECONDS_MAX);
     if (i > 0 && i < text.len && text.ptr[i] == '.')
         for (i++; i < text.len && text.ptr[i] >= '0' && text.ptr[i] <= '9'; i++)
             nanos += (uint64_t)(text.ptr[i] - '0') * (unit /= 10);
@@ -188,7 +194,8 @@ static bool rpc_detail_from_json(kis_json *j, uint64_t *retry_ms)
     return j->err == KIS_OK;
 }
 
-static kis_err rpc_status_from_json(kis_bytes body, kis_arena *arena, int *code, kis_str *message, uint64_t *retry_ms)
+static kis_err rpc_status_from_json(kis_bytes body, kis_arena *arena, int *code, kis_str *message,
+                                    uint64_t *retry_ms)
 {
     kis_json j;
     kis_str key;
@@ -204,7 +211,8 @@ static kis_err rpc_status_from_json(kis_bytes body, kis_arena *arena, int *code,
             kis_json_str(&j, message);
         } else if (kis_str_eq(key, KIS_STR("details")) && kis_json_peek(&j) == KIS_JSON_ARRAY) {
             for (kis_json_array(&j); kis_json_item(&j);)
-                (void)(kis_json_peek(&j) == KIS_JSON_OBJECT ? rpc_detail_from_json(&j, retry_ms) : kis_json_skip(&j));
+                (void)(kis_json_peek(&j) == KIS_JSON_OBJECT ? rpc_detail_from_json(&j, retry_ms)
+                                                            : kis_json_skip(&j));
         } else {
             kis_json_skip(&j);
         }
@@ -212,12 +220,14 @@ static kis_err rpc_status_from_json(kis_bytes body, kis_arena *arena, int *code,
     return kis_json_end(&j) ? KIS_OK : j.err;
 }
 
-kis_err kis_rpc_status_decode(kis_bytes body, bool json, kis_arena *arena, int *code, kis_str *message, uint64_t *retry_ms)
+kis_err kis_rpc_status_decode(kis_bytes body, bool json, kis_arena *arena, int *code,
+                              kis_str *message, uint64_t *retry_ms)
 {
     int number = 0;
     kis_str text = KIS_STR_NONE;
     uint64_t retry = 0;
-    kis_err err = json ? rpc_status_from_json(body, arena, &number, &text, &retry) : rpc_status_from_pb(body, &number, &text, &retry);
+    kis_err err = json ? rpc_status_from_json(body, arena, &number, &text, &retry)
+                       : rpc_status_from_pb(body, &number, &text, &retry);
     if (err)
         return err;
     *code = number;
