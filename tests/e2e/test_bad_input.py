@@ -19,7 +19,7 @@ import zstandard
 import jaeger
 import rawpb
 from jaeger import v1_trace, v3_trace
-from otlp import (JSON, Grpc, Http, failure, new_trace_id, post, put, request, retry_delay, span, success, to_json)
+from otlp import (JSON, PROTOBUF, Grpc, Http, failure, new_trace_id, post, put, request, retry_delay, span, success, to_json)
 from server import until
 
 INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNIMPLEMENTED = 3, 8, 12
@@ -355,16 +355,17 @@ def test_row26_a_clock_two_days_off_is_stored_and_found_by_id(server, days):
 
 
 def test_row27_extreme_numbers_come_back_exactly(server):
-    trace_id = new_trace_id()
-    one = span(trace_id)
+    one = span()
     doubles = [float("nan"), float("inf"), float("-inf"), -0.0, 5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, 0.1, 1e22, 1e21, 123456789012345680.0]
     for index, number in enumerate(doubles):
         put(one, f"double{index}", double_value=number)
     integers = [2**63 - 1, -2**63, 2**53, 2**53 + 1, -2**53 - 1, 0]
     for index, number in enumerate(integers):
         put(one, f"int{index}", int_value=number)
-    for body, kind in ((request([one]).SerializeToString(), "application/x-protobuf"), (to_json(request([one])), JSON)):
-        success(post(server.http, body, kind), kind)
+    for kind in (PROTOBUF, JSON):
+        trace_id = one.trace_id = new_trace_id()
+        body = request([one])
+        success(post(server.http, body.SerializeToString() if kind == PROTOBUF else to_json(body), kind), kind)
         (got,) = stored(server, trace_id).values()
         for index, number in enumerate(doubles):
             want = "NaN" if number != number else number
@@ -373,8 +374,6 @@ def test_row27_extreme_numbers_come_back_exactly(server):
         for index, number in enumerate(integers):
             assert got.attributes[f"int{index}"] == ("int", number)
         v1_trace(server, trace_id.hex())  # valid JSON, or jaeger.get fails
-        trace_id = new_trace_id()
-        one.trace_id = trace_id
 
 
 def test_row28_a_value_of_2_mib_is_cut_with_a_mark(server):

@@ -223,6 +223,25 @@ def test_a_resend_after_a_restart_is_shown_once(own_server):
         server.stop()
 
 
+def test_a_repeated_idempotency_key_is_answered_and_not_stored_again(own_server):
+    """Also after a restart: key and spans are in one record of the log. The second body differs, to see which was stored."""
+    first, second = new_trace_id(), new_trace_id()
+    server = own_server()
+    with Http(server.http) as connection:
+        success(connection.post(request([span(first)]).SerializeToString(), Idempotency_Key="batch 1"))
+        success(connection.post(request([span(second)]).SerializeToString(), Idempotency_Key="batch 1"))
+    with Grpc(server.grpc) as channel:
+        assert channel.export(request([span(second)]).SerializeToString(), metadata=[("idempotency-key", "batch 1")]).code == 0
+    server.kill()
+    again = own_server()
+    with Http(again.http) as connection:
+        success(connection.post(request([span(second)]).SerializeToString(), Idempotency_Key="batch 1"))
+        assert v3_trace(again, first.hex()) and v3_trace(again, second.hex()) is None
+        success(connection.post(request([span(second)]).SerializeToString(), Idempotency_Key="batch 2"))
+    assert v3_trace(again, second.hex())
+    again.stop()
+
+
 def test_a_fresh_span_is_found_within_100_ms_of_its_answer(server):
     """From the answer to the first search that shows the span. The median must hold; a busy machine may delay one."""
     waits = []

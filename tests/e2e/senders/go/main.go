@@ -1,7 +1,7 @@
 // Sends the scenario with the official Go SDK, or takes part in one request that crosses languages.
 //
 //	sender send ENDPOINT PROTOCOL COMPRESSION SERVICE BASE_NS REMOTE_TRACE_ID SCENARIO.json
-//	sender call ENDPOINT PROTOCOL SERVICE URL
+//	sender call ENDPOINT PROTOCOL SERVICE METHOD URL
 //
 // PROTOCOL is grpc or http/protobuf, COMPRESSION none or gzip. `send` prints one line of JSON: the ids that
 // the SDK gave to the spans, and the attribute keys that it cannot record. `call` makes one HTTP request to
@@ -247,11 +247,11 @@ func send(endpoint, protocol, compression, service, baseNS, remoteTraceID, file 
 	check(json.NewEncoder(os.Stdout).Encode(map[string]any{"spans": ids, "left_out": []string{}}))
 }
 
-func call(endpoint, protocol, service, url string) {
+func call(endpoint, protocol, service, method, url string) {
 	out := &watched{SpanExporter: exporter(endpoint, protocol, "none")}
 	sdk := provider(out, service, nil)
 	ctx, one := sdk.Tracer("kiseki.e2e").Start(context.Background(), "call from Go", trace.WithSpanKind(trace.SpanKindClient))
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	request, err := http.NewRequestWithContext(ctx, method, url, nil)
 	check(err)
 	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(request.Header))
 	answer, err := http.DefaultClient.Do(request)
@@ -270,8 +270,8 @@ func main() {
 	switch args := os.Args[1:]; {
 	case len(args) == 8 && args[0] == "send":
 		send(args[1], args[2], args[3], args[4], args[5], args[6], args[7])
-	case len(args) == 5 && args[0] == "call":
-		call(args[1], args[2], args[3], args[4])
+	case len(args) == 6 && args[0] == "call":
+		call(args[1], args[2], args[3], args[4], args[5])
 	default:
 		fmt.Fprintln(os.Stderr, "usage: see the head of main.go")
 		os.Exit(2)
