@@ -5,8 +5,8 @@
  * A body gathers in one piece of memory, sized by content-length or by the prefix of its gRPC message, charged to the budget before the
  * bytes are kept. Only then the windows open again, so a peer without room in the budget stalls or is refused, and never fills memory.
  *
- * The connection's phase timer means: greeting (header time), a header block in pieces (header time), streams open (a sweep every progress
- * time), idle (idle time).
+ * The connection's clock: greeting (header time), then streams open (a sweep every progress time) or idle (idle time); beside that a header
+ * block in pieces (header time), whatever else goes on.
  */
 #include "net/conn.h"
 
@@ -21,11 +21,12 @@
 #define BODY_PROGRESS_MS 30000u
 #define IDLE_TIMEOUT_MS 60000u
 
-typedef enum h2_phase { H2_GREETING, H2_IN_BLOCK, H2_BUSY, H2_IDLE } h2_phase;
+typedef enum h2_phase { H2_GREETING, H2_BUSY, H2_IDLE } h2_phase;
 
 struct kis_conn_h2 {
     kis_http2 *session;
     h2_phase phase;
+    uint64_t phase_ns, block_ns; /* deadlines: of the phase; of the header block that has begun, 0: none */
     bool is_receiving, is_dead; /* dead while receiving: freed behind it */
     uint64_t resets_counted;
 };
@@ -120,14 +121,26 @@ static void start_exchange(kis_exchange *exchange, const kis_http2_head *head)
     }
 }
 
+static uint64_t deadline_in(const kis_conn *conn, uint32_t given_ms, uint32_t otherwise_ms)
+{
+    return kis_loop_now_ns(conn->home->loop) + (uint64_t)kis_listener_ms(given_ms, otherwise_ms) * 1000000u;
+}
+
+static void h2_set_clock(kis_conn *conn)
+{
+    const kis_conn_h2 *h2 = conn->h2;
+    conn->phase_deadline_ns = h2->block_ns ? KIS_MIN(h2->block_ns, h2->phase_ns) : h2->phase_ns;
+}
+
 static void h2_set_phase(kis_conn *conn, h2_phase phase)
 {
     const kis_listener_options *options = &conn->listener->options;
-    static const uint32_t otherwise[] = { HEADER_TIMEOUT_MS, HEADER_TIMEOUT_MS, BODY_PROGRESS_MS, IDLE_TIMEOUT_MS };
-    const uint32_t given[] = { options->header_timeout_ms, options->header_timeout_ms, options->body_progress_ms, options->idle_timeout_ms };
+    static const uint32_t otherwise[] = { HEADER_TIMEOUT_MS, BODY_PROGRESS_MS, IDLE_TIMEOUT_MS };
+    const uint32_t given[] = { options->header_timeout_ms, options->body_progress_ms, options->idle_timeout_ms };
     conn->h2->phase = phase;
-    kis_conn_set_phase(conn, kis_listener_ms(given[phase], otherwise[phase]));
+    conn->h2->phase_ns = deadline_in(conn, given[phase], otherwise[phase]);
     kis_conn_set_idle(conn, phase == H2_IDLE || phase == H2_GREETING);
+    h2_set_clock(conn);
 }
 
 static void on_head(void *user, kis_http2_stream *stream, const kis_http2_head *head)
@@ -287,15 +300,21 @@ static void h2_say_goodbye(kis_conn *conn, kis_http2_error error)
     kis_http2_go_away(conn->h2->session, error);
 }
 
+/* After every input: which clocks run. */
 static void h2_next_phase(kis_conn *conn)
 {
-    kis_http2 *session = conn->h2->session;
-    h2_phase now = conn->h2->phase;
-    if (now == H2_GREETING && !kis_http2_is_greeted(session))
+    kis_conn_h2 *h2 = conn->h2;
+    if (h2->phase == H2_GREETING && !kis_http2_is_greeted(h2->session))
         return;
-    h2_phase next = kis_http2_stream_count(session) ? H2_BUSY : kis_http2_is_in_header_block(session) ? H2_IN_BLOCK : H2_IDLE;
-    if (next != now)
+    h2_phase next = kis_http2_stream_count(h2->session) ? H2_BUSY : H2_IDLE;
+    if (next != h2->phase)
         h2_set_phase(conn, next);
+    bool is_in_block = kis_http2_is_in_header_block(h2->session);
+    if (!is_in_block)
+        h2->block_ns = 0;
+    else if (!h2->block_ns)
+        h2->block_ns = deadline_in(conn, conn->listener->options.header_timeout_ms, HEADER_TIMEOUT_MS);
+    h2_set_clock(conn);
 }
 
 void kis_h2_input(kis_conn *conn, kis_bytes in)
@@ -394,7 +413,8 @@ static void sweep_stream(kis_conn *conn, kis_http2_stream *stream)
 void kis_h2_timeout(kis_conn *conn)
 {
     kis_http2 *session = conn->h2->session;
-    if (conn->h2->phase == H2_BUSY) {
+    bool is_block_late = conn->h2->block_ns && conn->h2->block_ns <= kis_loop_now_ns(conn->home->loop);
+    if (conn->h2->phase == H2_BUSY && !is_block_late) {
         for (kis_http2_stream *stream = kis_http2_first(session), *next; stream; stream = next) {
             next = stream->next;
             sweep_stream(conn, stream);
@@ -402,7 +422,7 @@ void kis_h2_timeout(kis_conn *conn)
         h2_set_phase(conn, H2_BUSY);
         return;
     }
-    if (conn->h2->phase != H2_IDLE)
+    if (conn->h2->phase != H2_IDLE || is_block_late)
         kis_count_add(&conn->home->stats.timeouts, 1);
     h2_say_goodbye(conn, KIS_HTTP2_NO_ERROR);
     kis_h2_fill(conn);

@@ -1,0 +1,334 @@
+/* server_h2_test.c - HTTP/2 and gRPC through real sockets: calls, bounds, floods, clocks, and the goodbye. */
+#include "net/test_h2.h"
+
+static peer p, q;
+static uint8_t bytes[3 << 20];
+
+static kis_bytes grpc_body(size_t size)
+{
+    bytes[0] = 0;
+    bytes[1] = (uint8_t)(size >> 24), bytes[2] = (uint8_t)(size >> 16), bytes[3] = (uint8_t)(size >> 8), bytes[4] = (uint8_t)size;
+    for (size_t i = 5; i < size + 5; i++)
+        bytes[i] = (uint8_t)(i * 31);
+    return kis_bytes_of(bytes, size + 5);
+}
+
+TEST(calls_are_answered_side_by_side)
+{
+    test_server s;
+    test_server_start(&s, 1, NULL);
+    peer_open(&p, &s);
+    peer_call *plain = peer_send(&p, "/describe?a=b", "text/plain", 3, kis_bytes_of("abc", 3));
+    PEER_WAIT(&p, plain->is_closed, "answered");
+    CHECK(plain->status == 200 && strstr(plain->body, "POST path=/describe query=a=b authority=here headers=2 body=3\n"), plain->body);
+    CHECK(strstr(plain->text, "content-length=") && strstr(plain->text, "date="), plain->text);
+    enum { CALLS = 200 };
+    kis_bytes body = grpc_body(1000);
+    for (int i = 0; i < CALLS; i++)
+        peer_send(&p, "/echo", "application/grpc", -1, body);
+    PEER_WAIT(&p, p.closed_count == CALLS + 1, "all of them");
+    for (int i = 1; i <= CALLS; i++)
+        CHECK(p.calls[i].status == 200 && p.calls[i].grpc_status == 0 && p.calls[i].body_len == body.len && !p.calls[i].is_trailers_only, "an echo with trailers");
+    peer_call *large = peer_send(&p, "/echo", "application/grpc", -1, grpc_body(2900000));
+    PEER_WAIT(&p, large->is_closed, "a large one, far beyond the windows");
+    CHECK(large->grpc_status == 0 && large->body_len == 2900005 && memcmp(large->body, bytes, sizeof(large->body)) == 0, "whole");
+    peer_close(&p);
+    test_server_stop(&s, 1000);
+}
+
+TEST(other_threads_answer_and_stream)
+{
+    test_server s;
+    test_server_start(&s, 2, NULL);
+    peer_open(&p, &s);
+    peer_open(&q, &s);
+    for (int i = 0; i < 20; i++) {
+        peer_send(&p, "/later", "text/plain", -1, kis_bytes_of("later", 5));
+        peer_send(&q, "/later", "text/plain", -1, kis_bytes_of("later", 5));
+    }
+    PEER_WAIT(&p, p.closed_count == 20, "one loop");
+    PEER_WAIT(&q, q.closed_count == 20, "the other");
+    for (int i = 0; i < 20; i++)
+        CHECK(p.calls[i].status == 200 && p.calls[i].body_len == 5 && q.calls[i].body_len == 5, "whole");
+    peer_call *stream = peer_send(&p, "/stream", NULL, -1, KIS_BYTES_NONE);
+    PEER_WAIT(&p, stream->is_closed, "streamed");
+    CHECK(stream->body_len == 1000000 && stream->is_ended && stream->error == 0, "a million bytes");
+    stream = peer_send(&p, "/stream?cut", NULL, -1, KIS_BYTES_NONE);
+    PEER_WAIT(&p, stream->is_closed, "streamed");
+    CHECK(!stream->is_ended && stream->error != 0, "a cut answer is reset");
+    stream = peer_send(&p, "/stream", NULL, -1, KIS_BYTES_NONE);
+    PEER_WAIT(&p, stream->body_len > 0, "begun");
+    kis_http2_reset(stream->stream, KIS_HTTP2_CANCEL);
+    PEER_WAIT(&p, stream->is_closed, "cancelled");
+    stream = peer_send(&p, "/echo", NULL, -1, KIS_BYTES_NONE);
+    PEER_WAIT(&p, stream->is_closed && stream->status == 200, "the connection lives");
+    peer_close(&p);
+    peer_close(&q);
+    test_server_stop(&s, 1000);
+}
+
+TEST(bodies_have_bounds_that_grpc_understands)
+{
+    static const struct { const char *why, *type; long length; const char *body; size_t body_len; uint64_t budget; int status, grpc; } rows[] = {
+        { "declared too long", "text/plain", 1001, NULL, 0, 0, 413, -1 },
+        { "grows too long", "text/plain", -1, NULL, 1001, 0, 413, -1 },
+        { "gRPC says 4 GiB", "application/grpc", -1, "\0\xff\xff\xff\xff", 5, 0, 200, 8 },
+        { "gRPC, one byte too many", "application/grpc+proto", -1, "\0\0\0\3\xe4", 5, 0, 200, 8 },
+        { "no room in the budget", "text/plain", 600, NULL, 600, 500, 503, -1 },
+        { "no room, gRPC", "application/grpc", -1, "\0\0\0\2\x58", 5, 500, 200, 14 },
+        { "it fits", "application/grpc", -1, "\0\0\0\0\0", 5, 0, 200, 0 },
+    };
+    test_server s;
+    test_server_start(&s, 1, NULL);
+    s.max_body = 1000;
+    peer_open(&p, &s);
+    memset(bytes, 0, sizeof(bytes));
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        s.budget.max_bytes = rows[i].budget ? rows[i].budget : 1 << 20;
+        kis_bytes body = { rows[i].body ? (const uint8_t *)rows[i].body : bytes, rows[i].length >= 0 ? (size_t)rows[i].length : rows[i].body_len };
+        if (rows[i].length >= 0)
+            body.ptr = bytes;
+        peer_call *call = peer_send(&p, "/echo", rows[i].type, rows[i].length, body);
+        PEER_WAIT(&p, call->is_closed, rows[i].why);
+        CHECK_INT(rows[i].status, call->status, rows[i].why);
+        CHECK_INT(rows[i].grpc, call->grpc_status, rows[i].why);
+        if (rows[i].grpc > 0)
+            CHECK(call->is_trailers_only && strstr(call->text, "grpc-message="), call->text);
+        CHECK(rows[i].status != 503 || strstr(call->text, "retry-after=1;"), call->text);
+    }
+    CHECK_INT(1, atomic_load(&s.bodies), "only the one that fits was handed over");
+    CHECK(!p.is_closed, "all on one connection");
+    peer_close(&p);
+    test_server_stop(&s, 1000);
+}
+
+TEST(cancelled_calls_leave_nothing)
+{
+    test_server s;
+    test_server_start(&s, 1, NULL);
+    peer_open(&p, &s);
+    kis_bytes body = grpc_body(100);
+    for (int i = 0; i < 40; i++)
+        peer_send(&p, i % 2 ? "/echo" : "/hold", "application/grpc", -1, body);
+    PEER_WAIT(&p, p.closed_count == 20, "half is answered");
+    for (int i = 0; i < 40; i += 2)
+        kis_http2_reset(p.calls[i].stream, KIS_HTTP2_CANCEL);
+    PEER_WAIT(&p, p.closed_count == 40, "half is cancelled");
+    WAIT_FOR(atomic_load(&s.gone) == 20, "the handler is told of each");
+    CHECK_INT(20, s.held_count, "they were held");
+    test_answer(s.held[0], 200, "text/plain", KIS_BYTES_NONE); /* nobody is there */
+    /* and a peer that vanishes in the middle of a body */
+    peer_open(&q, &s);
+    peer_call *half = peer_send(&q, "/echo", "text/plain", 2000000, kis_bytes_of(bytes, 2000000));
+    kis_buf_clear(&q.out);
+    CHECK_ERR(KIS_OK, kis_http2_fill(q.h2, &q.out, 30000), "a part of it");
+    test_send(q.fd, q.out.ptr, q.out.len);
+    WAIT_FOR(atomic_load(&s.heads) == 41 && s.budget.used_bytes >= 1 << 20, "charged");
+    peer_close(&q);
+    (void)half;
+    WAIT_FOR(s.budget.used_bytes == 0, "given back");
+    CHECK_INT(21, atomic_load(&s.gone), "and told");
+    peer_close(&p);
+    test_server_stop(&s, 1000);
+}
+
+/* A hand-made connection: preface, empty SETTINGS, then what the test sends. */
+static int raw_open(test_server *s)
+{
+    int fd = test_dial(s);
+    test_send(fd, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 33);
+    return fd;
+}
+
+static size_t put_frame(uint8_t *to, uint8_t type, uint8_t flags, uint32_t id, const void *payload, size_t size)
+{
+    const uint8_t head[9] = { (uint8_t)(size >> 16), (uint8_t)(size >> 8), (uint8_t)size, type, flags, (uint8_t)(id >> 24), (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id };
+    memcpy(to, head, 9);
+    if (size)
+        memcpy(to + 9, payload, size);
+    return 9 + size;
+}
+
+static const uint8_t post_head[] = { 0x83, 0x86, 0x84, 0x41, 0x01, 'a' }; /* POST http / a */
+
+/* Reads frames until the server closes; the last GOAWAY's code, -1 without one. *out_resets: RST_STREAM frames. */
+static int read_goodbye(int fd, int *out_resets)
+{
+    static char all[1 << 20];
+    size_t len = test_read_until(fd, all, sizeof(all), NULL);
+    int code = -1;
+    *out_resets = 0;
+    for (size_t at = 0; at + 9 <= len;) {
+        const uint8_t *frame = (const uint8_t *)all + at;
+        size_t size = (size_t)frame[0] << 16 | (size_t)frame[1] << 8 | frame[2];
+        if (frame[3] == 7 && at + 17 <= len)
+            code = frame[16];
+        *out_resets += frame[3] == 3;
+        at += 9 + size;
+    }
+    return code;
+}
+
+TEST(floods_end_their_connection_and_no_other)
+{
+    test_server s;
+    test_server_start(&s, 1, NULL);
+    peer_open(&p, &s);
+    peer_call *before = peer_send(&p, "/hold", NULL, -1, KIS_BYTES_NONE);
+    peer_flush(&p);
+    WAIT_FOR(atomic_load(&s.bodies) == 1, "held");
+    for (int kind = 0; kind < 4; kind++) {
+        uint8_t frame[100];
+        int resets;
+        int fd = raw_open(&s);
+        for (uint32_t i = 0; i < 20000; i++) {
+            size_t size = 0;
+            if (kind == 0) {
+                size = put_frame(frame, 1, 5, 2 * i + 1, post_head, sizeof(post_head));
+                size += put_frame(frame + size, 3, 0, 2 * i + 1, "\0\0\0\x08", 4);
+            } else if (kind == 1) {
+                size = put_frame(frame, 6, 0, 0, "12345678", 8);
+            } else if (kind == 2) {
+                size = put_frame(frame, 4, 0, 0, NULL, 0);
+            } else {
+                size = put_frame(frame, 2, 0, 2 * i + 1, "\0\0\0\0\1", 5);
+            }
+            if (!test_send(fd, frame, size))
+                break;
+        }
+        int code = read_goodbye(fd, &resets);
+        CHECK(code == 11 || code == -1, "ENHANCE_YOUR_CALM (the reset may overtake it)");
+        close(fd);
+        WAIT_FOR(kis_server_get_stats(s.server).goaways == (uint64_t)kind + 1, "counted");
+    }
+    kis_exchange_answer(s.held[0], &(kis_answer_head){ .status = 200 }, KIS_BYTES_NONE);
+    PEER_WAIT(&p, before->is_closed && before->status == 200, "the other connection's call is answered");
+    peer_close(&p);
+    test_server_stop(&s, 1000);
+}
+
+TEST(clocks_run_for_every_kind_of_silence)
+{
+    test_server s;
+    kis_listener_options options = test_listener(&s);
+    options.header_timeout_ms = 150;
+    options.body_progress_ms = 150;
+    options.idle_timeout_ms = 400;
+    test_server_start(&s, 1, &options);
+    uint8_t frame[100];
+    int resets;
+    /* half a preface */
+    int fd = test_dial(&s);
+    test_send(fd, "PRI * HTTP/2.0\r\n", 16);
+    CHECK(test_is_closed(fd), "half a preface");
+    close(fd);
+    /* a header block without an end */
+    fd = raw_open(&s);
+    test_send(fd, frame, put_frame(frame, 1, 0, 1, post_head, sizeof(post_head)));
+    uint64_t start = kis_now_ns();
+    CHECK(read_goodbye(fd, &resets) == 0 && kis_now_ns() - start < 380000000u, "a header block without an end");
+    close(fd);
+    /* idle */
+    fd = raw_open(&s);
+    CHECK_INT(0, read_goodbye(fd, &resets), "idle: a friendly goodbye");
+    close(fd);
+    /* a body that does not get on: only that call fails */
+    peer_open(&p, &s);
+    peer_call *slow = peer_send(&p, "/echo", "application/grpc", 1000, kis_bytes_of(bytes, 1000));
+    kis_buf_clear(&p.out);
+    CHECK_ERR(KIS_OK, kis_http2_fill(p.h2, &p.out, 100), "the head, and DATA");
+    test_send(p.fd, p.out.ptr, p.out.len - 500); /* half of it */
+    size_t rest = 500;
+    static uint8_t kept[500];
+    memcpy(kept, p.out.ptr + p.out.len - rest, rest);
+    poll(NULL, 0, 450);
+    test_send(p.fd, kept, rest);
+    PEER_WAIT(&p, slow->is_closed, "over");
+    CHECK_INT(4, slow->grpc_status, "DEADLINE_EXCEEDED");
+    peer_call *next = peer_send(&p, "/echo", NULL, -1, KIS_BYTES_NONE);
+    PEER_WAIT(&p, next->is_closed && next->status == 200, "the connection lives");
+    peer_close(&p);
+    /* a window that never opens */
+    fd = raw_open(&s);
+    test_send(fd, frame, put_frame(frame, 4, 0, 0, "\0\4\0\0\0\0", 6)); /* INITIAL_WINDOW_SIZE 0 */
+    size_t size = put_frame(frame, 1, 4, 1, post_head, sizeof(post_head));
+    size += put_frame(frame + size, 0, 1, 1, "abc", 3);
+    test_send(fd, frame, size);
+    CHECK_INT(0, read_goodbye(fd, &resets), "ends when all is silent");
+    CHECK_INT(1, resets, "the answer that nobody takes is given up");
+    close(fd);
+    WAIT_FOR(kis_server_get_stats(s.server).connections_open == 0, "none is left");
+    test_server_stop(&s, 1000);
+}
+
+TEST(ports_speak_what_they_allow)
+{
+    test_server s;
+    char text[1000];
+    int resets;
+    kis_listener_options options = test_listener(&s);
+    options.allow_http1 = false;
+    test_server_start(&s, 1, &options);
+    int fd = test_dial(&s);
+    test_send_text(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    CHECK(test_is_closed(fd), "HTTP/1.1 on a port for HTTP/2");
+    close(fd);
+    peer_open(&p, &s);
+    peer_call *call = peer_send(&p, "/echo", NULL, -1, KIS_BYTES_NONE);
+    PEER_WAIT(&p, call->is_closed && call->status == 200, "HTTP/2 works");
+    peer_close(&p);
+    test_server_stop(&s, 1000);
+    options = test_listener(&s);
+    options.allow_http2 = false;
+    test_server_start(&s, 1, &options);
+    fd = raw_open(&s);
+    test_read_until(fd, text, sizeof(text), NULL);
+    CHECK(strstr(text, "HTTP/1.1 ") == text && strstr(text, "connection: close"), "HTTP/2 on a port for HTTP/1.1");
+    close(fd);
+    test_server_stop(&s, 1000);
+    (void)resets;
+}
+
+TEST(the_goodbye_finishes_what_is_open)
+{
+    test_server s;
+    test_server_start(&s, 1, NULL);
+    peer_open(&p, &s);
+    peer_open(&q, &s);
+    peer_call *open = peer_send(&p, "/hold", "text/plain", -1, kis_bytes_of("x", 1));
+    peer_flush(&p);
+    WAIT_FOR(atomic_load(&s.bodies) == 1 && kis_server_get_stats(s.server).connections_open == 2, "one call is open, one connection idle");
+    test_answerer *a = malloc(sizeof(*a));
+    *a = (test_answerer){ &s, kis_exchange_ref(s.held[0]), NULL, 0, 0, false };
+    CHECK_ERR(KIS_OK, kis_thread_start(&s.answerers[0], "answerer", test_answerer_run, a, NULL), "starts");
+    CHECK_INT(0, test_server_stop(&s, 5000), "nothing was cut");
+    PEER_WAIT(&p, open->is_closed && open->status == 200, "the open call was answered");
+    PEER_WAIT(&q, q.is_closed || kis_http2_is_goodbye_received(q.h2), "the idle one heard goodbye");
+    peer_close(&p);
+    peer_close(&q);
+}
+
+TEST(header_lists_that_are_too_large_fail_alone)
+{
+    test_server s;
+    test_server_start(&s, 1, NULL);
+    peer_open(&p, &s);
+    static char value[17000];
+    memset(value, 'v', sizeof(value));
+    const kis_header headers[] = { { KIS_STR("content-type"), KIS_STR("application/grpc") }, { KIS_STR("x"), kis_str_of(value, 13000) }, { KIS_STR("y"), kis_str_of(value, 13000) } };
+    const kis_http2_head head = { .method = KIS_STR("POST"), .scheme = KIS_STR("http"), .authority = KIS_STR("a"), .path = KIS_STR("/echo"), .headers = headers, .header_count = 3 };
+    peer_call *call = &p.calls[p.call_count++];
+    call->grpc_status = -1;
+    CHECK_ERR(KIS_OK, kis_http2_request(p.h2, &head, &(kis_http2_body){ 0 }, call, &call->stream), "sent");
+    PEER_WAIT(&p, call->is_closed, "answered");
+    CHECK_INT(8, call->grpc_status, "RESOURCE_EXHAUSTED");
+    peer_call *next = peer_send(&p, "/echo", NULL, -1, KIS_BYTES_NONE);
+    PEER_WAIT(&p, next->is_closed && next->status == 200, "the next one is fine");
+    CHECK_INT(1, atomic_load(&s.heads), "the handler saw only that");
+    peer_close(&p);
+    test_server_stop(&s, 1000);
+}
+
+TEST_MAIN(RUN(calls_are_answered_side_by_side), RUN(other_threads_answer_and_stream), RUN(bodies_have_bounds_that_grpc_understands), RUN(cancelled_calls_leave_nothing),
+          RUN(floods_end_their_connection_and_no_other), RUN(clocks_run_for_every_kind_of_silence), RUN(ports_speak_what_they_allow), RUN(the_goodbye_finishes_what_is_open),
+          RUN(header_lists_that_are_too_large_fail_alone))
