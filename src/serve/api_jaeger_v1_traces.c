@@ -173,6 +173,17 @@ static kis_err read_v1_tags(kis_api_call *call, kis_tag_list *tags, kis_diag *di
     return err;
 }
 
+/* Spans are always as they were sent, so `raw` changes nothing; it is read because a wrong one is an error to Jaeger. */
+static kis_err read_v1_raw(const kis_params *params, kis_diag *diag)
+{
+    kis_str text = kis_params_get(params, KIS_STR("raw"));
+    bool raw;
+
+    if (text.len && kis_param_bool(text, &raw))
+        return kis_diag_set(diag, KIS_ERR_SYNTAX, "unable to parse param 'raw': '" KIS_FMT "' is not true or false", KIS_ARG(kis_str_slice(text, 0, 32)));
+    return KIS_OK;
+}
+
 static kis_err check_v1_query(const kis_query *query, kis_diag *diag)
 {
     if (!query->terms.service.len)
@@ -205,6 +216,8 @@ static kis_err read_v1_query(kis_api_call *call, kis_query *query, kis_diag *dia
         err = read_v1_duration(call->params, KIS_STR("minDuration"), &query->terms.duration_min_ns, diag);
     if (!err)
         err = read_v1_duration(call->params, KIS_STR("maxDuration"), &query->terms.duration_max_ns, diag);
+    if (!err)
+        err = read_v1_raw(call->params, diag);
     if (!err)
         err = read_v1_tags(call, tags, diag);
     query->terms.tags = tags->at;

@@ -239,6 +239,7 @@ TEST(v1_errors_have_their_envelope)
         { "/api/traces?service=x&limit=99999", 400, V1_ERROR("400", "invalid parameter: limit must be at most 10000") },
         { "/api/traces?service=x&minDuration=5", 400, V1_ERROR("400", "unable to parse param 'minDuration': '5' is not a duration such as 1.5s or 300ms") },
         { "/api/traces?service=x&minDuration=2s&maxDuration=1s", 400, V1_ERROR("400", "'maxDuration' should be greater than 'minDuration'") },
+        { "/api/traces?service=x&raw=maybe", 400, V1_ERROR("400", "unable to parse param 'raw': 'maybe' is not true or false") },
         { "/api/traces?service=x&start=2&end=1", 400, V1_ERROR("400", "invalid parameter: start time must be before end time") },
         { "/api/traces?service=x&tag=novalue", 400, V1_ERROR("400", "malformed 'tag' parameter, expecting key:value, received: novalue") },
         { "/api/traces?service=%ff", 400, V1_ERROR("400", "parameter 'service' is not UTF-8") },

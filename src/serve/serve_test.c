@@ -292,6 +292,26 @@ TEST(a_taken_port_ends_the_start_or_is_a_warning)
     close(taken);
 }
 
+TEST(a_listener_that_others_can_reach_is_warned_about)
+{
+    int ends[2];
+    char text[8192] = "";
+    kis_diag diag = { 0 };
+
+    CHECK(pipe2(ends, O_CLOEXEC) == 0, "a pipe for the log");
+    default_options();
+    options.otlp_grpc = KIS_STR("0.0.0.0:0");
+    kis_serve_setup setup = { .options = &options, .os = kis_os_real(), .alloc = &kis_mem, .log = &server_log };
+    kis_log_init(&server_log, ends[1], KIS_LOG_INFO, false);
+    CHECK_ERR(KIS_OK, kis_serve_start(&setup, &server, &diag), diag.text);
+    stop();
+    close(ends[1]);
+    CHECK(read(ends[0], text, sizeof(text) - 1) > 0, "the log has lines");
+    CHECK(strstr(text, "WARN  OTLP/gRPC: 0.0.0.0:") && strstr(text, "nobody is asked who they are (--tls-client-ca asks"), text);
+    CHECK(!strstr(text, "page and query:"), "the others are on loopback");
+    close(ends[0]);
+}
+
 TEST(ready_lines_are_what_scripts_wait_for)
 {
     char room[4096];
@@ -479,5 +499,5 @@ TEST(readers_that_go_away_are_survived)
 
 TEST_MAIN(RUN(a_trace_goes_in_by_otlp_and_comes_out_by_both_apis), RUN(the_page_is_served_with_its_policy),
           RUN(strange_names_methods_and_origins_are_refused), RUN(health_and_metrics_answer), RUN(a_taken_port_ends_the_start_or_is_a_warning),
-          RUN(ready_lines_are_what_scripts_wait_for), RUN(what_was_acknowledged_is_there_after_a_stop), RUN(a_stop_waits_for_a_request_in_flight),
+          RUN(a_listener_that_others_can_reach_is_warned_about), RUN(ready_lines_are_what_scripts_wait_for), RUN(what_was_acknowledged_is_there_after_a_stop), RUN(a_stop_waits_for_a_request_in_flight),
           RUN(a_large_trace_streams), RUN(too_many_queries_are_told_to_come_back_and_a_slow_reader_holds_only_its_own), RUN(readers_that_go_away_are_survived))
