@@ -35,7 +35,7 @@ static kis_err ask_url(const kis_ask *ask, const kis_url *url, kis_str path, htt
 {
     kis_client *client;
     kis_tls_client *tls = NULL;
-    kis_tls_client_options tls_options = { 0 };
+    kis_tls_client_options tls_options = { .ca_file = ask->ca };
 
     if (url->is_tls) {
         kis_err err = kis_tls_client_new(&tls_options, &tls, diag);

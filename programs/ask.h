@@ -7,6 +7,7 @@
 typedef struct kis_ask {
     kis_str server; /* "http://127.0.0.1:16686", or */
     kis_str data;   /* a data directory; wins when not empty */
+    kis_str ca; /* for https; empty: the system's */
     uint64_t timeout_ns;
 } kis_ask;
 

@@ -35,7 +35,7 @@ static const char usage[] =
 typedef enum load_protocol { LOAD_GRPC, LOAD_HTTP, LOAD_JSON } load_protocol;
 
 typedef struct load_options {
-    kis_str to, query;
+    kis_str to, query, ca;
     int protocol, compression, report;
     uint32_t connections, in_flight, spans_per_request, services;
     uint64_t rate, count, seed;
@@ -47,7 +47,8 @@ typedef struct load_options {
     { flag, NULL, KIS_OPT_##kind, offsetof(load_options, field), fallback, min, max, choices, help }
 
 static const kis_option rows[] = {
-    ROW("to", TEXT, to, NULL, NULL, NULL, "ADDR:PORT", "Where to. Default: 127.0.0.1:4317 for grpc, 127.0.0.1:4318 for http and json."),
+    ROW("to", TEXT, to, NULL, NULL, NULL, "ADDR:PORT", "Where to; https://ADDR:PORT for TLS. Default: 127.0.0.1:4317 for grpc, 127.0.0.1:4318 for http and json."),
+    ROW("ca", TEXT, ca, NULL, NULL, NULL, "FILE", "Certificates (PEM) that a TLS server is believed by. Default: the system's."),
     ROW("protocol", CHOICE, protocol, "grpc", NULL, NULL, "grpc|http|json", "OTLP over gRPC, HTTP with protobuf, HTTP with JSON."),
     ROW("compression", CHOICE, compression, "none", NULL, NULL, "none|gzip|zstd", "Of the requests."),
     ROW("connections", U32, connections, "8", "1", "1024", "N", "Connections."),
@@ -105,6 +106,7 @@ struct load_run {
     kis_loop *loop;
     kis_codecs *codecs;
     kis_client **clients;
+    kis_tls_client *tls; /* NULL: plain */
     load_slot *slots;
     uint32_t slot_count, in_flight;
     size_t body_max;
@@ -288,7 +290,8 @@ static kis_bytes make_body(load_slot *slot)
     kis_buf prefix;
     kis_coding coding = (kis_coding)run->options.compression; /* none, gzip, zstd: the order of both */
 
-    kis_load_make(&run->maker, slot->seed, kis_now_unix_ns(), slot->body + KIS_GRPC_PREFIX_BYTES);
+    /* Spans are sent when they have ended: the script of a request takes less than the second that is taken off. */
+    kis_load_make(&run->maker, slot->seed, kis_now_unix_ns() - 1000000000u, slot->body + KIS_GRPC_PREFIX_BYTES);
     if (coding == KIS_CODING_NONE) {
         kis_buf_init_fixed(&prefix, slot->body, KIS_GRPC_PREFIX_BYTES);
         kis_grpc_put_prefix(&prefix, false, (uint32_t)len);
@@ -500,8 +503,15 @@ static kis_err make_clients(load_run *run, kis_diag *diag)
     kis_err err = kis_url_parse(whole, &url, diag);
     if (err)
         return kis_diag_in(diag, err, "--to");
+    if (url.is_tls) {
+        kis_tls_client_options tls = { .ca_file = run->options.ca };
+        err = kis_tls_client_new(&tls, &run->tls, diag);
+        if (err)
+            return err;
+    }
     kis_client_options options = { .host = url.host,
                                    .port = url.port,
+                                   .tls = run->tls,
                                    .http2 = run->options.protocol == LOAD_GRPC,
                                    .user_agent = KIS_STR("kiseki-load/" KIS_VERSION),
                                    .max_in_flight = run->options.protocol == LOAD_GRPC ? run->options.in_flight : 1 };
@@ -564,6 +574,7 @@ static void tear_down(load_run *run)
     }
     kis_mem.give_back(kis_mem.user, run->slots, sizeof(*run->slots) * run->options.connections * run->options.in_flight);
     kis_mem.give_back(kis_mem.user, run->clients, sizeof(*run->clients) * run->options.connections);
+    kis_tls_client_free(run->tls);
     kis_codecs_free(run->codecs);
     if (run->loop)
         kis_loop_free(run->loop);
@@ -602,6 +613,7 @@ static int judge_run(load_run *run)
                                    .seeds = run->seeds.at,
                                    .seed_count = run->seeds.len,
                                    .server = run->options.query,
+                                   .ca = run->options.ca,
                                    .connections = 8,
                                    .shows_progress = run->shows_progress };
         if (kis_load_verify_run(&verify, &verdict, &diag) != KIS_OK)

@@ -164,9 +164,16 @@ static void ask_next(verify_slot *slot)
     kis_client_send(run->client, &request, on_answer, slot);
 }
 
+static kis_err make_tls(const kis_load_verify *verify, const kis_url *url, kis_tls_client **out, kis_diag *diag)
+{
+    kis_tls_client_options options = { .ca_file = verify->ca };
+    return url->is_tls ? kis_tls_client_new(&options, out, diag) : KIS_OK;
+}
+
 kis_err kis_load_verify_run(const kis_load_verify *verify, kis_load_verdict *out, kis_diag *diag)
 {
     verify_run run = { .what = verify, .verdict = out };
+    kis_tls_client *tls = NULL;
     kis_url url;
 
     *out = (kis_load_verdict){ 0 };
@@ -175,11 +182,16 @@ kis_err kis_load_verify_run(const kis_load_verify *verify, kis_load_verdict *out
     kis_err err = kis_url_parse(verify->server, &url, diag);
     if (err)
         return kis_diag_in(diag, err, "--query");
-    err = kis_loop_new(&kis_mem, &run.loop, diag);
-    if (err)
+    err = make_tls(verify, &url, &tls, diag);
+    if (!err)
+        err = kis_loop_new(&kis_mem, &run.loop, diag);
+    if (err) {
+        kis_tls_client_free(tls);
         return err;
+    }
     kis_client_options options = { .host = url.host,
                                    .port = url.port,
+                                   .tls = tls,
                                    .user_agent = KIS_STR("kiseki-load/" KIS_VERSION),
                                    .max_in_flight = KIS_MIN(KIS_MAX(verify->connections, 1), IN_FLIGHT_MAX),
                                    .max_answer_bytes = ANSWER_BYTES_MAX };
@@ -195,5 +207,6 @@ kis_err kis_load_verify_run(const kis_load_verify *verify, kis_load_verdict *out
             kis_program_print(STDERR_FILENO, KIS_STR("\n"));
     }
     kis_loop_free(run.loop);
+    kis_tls_client_free(tls);
     return err;
 }

@@ -9,6 +9,7 @@ typedef struct kis_load_verify {
     const uint64_t *seeds; /* of the acknowledged requests */
     uint32_t seed_count;
     kis_str server;        /* "http://127.0.0.1:16686" */
+    kis_str ca;            /* for https; empty: the system's */
     uint32_t connections;
     bool shows_progress;
 } kis_load_verify;

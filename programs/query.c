@@ -21,7 +21,7 @@ static const char usage[] = "kiseki query - services, operations, traces, one tr
                             "  --tag KEY=VALUE            A tag that one span must have; may be given several times.\n";
 
 typedef struct query_options {
-    kis_str server, data, service, operation, min, max, from, to;
+    kis_str server, data, ca, service, operation, min, max, from, to;
     uint32_t limit;
     bool json;
     int64_t timeout_ns;
@@ -32,6 +32,7 @@ typedef struct query_options {
 
 static const kis_option rows[] = {
     { "server", "KISEKI_SERVER", KIS_OPT_TEXT, offsetof(query_options, server), "http://127.0.0.1:16686", NULL, NULL, "URL", "The server that is asked." },
+    ROW("ca", TEXT, ca, NULL, NULL, NULL, "FILE", "Certificates (PEM) that an https server is believed by. Default: the system's."),
     ROW("data", TEXT, data, NULL, NULL, NULL, "DIR", "Read this data directory instead of asking a server."),
     ROW("service", TEXT, service, NULL, NULL, NULL, "NAME", "A span of this service."),
     ROW("operation", TEXT, operation, NULL, NULL, NULL, "NAME", "A span of this name."),
@@ -238,7 +239,7 @@ static int print_answer(const struct question *q, const query_call *call, int st
 
 static int run_question(const struct question *q, query_call *call)
 {
-    kis_ask ask = { call->options.server, call->options.data, (uint64_t)call->options.timeout_ns };
+    kis_ask ask = { call->options.server, call->options.data, call->options.ca, (uint64_t)call->options.timeout_ns };
     kis_diag diag = { 0 };
     kis_buf body;
     int status = 0, exit_code;
