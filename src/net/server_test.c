@@ -361,10 +361,8 @@ TEST(stopping_waits_for_answers_and_then_cuts)
     int idle = test_dial(&s), busy = test_dial(&s);
     test_send_text(busy, "POST /hold HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi");
     WAIT_FOR(atomic_load(&s.bodies) == 1 && kis_server_get_stats(s.server).connections_open == 2, "both are there");
-    kis_lock_take(&s.lock);
     test_answerer *a = malloc(sizeof(*a));
-    *a = (test_answerer){ &s, kis_exchange_ref(s.held[0]), NULL, 0, 0, false };
-    kis_lock_give(&s.lock);
+    *a = (test_answerer){ &s, kis_exchange_ref(test_held(&s, 0)), NULL, 0, 0, false };
     CHECK_ERR(KIS_OK, kis_thread_start(&s.answerers[0], "answerer", test_answerer_run, a, NULL), "starts");
     CHECK_INT(0, test_server_stop(&s, 5000), "nothing was cut");
     test_read_until(busy, got, sizeof(got), NULL);
@@ -376,7 +374,7 @@ TEST(stopping_waits_for_answers_and_then_cuts)
     busy = test_dial(&s);
     test_send_text(busy, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
     WAIT_FOR(atomic_load(&s.bodies) == 1, "it is held");
-    kis_exchange *held = kis_exchange_ref(s.held[0]);
+    kis_exchange *held = kis_exchange_ref(test_held(&s, 0));
     CHECK_INT(1, test_server_stop(&s, 50), "one request was cut");
     CHECK_INT(1, atomic_load(&s.gone), "the handler was told");
     test_answer(held, 200, "text/plain", KIS_BYTES_NONE); /* nobody is there: nothing happens */
@@ -392,7 +390,7 @@ TEST(answers_cannot_smuggle_header_lines)
     test_send_text(fd, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
     WAIT_FOR(atomic_load(&s.bodies) == 1, "held");
     const kis_header headers[] = { { KIS_STR("x-good"), KIS_STR("1") }, { KIS_STR("x-bad"), KIS_STR("a\r\nset-cookie: b") }, { KIS_STR("x bad"), KIS_STR("1") } };
-    kis_exchange_answer(s.held[0], &(kis_answer_head){ .status = 200, .headers = headers, .header_count = 3 }, kis_bytes_of("end", 3));
+    kis_exchange_answer(test_held(&s, 0), &(kis_answer_head){ .status = 200, .headers = headers, .header_count = 3 }, kis_bytes_of("end", 3));
     test_read_until(fd, got, sizeof(got), "\r\n\r\nend");
     CHECK(strstr(got, "x-good: 1\r\n") && !strstr(got, "set-cookie") && !strstr(got, "x bad"), got);
     close(fd);

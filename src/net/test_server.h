@@ -237,6 +237,18 @@ static inline uint64_t test_server_stop(test_server *s, uint64_t wait_ms)
         CHECK(what, why);                                                                          \
     } while (0)
 
+/* The i-th request to /hold, once it is there. */
+static inline kis_exchange *test_held(test_server *s, int i)
+{
+    kis_lock_take(&s->lock);
+    while (s->held_count <= i && kis_cond_wait_until(&s->changed, &s->lock, kis_now_ns() + 10000000000u))
+        ;
+    kis_exchange *exchange = s->held_count > i ? s->held[i] : NULL;
+    kis_lock_give(&s->lock);
+    CHECK(exchange, "a request to /hold came");
+    return exchange;
+}
+
 /* ---- the other side ---- */
 
 static inline int test_dial(const test_server *s)
