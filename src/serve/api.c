@@ -23,6 +23,7 @@ void kis_api_fail(kis_api_call *call, kis_api_error_fn *form, kis_err err, const
 {
     kis_str message = diag && diag->text[0] ? kis_str_from_c(diag->text) : kis_str_from_c(kis_err_text(err));
 
+    kis_fmt(call->failure, sizeof(call->failure), KIS_FMT, KIS_ARG(message));
     if (kis_answer_restart(call->out))
         form(call->out, status_of(err), message);
 }
@@ -37,4 +38,11 @@ void kis_api_put_notice(kis_api_call *call)
 {
     if (call->notice[0])
         kis_answer_add_header(call->out, KIS_STR("x-kiseki-notice"), kis_str_from_c(call->notice));
+}
+
+kis_request kis_api_streaming(const kis_api_call *call)
+{
+    kis_request request = call->request;
+    request.deadline_ns = call->out->deadline_ns;
+    return request;
 }

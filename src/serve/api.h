@@ -23,7 +23,8 @@ typedef struct kis_api_call {
     kis_str captures[2]; /* of the path, decoded */
     uint64_t now_unix_ns;
     kis_answer_writer *out;
-    char notice[160]; /* x-kiseki-notice of this answer, when not empty */
+    char notice[160];  /* x-kiseki-notice of this answer, when not empty */
+    char failure[160]; /* why it failed, for the log */
 } kis_api_call;
 
 typedef void kis_api_fn(kis_api_call *call);
@@ -43,6 +44,8 @@ typedef void kis_api_error_fn(kis_answer_writer *out, int status, kis_str messag
 void kis_api_fail(kis_api_call *call, kis_api_error_fn *form, kis_err err, const kis_diag *diag);
 /** Puts the words of a partial answer into the notice, before the first piece leaves. */
 void kis_api_note_partial(kis_api_call *call, const kis_answer *answer);
+/** The request of a call that writes as it reads: its deadline is the whole answer's, for a slow peer is not a slow reader. */
+kis_request kis_api_streaming(const kis_api_call *call);
 /** The call's notice as a header. Before the first piece. */
 void kis_api_put_notice(kis_api_call *call);
 

@@ -67,11 +67,12 @@ static kis_err write_trace(v1_trace *t, const kis_trace_id *id, kis_diag *diag)
     kis_answer answer = { 0 };
     kis_reader *reader = t->call->reader;
     kis_str warning = kis_tree_trace_warning(&t->tree);
+    kis_request request = kis_api_streaming(t->call);
 
     if (t->traces++)
         kis_buf_add_byte(&t->call->out->buf, ',');
     kis_jaeger_json_trace_begin(&t->json, &t->call->out->buf, t->call->alloc, id);
-    kis_err err = reader->ops->get(reader, &t->call->request, id, put_v1_span, t, &answer, diag);
+    kis_err err = reader->ops->get(reader, &request, id, put_v1_span, t, &answer, diag);
     if (!err && t->call->out->err)
         err = t->call->out->err;
     if (!err)

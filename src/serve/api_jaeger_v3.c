@@ -221,7 +221,8 @@ static bool put_trace_span(void *user, const kis_found_span *found)
 static kis_err put_trace(trace_stream *s, const kis_trace_id *id, kis_diag *diag)
 {
     kis_answer answer = { 0 };
-    kis_err err = s->call->reader->ops->get(s->call->reader, &s->call->request, id, put_trace_span, s, &answer, diag);
+    kis_request request = kis_api_streaming(s->call);
+    kis_err err = s->call->reader->ops->get(s->call->reader, &request, id, put_trace_span, s, &answer, diag);
 
     if (err == KIS_ERR_NOT_FOUND)
         return KIS_OK;

@@ -70,6 +70,19 @@ static void free_job(kis_query_job *job)
     service->alloc->give_back(service->alloc->user, job, sizeof(*job));
 }
 
+/* What the server could not do, in the log; what the asker did wrong, or broke off, only in the answer. */
+static void log_failure(kis_query_service *service, const kis_request_head *request, const kis_api_call *call)
+{
+    const kis_answer_writer *out = call->out;
+
+    if (!service->log)
+        return;
+    if (out->err && out->err != KIS_ERR_CLOSED)
+        kis_log_write(service->log, KIS_LOG_WARN, "query '" KIS_FMT "': the answer was cut: %s", KIS_ARG(request->path), kis_err_text(out->err));
+    else if (call->failure[0] && (out->status >= 500 || out->has_begun) && out->status != 501)
+        kis_log_write(service->log, KIS_LOG_WARN, "query '" KIS_FMT "' failed: %s", KIS_ARG(request->path), call->failure);
+}
+
 static void answer_job(kis_query_job *job, kis_arena *arena, kis_codecs *codecs)
 {
     kis_query_service *service = job->service;
@@ -99,8 +112,7 @@ static void answer_job(kis_query_job *job, kis_arena *arena, kis_codecs *codecs)
         kis_answer_finish(&out);
     if (out.err && atomic_load(&service->is_stopping))
         atomic_fetch_add(&service->cut, 1);
-    if (out.err && out.err != KIS_ERR_CLOSED && service->log)
-        kis_log_write(service->log, KIS_LOG_WARN, "query '" KIS_FMT "': the answer was cut: %s", KIS_ARG(request->path), kis_err_text(out.err));
+    log_failure(service, request, &call);
     kis_answer_done(&out);
 }
 
