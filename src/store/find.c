@@ -441,7 +441,9 @@ kis_err kis_store_find(kis_reader *reader, const kis_find *find, kis_found_fn *e
         return err;
     kis_map_init(&f.map, f.lookup.store->alloc);
     note_conditions(&f);
-    err = run(&f, diag);
+    err = kis_lookup_check(&f.lookup, diag);
+    if (!err)
+        err = run(&f, diag);
     if (!err)
         hand_out_found(&f, each, user);
     kis_map_done(&f.map);

@@ -152,6 +152,16 @@ static bool must_stop(kis_store *s)
     return stop;
 }
 
+/* Rows of a trace lie far apart in the slabs: they are on their way to the cache while the group before is written. */
+static void prefetch_group(const flush_job *job, const row_group *group)
+{
+    for (uint32_t i = 0; i < group->count && i < 64; i++) {
+        const uint8_t *row = kis_head_row_at(job->head, job->rows[group->first + i])->row;
+        for (size_t line = 0; line < 384; line += 64)
+            __builtin_prefetch(row + line);
+    }
+}
+
 static kis_err write_group(flush_job *job, kis_seg_builder *builder, const row_group *group, kis_diag *diag)
 {
     const kis_head *head = job->head;
@@ -201,6 +211,8 @@ static kis_err write_part(flush_job *job, uint32_t part, kis_diag *diag)
         const row_group *group = &job->groups[job->order[i].value];
         if (group->part != part)
             continue;
+        if (i + 1 < job->group_count)
+            prefetch_group(job, &job->groups[job->order[i + 1].value]);
         err = write_group(job, &builder, group, diag);
         if (job->done_rows - told < 2048)
             continue;

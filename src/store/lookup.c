@@ -50,13 +50,18 @@ void kis_lookup_end(kis_lookup *l, kis_answer *answer)
     kis_arena_done(&l->arena);
 }
 
-kis_err kis_lookup_check(const kis_lookup *l, kis_diag *diag)
+kis_err kis_request_check(kis_store *store, const kis_request *request, kis_diag *diag)
 {
-    if (l->request->is_cancelled && atomic_load_explicit(l->request->is_cancelled, memory_order_relaxed))
+    if (request->is_cancelled && atomic_load_explicit(request->is_cancelled, memory_order_relaxed))
         return kis_diag_set(diag, KIS_ERR_CLOSED, "the search was cancelled");
-    if (l->request->deadline_ns && l->store->os->ops->now_ns(l->store->os) > l->request->deadline_ns)
+    if (request->deadline_ns && store->os->ops->now_ns(store->os) > request->deadline_ns)
         return kis_diag_set(diag, KIS_ERR_TIMEOUT, "the search took longer than it may");
     return KIS_OK;
+}
+
+kis_err kis_lookup_check(const kis_lookup *l, kis_diag *diag)
+{
+    return kis_request_check(l->store, l->request, diag);
 }
 
 bool kis_lookup_skip(kis_lookup *l, kis_err err, const kis_diag *why)
@@ -145,8 +150,11 @@ static kis_err list_names(kis_reader *reader, const kis_request *request, bool i
     kis_arena arena;
 
     *answer = (kis_answer){ 0 };
+    kis_err err = kis_request_check(s, request, diag);
+    if (err)
+        return err;
     kis_arena_init(&arena, s->alloc, KIS_QUERY_BYTES_MAX);
-    kis_err err = is_services ? kis_catalog_list_services(&s->catalog, request->tenant, &arena, each, user, diag)
+    err = is_services ? kis_catalog_list_services(&s->catalog, request->tenant, &arena, each, user, diag)
                               : kis_catalog_list_operations(&s->catalog, request->tenant, service, &arena, each, user, diag);
     kis_arena_done(&arena);
     return err;

@@ -19,6 +19,7 @@ void kis_lookup_end(kis_lookup *l, kis_answer *answer);
 
 /** TIMEOUT, CLOSED (cancelled), or OK. To be asked now and then. */
 kis_err kis_lookup_check(const kis_lookup *l, kis_diag *diag) KIS_CHECKED;
+kis_err kis_request_check(kis_store *store, const kis_request *request, kis_diag *diag) KIS_CHECKED;
 
 /** Damage is skipped, counted and told in the answer: true then. False: `err` ends the call. */
 bool kis_lookup_skip(kis_lookup *l, kis_err err, const kis_diag *why);

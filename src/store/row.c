@@ -12,6 +12,11 @@ size_t kis_fields_size(const uint8_t *ptr, size_t len, uint32_t tag)
 
     while (c.at < c.end) {
         const uint8_t *before = c.at;
+        if (c.end - before > 2 && *before == tag && before[1] < 0x80 && before[1] <= c.end - before - 2) { /* nearly always */
+            c.at += 2 + before[1];
+            size += 2u + before[1];
+            continue;
+        }
         if (kis_pb_next(&c, &field) != KIS_OK)
             break;
         if (field.tag == tag)

@@ -384,7 +384,10 @@ static kis_err put_row(kis_seg_builder *b, const kis_span_view *span, uint16_t s
         kis_row_rest_encode(span, parts, rest);
         columns[KIS_SEG_REST].len += rest_size;
     }
-    return columns[KIS_SEG_ATTRS].err || columns[KIS_SEG_REST].err || columns[KIS_SEG_ATTR_LENS].err ? KIS_ERR_NOMEM : KIS_OK;
+    for (unsigned i = 0; i < KIS_SEG_COLUMNS; i++)
+        if (columns[i].err)
+            return KIS_ERR_NOMEM;
+    return KIS_OK;
 }
 
 kis_err kis_seg_build_row(kis_seg_builder *b, const kis_span_view *span, const kis_head_scope *scope, uint64_t received, kis_diag *diag)

@@ -1,0 +1,156 @@
+/* Keys, the catalogue, sorting: the small parts with bounds. */
+#include <string.h>
+
+#include "os/mem.h"
+#include "store/bounds.h"
+#include "store/catalog.h"
+#include "store/keys.h"
+#include "store/sort.h"
+#include "tests/test.h"
+
+static kis_key numbered_key(uint64_t n, uint32_t time_s)
+{
+    char text[32];
+    int len = snprintf(text, sizeof text, "key-%llu", (unsigned long long)n);
+    return kis_key_of(KIS_STR("t"), kis_str_of(text, (size_t)len), time_s);
+}
+
+TEST(a_million_keys_are_remembered_and_the_oldest_go)
+{
+    kis_keys keys;
+    kis_keys_init(&keys, &kis_mem);
+    for (uint64_t i = 0; i < KIS_KEYS_MAX + 5000; i++) {
+        CHECK(kis_keys_reserve(&keys), "room");
+        kis_keys_add(&keys, numbered_key(i, (uint32_t)(i / 1000)));
+    }
+    CHECK_INT(KIS_KEYS_MAX, keys.count, "no more than the bound");
+    CHECK(kis_keys_bytes(&keys) <= (size_t)26 << 20, "in 26 MiB");
+    for (uint64_t i = 0; i < 5000; i++)
+        CHECK(!kis_keys_has(&keys, numbered_key(i, 0)), "the oldest are gone");
+    for (uint64_t i = 5000; i < KIS_KEYS_MAX + 5000; i += 97)
+        CHECK(kis_keys_has(&keys, numbered_key(i, 0)), "the others are there");
+    kis_keys_expire(&keys, 500);
+    CHECK(!kis_keys_has(&keys, numbered_key(499999, 0)), "too old");
+    CHECK(kis_keys_has(&keys, numbered_key(500000, 0)), "not too old");
+    CHECK(!kis_key_eq(kis_key_of(KIS_STR("a"), KIS_STR("x"), 0), kis_key_of(KIS_STR("b"), KIS_STR("x"), 0)), "tenants have keys of their own");
+    kis_keys_done(&keys);
+}
+
+TEST(keys_need_no_memory_they_cannot_have)
+{
+    kis_keys keys;
+    for (long fail_at = 0; fail_at < 3; fail_at++) {
+        test_alloc_reset(fail_at);
+        kis_keys_init(&keys, test_alloc);
+        bool has_room = kis_keys_reserve(&keys);
+        CHECK(has_room == (fail_at >= 2), "the first two pieces are needed");
+        if (has_room)
+            kis_keys_add(&keys, numbered_key(1, 1));
+        CHECK(kis_keys_has(&keys, numbered_key(1, 1)) == has_room, "remembered or not, and no crash");
+        kis_keys_done(&keys);
+        CHECK_INT(0, test_alloc_live(), "no leak");
+    }
+}
+
+static bool note_listed(void *user, kis_str name, uint8_t kind)
+{
+    uint32_t *counts = user;
+    (void)kind;
+    counts[0]++;
+    counts[1] += kis_str_eq(name, KIS_STR(KIS_CATALOG_OVERFLOW_NAME));
+    return true;
+}
+
+static void list(kis_catalog *c, const char *service, uint32_t counts[2])
+{
+    kis_arena arena;
+    kis_arena_init(&arena, &kis_mem, (size_t)64 << 20);
+    counts[0] = counts[1] = 0;
+    kis_err err = service ? kis_catalog_list_operations(c, KIS_STR("t"), kis_str_from_c(service), &arena, note_listed, counts, NULL)
+                          : kis_catalog_list_services(c, KIS_STR("t"), &arena, note_listed, counts, NULL);
+    CHECK_ERR(KIS_OK, err, "listed");
+    kis_arena_done(&arena);
+}
+
+TEST(millions_of_names_are_bounded_counted_and_shown_as_one)
+{
+    kis_catalog c;
+    char name[32];
+    uint32_t counts[2], in_use = 0;
+
+    kis_catalog_init(&c, &kis_mem);
+    for (uint32_t i = 0; i < 2000000; i++) {
+        int len = snprintf(name, sizeof name, "op-%u", i);
+        uint32_t service = kis_catalog_see_service(&c, KIS_STR("t"), KIS_STR("one"), 1);
+        kis_catalog_see_operation(&c, service, kis_str_of(name, (size_t)len), 1, 1);
+    }
+    for (uint32_t i = 0; i < 100000; i++) {
+        int len = snprintf(name, sizeof name, "service-%u", i);
+        in_use += kis_catalog_see_service(&c, KIS_STR("t"), kis_str_of(name, (size_t)len), 1) != KIS_CATALOG_NONE;
+    }
+    CHECK(kis_catalog_bytes(&c) < (size_t)16 << 20, "memory is bounded");
+    CHECK(in_use > 100 && in_use <= KIS_CATALOG_SERVICES_MAX, "services are bounded");
+    list(&c, "one", counts);
+    CHECK_INT(1, counts[1], "the rest of the operations is one entry");
+    CHECK(counts[0] > 10000 && counts[0] <= KIS_CATALOG_ENTRIES_MAX + 1, "operations are bounded");
+    CHECK_INT(2000000 - (counts[0] - 1), c.services[0].operations_left_out, "and counted");
+    list(&c, NULL, counts);
+    CHECK_INT(1, counts[1], "the rest of the services is one entry");
+    CHECK(kis_catalog_may_have(&c, KIS_STR("t"), KIS_STR("service-99999")), "a search does not trust a short list");
+    kis_catalog_done(&c);
+}
+
+TEST(names_of_deleted_generations_are_not_shown_and_make_room)
+{
+    kis_catalog c;
+    char name[32];
+    uint32_t counts[2];
+
+    kis_catalog_init(&c, &kis_mem);
+    for (uint32_t generation = 1; generation <= 40; generation++) {
+        uint32_t service = kis_catalog_see_service(&c, KIS_STR("t"), KIS_STR("one"), generation);
+        kis_catalog_set_oldest(&c, generation > 3 ? generation - 3 : 1);
+        for (uint32_t i = 0; i < 5000; i++) {
+            int len = snprintf(name, sizeof name, "op-%u-%u", generation, i);
+            service = kis_catalog_see_service(&c, KIS_STR("t"), KIS_STR("one"), generation);
+            kis_catalog_see_operation(&c, service, kis_str_of(name, (size_t)len), 1, generation);
+        }
+        list(&c, "one", counts);
+        CHECK(counts[0] >= KIS_MIN(generation, 4u) * 4999 && counts[0] <= KIS_MIN(generation, 4u) * 5000 + 1, "the last four generations");
+    }
+    CHECK(c.epoch > 0, "room was made");
+    kis_catalog_done(&c);
+}
+
+static bool u32_before(const void *a, const void *b)
+{
+    return *(const uint32_t *)a < *(const uint32_t *)b;
+}
+
+TEST(sorting_sorts)
+{
+    uint32_t items[1000], other[1000];
+    kis_sort_key keys[2000];
+    kis_arena arena;
+    kis_arena_init(&arena, &kis_mem, 1 << 20);
+    for (uint32_t count = 0; count < 1000; count = count * 2 + (count % 3) + 1) {
+        for (uint32_t i = 0; i < count; i++) {
+            items[i] = other[i] = (uint32_t)kis_hash_u64(i * count) % (count + 1);
+            keys[i] = (kis_sort_key){ (uint64_t)items[i] << 20 | 1, i };
+        }
+        CHECK(kis_sort(&arena, items, count, 4, u32_before), "memory");
+        kis_sort_in_place(other, count, 4, u32_before);
+        kis_sort_keys(keys, keys + 1000, count);
+        for (uint32_t i = 0; i < count; i++) {
+            CHECK(i == 0 || items[i - 1] <= items[i], "merged in order");
+            CHECK_INT(items[i], other[i], "in place the same");
+            CHECK_INT(items[i], keys[i].key >> 20, "by key the same");
+            CHECK(i == 0 || keys[i - 1].key != keys[i].key || keys[i - 1].value < keys[i].value, "and stable");
+        }
+        kis_arena_clear(&arena);
+    }
+    kis_arena_done(&arena);
+}
+
+TEST_MAIN(RUN(a_million_keys_are_remembered_and_the_oldest_go), RUN(keys_need_no_memory_they_cannot_have),
+          RUN(millions_of_names_are_bounded_counted_and_shown_as_one), RUN(names_of_deleted_generations_are_not_shown_and_make_room), RUN(sorting_sorts))
