@@ -71,6 +71,7 @@ struct kis_http2 {
     kis_http2_stream *first;
     uint32_t stream_count;
     uint64_t resets, now_ns;
+    size_t queued_bytes; /* sum of block_size over the streams */
     header_block block;
     flood_meter meters[FLOOD_KINDS];
     int flood; /* the kind that overflowed, or -1 */
@@ -180,8 +181,10 @@ static kis_http2_stream *stream_new(kis_http2 *h2, int32_t id)
 static void stream_drop_body(kis_http2_stream *stream)
 {
     const kis_alloc *alloc = stream->owner->alloc;
-    if (stream->block)
+    if (stream->block) {
         alloc->give_back(alloc->user, stream->block, stream->block_size);
+        stream->owner->queued_bytes -= stream->block_size;
+    }
     stream->block = NULL;
     stream->body = KIS_BYTES_NONE;
 }
@@ -741,6 +744,7 @@ bool kis_http2_is_goodbye_received(const kis_http2 *h2) { return h2->is_goodbye_
 uint32_t kis_http2_stream_count(const kis_http2 *h2) { return h2->stream_count; }
 kis_http2_stream *kis_http2_first(const kis_http2 *h2) { return h2->first; }
 uint64_t kis_http2_resets(const kis_http2 *h2) { return h2->resets; }
+size_t kis_http2_queued_bytes(const kis_http2 *h2) { return h2->queued_bytes; }
 
 uint32_t kis_http2_peer_streams_max(const kis_http2 *h2)
 {
@@ -782,6 +786,7 @@ static bool stream_set_body(kis_http2_stream *stream, const kis_http2_body *body
     uint8_t *at = (uint8_t *)(copies + trailer_count);
     stream->block = copies;
     stream->block_size = size;
+    stream->owner->queued_bytes += size;
     for (size_t i = 0; i < trailer_count; i++)
         copies[i] = (kis_header){ copy_text(&at, trailers[i].name), copy_text(&at, trailers[i].value) };
     stream->trailers = copies;

@@ -88,6 +88,7 @@ bool kis_http2_is_in_header_block(const kis_http2 *h2); /* the beginning of a he
 uint32_t kis_http2_stream_count(const kis_http2 *h2);
 kis_http2_stream *kis_http2_first(const kis_http2 *h2);
 uint64_t kis_http2_resets(const kis_http2 *h2); /* streams that either side has reset */
+size_t kis_http2_queued_bytes(const kis_http2 *h2); /* of bodies that were copied and wait for the peer's windows */
 
 typedef struct kis_http2_body {
     kis_bytes bytes;

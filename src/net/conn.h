@@ -23,6 +23,7 @@
 #define KIS_PIECE_BYTES ((size_t)32 << 10)         /* of a streamed answer at a time */
 #define KIS_CORK_BYTES ((size_t)64 << 10)          /* small answers gather here and leave in one write */
 #define KIS_OUT_BYTES_PAUSE ((size_t)256 << 10)    /* more unsent: no further request is read */
+#define KIS_H2_QUEUED_BYTES_MAX ((size_t)32 << 20) /* answers that a peer does not take, over all streams of a connection; one more is reset */
 #define KIS_BODY_FIRST_BYTES ((size_t)1 << 20)     /* of a declared length this much is taken on trust; more as bytes come */
 #define KIS_BODY_UNKNOWN_BYTES ((size_t)4 << 10)   /* the same when no length is declared */
 #define KIS_BODY_PROGRESS_BYTES 1024u              /* fewer bytes of a body in a whole progress time: it is not getting on */

@@ -42,7 +42,7 @@ static void h1_next(kis_conn *conn)
     conn->h1.state = KIS_H1_HEAD;
     conn->h1.scan = (kis_http1_scan){ 0 };
     if (!conn->h1.keeps_alive || conn->home->is_draining) {
-        kis_conn_close_after_sending(conn, false);
+        kis_conn_close_after_sending(conn, conn->home->is_draining); /* a request of its may be on the way: it shall not reset our answer */
         return;
     }
     kis_conn_set_idle(conn, true);
@@ -457,6 +457,8 @@ static size_t h1_head(kis_conn *conn, kis_bytes in)
     if (err == KIS_ERR_MORE)
         return 0;
     if (err) {
+        if (in.ptr[0] == 0x16) /* the hello of TLS */
+            kis_count_add(&conn->home->stats.tls_failures, 1);
         h1_refuse_bytes(conn, status, diag.text);
         return in.len;
     }

@@ -235,8 +235,13 @@ static void submit_answer(kis_exchange *exchange, const kis_answer_head *head, c
     char length[KIS_NUM_TEXT_MAX];
     size_t count = KIS_MIN(head->header_count, (size_t)KIS_HTTP_HEADERS_MAX);
     bool has_length = kis_header_find(head->headers, head->header_count, KIS_STR("content-length")).ptr != NULL;
+    size_t queued = kis_http2_queued_bytes(conn->h2->session);
     if (stream->is_begun)
         return;
+    if (queued && queued + body->bytes.len > KIS_H2_QUEUED_BYTES_MAX) { /* it asks, and does not read what it gets */
+        kis_http2_reset(stream, KIS_HTTP2_ENHANCE_YOUR_CALM);
+        return;
+    }
     if (count)
         memcpy(fields, head->headers, count * sizeof(*fields));
     if (!exchange->is_grpc) {

@@ -261,6 +261,30 @@ TEST(clocks_run_for_every_kind_of_silence)
     test_server_stop(&s, 1000);
 }
 
+TEST(answers_that_are_not_taken_are_bounded)
+{
+    test_server s;
+    uint8_t frame[100];
+    test_server_start(&s, 1, NULL);
+    int fd = raw_open(&s);
+    test_send(fd, frame, put_frame(frame, 4, 0, 0, "\0\4\0\0\0\0", 6)); /* INITIAL_WINDOW_SIZE 0 */
+    test_send(fd, frame, put_frame(frame, 4, 1, 0, NULL, 0));            /* our settings hold from here on */
+    static uint8_t body[16384];
+    for (uint32_t i = 0; i < 60; i++) { /* 60 echoes of a MiB */
+        test_send(fd, frame, put_frame(frame, 1, 4, 2 * i + 1, post_head, sizeof(post_head)));
+        for (int piece = 0; piece < 64; piece++) {
+            static uint8_t data[16384 + 9];
+            test_send(fd, data, put_frame(data, 0, piece == 63, 2 * i + 1, body, sizeof(body)));
+        }
+    }
+    WAIT_FOR(atomic_load(&s.bodies) == 60, "all were asked");
+    kis_mem_trim();
+    WAIT_FOR(kis_mem_get_stats().held_bytes < (36u << 20), "no more is held than the bound");
+    WAIT_FOR(kis_server_get_stats(s.server).streams_reset >= 27, "the others were reset");
+    close(fd);
+    test_server_stop(&s, 1000);
+}
+
 TEST(ports_speak_what_they_allow)
 {
     test_server s;
@@ -330,5 +354,5 @@ TEST(header_lists_that_are_too_large_fail_alone)
 }
 
 TEST_MAIN(RUN(calls_are_answered_side_by_side), RUN(other_threads_answer_and_stream), RUN(bodies_have_bounds_that_grpc_understands), RUN(cancelled_calls_leave_nothing),
-          RUN(floods_end_their_connection_and_no_other), RUN(clocks_run_for_every_kind_of_silence), RUN(ports_speak_what_they_allow), RUN(the_goodbye_finishes_what_is_open),
+          RUN(floods_end_their_connection_and_no_other), RUN(clocks_run_for_every_kind_of_silence), RUN(answers_that_are_not_taken_are_bounded), RUN(ports_speak_what_they_allow), RUN(the_goodbye_finishes_what_is_open),
           RUN(header_lists_that_are_too_large_fail_alone))

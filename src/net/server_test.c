@@ -105,6 +105,7 @@ TEST(bad_requests_get_a_sentence_and_the_connection_closes)
     }
     CHECK_INT(COUNT_OF(rows), kis_server_get_stats(s.server).requests_malformed, "all are counted");
     CHECK_INT(0, atomic_load(&s.bodies), "none reached the handler whole");
+    CHECK_INT(1, kis_server_get_stats(s.server).tls_failures, "the hello of TLS has a count of its own");
     test_server_stop(&s, 1000);
 }
 
@@ -382,6 +383,26 @@ TEST(stopping_waits_for_answers_and_then_cuts)
     close(busy);
 }
 
+TEST(a_peer_that_vanishes_is_noticed)
+{
+    test_server s;
+    test_server_start(&s, 1, NULL);
+    struct linger now = { 1, 0 };
+    int fd = test_dial(&s);
+    test_send_text(fd, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+    test_held(&s, 0);
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    close(fd);
+    WAIT_FOR(atomic_load(&s.gone) == 1, "reset while the handler works");
+    fd = test_dial(&s);
+    test_send_text(fd, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\nabc");
+    WAIT_FOR(s.budget.used_bytes == 500000, "charged");
+    close(fd);
+    WAIT_FOR(s.budget.used_bytes == 0 && atomic_load(&s.gone) == 2, "gone in the middle of its body");
+    CHECK_INT(1, atomic_load(&s.bodies), "nothing half was handed over");
+    test_server_stop(&s, 1000);
+}
+
 TEST(answers_cannot_smuggle_header_lines)
 {
     test_server s;
@@ -424,4 +445,4 @@ TEST_MAIN(RUN(requests_are_answered_and_the_connection_stays), RUN(pipelined_req
           RUN(large_bodies_arrive_whole), RUN(a_body_nobody_wants_costs_the_connection_only_when_it_is_large), RUN(answers_stream_from_another_thread),
           RUN(slow_and_silent_clients_are_cut), RUN(many_slow_clients_do_not_stop_others), RUN(the_oldest_idle_connection_makes_room),
           RUN(a_process_without_descriptors_refuses_and_recovers), RUN(a_port_that_is_taken_is_said), RUN(stopping_waits_for_answers_and_then_cuts),
-          RUN(answers_cannot_smuggle_header_lines), RUN(unix_sockets_listen_and_leave_nothing_behind))
+          RUN(a_peer_that_vanishes_is_noticed), RUN(answers_cannot_smuggle_header_lines), RUN(unix_sockets_listen_and_leave_nothing_behind))
