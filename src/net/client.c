@@ -1,11 +1,13 @@
-/* client.c - requests out: the queue, the deadlines, and the end of every call. client_in.h has the drawing.
+/* client.c - requests out: the queue, the deadlines, and the end of every call. client_in.h has the
+ * drawing.
  *
- * `done` is called from one place, kis_client_leave, when no line is being worked on; a send outside of that wakes the client by a timer that is due.
- * A call that fails in the moment it is started waits for the next round, and behind a wake-up for a millisecond: who sends again at once from `done`
- * must not hold up the loop.
+ * `done` is called from one place, kis_client_leave, when no line is being worked on; a send
+ * outside of that wakes the client by a timer that is due. A call that fails in the moment it is
+ * started waits for the next round, and behind a wake-up for a millisecond: who sends again at once
+ * from `done` must not hold up the loop.
  *
- * When there is no memory even for a call, its `done` is noted in the client itself. Only when KIS_CLIENT_REFUSALS of these wait, too, `done` is called
- * inside kis_client_send.
+ * When there is no memory even for a call, its `done` is noted in the client itself. Only when
+ * KIS_CLIENT_REFUSALS of these wait, too, `done` is called inside kis_client_send.
  */
 #include "net/client_in.h"
 
@@ -15,9 +17,9 @@
 #include "base/num.h"
 #include "base/vec.h"
 
-#define FAR_AWAY_NS (UINT64_MAX / 2)
-#define AT_ONCE_NS 1u
-#define BRAKE_NS 1000000u
+#define FAR_AWAY_NS      (UINT64_MAX / 2)
+#define AT_ONCE_NS       1u
+#define BRAKE_NS         1000000u
 #define BODY_FIRST_BYTES ((size_t)1 << 20) /* of a declared length this much is taken on trust */
 
 /* ---- the end of a call ---- */
@@ -85,7 +87,8 @@ static void call_deliver(kis_call *call)
     if (call->diag)
         answer.diag = *call->diag;
     else if (call->err)
-        kis_diag_set(&answer.diag, call->err, KIS_FMT ": %s", KIS_ARG(call->client->label), kis_err_text(call->err));
+        kis_diag_set(&answer.diag, call->err, KIS_FMT ": %s", KIS_ARG(call->client->label),
+                     kis_err_text(call->err));
     call->done(call->user, &answer);
     call_free(call);
 }
@@ -100,7 +103,8 @@ static void deliver_refusals(kis_client *client)
     }
 }
 
-/* What has ended until now. What ends meanwhile comes next time, unless the client is freed meanwhile: then it came from there. */
+/* What has ended until now. What ends meanwhile comes next time, unless the client is freed
+ * meanwhile: then it came from there. */
 static void client_deliver(kis_client *client)
 {
     kis_call **last = client->ended_end;
@@ -127,7 +131,8 @@ static kis_str call_copy_text(uint8_t **at, kis_str text)
     return copy;
 }
 
-kis_err kis_call_set_headers(kis_call *call, const kis_header *headers, size_t count, bool is_trailer)
+kis_err kis_call_set_headers(kis_call *call, const kis_header *headers, size_t count,
+                             bool is_trailer)
 {
     const kis_alloc *alloc = call->client->alloc;
     size_t size = count * sizeof(*headers);
@@ -154,7 +159,9 @@ kis_err kis_call_expect_body(kis_call *call, uint64_t size)
 {
     if (size > call->client->max_answer_bytes)
         return KIS_ERR_LIMIT;
-    return kis_buf_reserve(&call->answer_body, KIS_MIN((size_t)size, BODY_FIRST_BYTES)) ? KIS_OK : KIS_ERR_NOMEM;
+    return kis_buf_reserve(&call->answer_body, KIS_MIN((size_t)size, BODY_FIRST_BYTES))
+               ? KIS_OK
+               : KIS_ERR_NOMEM;
 }
 
 kis_err kis_call_add_body(kis_call *call, kis_bytes piece)
@@ -176,7 +183,8 @@ static void queue_append(kis_client *client, kis_call *call)
 
 static void queue_remove(kis_client *client, kis_call *call)
 {
-    kis_call **at = &client->queue; /* deadlines mostly come in the order of the queue: a short walk */
+    kis_call **at =
+        &client->queue; /* deadlines mostly come in the order of the queue: a short walk */
     while (*at != call)
         at = &(*at)->next;
     *at = call->next;
@@ -217,7 +225,9 @@ static void call_deadline(kis_timer *timer)
     kis_client_enter(client);
     if (call->is_queued) {
         queue_remove(client, call);
-        kis_call_say(call, KIS_ERR_TIMEOUT, client->opening_count ? "not connected in time" : "not sent in time, others were before it");
+        kis_call_say(call, KIS_ERR_TIMEOUT,
+                     client->opening_count ? "not connected in time"
+                                           : "not sent in time, others were before it");
     } else {
         if (client->is_http2)
             kis_h2_line_abandon(line, call);
@@ -246,7 +256,8 @@ static void pump_h1(kis_client *client)
         queue_remove(client, call);
         kis_h1_line_start(line, call);
     }
-    while (client->opening_count < client->queue_count && client->line_count < client->max_in_flight) {
+    while (client->opening_count < client->queue_count &&
+           client->line_count < client->max_in_flight) {
         if (client->line_count && kis_loop_now_ns(client->loop) < client->no_open_before_ns)
             break;
         kis_line_open(client);
@@ -293,7 +304,8 @@ static void pump_h2(kis_client *client)
         if (line->state == KIS_LINE_OPEN)
             kis_h2_line_flush(line);
     }
-    if (client->queue && client->in_flight < client->max_in_flight && !client->opening_count && !find_h2_line(client))
+    if (client->queue && client->in_flight < client->max_in_flight && !client->opening_count &&
+        !find_h2_line(client))
         pump_h2_queue(client); /* the line turned out to be dead */
 }
 
@@ -359,8 +371,12 @@ void kis_client_leave(kis_client *client)
 
 static bool is_own_header(const kis_client *client, kis_str name)
 {
-    static const kis_str names[] = { KIS_STR_INIT("host"),       KIS_STR_INIT("content-length"), KIS_STR_INIT("transfer-encoding"),
-                                     KIS_STR_INIT("connection"), KIS_STR_INIT("expect"),         KIS_STR_INIT("upgrade") };
+    static const kis_str names[] = { KIS_STR_INIT("host"),
+                                     KIS_STR_INIT("content-length"),
+                                     KIS_STR_INIT("transfer-encoding"),
+                                     KIS_STR_INIT("connection"),
+                                     KIS_STR_INIT("expect"),
+                                     KIS_STR_INIT("upgrade") };
     if (client->user_agent.len && kis_str_eq_nocase(name, KIS_STR("user-agent")))
         return true;
     for (size_t i = 0; i < KIS_COUNT_OF(names); i++) {
@@ -382,27 +398,37 @@ static bool is_target(kis_str path)
 }
 
 /* What would not pass as HTTP is refused here, before anybody can be misled by it. */
-static kis_err check_request(const kis_client *client, const kis_client_request *request, kis_diag *diag)
+static kis_err check_request(const kis_client *client, const kis_client_request *request,
+                             kis_diag *diag)
 {
     size_t bytes = 0;
     if (client->is_freed)
-        return kis_diag_set(diag, KIS_ERR_CLOSED, KIS_FMT ": the client is closed", KIS_ARG(client->label));
+        return kis_diag_set(diag, KIS_ERR_CLOSED, KIS_FMT ": the client is closed",
+                            KIS_ARG(client->label));
     if (client->queue_count >= KIS_CLIENT_QUEUE_MAX)
-        return kis_diag_set(diag, KIS_ERR_FULL, KIS_FMT ": %u requests wait already", KIS_ARG(client->label), KIS_CLIENT_QUEUE_MAX);
+        return kis_diag_set(diag, KIS_ERR_FULL, KIS_FMT ": %u requests wait already",
+                            KIS_ARG(client->label), KIS_CLIENT_QUEUE_MAX);
     if (!kis_http_is_token(request->method) || request->method.len > KIS_HTTP1_METHOD_BYTES_MAX)
         return kis_diag_set(diag, KIS_ERR_SYNTAX, "the method of a request is not a word");
     if (request->path.len > KIS_HTTP_TARGET_BYTES_MAX)
-        return kis_diag_set(diag, KIS_ERR_LIMIT, "the path of a request is longer than %u bytes", KIS_HTTP_TARGET_BYTES_MAX);
+        return kis_diag_set(diag, KIS_ERR_LIMIT, "the path of a request is longer than %u bytes",
+                            KIS_HTTP_TARGET_BYTES_MAX);
     if (!is_target(request->path))
-        return kis_diag_set(diag, KIS_ERR_SYNTAX, "the path of a request does not begin with '/', or has a character that belongs coded as %%XX");
+        return kis_diag_set(diag, KIS_ERR_SYNTAX,
+                            "the path of a request does not begin with '/', or has a character "
+                            "that belongs coded as %%XX");
     for (size_t i = 0; i < request->header_count; i++) {
         const kis_header *header = &request->headers[i];
         bytes += header->name.len + header->value.len;
         if (!kis_http_is_token(header->name) || !kis_http_is_value(header->value))
-            return kis_diag_set(diag, KIS_ERR_SYNTAX, "header %zu of a request: a name or value that HTTP does not allow", i);
+            return kis_diag_set(diag, KIS_ERR_SYNTAX,
+                                "header %zu of a request: a name or value that HTTP does not allow",
+                                i);
     }
     if (bytes > KIS_HTTP_HEADER_BYTES_MAX || request->header_count > KIS_HTTP_HEADERS_MAX - 4)
-        return kis_diag_set(diag, KIS_ERR_LIMIT, "the headers of a request: at most %u, together %u bytes", KIS_HTTP_HEADERS_MAX - 4, KIS_HTTP_HEADER_BYTES_MAX);
+        return kis_diag_set(diag, KIS_ERR_LIMIT,
+                            "the headers of a request: at most %u, together %u bytes",
+                            KIS_HTTP_HEADERS_MAX - 4, KIS_HTTP_HEADER_BYTES_MAX);
     return KIS_OK;
 }
 
@@ -423,14 +449,17 @@ static kis_str copy_lower(uint8_t **at, kis_str name)
 
 static bool sends_length(const kis_client_request *request)
 {
-    return request->body.len || kis_str_eq(request->method, KIS_STR("POST")) || kis_str_eq(request->method, KIS_STR("PUT")) ||
+    return request->body.len || kis_str_eq(request->method, KIS_STR("POST")) ||
+           kis_str_eq(request->method, KIS_STR("PUT")) ||
            kis_str_eq(request->method, KIS_STR("PATCH"));
 }
 
-/* Room for either form: the parts of HTTP/2 are views and text, the head of HTTP/1.1 is text with some bytes between. */
+/* Room for either form: the parts of HTTP/2 are views and text, the head of HTTP/1.1 is text with
+ * some bytes between. */
 static size_t request_bytes(const kis_client *client, const kis_client_request *request)
 {
-    size_t size = request->method.len + request->path.len + client->authority.len + client->user_agent.len + KIS_NUM_TEXT_MAX + 128;
+    size_t size = request->method.len + request->path.len + client->authority.len +
+                  client->user_agent.len + KIS_NUM_TEXT_MAX + 128;
     for (size_t i = 0; i < request->header_count; i++)
         size += request->headers[i].name.len + request->headers[i].value.len + 4;
     return client->is_http2 ? size + (request->header_count + 2) * sizeof(kis_header) : size;
@@ -484,7 +513,8 @@ static void fill_h2(kis_call *call, const kis_client_request *request, uint8_t *
         headers[count++] = (kis_header){ name, call_copy_text(&at, request->headers[i].value) };
     }
     if (sends_length(request)) {
-        kis_str digits = call_copy_text(&at, kis_str_of(length, kis_u64_format(request->body.len, length)));
+        kis_str digits =
+            call_copy_text(&at, kis_str_of(length, kis_u64_format(request->body.len, length)));
         headers[count++] = (kis_header){ KIS_STR("content-length"), digits };
     }
     call->headers = headers;
@@ -512,20 +542,26 @@ static void call_begin(kis_call *call, const kis_client_request *request)
         fill_h2(call, request, room);
     else
         fill_h1(call, request, room);
-    if (request->deadline_ns && kis_loop_set_timer(client->loop, &call->timer, request->deadline_ns) != KIS_OK)
+    if (request->deadline_ns &&
+        kis_loop_set_timer(client->loop, &call->timer, request->deadline_ns) != KIS_OK)
         kis_call_end(call, KIS_ERR_NOMEM, NULL);
     else
         queue_append(client, call);
 }
 
-void kis_client_send(kis_client *client, const kis_client_request *request, kis_client_done_fn *done, void *user)
+void kis_client_send(kis_client *client, const kis_client_request *request,
+                     kis_client_done_fn *done, void *user)
 {
     kis_diag diag;
     kis_err err = check_request(client, request, &diag);
     size_t size = sizeof(kis_call) + (err ? 0 : request_bytes(client, request));
     kis_call *call = client->alloc->take(client->alloc->user, size);
     if (call) {
-        *call = (kis_call){ .client = client, .done = done, .user = user, .timer.fire = call_deadline, .block_size = size };
+        *call = (kis_call){ .client = client,
+                            .done = done,
+                            .user = user,
+                            .timer.fire = call_deadline,
+                            .block_size = size };
         kis_buf_init(&call->answer_body, client->alloc, client->max_answer_bytes);
         if (err)
             kis_call_end(call, err, &diag);
@@ -547,20 +583,29 @@ static kis_err check_options(const kis_client_options *options, bool is_unix, ki
     if (options->host.len == 0)
         return kis_diag_set(diag, KIS_ERR_SYNTAX, "a client without a host to connect to");
     if (is_unix)
-        return kis_address_of_unix(path, &address) ? KIS_OK : kis_diag_set(diag, KIS_ERR_LIMIT, "'" KIS_FMT "': the path of a socket has 1 to 107 bytes", KIS_ARG(options->host));
+        return kis_address_of_unix(path, &address)
+                   ? KIS_OK
+                   : kis_diag_set(diag, KIS_ERR_LIMIT,
+                                  "'" KIS_FMT "': the path of a socket has 1 to 107 bytes",
+                                  KIS_ARG(options->host));
     if (options->host.len >= KIS_LOOKUP_HOST_BYTES)
-        return kis_diag_set(diag, KIS_ERR_LIMIT, "the name of a host has at most %u bytes", KIS_LOOKUP_HOST_BYTES - 1);
+        return kis_diag_set(diag, KIS_ERR_LIMIT, "the name of a host has at most %u bytes",
+                            KIS_LOOKUP_HOST_BYTES - 1);
     for (size_t i = 0; i < options->host.len; i++) {
         if ((unsigned char)options->host.ptr[i] <= 0x20 || options->host.ptr[i] == 0x7f)
-            return kis_diag_set(diag, KIS_ERR_SYNTAX, "the name of a host has a character that may not be in it");
+            return kis_diag_set(diag, KIS_ERR_SYNTAX,
+                                "the name of a host has a character that may not be in it");
     }
     if (options->port == 0)
         return kis_diag_set(diag, KIS_ERR_RANGE, "port 0 cannot be connected to");
-    return kis_http_is_value(options->user_agent) ? KIS_OK : kis_diag_set(diag, KIS_ERR_SYNTAX, "a user agent that HTTP does not allow");
+    return kis_http_is_value(options->user_agent)
+               ? KIS_OK
+               : kis_diag_set(diag, KIS_ERR_SYNTAX, "a user agent that HTTP does not allow");
 }
 
 /* "localhost:4318", "[::1]:4318"; in Host the scheme's own port is left out. */
-static void client_make_texts(kis_client *client, const kis_client_options *options, uint8_t *at, size_t size)
+static void client_make_texts(kis_client *client, const kis_client_options *options, uint8_t *at,
+                              size_t size)
 {
     kis_str host = options->host;
     kis_buf text;
@@ -588,7 +633,8 @@ static void client_make_texts(kis_client *client, const kis_client_options *opti
         client->authority = client->label;
 }
 
-kis_err kis_client_new(kis_loop *loop, const kis_client_options *options, kis_client **out, kis_diag *diag)
+kis_err kis_client_new(kis_loop *loop, const kis_client_options *options, kis_client **out,
+                       kis_diag *diag)
 {
     const kis_alloc *alloc = kis_loop_alloc(loop);
     bool is_unix = kis_str_starts(options->host, KIS_STR("unix:"));
@@ -599,11 +645,22 @@ kis_err kis_client_new(kis_loop *loop, const kis_client_options *options, kis_cl
     kis_client *client = alloc->take(alloc->user, sizeof(*client) + text_bytes);
     if (!client)
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for a client");
-    *client = (kis_client){ .loop = loop, .alloc = alloc, .tls = options->tls, .is_http2 = options->http2, .is_unix = is_unix, .port = options->port };
+    *client = (kis_client){ .loop = loop,
+                            .alloc = alloc,
+                            .tls = options->tls,
+                            .is_http2 = options->http2,
+                            .is_unix = is_unix,
+                            .port = options->port };
     client->block_size = sizeof(*client) + text_bytes;
-    client->connect_timeout_ns = (uint64_t)(options->connect_timeout_ms ? options->connect_timeout_ms : KIS_CLIENT_CONNECT_MS) * 1000000u;
-    client->max_in_flight = options->max_in_flight ? options->max_in_flight : options->http2 ? KIS_CLIENT_STREAMS : KIS_CLIENT_LINES;
-    client->max_answer_bytes = options->max_answer_bytes ? options->max_answer_bytes : KIS_CLIENT_ANSWER_BYTES;
+    client->connect_timeout_ns =
+        (uint64_t)(options->connect_timeout_ms ? options->connect_timeout_ms
+                                               : KIS_CLIENT_CONNECT_MS) *
+        1000000u;
+    client->max_in_flight = options->max_in_flight ? options->max_in_flight
+                            : options->http2       ? KIS_CLIENT_STREAMS
+                                                   : KIS_CLIENT_LINES;
+    client->max_answer_bytes =
+        options->max_answer_bytes ? options->max_answer_bytes : KIS_CLIENT_ANSWER_BYTES;
     client->queue_end = &client->queue;
     client->ended_end = &client->ended;
     client->wake.fire = client_wakes;

@@ -2,18 +2,21 @@
  *
  *     idle ── start ──> sending and reading at once ── answer whole ──> idle, or dead
  *
- * The answer may come before the request is out (a refusal): it is taken, and the line dies, because the rest of the request is still owed. When
- * writing fails, the answer that made the peer stop may already be here: reading decides.
+ * The answer may come before the request is out (a refusal): it is taken, and the line dies,
+ * because the rest of the request is still owed. When writing fails, the answer that made the peer
+ * stop may already be here: reading decides.
  *
- * A line that was used before may have been given up by its peer in the same moment. When it ends before a byte of the answer, the call goes once more,
- * and with it go all lines that were idle as long.
+ * A line that was used before may have been given up by its peer in the same moment. When it ends
+ * before a byte of the answer, the call goes once more, and with it go all lines that were idle as
+ * long.
  */
 #include "net/client_in.h"
 
 #include "base/diag.h"
 #include "base/fmt.h"
 
-#define GATHER_BYTES ((size_t)16 << 10) /* under TLS, head and body up to this leave as one record */
+/* Under TLS, head and body up to this leave as one record. */
+#define GATHER_BYTES ((size_t)16 << 10)
 
 /* ---- the end of a call on its line ---- */
 
@@ -52,7 +55,8 @@ static bool h1_is_all_sent(const kis_line *line)
 
 static void h1_finish(kis_line *line, bool has_excess)
 {
-    bool lives = line->h1.keeps_alive && !has_excess && h1_is_all_sent(line) && !line->h1.has_write_failed;
+    bool lives =
+        line->h1.keeps_alive && !has_excess && h1_is_all_sent(line) && !line->h1.has_write_failed;
     kis_call *call = kis_h1_line_take(line);
     line->was_used = true;
     kis_call_end(call, KIS_OK, NULL);
@@ -84,7 +88,9 @@ static void h1_lost(kis_line *line, bool is_in_order)
         h1_kill_idle_lines(client);
         kis_call_again(call);
     } else {
-        h1_fail(line, KIS_ERR_IO, is_in_order ? "the connection was closed before an answer came" : "the connection broke before an answer came");
+        h1_fail(line, KIS_ERR_IO,
+                is_in_order ? "the connection was closed before an answer came"
+                            : "the connection broke before an answer came");
     }
 }
 
@@ -98,17 +104,23 @@ static const char *h1_foreign(kis_bytes in)
         return "the peer speaks HTTP/2, not HTTP/1.1: is this a gRPC port?";
     if (first == 0x15 || first == 0x16)
         return "the peer speaks TLS: want https://";
-    return first > 0x20 && first < 0x7f ? NULL : first == '\r' ? NULL : "the peer does not speak HTTP/1.1";
+    return first > 0x20 && first < 0x7f ? NULL
+           : first == '\r'              ? NULL
+                                        : "the peer does not speak HTTP/1.1";
 }
 
 static void h1_take_length(kis_line *line, const kis_http1_head *head)
 {
     kis_call *call = line->h1.call;
-    kis_err err = head->framing == KIS_HTTP1_LENGTH ? kis_call_expect_body(call, head->content_length) : KIS_OK;
+    kis_err err = head->framing == KIS_HTTP1_LENGTH
+                      ? kis_call_expect_body(call, head->content_length)
+                      : KIS_OK;
     line->h1.body_left = head->content_length;
     line->h1.chunks = (kis_http1_chunks){ 0 };
     if (err)
-        h1_fail(line, err, err == KIS_ERR_LIMIT ? "the answer is larger than the limit" : "no memory for the answer");
+        h1_fail(line, err,
+                err == KIS_ERR_LIMIT ? "the answer is larger than the limit"
+                                     : "no memory for the answer");
 }
 
 /* The head's bytes move in with the call, its views behind them. */
@@ -129,7 +141,8 @@ static void h1_head_complete(kis_line *line, kis_bytes text, uint32_t lines)
     call->answer_block_size = room + text.len;
     uint8_t *copy = (uint8_t *)headers + room;
     memcpy(copy, text.ptr, text.len);
-    kis_err err = kis_http1_parse_answer(kis_bytes_of(copy, text.len), call->is_head_method, headers, &head, &diag);
+    kis_err err = kis_http1_parse_answer(kis_bytes_of(copy, text.len), call->is_head_method,
+                                         headers, &head, &diag);
     if (!err && head.status == 101)
         err = kis_diag_set(&diag, KIS_ERR_SYNTAX, "switches to a protocol that nobody asked for");
     if (!err && head.status < 200 && ++line->h1.interim_count > KIS_CLIENT_INTERIM_MAX)
@@ -164,7 +177,9 @@ static void h1_take_head(kis_line *line, kis_bytes *in)
         all = kis_buf_bytes(kept);
     }
     const char *foreign = h1_foreign(all);
-    kis_err err = kept->err ? kept->err : foreign ? KIS_ERR_SYNTAX : kis_http1_scan_head(scan, all, &status, &diag);
+    kis_err err = kept->err ? kept->err
+                  : foreign ? KIS_ERR_SYNTAX
+                            : kis_http1_scan_head(scan, all, &status, &diag);
     if (err == KIS_ERR_MORE && !kept->len)
         kis_buf_add_bytes(kept, *in);
     if (err == KIS_ERR_MORE && !kept->err) {
@@ -173,14 +188,18 @@ static void h1_take_head(kis_line *line, kis_bytes *in)
     }
     if (err) {
         h1_fail(line, err == KIS_ERR_MORE ? KIS_ERR_NOMEM : err,
-                foreign ? foreign : err == KIS_ERR_LIMIT ? "the head of the answer is too large" : err == KIS_ERR_SYNTAX ? diag.text : "no memory for the answer");
+                foreign                 ? foreign
+                : err == KIS_ERR_LIMIT  ? "the head of the answer is too large"
+                : err == KIS_ERR_SYNTAX ? diag.text
+                                        : "no memory for the answer");
         return;
     }
     size_t behind = all.len - scan->end;
     kis_bytes text = kis_bytes_of(all.ptr + scan->start, scan->end - scan->start);
     uint32_t lines = scan->lines;
     *scan = (kis_http1_scan){ 0 };
-    *in = kis_bytes_of(in->ptr + in->len - behind, behind); /* what was kept ended before the head's end */
+    *in = kis_bytes_of(in->ptr + in->len - behind,
+                       behind); /* what was kept ended before the head's end */
     h1_head_complete(line, text, lines);
     kis_buf_clear(kept);
 }
@@ -194,7 +213,9 @@ static void h1_take_body(kis_line *line, kis_bytes *in)
     if (line->h1.framing == KIS_HTTP1_CHUNKED) {
         err = kis_http1_chunks_take(&line->h1.chunks, in, &data, &diag);
     } else {
-        data.len = line->h1.framing == KIS_HTTP1_LENGTH && line->h1.body_left < in->len ? (size_t)line->h1.body_left : in->len;
+        data.len = line->h1.framing == KIS_HTTP1_LENGTH && line->h1.body_left < in->len
+                       ? (size_t)line->h1.body_left
+                       : in->len;
         *in = kis_bytes_of(in->ptr + data.len, in->len - data.len);
         line->h1.body_left -= data.len;
     }
@@ -204,16 +225,22 @@ static void h1_take_body(kis_line *line, kis_bytes *in)
     }
     err = kis_call_add_body(call, data);
     if (err)
-        h1_fail(line, err, err == KIS_ERR_LIMIT ? "the answer is larger than the limit" : "no memory for the answer");
+        h1_fail(line, err,
+                err == KIS_ERR_LIMIT ? "the answer is larger than the limit"
+                                     : "no memory for the answer");
 }
 
 static bool h1_is_whole(const kis_line *line)
 {
     switch (line->h1.framing) {
-    case KIS_HTTP1_NO_BODY: return true;
-    case KIS_HTTP1_LENGTH: return line->h1.body_left == 0;
-    case KIS_HTTP1_CHUNKED: return line->h1.chunks.is_done;
-    default: return false;
+    case KIS_HTTP1_NO_BODY:
+        return true;
+    case KIS_HTTP1_LENGTH:
+        return line->h1.body_left == 0;
+    case KIS_HTTP1_CHUNKED:
+        return line->h1.chunks.is_done;
+    default:
+        return false;
     }
 }
 
@@ -253,8 +280,10 @@ static ptrdiff_t h1_write_some(kis_line *line)
 {
     const kis_call *call = line->h1.call;
     uint8_t record[GATHER_BYTES];
-    kis_bytes head = kis_bytes_of(call->head.ptr + line->h1.sent_head, call->head.len - line->h1.sent_head);
-    kis_bytes body = kis_bytes_of(call->body.len ? call->body.ptr + line->h1.sent_body : NULL, call->body.len - line->h1.sent_body);
+    kis_bytes head =
+        kis_bytes_of(call->head.ptr + line->h1.sent_head, call->head.len - line->h1.sent_head);
+    kis_bytes body = kis_bytes_of(call->body.len ? call->body.ptr + line->h1.sent_body : NULL,
+                                  call->body.len - line->h1.sent_body);
     if (!line->io.ssl || !head.len || !body.len || head.len + body.len > sizeof(record))
         return kis_stream_write(&line->io, head, body);
     memcpy(record, head.ptr, head.len);
@@ -303,7 +332,8 @@ void kis_h1_line_start(kis_line *line, kis_call *call)
 
 void kis_h1_line_ready(kis_line *line)
 {
-    kis_buf_init(&line->h1.in, line->client->alloc, KIS_HTTP1_HEAD_BYTES_MAX + KIS_CLIENT_READ_BYTES);
+    kis_buf_init(&line->h1.in, line->client->alloc,
+                 KIS_HTTP1_HEAD_BYTES_MAX + KIS_CLIENT_READ_BYTES);
     kis_line_want(line, false);
 }
 
@@ -325,7 +355,8 @@ void kis_h1_line_event(kis_line *line, uint32_t events)
     }
     if (!line->h1.has_write_failed && ((events & KIS_LOOP_WRITE) || line->io.write_wants_read))
         h1_write(line);
-    if (line->h1.has_write_failed || (events & (KIS_LOOP_READ | KIS_LOOP_HANGUP)) || line->io.read_wants_write)
+    if (line->h1.has_write_failed || (events & (KIS_LOOP_READ | KIS_LOOP_HANGUP)) ||
+        line->io.read_wants_write)
         h1_read(line);
     if (line->state == KIS_LINE_OPEN)
         h1_settle(line);

@@ -1,12 +1,14 @@
-/* client_h2.c - HTTP/2 on a line of the client: many calls at once, bodies sent from where they lie.
+/* client_h2.c - HTTP/2 on a line of the client: many calls at once, bodies sent from where they lie
  *
  *     start ──> stream ──> flush: frames are made when the socket takes them
- *     bytes ──> session ──> head, data, trailers, end: the call ends; its stream may live on a moment without it
+ *     bytes ──> session ──> head, data, trailers, end: the call ends, its stream perhaps later
  *
- * Always true: (1) stream->user is the call that waits for it, or NULL: nobody does, (2) a stream without a call owns the bytes that it may still send:
- * a body is borrowed only as long as its call lives.
+ * Always true: (1) stream->user is the call that waits for it, or NULL: nobody does, (2) a stream
+ * without a call owns the bytes that it may still send: a body is borrowed only as long as its call
+ * lives.
  *
- * A peer that says goodbye keeps what it has begun with; the rest comes back (REFUSED_STREAM) and goes to a new line.
+ * A peer that says goodbye keeps what it has begun with; the rest comes back (REFUSED_STREAM) and
+ * goes to a new line.
  */
 #include "net/client_in.h"
 
@@ -14,7 +16,8 @@
 #include "base/fmt.h"
 #include "base/num.h"
 
-static const char foreign_greeting[] = "HTTP/"; /* what a server of HTTP/1.1 answers to our preface */
+/* What a server of HTTP/1.1 answers to our preface. */
+static const char foreign_greeting[] = "HTTP/";
 #define FOREIGN_BYTES (sizeof(foreign_greeting) - 1)
 
 /* ---- a call leaves its stream ---- */
@@ -28,7 +31,8 @@ static void h2_detach(kis_call *call)
     call->client->in_flight--;
 }
 
-/* One frame of the body may be under way (its head is made, its bytes are not): exactly these bytes must still be there then. */
+/* One frame of the body may be under way (its head is made, its bytes are not): exactly these bytes
+ * must still be there then. */
 static bool h2_keep_frame(kis_http2_stream *stream, const kis_alloc *alloc)
 {
     size_t size = KIS_MIN(stream->body.len, (size_t)KIS_HTTP2_FRAME_BYTES_MAX);
@@ -50,14 +54,16 @@ static void h2_let_go(kis_line *line, kis_call *call)
     kis_http2_stream *stream = call->stream;
     h2_detach(call);
     if (!h2_keep_frame(stream, line->client->alloc))
-        stream->body = KIS_BYTES_NONE; /* no memory: the frame comes out short, and the peer closes the connection. Better than foreign bytes. */
+        stream->body = KIS_BYTES_NONE; /* no memory: the frame comes out short, and the peer closes
+                                          the connection. Better than foreign bytes. */
     kis_http2_reset(stream, KIS_HTTP2_CANCEL);
 }
 
 void kis_h2_line_abandon(kis_line *line, kis_call *call)
 {
     if (line->last_read_ns < call->start_ns)
-        line->is_leaving = true; /* not a byte since: perhaps nobody is there any more, and TCP would notice in a quarter of an hour */
+        line->is_leaving = true; /* not a byte since: perhaps nobody is there any more, and TCP
+                                    would notice in a quarter of an hour */
     h2_let_go(line, call);
 }
 
@@ -78,7 +84,8 @@ static void h2_fail(kis_line *line, kis_call *call, kis_err err, const char *wha
     kis_call_say(call, err, what);
 }
 
-/* The line is gone with all that is on it. What has not left, or may have met a line that its peer had already given up, goes once more. */
+/* The line is gone with all that is on it. What has not left, or may have met a line that its peer
+ * had already given up, goes once more. */
 static void h2_lost(kis_line *line, kis_err err, const char *what)
 {
     bool was_used = line->was_used;
@@ -94,7 +101,8 @@ static void h2_lost(kis_line *line, kis_err err, const char *what)
         }
     }
     kis_call *reversed = NULL;
-    while (again) { /* the front of the queue takes the newest first, so that the oldest stands before it */
+    while (again) { /* the front of the queue takes the newest first, so that the oldest stands
+                       before it */
         kis_call *next = again->next;
         again->next = reversed;
         reversed = again;
@@ -125,12 +133,16 @@ static void h2_on_head(void *user, kis_http2_stream *stream, const kis_http2_hea
         return;
     }
     uint64_t length;
-    kis_str declared = kis_header_find(head->headers, head->header_count, KIS_STR("content-length"));
-    if (head->is_end || !declared.ptr || kis_u64_parse(declared, &length) != KIS_OK || call->is_head_method)
+    kis_str declared =
+        kis_header_find(head->headers, head->header_count, KIS_STR("content-length"));
+    if (head->is_end || !declared.ptr || kis_u64_parse(declared, &length) != KIS_OK ||
+        call->is_head_method)
         return;
     kis_err err = kis_call_expect_body(call, length);
     if (err)
-        h2_fail(user, call, err, err == KIS_ERR_LIMIT ? "the answer is larger than the limit" : "no memory for the answer");
+        h2_fail(user, call, err,
+                err == KIS_ERR_LIMIT ? "the answer is larger than the limit"
+                                     : "no memory for the answer");
 }
 
 static bool h2_on_data(void *user, kis_http2_stream *stream, kis_bytes piece)
@@ -138,11 +150,14 @@ static bool h2_on_data(void *user, kis_http2_stream *stream, kis_bytes piece)
     kis_call *call = stream->user;
     kis_err err = call ? kis_call_add_body(call, piece) : KIS_OK;
     if (err)
-        h2_fail(user, call, err, err == KIS_ERR_LIMIT ? "the answer is larger than the limit" : "no memory for the answer");
+        h2_fail(user, call, err,
+                err == KIS_ERR_LIMIT ? "the answer is larger than the limit"
+                                     : "no memory for the answer");
     return call && !err;
 }
 
-static void h2_on_trailers(void *user, kis_http2_stream *stream, const kis_header *headers, size_t count)
+static void h2_on_trailers(void *user, kis_http2_stream *stream, const kis_header *headers,
+                           size_t count)
 {
     kis_call *call = stream->user;
     if (call && kis_call_set_headers(call, headers, count, true) != KIS_OK)
@@ -171,7 +186,8 @@ static void h2_on_close(void *user, kis_http2_stream *stream, uint32_t error)
     if (!call)
         return;
     h2_detach(call);
-    if (error == KIS_HTTP2_REFUSED_STREAM && !call->is_second) { /* it was not looked at (RFC 9113, 8.7) */
+    if (error == KIS_HTTP2_REFUSED_STREAM &&
+        !call->is_second) { /* it was not looked at (RFC 9113, 8.7) */
         kis_call_again(call);
         return;
     }
@@ -191,8 +207,6 @@ static void h2_receive(kis_line *line, kis_bytes in)
             kis_h2_line_flush(line); /* the GOAWAY that says why */
         if (line->state == KIS_LINE_OPEN)
             h2_lost(line, err, diag.text);
-    } else if (!kis_http2_is_greeted(session) && kis_http2_is_over(session)) {
-        h2_lost(line, KIS_ERR_SYNTAX, "the peer does not speak HTTP/2");
     } else if (kis_http2_is_goodbye_received(session)) {
         line->is_leaving = true;
     }
@@ -228,7 +242,9 @@ static void h2_read(kis_line *line)
         if (got == KIS_IO_AGAIN)
             return;
         if (got < 0) {
-            h2_lost(line, KIS_ERR_IO, got == KIS_IO_END ? "the connection was closed before an answer came" : "the connection broke before an answer came");
+            h2_lost(line, KIS_ERR_IO,
+                    got == KIS_IO_END ? "the connection was closed before an answer came"
+                                      : "the connection broke before an answer came");
             return;
         }
         if (line->h2.is_known_peer)
@@ -251,11 +267,14 @@ static bool h2_has_unsent(const kis_line *line)
 static bool h2_send_unsent(kis_line *line)
 {
     kis_buf *out = &line->h2.out;
-    ptrdiff_t put = kis_stream_write(&line->io, kis_bytes_of(out->ptr + line->h2.out_at, out->len - line->h2.out_at), KIS_BYTES_NONE);
+    ptrdiff_t put = kis_stream_write(
+        &line->io, kis_bytes_of(out->ptr + line->h2.out_at, out->len - line->h2.out_at),
+        KIS_BYTES_NONE);
     if (put == KIS_IO_AGAIN)
         return false;
     if (put < 0) {
-        h2_read(line); /* what the peer said before it closed; then the end shows, and the line dies */
+        h2_read(
+            line); /* what the peer said before it closed; then the end shows, and the line dies */
         return false;
     }
     line->h2.out_at += (size_t)put;
@@ -295,15 +314,28 @@ static bool h2_fill_and_send(kis_line *line)
     return piece.len && h2_send(line, kis_buf_bytes(&piece));
 }
 
+/* The session wants nothing more: it was left, or what came was wrong and we have said so. */
+static void h2_over(kis_line *line)
+{
+    if (!kis_http2_is_greeted(line->h2.session))
+        h2_lost(line, KIS_ERR_SYNTAX, "the peer does not speak HTTP/2");
+    else if (line->is_leaving)
+        h2_lost(line, KIS_ERR_IO, "the peer said goodbye");
+    else
+        h2_lost(line, KIS_ERR_SYNTAX, "the peer broke the rules of HTTP/2");
+}
+
 void kis_h2_line_flush(kis_line *line)
 {
-    while (line->state == KIS_LINE_OPEN && (h2_has_unsent(line) ? h2_send_unsent(line) : h2_fill_and_send(line)))
+    while (line->state == KIS_LINE_OPEN &&
+           (h2_has_unsent(line) ? h2_send_unsent(line) : h2_fill_and_send(line)))
         ;
     if (line->state != KIS_LINE_OPEN)
         return;
-    bool is_over = kis_http2_is_over(line->h2.session) || (line->is_leaving && kis_http2_stream_count(line->h2.session) == 0);
+    bool is_over = kis_http2_is_over(line->h2.session) ||
+                   (line->is_leaving && kis_http2_stream_count(line->h2.session) == 0);
     if (is_over && !h2_has_unsent(line))
-        h2_lost(line, KIS_ERR_IO, "the peer said goodbye");
+        h2_over(line);
     else
         kis_line_want(line, h2_has_unsent(line));
 }
@@ -312,7 +344,8 @@ void kis_h2_line_flush(kis_line *line)
 
 bool kis_h2_line_ready(kis_line *line)
 {
-    const kis_http2_events events = { line, h2_on_head, h2_on_data, h2_on_trailers, h2_on_end, h2_on_close, NULL };
+    const kis_http2_events events = { line,      h2_on_head,  h2_on_data, h2_on_trailers,
+                                      h2_on_end, h2_on_close, NULL };
     line->h2.session = kis_http2_new(false, &events, line->client->alloc);
     return line->h2.session != NULL;
 }

@@ -1,19 +1,21 @@
-/* client_in.h - inside the client: calls, lines, and who may touch what. Nobody outside net includes this.
+/* client_in.h - inside the client: calls, lines, and who may touch what. Nobody outside net
+ * includes this.
  *
- *     kis_client_send ─> call ─ queue ─> a line (connection) ─ answer, or why none ─> ended ─ done() ─> freed
- *                                ^          │ stale line, stream refused: once more
- *                                └──────────┘
+ *     kis_client_send ─> call ─ queue ─> a line (connection) ─ its answer ─> ended ─> done, freed
+ *                                 ^          │ stale line, stream refused: once more
+ *                                 └──────────┘
  *
  * client.c       the queue, deadlines, and the end of every call
  * client_line.c  connecting: names, addresses in turn, TLS; reading; closing
  * client_h1.c    one call at a time on a line
  * client_h2.c    many on one line
  *
- * Everything runs on the loop's thread. Whatever comes from the loop (an event, a timer, a lookup) is worked on between kis_client_enter and
- * kis_client_leave, and only the last leave calls `done`: so no line is in the middle of anything when the user sends, or frees the client.
+ * Everything runs on the loop's thread. Whatever comes from the loop (an event, a timer, a lookup)
+ * is worked on between kis_client_enter and kis_client_leave, and only the last leave calls `done`:
+ * so no line is in the middle of anything when the user sends, or frees the client.
  *
  * Always true:
- *   (1) a call is in exactly one place: the queue, a line (h1: line->call; h2: stream->user), or `ended`
+ *   (1) a call is in one place: the queue, a line (h1: line->call; h2: stream->user), or `ended`
  *   (2) a call in `ended` has no timer, and nothing reads its body any more
  *   (3) a dead line has no socket and no calls; it is freed by the last leave
  */
@@ -27,16 +29,17 @@
 #include "net/tcp.h"
 
 #define KIS_CLIENT_CONNECT_MS 10000u
-#define KIS_CLIENT_STREAMS 32u              /* in flight over HTTP/2, unless told */
-#define KIS_CLIENT_LINES 4u                 /* connections of HTTP/1.1, unless told */
-#define KIS_CLIENT_ANSWER_BYTES (4u << 20)  /* KIS_RESPONSE_BYTES_MAX of the model, which net may not see */
-#define KIS_CLIENT_QUEUE_MAX 65536u         /* waiting; one more is answered FULL */
-#define KIS_CLIENT_INTERIM_MAX 16u          /* 1xx answers before the answer */
-#define KIS_CLIENT_REOPEN_MS 1000u          /* after a failed connect, while other lines work */
-#define KIS_CLIENT_READ_BYTES ((size_t)32 << 10)  /* at a time, on the stack */
+#define KIS_CLIENT_STREAMS    32u /* in flight over HTTP/2, unless told */
+#define KIS_CLIENT_LINES      4u  /* connections of HTTP/1.1, unless told */
+#define KIS_CLIENT_ANSWER_BYTES \
+    (4u << 20) /* KIS_RESPONSE_BYTES_MAX of the model, which net may not see */
+#define KIS_CLIENT_QUEUE_MAX   65536u /* waiting; one more is answered FULL */
+#define KIS_CLIENT_INTERIM_MAX 16u    /* 1xx answers before the answer */
+#define KIS_CLIENT_REOPEN_MS   1000u  /* after a failed connect, while other lines work */
+#define KIS_CLIENT_READ_BYTES  ((size_t)32 << 10) /* at a time, on the stack */
 #define KIS_CLIENT_WRITE_BYTES ((size_t)64 << 10) /* frames of HTTP/2 at a time, on the stack */
-#define KIS_CLIENT_READS_MAX 16u            /* of one line in one round, so that others get their turn */
-#define KIS_CLIENT_REFUSALS 32u             /* calls that there is no memory for and whose `done` waits */
+#define KIS_CLIENT_READS_MAX   16u /* of one line in one round, so that others get their turn */
+#define KIS_CLIENT_REFUSALS    32u /* calls that there is no memory for and whose `done` waits */
 
 typedef struct kis_call kis_call;
 typedef struct kis_line kis_line;
@@ -70,7 +73,13 @@ struct kis_call {
     kis_buf answer_body;
 };
 
-typedef enum kis_line_state { KIS_LINE_RESOLVING, KIS_LINE_CONNECTING, KIS_LINE_SHAKING, KIS_LINE_OPEN, KIS_LINE_DEAD } kis_line_state;
+typedef enum kis_line_state {
+    KIS_LINE_RESOLVING,
+    KIS_LINE_CONNECTING,
+    KIS_LINE_SHAKING,
+    KIS_LINE_OPEN,
+    KIS_LINE_DEAD
+} kis_line_state;
 
 /** Where a line that is not open yet may go. */
 typedef struct kis_dial {
@@ -129,14 +138,14 @@ struct kis_client {
     uint64_t connect_timeout_ns;
     uint32_t max_in_flight;
     size_t max_answer_bytes;
-    kis_str host;       /* or the path of a socket */
-    kis_str label;      /* "localhost:4318", for messages */
-    kis_str authority;  /* Host and :authority */
+    kis_str host;      /* or the path of a socket */
+    kis_str label;     /* "localhost:4318", for messages */
+    kis_str authority; /* Host and :authority */
     kis_str user_agent;
-    size_t block_size;  /* of this struct with its texts */
+    size_t block_size; /* of this struct with its texts */
 
-    kis_timer wake;     /* always in the loop's heap, mostly far away: moving it cannot fail */
-    uint32_t depth;     /* kis_client_enter */
+    kis_timer wake; /* always in the loop's heap, mostly far away: moving it cannot fail */
+    uint32_t depth; /* kis_client_enter */
     bool is_in_wake, is_freed;
     kis_call *queue, **queue_end;
     uint32_t queue_count;
@@ -157,28 +166,32 @@ void kis_call_end(kis_call *call, kis_err err, const kis_diag *diag);
 void kis_call_say(kis_call *call, kis_err err, const char *what); /* the same, with "label: what" */
 /** Back to the front of the queue: its line was stale. */
 void kis_call_again(kis_call *call);
-kis_err kis_call_set_headers(kis_call *call, const kis_header *headers, size_t count, bool is_trailer) KIS_CHECKED; /* NOMEM; copies */
+kis_err kis_call_set_headers(kis_call *call, const kis_header *headers, size_t count,
+                             bool is_trailer) KIS_CHECKED;               /* NOMEM; copies */
 kis_err kis_call_expect_body(kis_call *call, uint64_t size) KIS_CHECKED; /* LIMIT, NOMEM */
 kis_err kis_call_add_body(kis_call *call, kis_bytes piece) KIS_CHECKED;  /* LIMIT, NOMEM */
 void kis_call_forget_answer(kis_call *call);
 void kis_client_fail_queue(kis_client *client, kis_err err, const kis_diag *diag);
 
 /* ---- client_line.c ---- */
-void kis_line_open(kis_client *client); /* begins; if it fails, also at once, the queue fails with it unless other lines work on it */
-void kis_line_connect_failed(kis_line *line, kis_err err, const char *what); /* before it carries calls: dies */
-void kis_line_kill(kis_line *line); /* its calls have been taken from it */
+void kis_line_open(kis_client *client); /* begins; if it fails, also at once, the queue fails with
+                                           it unless other lines work on it */
+void kis_line_connect_failed(kis_line *line, kis_err err,
+                             const char *what); /* before it carries calls: dies */
+void kis_line_kill(kis_line *line);             /* its calls have been taken from it */
 void kis_line_want(kis_line *line, bool writes);
 /** One read into `to`, with the line's clock set: bytes, or KIS_IO_*. */
 ptrdiff_t kis_line_read(kis_line *line, void *to, size_t size);
-bool kis_line_has_more(const kis_line *line, size_t asked, ptrdiff_t got, uint32_t reads); /* whether to read on at once */
+bool kis_line_has_more(const kis_line *line, size_t asked, ptrdiff_t got,
+                       uint32_t reads); /* whether to read on at once */
 
 /* ---- client_h1.c ---- */
 void kis_h1_line_ready(kis_line *line);
 void kis_h1_line_event(kis_line *line, uint32_t events);
 void kis_h1_line_start(kis_line *line, kis_call *call); /* on an idle line */
-void kis_h1_line_abandon(kis_line *line);               /* the call is taken from it: the line dies */
-kis_call *kis_h1_line_take(kis_line *line);             /* its call, from now on the caller's; NULL: none */
-void kis_h1_line_done(kis_line *line);                  /* gives memory back */
+void kis_h1_line_abandon(kis_line *line);   /* the call is taken from it: the line dies */
+kis_call *kis_h1_line_take(kis_line *line); /* its call, from now on the caller's; NULL: none */
+void kis_h1_line_done(kis_line *line);      /* gives memory back */
 
 /* ---- client_h2.c ---- */
 bool kis_h2_line_ready(kis_line *line); /* false: no memory */
@@ -186,8 +199,10 @@ void kis_h2_line_event(kis_line *line, uint32_t events);
 /** OK, FULL (later), CLOSED (not on this line), NOMEM. */
 kis_err kis_h2_line_start(kis_line *line, kis_call *call) KIS_CHECKED;
 void kis_h2_line_flush(kis_line *line);
-void kis_h2_line_abandon(kis_line *line, kis_call *call); /* the call is taken from it: its stream is reset */
-kis_call *kis_h2_line_take(kis_line *line);               /* one of its calls, from now on the caller's; NULL: none */
+void kis_h2_line_abandon(kis_line *line,
+                         kis_call *call); /* the call is taken from it: its stream is reset */
+kis_call *
+kis_h2_line_take(kis_line *line); /* one of its calls, from now on the caller's; NULL: none */
 void kis_h2_line_done(kis_line *line);
 
 #endif

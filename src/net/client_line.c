@@ -4,8 +4,9 @@
  *                   │      ^
  *                   └──────┘ the next address; each has its share of the time
  *
- * One lookup, all addresses in the order they came (RFC 6724 has sorted them), one after the other: a host that listens on one of its two families
- * refuses the other at once. The whole of it has connect_timeout_ms.
+ * One lookup, all addresses in the order they came (RFC 6724 has sorted them), one after the other:
+ * a host that listens on one of its two families refuses the other at once. The whole of it has
+ * connect_timeout_ms.
  */
 #include "net/client_in.h"
 
@@ -63,13 +64,15 @@ void kis_line_kill(kis_line *line)
     client->dead = line;
 }
 
-/* The queue waited for this line. Other lines of HTTP/1.1 may still work on it; nothing new is tried for a while then. */
+/* The queue waited for this line. Other lines of HTTP/1.1 may still work on it; nothing new is
+ * tried for a while then. */
 static void open_failed(kis_client *client, const kis_diag *diag)
 {
     if (client->is_http2 || client->line_count == 0)
         kis_client_fail_queue(client, diag->err, diag);
     else
-        client->no_open_before_ns = kis_loop_now_ns(client->loop) + KIS_CLIENT_REOPEN_MS * (uint64_t)1000000u;
+        client->no_open_before_ns =
+            kis_loop_now_ns(client->loop) + KIS_CLIENT_REOPEN_MS * (uint64_t)1000000u;
 }
 
 void kis_line_connect_failed(kis_line *line, kis_err err, const char *what)
@@ -99,11 +102,14 @@ static void line_shake(kis_line *line)
     kis_diag diag = { 0 };
     ptrdiff_t result = kis_tls_stream_shake(&line->io, &diag);
     if (result == KIS_IO_AGAIN)
-        kis_loop_rewatch(line->client->loop, &line->watch, line->io.read_wants_write ? KIS_LOOP_WRITE : KIS_LOOP_READ);
+        kis_loop_rewatch(line->client->loop, &line->watch,
+                         line->io.read_wants_write ? KIS_LOOP_WRITE : KIS_LOOP_READ);
     else if (result < 0)
         kis_line_connect_failed(line, KIS_ERR_IO, diag.text);
     else if (line->client->is_http2 && !kis_tls_stream_is_h2(&line->io))
-        kis_line_connect_failed(line, KIS_ERR_SYNTAX, "the peer does not speak HTTP/2 (gRPC): it did not choose h2 in the TLS handshake");
+        kis_line_connect_failed(
+            line, KIS_ERR_SYNTAX,
+            "the peer does not speak HTTP/2 (gRPC): it did not choose h2 in the TLS handshake");
     else
         line_is_open(line);
 }
@@ -116,11 +122,15 @@ static void line_is_connected(kis_line *line)
         return;
     }
     line->state = KIS_LINE_SHAKING;
-    if (kis_tls_stream_connect(&line->io, client->tls, client->is_unix ? client->authority : client->host, client->is_http2) != KIS_OK) {
+    if (kis_tls_stream_connect(&line->io, client->tls,
+                               client->is_unix ? client->authority : client->host,
+                               client->is_http2) != KIS_OK) {
         kis_line_connect_failed(line, KIS_ERR_NOMEM, "TLS cannot begin");
         return;
     }
-    kis_err err = kis_loop_set_timer(client->loop, &line->timer, line->dial->deadline_ns); /* the handshake has all the time that is left */
+    kis_err err = kis_loop_set_timer(
+        client->loop, &line->timer,
+        line->dial->deadline_ns); /* the handshake has all the time that is left */
     if (err)
         kis_line_connect_failed(line, err, "out of memory");
     else
@@ -176,7 +186,8 @@ static bool dial_begin(kis_line *line, const kis_address *address)
         return false;
     }
     kis_stream_init(&line->io, fd);
-    if (kis_loop_watch(client->loop, &line->watch, fd, KIS_LOOP_WRITE, &line->dial->diag) != KIS_OK) {
+    if (kis_loop_watch(client->loop, &line->watch, fd, KIS_LOOP_WRITE, &line->dial->diag) !=
+        KIS_OK) {
         line->watch.fd = -1;
         kis_stream_close(&line->io, false);
         return false;
@@ -210,11 +221,15 @@ static void dial_timeout(kis_timer *timer)
     kis_client *client = line->client;
     kis_client_enter(client);
     if (line->state == KIS_LINE_CONNECTING) {
-        kis_diag_set(&line->dial->diag, KIS_ERR_TIMEOUT, "no answer within %u ms", (unsigned)(client->connect_timeout_ns / 1000000u));
+        kis_diag_set(&line->dial->diag, KIS_ERR_TIMEOUT, "no answer within %u ms",
+                     (unsigned)(client->connect_timeout_ns / 1000000u));
         line_close_socket(line);
         dial_next_address(line);
     } else {
-        kis_line_connect_failed(line, KIS_ERR_TIMEOUT, line->state == KIS_LINE_SHAKING ? "TLS handshake: no answer in time" : "the name server does not answer in time");
+        kis_line_connect_failed(line, KIS_ERR_TIMEOUT,
+                                line->state == KIS_LINE_SHAKING
+                                    ? "TLS handshake: no answer in time"
+                                    : "the name server does not answer in time");
     }
     kis_client_leave(client);
 }
@@ -239,7 +254,9 @@ static void dial_start(kis_line *line)
 {
     kis_client *client = line->client;
     kis_dial *dial = line->dial;
-    bool is_known = client->is_unix ? kis_address_of_unix(client->host, dial->addresses) : kis_address_of_number(client->host, client->port, dial->addresses);
+    bool is_known = client->is_unix
+                        ? kis_address_of_unix(client->host, dial->addresses)
+                        : kis_address_of_number(client->host, client->port, dial->addresses);
     if (is_known) {
         dial->count = 1;
         dial_next_address(line);
@@ -248,7 +265,8 @@ static void dial_start(kis_line *line)
     line->state = KIS_LINE_RESOLVING;
     kis_err err = kis_loop_set_timer(client->loop, &line->timer, dial->deadline_ns);
     if (!err)
-        err = kis_lookup_start(client->loop, client->host, client->port, dial_found, line, &dial->lookup, &dial->diag);
+        err = kis_lookup_start(client->loop, client->host, client->port, dial_found, line,
+                               &dial->lookup, &dial->diag);
     if (err) {
         kis_diag why = dial->diag;
         kis_line_connect_failed(line, err, why.text[0] ? why.text : kis_err_text(err));
@@ -264,7 +282,8 @@ void kis_line_open(kis_client *client)
         kis_diag diag;
         if (line)
             alloc->give_back(alloc->user, line, sizeof(*line));
-        kis_diag_set(&diag, KIS_ERR_NOMEM, "connect to " KIS_FMT ": out of memory", KIS_ARG(client->label));
+        kis_diag_set(&diag, KIS_ERR_NOMEM, "connect to " KIS_FMT ": out of memory",
+                     KIS_ARG(client->label));
         open_failed(client, &diag);
         return;
     }
@@ -308,5 +327,6 @@ bool kis_line_has_more(const kis_line *line, size_t asked, ptrdiff_t got, uint32
 {
     if (line->state != KIS_LINE_OPEN)
         return false;
-    return kis_stream_has_pending(&line->io) || ((size_t)got == asked && reads < KIS_CLIENT_READS_MAX);
+    return kis_stream_has_pending(&line->io) ||
+           ((size_t)got == asked && reads < KIS_CLIENT_READS_MAX);
 }

@@ -3,14 +3,17 @@
  * A question has one of these owners, and moves under the lock:
  *
  *     QUEUED (here) ─> ASKED (the thread's) ─> POSTED (in the loop's queue: the post frees it)
- *        │ cancel: freed    │ cancel: marked, the thread frees it       │ cancel: marked, the post frees it
- *        │                  └─> REFUSED (the loop has ended: cancel frees it)
+ *                             └─> REFUSED (the loop has ended: cancel frees it)
  *
- * Always true: (1) the thread touches a loop only under the lock and only for a question that was not cancelled, so a loop may be freed as soon as its
- * questions were cancelled, (2) the thread ends when nothing is queued; is_running is false from then on.
+ * Cancelled while QUEUED it is freed at once; while ASKED or POSTED it is marked, and freed by its
+ * owner.
  *
- * In the child of a fork there is no thread, and the lock may be in any state: both are made anew there. Memory comes from kis_mem, because questions
- * are freed on either thread.
+ * Always true: (1) the thread touches a loop only under the lock and only for a question that was
+ * not cancelled, so a loop may be freed as soon as its questions were cancelled, (2) the thread
+ * ends when nothing is queued; is_running is false from then on.
+ *
+ * In the child of a fork there is no thread, and the lock may be in any state: both are made anew
+ * there. Memory comes from kis_mem, because questions are freed on either thread.
  */
 #include "net/resolve.h"
 
@@ -21,13 +24,18 @@
 #include "base/num.h"
 #include "os/mem.h"
 
-typedef enum lookup_state { LOOKUP_QUEUED, LOOKUP_ASKED, LOOKUP_POSTED, LOOKUP_REFUSED } lookup_state;
+typedef enum lookup_state {
+    LOOKUP_QUEUED,
+    LOOKUP_ASKED,
+    LOOKUP_POSTED,
+    LOOKUP_REFUSED
+} lookup_state;
 
 struct kis_lookup {
     kis_post post;
-    kis_lookup *next;    /* in the queue */
-    lookup_state state;  /* guarded by the lock */
-    bool is_cancelled;   /* guarded by the lock */
+    kis_lookup *next;   /* in the queue */
+    lookup_state state; /* guarded by the lock */
+    bool is_cancelled;  /* guarded by the lock */
     kis_loop *loop;
     kis_lookup_done_fn *done;
     void *user;
@@ -68,15 +76,19 @@ static void lookup_free(kis_lookup *lookup)
 
 static void lookup_ask(kis_lookup *lookup)
 {
-    struct addrinfo hints = { .ai_flags = AI_NUMERICSERV, .ai_socktype = SOCK_STREAM }, *found = NULL;
+    struct addrinfo hints = { .ai_flags = AI_NUMERICSERV, .ai_socktype = SOCK_STREAM },
+                    *found = NULL;
     kis_lookup_answer *answer = &lookup->answer;
     int failed = getaddrinfo(lookup->host, lookup->service, &hints, &found);
     if (failed) {
         kis_diag_set(&answer->diag, failed == EAI_MEMORY ? KIS_ERR_NOMEM : KIS_ERR_IO, "%s",
-                     failed == EAI_NONAME ? "no such name" : failed == EAI_AGAIN ? "the name server does not answer" : gai_strerror(failed));
+                     failed == EAI_NONAME  ? "no such name"
+                     : failed == EAI_AGAIN ? "the name server does not answer"
+                                           : gai_strerror(failed));
         return;
     }
-    for (const struct addrinfo *at = found; at && answer->count < KIS_LOOKUP_ADDRESSES_MAX; at = at->ai_next) {
+    for (const struct addrinfo *at = found; at && answer->count < KIS_LOOKUP_ADDRESSES_MAX;
+         at = at->ai_next) {
         if (at->ai_family != AF_INET && at->ai_family != AF_INET6)
             continue;
         kis_address *address = &lookup->addresses[answer->count++];
@@ -151,7 +163,9 @@ static kis_err resolver_start_thread(kis_diag *diag)
 static kis_err lookup_enqueue(kis_lookup *lookup, kis_diag *diag)
 {
     kis_lock_take(&resolver.lock);
-    kis_err err = resolver.count >= KIS_LOOKUPS_MAX ? kis_diag_set(diag, KIS_ERR_FULL, "too many names are being looked up") : resolver_start_thread(diag);
+    kis_err err = resolver.count >= KIS_LOOKUPS_MAX
+                      ? kis_diag_set(diag, KIS_ERR_FULL, "too many names are being looked up")
+                      : resolver_start_thread(diag);
     if (!err) {
         *resolver.end = lookup;
         resolver.end = &lookup->next;
@@ -161,7 +175,8 @@ static kis_err lookup_enqueue(kis_lookup *lookup, kis_diag *diag)
     return err;
 }
 
-kis_err kis_lookup_start(kis_loop *loop, kis_str host, uint16_t port, kis_lookup_done_fn *done, void *user, kis_lookup **out, kis_diag *diag)
+kis_err kis_lookup_start(kis_loop *loop, kis_str host, uint16_t port, kis_lookup_done_fn *done,
+                         void *user, kis_lookup **out, kis_diag *diag)
 {
     pthread_once(&resolver_once, resolver_make_first);
     kis_lookup *lookup = kis_mem.take(kis_mem.user, sizeof(*lookup));
@@ -174,8 +189,9 @@ kis_err kis_lookup_start(kis_loop *loop, kis_str host, uint16_t port, kis_lookup
     lookup->user = user;
     lookup->answer.addresses = lookup->addresses;
     lookup->service[kis_u64_format(port, lookup->service)] = 0;
-    kis_err err = kis_str_to_c(host, lookup->host, sizeof(lookup->host)) ? lookup_enqueue(lookup, diag)
-                                                                          : kis_diag_set(diag, KIS_ERR_IO, "no such name");
+    kis_err err = kis_str_to_c(host, lookup->host, sizeof(lookup->host))
+                      ? lookup_enqueue(lookup, diag)
+                      : kis_diag_set(diag, KIS_ERR_IO, "no such name");
     if (err)
         lookup_free(lookup);
     else

@@ -1,0 +1,1629 @@
+/* client_test.c - requests out, against our own server and against peers that misbehave by script:
+ * what comes back, how often, and when. */
+#include <stdarg.h>
+#include <sys/un.h>
+
+#include "net/resolve.h"
+#include "net/test_server.h"
+#include "net/client.h"
+
+/* ---- a client on a thread of its own ---- */
+
+typedef struct test_client {
+    kis_loop *loop;
+    kis_thread thread;
+    kis_client *client;
+    kis_client_options options;
+    kis_post make, drop;
+    atomic_bool is_made, is_dropped;
+} test_client;
+
+/* One request and what became of it; the strings are copies. */
+typedef struct ask {
+    kis_post post;
+    test_client *tc;
+    kis_client_request request;
+    struct ask *then;  /* sent from inside `done` */
+    bool frees_client; /* from inside `done` */
+    bool is_sending;
+    atomic_int answers; /* calls of done */
+    kis_err err;
+    char diag[KIS_DIAG_TEXT_MAX];
+    bool was_sent, was_inside, was_elsewhere;
+    int status;
+    char *body;
+    size_t body_len;
+    char headers[4096], trailers[1024]; /* "name: value\n" */
+} ask;
+
+static void make_on_loop(kis_post *post)
+{
+    test_client *tc = KIS_CONTAINER(post, test_client, make);
+    kis_diag diag = { 0 };
+    CHECK_ERR(KIS_OK, kis_client_new(tc->loop, &tc->options, &tc->client, &diag), diag.text);
+    atomic_store(&tc->is_made, true);
+}
+
+static void drop_on_loop(kis_post *post)
+{
+    test_client *tc = KIS_CONTAINER(post, test_client, drop);
+    kis_client_free(tc->client);
+    tc->client = NULL;
+    atomic_store(&tc->is_dropped, true);
+}
+
+static void client_start(test_client *tc, const kis_client_options *options)
+{
+    kis_diag diag = { 0 };
+    memset(tc, 0, sizeof(*tc));
+    tc->options = *options;
+    tc->make.run = make_on_loop;
+    tc->drop.run = drop_on_loop;
+    CHECK_ERR(KIS_OK, kis_loop_new(&kis_mem, &tc->loop, &diag), diag.text);
+    CHECK(kis_loop_post(tc->loop, &tc->make), "posted");
+    CHECK_ERR(KIS_OK, kis_thread_start(&tc->thread, "client", test_loop_run, tc->loop, &diag),
+              diag.text);
+    WAIT_FOR(atomic_load(&tc->is_made), "the client is made");
+}
+
+static void client_drop(test_client *tc)
+{
+    if (!atomic_load(&tc->is_dropped) && kis_loop_post(tc->loop, &tc->drop))
+        WAIT_FOR(atomic_load(&tc->is_dropped), "the client is freed");
+}
+
+static void client_stop(test_client *tc)
+{
+    client_drop(tc);
+    kis_loop_stop(tc->loop);
+    kis_thread_join(&tc->thread);
+    kis_loop_free(tc->loop);
+}
+
+static void flatten(const kis_header *headers, size_t count, char *to, size_t size)
+{
+    kis_buf out;
+    kis_buf_init_fixed(&out, to, size - 1);
+    for (size_t i = 0; i < count; i++)
+        kis_buf_add_fmt(&out, KIS_FMT ": " KIS_FMT "\n", KIS_ARG(headers[i].name),
+                        KIS_ARG(headers[i].value));
+    to[out.len] = 0;
+}
+
+static void ask_send(ask *a);
+
+static void on_done(void *user, const kis_client_answer *answer)
+{
+    ask *a = user;
+    a->err = answer->err;
+    snprintf(a->diag, sizeof(a->diag), "%s", answer->diag.text);
+    a->was_sent = answer->was_sent;
+    a->was_inside |= a->is_sending;
+    a->was_elsewhere |= !kis_loop_is_mine(a->tc->loop);
+    a->status = answer->status;
+    a->body_len = answer->body.len;
+    a->body = malloc(answer->body.len + 1);
+    if (answer->body.len)
+        memcpy(a->body, answer->body.ptr, answer->body.len);
+    a->body[answer->body.len] = 0;
+    flatten(answer->headers, answer->header_count, a->headers, sizeof(a->headers));
+    flatten(answer->trailers, answer->trailer_count, a->trailers, sizeof(a->trailers));
+    if (a->then)
+        ask_send(a->then);
+    if (a->frees_client) {
+        kis_client_free(a->tc->client);
+        a->tc->client = NULL;
+        atomic_store(&a->tc->is_dropped, true);
+    }
+    atomic_fetch_add(&a->answers, 1);
+}
+
+static void ask_send(ask *a)
+{
+    a->is_sending = true;
+    kis_client_send(a->tc->client, &a->request, on_done, a);
+    a->is_sending = false;
+}
+
+static void ask_on_loop(kis_post *post)
+{
+    ask_send(KIS_CONTAINER(post, ask, post));
+}
+
+static void ask_init(ask *a, test_client *tc, const char *method, const char *path,
+                     const void *body, size_t len)
+{
+    memset(a, 0, sizeof(*a));
+    a->tc = tc;
+    a->post.run = ask_on_loop;
+    a->request = (kis_client_request){ .method = kis_str_from_c(method),
+                                       .path = kis_str_from_c(path),
+                                       .body = kis_bytes_of(body, len) };
+}
+
+static void ask_start(ask *a)
+{
+    CHECK(kis_loop_post(a->tc->loop, &a->post), "posted");
+}
+
+static void ask_check(const ask *a)
+{
+    CHECK_INT(1, atomic_load(&a->answers), "done is called once");
+    CHECK(!a->was_inside, "done is never called inside send");
+    CHECK(!a->was_elsewhere, "done is called on the loop's thread");
+}
+
+static void ask_wait(ask *a)
+{
+    WAIT_FOR(atomic_load(&a->answers) > 0, "an answer");
+    ask_check(a);
+}
+
+static void ask_done(ask *a)
+{
+    free(a->body);
+    a->body = NULL;
+}
+
+static void get(ask *a, test_client *tc, const char *path)
+{
+    ask_init(a, tc, "GET", path, NULL, 0);
+    ask_start(a);
+    ask_wait(a);
+}
+
+static kis_client_options to_port(uint16_t port, bool http2)
+{
+    return (kis_client_options){
+        .host = KIS_STR("127.0.0.1"), .port = port, .http2 = http2, .user_agent = KIS_STR("test/1")
+    };
+}
+
+/* ---- peers by script ---- */
+
+typedef struct peer {
+    int listen_fd;
+    uint16_t port;
+    kis_thread thread;
+    void (*script)(struct peer *peer);
+    const void *what; /* the script's own */
+    atomic_int accepted, requests;
+    atomic_bool go_on;
+} peer;
+
+static void peer_run(void *user)
+{
+    ((peer *)user)->script(user);
+}
+
+static void peer_listen(peer *p)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof(at);
+    p->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(p->listen_fd, (struct sockaddr *)&at, sizeof(at)) < 0 ||
+        listen(p->listen_fd, 16) < 0 || getsockname(p->listen_fd, (struct sockaddr *)&at, &len) < 0)
+        fail_msg("listen: %s", strerror(errno));
+    p->port = ntohs(at.sin_port);
+}
+
+static void peer_start(peer *p, void (*script)(peer *), const void *what)
+{
+    memset(p, 0, sizeof(*p));
+    p->script = script;
+    p->what = what;
+    peer_listen(p);
+    CHECK_ERR(KIS_OK, kis_thread_start(&p->thread, "peer", peer_run, p, NULL), "a peer");
+}
+
+static void peer_stop(peer *p)
+{
+    kis_thread_join(&p->thread);
+    close(p->listen_fd);
+}
+
+static int peer_accept(peer *p)
+{
+    struct pollfd ready = { p->listen_fd, POLLIN, 0 };
+    if (poll(&ready, 1, 10000) <= 0)
+        return -1;
+    atomic_fetch_add(&p->accepted, 1);
+    return accept(p->listen_fd, NULL, NULL);
+}
+
+/* Reads one request without a body, or with one that says "end". */
+static bool peer_read_request(peer *p, int fd)
+{
+    char text[4096];
+    size_t len = test_read_until(fd, text, sizeof(text), "\r\n\r\n");
+    if (len)
+        atomic_fetch_add(&p->requests, 1);
+    return len > 0;
+}
+
+static void script_once(peer *p) /* one connection, one request, the bytes, close */
+{
+    const kis_str *says = p->what;
+    int fd = peer_accept(p);
+    peer_read_request(p, fd);
+    test_send(fd, says->ptr, says->len);
+    close(fd);
+}
+
+static void script_bytewise(peer *p)
+{
+    const kis_str *says = p->what;
+    int fd = peer_accept(p);
+    peer_read_request(p, fd);
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, 1 /* TCP_NODELAY */, &on, sizeof(on));
+    for (size_t i = 0; i < says->len; i++) {
+        test_send(fd, says->ptr + i, 1);
+        if (i % 8 == 0)
+            poll(NULL, 0, 1);
+    }
+    close(fd);
+}
+
+/* ---- answers ---- */
+
+static void check_answers(bool http2)
+{
+    test_server s;
+    test_client tc;
+    ask a;
+    test_server_start(&s, 1, NULL);
+    kis_client_options options = to_port(s.port, http2);
+    client_start(&tc, &options);
+
+    ask_init(&a, &tc, "POST", "/echo", "hello", 5);
+    ask_start(&a);
+    ask_wait(&a);
+    CHECK_ERR(KIS_OK, a.err, a.diag);
+    CHECK_INT(200, a.status, "status");
+    CHECK_STR("hello", kis_str_of(a.body, a.body_len), "body");
+    CHECK(strstr(a.headers, "content-type: text/plain\n"), a.headers);
+    CHECK(a.was_sent, "it was");
+    ask_done(&a);
+
+    const kis_header headers[] = { { KIS_STR("X-Upper"), KIS_STR("1") },
+                                   { KIS_STR("host"), KIS_STR("evil") },
+                                   { KIS_STR("content-length"), KIS_STR("99") } };
+    ask_init(&a, &tc, "GET", "/describe?q=1", NULL, 0);
+    a.request.headers = headers;
+    a.request.header_count = 3;
+    ask_start(&a);
+    ask_wait(&a);
+    char want[200];
+    snprintf(want, sizeof(want),
+             "GET path=/describe query=q=1 authority=127.0.0.1:%d headers=%d body=0\n", s.port,
+             http2 ? 2 : 3);
+    CHECK_STR(want, kis_str_of(a.body, a.body_len), "own headers are the client's, others pass");
+    ask_done(&a);
+
+    ask_init(&a, &tc, "HEAD", "/echo", NULL, 0);
+    ask_start(&a);
+    ask_wait(&a);
+    CHECK_ERR(KIS_OK, a.err, a.diag);
+    CHECK_INT(0, a.body_len, "HEAD has no body");
+    ask_done(&a);
+
+    size_t size = 5 << 20;
+    char *large = malloc(size);
+    for (size_t i = 0; i < size; i++)
+        large[i] = (char)(i * 2654435761u >> 24);
+    ask_init(&a, &tc, "POST", "/describe", large, size);
+    ask_start(&a);
+    ask_wait(&a);
+    CHECK(a.err == KIS_OK && strstr(a.body, "body=5242880"), "a large request");
+    ask_done(&a);
+    ask_init(&a, &tc, "POST", "/echo", large, 3 << 20);
+    ask_start(&a);
+    ask_wait(&a);
+    CHECK_ERR(KIS_OK, a.err, a.diag);
+    CHECK_BYTES(large, 3 << 20, kis_bytes_of(a.body, a.body_len), "a large answer");
+    ask_done(&a);
+    ask_init(&a, &tc, "POST", "/echo", large, size);
+    ask_start(&a);
+    ask_wait(&a);
+    CHECK_ERR(KIS_ERR_LIMIT, a.err, "5 MiB do not pass a bound of 4");
+    CHECK_INT(0, a.body_len, "and nothing of it is handed out");
+    ask_done(&a);
+    free(large);
+
+    get(&a, &tc, "/stream");
+    CHECK_ERR(KIS_OK, a.err, a.diag);
+    CHECK_INT(1000000, a.body_len, "a streamed answer");
+    ask_done(&a);
+    get(&a, &tc, "/stream?cut");
+    CHECK_ERR(KIS_ERR_IO, a.err, "a stream that was cut is no answer");
+    ask_done(&a);
+    get(&a, &tc, "/refuse");
+    CHECK_INT(403, a.status, "a refusal is an answer");
+    ask_done(&a);
+    client_stop(&tc);
+    test_server_stop(&s, 1000);
+}
+
+TEST(http1_requests_are_answered)
+{
+    check_answers(false);
+}
+TEST(http2_requests_are_answered)
+{
+    check_answers(true);
+}
+
+#define OK_HEAD "HTTP/1.1 200 OK\r\n"
+static const struct answer_row {
+    const char *why, *method;
+    kis_str says;
+    kis_err err;
+    int status;
+    const char *body; /* or what the diag says */
+} answer_rows[] = {
+    { "a length", "GET", KIS_STR_INIT(OK_HEAD "Content-Length: 2\r\n\r\nok"), KIS_OK, 200, "ok" },
+    { "no reason phrase", "GET", KIS_STR_INIT("HTTP/1.1 503 \r\ncontent-length: 1\r\n\r\nx"),
+      KIS_OK, 503, "x" },
+    { "chunked, with trailers", "GET",
+      KIS_STR_INIT(
+          OK_HEAD "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nA: b\r\n\r\n"),
+      KIS_OK, 200, "abcde" },
+    { "until the connection ends", "GET", KIS_STR_INIT(OK_HEAD "\r\nall of this"), KIS_OK, 200,
+      "all of this" },
+    { "HTTP/1.0", "GET", KIS_STR_INIT("HTTP/1.0 200 OK\r\n\r\nold"), KIS_OK, 200, "old" },
+    { "1xx first", "GET",
+      KIS_STR_INIT(
+          "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" OK_HEAD
+          "Content-Length: 2\r\n\r\nok"),
+      KIS_OK, 200, "ok" },
+    { "204 has no body", "GET", KIS_STR_INIT("HTTP/1.1 204 No Content\r\n\r\n"), KIS_OK, 204, "" },
+    { "304 has none whatever its length", "GET",
+      KIS_STR_INIT("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"), KIS_OK, 304, "" },
+    { "HEAD neither", "HEAD", KIS_STR_INIT(OK_HEAD "Content-Length: 9\r\n\r\n"), KIS_OK, 200, "" },
+    { "length 0", "GET",
+      KIS_STR_INIT("HTTP/1.1 400 Bad\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), KIS_OK,
+      400, "" },
+    { "HTTP/2 settings", "GET", KIS_STR_INIT("\0\0\6\4\0\0\0\0\0\0\3\0\0\0\x64"), KIS_ERR_SYNTAX, 0,
+      "speaks HTTP/2, not HTTP/1.1" },
+    { "a TLS alert", "GET", KIS_STR_INIT("\x15\3\1\0\2\2\x46"), KIS_ERR_SYNTAX, 0,
+      "speaks TLS: want https://" },
+    { "something else", "GET", KIS_STR_INIT("SSH-2.0-OpenSSH\r\n\r\n"), KIS_ERR_SYNTAX, 0,
+      "the head of the answer: line 1" },
+    { "binary", "GET", KIS_STR_INIT("\x80\x81\x82"), KIS_ERR_SYNTAX, 0, "does not speak HTTP/1.1" },
+    { "HTTP/2.0 in words", "GET", KIS_STR_INIT("HTTP/2.0 200 OK\r\n\r\n"), KIS_ERR_SYNTAX, 0,
+      "only HTTP/1.1" },
+    { "two lengths", "GET",
+      KIS_STR_INIT(OK_HEAD "Content-Length: 2\r\nContent-Length: 2\r\n\r\nok"), KIS_ERR_SYNTAX, 0,
+      "Content-Length twice" },
+    { "a length that is none", "GET", KIS_STR_INIT(OK_HEAD "Content-Length: two\r\n\r\nok"),
+      KIS_ERR_SYNTAX, 0, "not a number" },
+    { "length and chunked", "GET",
+      KIS_STR_INIT(OK_HEAD "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+      KIS_ERR_SYNTAX, 0, "together" },
+    { "a bad chunk", "GET", KIS_STR_INIT(OK_HEAD "Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
+      KIS_ERR_SYNTAX, 0, "chunked body" },
+    { "101", "GET", KIS_STR_INIT("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n"),
+      KIS_ERR_SYNTAX, 0, "nobody asked for" },
+    { "cut in the head", "GET", KIS_STR_INIT("HTTP/1.1 200 O"), KIS_ERR_IO, 0,
+      "middle of the answer" },
+    { "cut in the body", "GET", KIS_STR_INIT(OK_HEAD "Content-Length: 9\r\n\r\nhalf"), KIS_ERR_IO,
+      0, "middle of the answer" },
+    { "cut in a chunk", "GET", KIS_STR_INIT(OK_HEAD "Transfer-Encoding: chunked\r\n\r\n9\r\nhalf"),
+      KIS_ERR_IO, 0, "middle of the answer" },
+    { "cut before the last chunk", "GET",
+      KIS_STR_INIT(OK_HEAD "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"), KIS_ERR_IO, 0,
+      "middle of the answer" },
+    { "no answer", "GET", KIS_STR_INIT(""), KIS_ERR_IO, 0, "before an answer came" },
+    { "a length above the bound", "GET", KIS_STR_INIT(OK_HEAD "Content-Length: 101\r\n\r\n"),
+      KIS_ERR_LIMIT, 0, "larger than the limit" },
+    { "an absurd length", "GET", KIS_STR_INIT(OK_HEAD "Content-Length: 999999999999999999\r\n\r\n"),
+      KIS_ERR_LIMIT, 0, "larger than the limit" },
+    { "chunks above the bound", "GET",
+      KIS_STR_INIT(
+          OK_HEAD
+          "Transfer-Encoding: "
+          "chunked\r\n\r\n40\r\n0123456789012345678901234567890123456789012345678901234567890123\r"
+          "\n40\r\n0123456789012345678901234567890123456789012345678901234567890123\r\n0\r\n\r\n"),
+      KIS_ERR_LIMIT, 0, "larger than the limit" },
+    { "a chunk of 2^60 bytes", "GET",
+      KIS_STR_INIT(OK_HEAD "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n"),
+      KIS_ERR_SYNTAX, 0, "chunked body" },
+};
+
+TEST(every_form_of_answer_is_read_as_it_is_meant)
+{
+    for (size_t i = 0; i < 2 * COUNT_OF(answer_rows); i++) {
+        const struct answer_row *row = &answer_rows[i / 2];
+        peer p;
+        test_client tc;
+        ask a;
+        peer_start(&p, i % 2 ? script_bytewise : script_once, &row->says);
+        kis_client_options options = to_port(p.port, false);
+        options.max_answer_bytes = 100;
+        client_start(&tc, &options);
+        ask_init(&a, &tc, row->method, "/", NULL, 0);
+        ask_start(&a);
+        ask_wait(&a);
+        if (a.err != row->err)
+            fail_msg("%s: %s", row->why, a.diag);
+        CHECK_INT(row->status, a.status, row->why);
+        CHECK(a.was_sent, row->why);
+        if (a.err)
+            CHECK(strstr(a.diag, row->body) && strstr(a.diag, "127.0.0.1:"), a.diag);
+        else
+            CHECK_STR(row->body, kis_str_of(a.body, a.body_len), row->why);
+        CHECK_INT(1, atomic_load(&p.accepted), "on one connection");
+        ask_done(&a);
+        client_stop(&tc);
+        peer_stop(&p);
+    }
+}
+
+static void script_large_head(peer *p)
+{
+    int fd = peer_accept(p);
+    peer_read_request(p, fd);
+    test_send_text(fd, OK_HEAD);
+    for (int i = 0;
+         i < 400 &&
+         test_send_text(
+             fd, "x-padding: "
+                 "0123456789012345678901234567890123456789012345678901234567890123456789\r\n");
+         i++)
+        ;
+    CHECK(test_is_closed(fd), "the client gives up");
+    close(fd);
+}
+
+static void script_interim_flood(peer *p)
+{
+    int fd = peer_accept(p);
+    peer_read_request(p, fd);
+    for (int i = 0; i < 100 && test_send_text(fd, "HTTP/1.1 102 Processing\r\n\r\n"); i++)
+        ;
+    CHECK(test_is_closed(fd), "the client gives up");
+    close(fd);
+}
+
+TEST(heads_without_end_are_given_up)
+{
+    void (*const scripts[])(peer *) = { script_large_head, script_interim_flood };
+    for (size_t i = 0; i < COUNT_OF(scripts); i++) {
+        peer p;
+        test_client tc;
+        ask a;
+        peer_start(&p, scripts[i], NULL);
+        kis_client_options options = to_port(p.port, false);
+        client_start(&tc, &options);
+        get(&a, &tc, "/");
+        CHECK_ERR(KIS_ERR_LIMIT, a.err, a.diag);
+        ask_done(&a);
+        client_stop(&tc);
+        peer_stop(&p);
+    }
+}
+
+/* ---- connections ---- */
+
+static void script_keep(
+    peer *p) /* answers 3 requests on one connection, the third says close; then one on another */
+{
+    int fd = peer_accept(p);
+    for (int i = 0; i < 3 && peer_read_request(p, fd); i++)
+        test_send_text(fd, i < 2 ? OK_HEAD "Content-Length: 1\r\n\r\na"
+                                 : OK_HEAD "Content-Length: 1\r\nConnection: close\r\n\r\nb");
+    CHECK(test_is_closed(fd), "the client closes after Connection: close");
+    close(fd);
+    fd = peer_accept(p);
+    peer_read_request(p, fd);
+    test_send_text(fd, OK_HEAD "Content-Length: 1\r\n\r\nc");
+    test_is_closed(fd);
+    close(fd);
+}
+
+TEST(connections_are_kept_until_the_peer_says_close)
+{
+    peer p;
+    test_client tc;
+    ask a;
+    peer_start(&p, script_keep, NULL);
+    kis_client_options options = to_port(p.port, false);
+    client_start(&tc, &options);
+    static const char *const bodies[] = { "a", "a", "b", "c" };
+    for (int i = 0; i < 4; i++) {
+        get(&a, &tc, "/");
+        CHECK_ERR(KIS_OK, a.err, a.diag);
+        CHECK_STR(bodies[i], kis_str_of(a.body, a.body_len), "in order");
+        CHECK_INT(i < 3 ? 1 : 2, atomic_load(&p.accepted), "connections");
+        ask_done(&a);
+    }
+    client_stop(&tc);
+    peer_stop(&p);
+}
+
+static void script_stale(peer *p) /* answers one request, closes when the next comes; answers it on
+                                     a second connection; then dies twice */
+{
+    int fd = peer_accept(p);
+    peer_read_request(p, fd);
+    test_send_text(fd, OK_HEAD "Content-Length: 1\r\n\r\n1");
+    peer_read_request(p, fd);
+    close(fd);
+    fd = peer_accept(p);
+    peer_read_request(p, fd);
+    test_send_text(fd, OK_HEAD "Content-Length: 1\r\n\r\n2");
+    peer_read_request(p, fd);
+    close(fd); /* stale again */
+    fd = peer_accept(p);
+    peer_read_request(p, fd);
+    close(fd); /* but this one is fresh */
+}
+
+TEST(a_stale_connection_is_tried_again_once_on_a_fresh_one)
+{
+    peer p;
+    test_client tc;
+    ask a;
+    peer_start(&p, script_stale, NULL);
+    kis_client_options options = to_port(p.port, false);
+    client_start(&tc, &options);
+    get(&a, &tc, "/");
+    CHECK_STR("1", kis_str_of(a.body, a.body_len), "the first");
+    ask_done(&a);
+    get(&a, &tc, "/");
+    CHECK_ERR(KIS_OK, a.err, a.diag);
+    CHECK_STR("2", kis_str_of(a.body, a.body_len), "answered by the second connection");
+    CHECK_INT(3, atomic_load(&p.requests), "it came twice");
+    ask_done(&a);
+    get(&a, &tc, "/");
+    CHECK_ERR(KIS_ERR_IO, a.err, "once, not more");
+    CHECK(a.was_sent, "the peer has read it");
+    CHECK(strstr(a.diag, "before an answer came"), a.diag);
+    ask_done(&a);
+    client_stop(&tc);
+    peer_stop(&p);
+    CHECK_INT(3, atomic_load(&p.accepted), "connections");
+    CHECK_INT(5, atomic_load(&p.requests), "requests");
+}
+
+static void script_idle_close(peer *p)
+{
+    int fd = peer_accept(p);
+    peer_read_request(p, fd);
+    test_send_text(fd, OK_HEAD "Content-Length: 1\r\n\r\n1");
+    close(fd); /* while nothing is asked */
+    fd = peer_accept(p);
+    peer_read_request(p, fd);
+    test_send_text(fd, OK_HEAD "Content-Length: 1\r\n\r\n2rubbish");
+    CHECK(test_is_closed(fd), "more than was asked for: the connection is not used again");
+    close(fd);
+}
+
+TEST(idle_connections_that_close_or_talk_are_forgotten)
+{
+    peer p;
+    test_client tc;
+    ask a;
+    peer_start(&p, script_idle_close, NULL);
+    kis_client_options options = to_port(p.port, false);
+    client_start(&tc, &options);
+    get(&a, &tc, "/");
+    CHECK_ERR(KIS_OK, a.err, a.diag);
+    ask_done(&a);
+    get(&a, &tc, "/");
+    CHECK_STR("2", kis_str_of(a.body, a.body_len), a.diag);
+    ask_done(&a);
+    client_stop(&tc);
+    peer_stop(&p);
+    CHECK_INT(2, atomic_load(&p.requests), "nothing came twice");
+}
+
+static void
+script_early(peer *p) /* refuses before the body is read, and closes with the body unread */
+{
+    int fd = peer_accept(p);
+    char text[1000];
+    test_read_until(fd, text, sizeof(text), "\r\n");
+    test_send_text(fd,
+                   "HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig");
+    shutdown(fd, SHUT_WR);
+    while (recv(fd, text, sizeof(text), 0) >
+           0) /* as servers should, read on until the client closes */
+        ;
+    close(fd);
+}
+
+TEST(a_refusal_before_the_body_is_out_is_the_answer)
+{
+    peer p;
+    test_client tc;
+    ask a;
+    size_t size = 30 << 20;
+    void *large = calloc(1, size);
+    peer_start(&p, script_early, NULL);
+    kis_client_options options = to_port(p.port, false);
+    client_start(&tc, &options);
+    ask_init(&a, &tc, "POST", "/", large, size);
+    ask_start(&a);
+    ask_wait(&a);
+    CHECK_ERR(KIS_OK, a.err, a.diag);
+    CHECK_INT(413, a.status, "status");
+    ask_done(&a);
+    client_stop(&tc);
+    peer_stop(&p);
+    free(large);
+}
+
+static uint16_t closed_port(void)
+{
+    peer p = { 0 };
+    peer_listen(&p);
+    close(p.listen_fd);
+    return p.port;
+}
+
+TEST(what_cannot_be_connected_to_is_said)
+{
+    static const struct {
+        const char *why, *host;
+        const char *says;
+    } rows[] = {
+        { "an address", "127.0.0.1", "connect to 127.0.0.1:%d: connection refused" },
+        { "a name with one or two addresses", "localhost",
+          "connect to localhost:%d: connection refused" },
+        { "IPv6", "::1", "connect to [::1]:%d: " },
+        { "a name that nobody has", "no.such.name.invalid",
+          "connect to no.such.name.invalid:%d: " },
+        { "a socket that is not there", "unix:/nonexistent/kiseki.sock",
+          "connect to unix:/nonexistent/kiseki.sock: no such file or directory" },
+    };
+    for (size_t i = 0; i < 2 * COUNT_OF(rows); i++) {
+        test_client tc;
+        ask a[3];
+        uint16_t port = closed_port();
+        kis_client_options options = to_port(port, i % 2);
+        options.host = kis_str_from_c(rows[i / 2].host);
+        client_start(&tc, &options);
+        char want[200];
+        snprintf(want, sizeof(want), rows[i / 2].says, port);
+        for (int n = 0; n < 3; n++) {
+            ask_init(&a[n], &tc, "POST", "/", "x", 1);
+            ask_start(&a[n]);
+        }
+        for (int n = 0; n < 3; n++) {
+            ask_wait(&a[n]);
+            CHECK_ERR(KIS_ERR_IO, a[n].err, a[n].diag);
+            CHECK(strncmp(a[n].diag, want, strlen(want)) == 0, a[n].diag);
+            CHECK(!a[n].was_sent, "nothing was sent");
+            ask_done(&a[n]);
+        }
+        client_stop(&tc);
+    }
+}
+
+TEST(a_name_is_tried_at_all_its_addresses)
+{
+    test_server s;
+    test_client tc;
+    ask a;
+    test_server_start(&s, 1,
+                      NULL); /* on 127.0.0.1 alone; localhost is ::1 first on most machines */
+    for (int http2 = 0; http2 < 2; http2++) {
+        kis_client_options options = to_port(s.port, http2);
+        options.host = KIS_STR("localhost");
+        client_start(&tc, &options);
+        get(&a, &tc, "/describe");
+        CHECK_ERR(KIS_OK, a.err, a.diag);
+        char want[64];
+        snprintf(want, sizeof(want), "authority=localhost:%d ", s.port);
+        CHECK(strstr(a.body, want), a.body);
+        ask_done(&a);
+        client_stop(&tc);
+    }
+    test_server_stop(&s, 1000);
+}
+
+TEST(unix_sockets_are_connected_to)
+{
+    test_server s;
+    test_client tc;
+    ask a;
+    char path[64];
+    snprintf(path, sizeof(path), "unix:/tmp/kis_client_test.%d", getpid());
+    memset(&s, 0, sizeof(s));
+    kis_listener_options listener = test_listener(&s);
+    listener.address = kis_str_from_c(path);
+    test_server_start(&s, 1, &listener);
+    for (int http2 = 0; http2 < 2; http2++) {
+        kis_client_options options = { .host = kis_str_from_c(path), .http2 = http2 };
+        client_start(&tc, &options);
+        get(&a, &tc, "/describe");
+        CHECK_ERR(KIS_OK, a.err, a.diag);
+        CHECK(strstr(a.body, "authority=localhost "), a.body);
+        ask_done(&a);
+        client_stop(&tc);
+    }
+    test_server_stop(&s, 1000);
+    unlink(path + 5);
+}
+
+TEST(a_connect_that_nobody_answers_ends)
+{
+    peer p = { 0 };
+    test_client tc;
+    ask a;
+    int fill[64], count = 0;
+    peer_listen(&p);
+    listen(p.listen_fd, 0); /* full after a few: further SYNs are dropped */
+    struct sockaddr_in to = { .sin_family = AF_INET,
+                              .sin_port = htons(p.port),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    for (bool is_full = false; !is_full && count < 64; count++) {
+        fill[count] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        connect(fill[count], (struct sockaddr *)&to, sizeof(to));
+        struct pollfd ready = { fill[count], POLLOUT, 0 };
+        is_full = poll(&ready, 1, 300) == 0;
+    }
+    kis_client_options options = to_port(p.port, false);
+    options.connect_timeout_ms = 200;
+    client_start(&tc, &options);
+    get(&a, &tc, "/");
+    CHECK_ERR(KIS_ERR_TIMEOUT, a.err, a.diag);
+    CHECK(strstr(a.diag, "connect to 127.0.0.1:") && strstr(a.diag, "no answer within 200 ms"),
+          a.diag);
+    ask_done(&a);
+    ask_init(&a, &tc, "GET", "/", NULL, 0);
+    a.request.deadline_ns = kis_now_ns() + 50000000; /* before that */
+    ask_start(&a);
+    ask_wait(&a);
+    CHECK_ERR(KIS_ERR_TIMEOUT, a.err, a.diag);
+    CHECK(strstr(a.diag, "not connected in time"), a.diag);
+    ask_done(&a);
+    client_stop(&tc);
+    while (count > 0)
+        close(fill[--count]);
+    close(p.listen_fd);
+}
+
+/* ---- bounds and time ---- */
+
+static void release_held(test_server *s, int want)
+{
+    kis_lock_take(&s->lock);
+    while (s->held_count < want)
+        kis_cond_wait(&s->changed, &s->lock);
+    CHECK_INT(want, s->held_count, "so many at a time");
+    while (s->held_count > 0) {
+        kis_exchange *held = s->held[--s->held_count];
+        test_answer(held, 200, "text/plain", kis_bytes_of("late", 4));
+        kis_exchange_unref(held);
+    }
+    kis_lock_give(&s->lock);
+}
+
+static void check_in_flight(bool http2)
+{
+    test_server s;
+    test_client tc;
+    ask a[6], last;
+    test_server_start(&s, 1, NULL);
+    kis_client_options options = to_port(s.port, http2);
+    options.max_in_flight = 2;
+    client_start(&tc, &options);
+    for (int i = 0; i < 6; i++) {
+        ask_init(&a[i], &tc, "GET", "/hold", NULL, 0);
+        ask_start(&a[i]);
+    }
+    ask_init(&last, &tc, "GET", "/hold", NULL, 0);
+    last.request.deadline_ns = kis_now_ns() + 30000000;
+    ask_start(&last);
+    ask_wait(&last);
+    CHECK_ERR(KIS_ERR_TIMEOUT, last.err, last.diag);
+    CHECK(!last.was_sent, "it waited");
+    CHECK(strstr(last.diag, "others were before it"), last.diag);
+    ask_done(&last);
+    for (int i = 0; i < 6; i++) {
+        if (i % 2 == 0) {
+            WAIT_FOR(atomic_load(&s.bodies) >= i + 2, "the next two");
+            CHECK_INT(i + 2, atomic_load(&s.bodies), "two at a time");
+            CHECK_INT(http2 ? 1 : 2, kis_server_get_stats(s.server).connections_accepted,
+                      "so many connections");
+            release_held(&s, 2);
+        }
+        ask_wait(&a[i]);
+        CHECK_STR("late", kis_str_of(a[i].body, a[i].body_len), "first in, first out");
+        ask_done(&a[i]);
+    }
+    client_stop(&tc);
+    test_server_stop(&s, 1000);
+}
+
+TEST(http1_opens_so_many_connections_and_no_more)
+{
+    check_in_flight(false);
+}
+TEST(http2_opens_so_many_streams_and_no_more)
+{
+    check_in_flight(true);
+}
+
+static void check_deadline(bool http2)
+{
+    test_server s;
+    test_client tc;
+    ask a, b;
+    size_t size = 20 << 20;
+    void *large = calloc(1, size);
+    test_server_start(&s, 1, NULL);
+    kis_client_options options = to_port(s.port, http2);
+    client_start(&tc, &options);
+    uint64_t start_ns = kis_now_ns();
+    ask_init(&a, &tc, "GET", "/hold", NULL, 0);
+    a.request.deadline_ns = start_ns + 60000000;
+    ask_start(&a);
+    ask_wait(&a);
+    CHECK_ERR(KIS_ERR_TIMEOUT, a.err, a.diag);
+    CHECK(a.was_sent, "it was sent");
+    CHECK(strstr(a.diag, "no answer in time"), a.diag);
+    uint64_t took_ns = kis_now_ns() - start_ns;
+    CHECK(took_ns >= 60000000 && took_ns < 5000000000u, "at its time");
+    ask_done(&a);
+    if (http2)
+        WAIT_FOR(atomic_load(&s.gone) == 1, "the server hears that nobody waits");
+    ask_init(&b, &tc, "POST", "/echo", large,
+             size); /* in the middle of a body, which is freed afterwards */
+    b.request.deadline_ns = kis_now_ns() + 2000000;
+    ask_start(&b);
+    ask_wait(&b);
+    CHECK(b.err == KIS_ERR_TIMEOUT || b.err == KIS_ERR_LIMIT, b.diag);
+    ask_done(&b);
+    memset(large, 0xee, size);
+    free(large);
+    get(&a, &tc, "/describe");
+    CHECK_ERR(KIS_OK, a.err, "the client lives on");
+    ask_done(&a);
+    client_stop(&tc);
+    test_server_stop(&s, 1000);
+}
+
+TEST(http1_deadlines_hold)
+{
+    check_deadline(false);
+}
+TEST(http2_deadlines_hold)
+{
+    check_deadline(true);
+}
+
+TEST(bad_requests_are_refused_without_being_sent)
+{
+    static const kis_header bad_name = { KIS_STR_INIT("a b"), KIS_STR_INIT("c") },
+                            bad_value = { KIS_STR_INIT("a"), KIS_STR_INIT("b\r\nevil: c") };
+    static char long_path[9000];
+    static const struct {
+        const char *why, *method, *path;
+        const kis_header *header;
+        kis_err want;
+    } rows[] = {
+        { "a method of two words", "GET /evil", "/", NULL, KIS_ERR_SYNTAX },
+        { "no method", "", "/", NULL, KIS_ERR_SYNTAX },
+        { "no path", "GET", "", NULL, KIS_ERR_SYNTAX },
+        { "a path that is none", "GET", "evil", NULL, KIS_ERR_SYNTAX },
+        { "a space in it", "GET", "/a b", NULL, KIS_ERR_SYNTAX },
+        { "a line end in it", "GET", "/a\r\nb", NULL, KIS_ERR_SYNTAX },
+        { "too long", "GET", long_path, NULL, KIS_ERR_LIMIT },
+        { "a header name", "GET", "/", &bad_name, KIS_ERR_SYNTAX },
+        { "a header value with a line end", "GET", "/", &bad_value, KIS_ERR_SYNTAX },
+    };
+    test_server s;
+    test_client tc;
+    ask a;
+    memset(long_path, '/', sizeof(long_path) - 1);
+    test_server_start(&s, 1, NULL);
+    for (size_t i = 0; i < 2 * COUNT_OF(rows); i++) {
+        kis_client_options options = to_port(s.port, i % 2);
+        client_start(&tc, &options);
+        ask_init(&a, &tc, rows[i / 2].method, rows[i / 2].path, NULL, 0);
+        a.request.headers = rows[i / 2].header;
+        a.request.header_count = rows[i / 2].header ? 1 : 0;
+        ask_start(&a);
+        ask_wait(&a);
+        CHECK_ERR(rows[i / 2].want, a.err, rows[i / 2].why);
+        CHECK(!a.was_sent, rows[i / 2].why);
+        ask_done(&a);
+        client_stop(&tc);
+    }
+    CHECK_INT(0, atomic_load(&s.heads), "the server saw nothing");
+    test_server_stop(&s, 1000);
+}
+
+TEST(bad_options_are_refused)
+{
+    static const struct {
+        const char *why;
+        kis_client_options options;
+        kis_err want;
+    } rows[] = {
+        { "no host", { .port = 1 }, KIS_ERR_SYNTAX },
+        { "port 0", { .host = KIS_STR_INIT("a") }, KIS_ERR_RANGE },
+        { "a space in the host", { .host = KIS_STR_INIT("a b"), .port = 1 }, KIS_ERR_SYNTAX },
+        { "no path of a socket", { .host = KIS_STR_INIT("unix:") }, KIS_ERR_LIMIT },
+        { "a user agent with a line end",
+          { .host = KIS_STR_INIT("a"), .port = 1, .user_agent = KIS_STR_INIT("a\r\nb: c") },
+          KIS_ERR_SYNTAX },
+    };
+    kis_loop *loop;
+    CHECK_ERR(KIS_OK, kis_loop_new(&kis_mem, &loop, NULL), "a loop");
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        kis_client *client = NULL;
+        kis_diag diag = { 0 };
+        CHECK_ERR(rows[i].want, kis_client_new(loop, &rows[i].options, &client, &diag),
+                  rows[i].why);
+        CHECK(!client && diag.text[0], rows[i].why);
+    }
+    kis_client_free(NULL);
+    kis_loop_free(loop);
+}
+
+/* ---- the end ---- */
+
+static void check_free(bool http2)
+{
+    test_server s;
+    test_client tc;
+    ask a[8];
+    size_t size = 8 << 20;
+    void *large = calloc(1, size);
+    test_server_start(&s, 1, NULL);
+    kis_client_options options = to_port(s.port, http2);
+    options.max_in_flight = 3;
+    client_start(&tc, &options);
+    for (int i = 0; i < 8; i++) { /* in flight with and without a body, and queued */
+        ask_init(&a[i], &tc, "POST", "/hold", large, i == 1 ? size : 0);
+        ask_start(&a[i]);
+    }
+    WAIT_FOR(atomic_load(&s.bodies) >= 2, "some have arrived");
+    client_drop(&tc);
+    for (int i = 0; i < 8; i++) {
+        ask_check(&a[i]);
+        CHECK_ERR(KIS_ERR_CLOSED, a[i].err, a[i].diag);
+        CHECK(strstr(a[i].diag, "the client was closed"), a[i].diag);
+        CHECK(a[i].was_sent == (i < 3), "it says which were sent");
+        ask_done(&a[i]);
+    }
+    free(large);
+    client_stop(&tc);
+    test_server_stop(&s, 1000);
+}
+
+TEST(http1_free_answers_all_that_is_open)
+{
+    check_free(false);
+}
+TEST(http2_free_answers_all_that_is_open)
+{
+    check_free(true);
+}
+
+TEST(free_while_connecting_answers_and_waits_for_nobody)
+{
+    static const char *const hosts[] = { "localhost", "no.such.name.invalid", "127.0.0.1" };
+    for (size_t i = 0; i < COUNT_OF(hosts); i++) {
+        test_client tc;
+        ask a;
+        kis_client_options options = to_port(closed_port(), false);
+        options.host = kis_str_from_c(hosts[i]);
+        client_start(&tc, &options);
+        ask_init(&a, &tc, "GET", "/", NULL, 0);
+        ask_start(&a);
+        client_drop(&tc); /* posted behind it: the lookup has only just begun */
+        ask_check(&a);
+        CHECK(a.err == KIS_ERR_CLOSED || a.err == KIS_ERR_IO, a.diag);
+        ask_done(&a);
+        client_stop(&tc); /* frees the loop, with the lookup perhaps still under way */
+    }
+}
+
+static void check_reentry(bool http2)
+{
+    test_server s;
+    test_client tc;
+    ask first, second, third, waiting;
+    test_server_start(&s, 1, NULL);
+    kis_client_options options = to_port(s.port, http2);
+    client_start(&tc, &options);
+    ask_init(&first, &tc, "POST", "/echo", "1", 1);
+    ask_init(&second, &tc, "POST", "/echo", "2", 1);
+    ask_init(&third, &tc, "POST", "/echo", "3", 1);
+    ask_init(&waiting, &tc, "GET", "/hold", NULL, 0);
+    first.then = &second;
+    second.then = &third;
+    third.frees_client = true;
+    ask_start(&waiting);
+    WAIT_FOR(atomic_load(&s.bodies) == 1, "one waits");
+    ask_start(&first);
+    ask_wait(&third);
+    ask_wait(&first);
+    ask_wait(&second);
+    ask_check(&waiting);
+    CHECK_STR("1", kis_str_of(first.body, first.body_len), first.diag);
+    CHECK_STR("2", kis_str_of(second.body, second.body_len), second.diag);
+    CHECK_STR("3", kis_str_of(third.body, third.body_len), third.diag);
+    CHECK_ERR(KIS_ERR_CLOSED, waiting.err, "freed by the third's answer");
+    ask_done(&first);
+    ask_done(&second);
+    ask_done(&third);
+    ask_done(&waiting);
+    client_stop(&tc);
+    test_server_stop(&s, 1000);
+}
+
+TEST(http1_answers_may_send_and_free)
+{
+    check_reentry(false);
+}
+TEST(http2_answers_may_send_and_free)
+{
+    check_reentry(true);
+}
+
+static void send_again(void *user, const kis_client_answer *answer)
+{
+    ask *a = user;
+    (void)answer;
+    if (atomic_fetch_add(&a->answers, 1) < 100)
+        kis_client_send(a->tc->client, &a->request, send_again, a);
+}
+
+static void send_again_on_loop(kis_post *post)
+{
+    ask *a = KIS_CONTAINER(post, ask, post);
+    kis_client_send(a->tc->client, &a->request, send_again, a);
+}
+
+TEST(who_sends_again_at_once_does_not_hold_up_the_loop)
+{
+    test_client tc;
+    ask a, b;
+    kis_client_options options = {
+        .host = KIS_STR("unix:/nonexistent/socket")
+    }; /* fails in the moment it is tried */
+    client_start(&tc, &options);
+    ask_init(&a, &tc, "GET", "/", NULL, 0);
+    a.post.run = send_again_on_loop;
+    uint64_t start_ns = kis_now_ns();
+    ask_start(&a);
+    get(&b, &tc, "/"); /* others get their turn meanwhile */
+    ask_done(&b);
+    WAIT_FOR(atomic_load(&a.answers) > 100, "all of them");
+    CHECK(kis_now_ns() - start_ns > 50000000, "with a brake");
+    client_stop(&tc);
+}
+
+/* ---- HTTP/2 alone ---- */
+
+TEST(grpc_trailers_come_with_the_answer)
+{
+    test_server s;
+    test_client tc;
+    ask a;
+    const kis_header headers[] = { { KIS_STR("content-type"), KIS_STR("application/grpc") },
+                                   { KIS_STR("te"), KIS_STR("trailers") } };
+    test_server_start(&s, 1, NULL);
+    kis_client_options options = to_port(s.port, true);
+    client_start(&tc, &options);
+    ask_init(&a, &tc, "POST", "/package.Service/Call", "\0\0\0\0\2hi", 7);
+    a.request.headers = headers;
+    a.request.header_count = 2;
+    ask_start(&a);
+    ask_wait(&a);
+    CHECK_ERR(KIS_OK, a.err, a.diag);
+    CHECK_BYTES("\0\0\0\0\2hi", 7, kis_bytes_of(a.body, a.body_len), "the message");
+    CHECK(strstr(a.trailers, "grpc-status: 0\n"), a.trailers);
+    CHECK(strstr(a.headers, "content-type: application/grpc\n"), a.headers);
+    ask_done(&a);
+    s.max_body = 3; /* LIMIT: gRPC's refusal is trailers alone */
+    ask_init(&a, &tc, "POST", "/package.Service/Call", "\0\0\0\0\2hi", 7);
+    a.request.headers = headers;
+    a.request.header_count = 2;
+    ask_start(&a);
+    ask_wait(&a);
+    CHECK_ERR(KIS_OK, a.err, a.diag);
+    CHECK(strstr(a.headers, "grpc-status: 8\n"), a.headers);
+    CHECK_STR("", kis_str_from_c(a.trailers), "trailers-only are the headers");
+    ask_done(&a);
+    client_stop(&tc);
+    test_server_stop(&s, 1000);
+}
+
+#define FRAME(length, type, flags, stream) "\0\0" length type flags "\0\0\0" stream
+#define SETTINGS                           FRAME("\0", "\4", "\0", "\0")
+static const struct h2_row {
+    const char *why;
+    kis_str says; /* behind our request */
+    kis_err err;
+    int status;
+    const char *text; /* of the diag */
+} h2_rows[] = {
+    { "headers alone", KIS_STR_INIT(SETTINGS FRAME("\1", "\1", "\5", "\1") "\x88"), KIS_OK, 200,
+      "" },
+    { "headers, end by empty data",
+      KIS_STR_INIT(SETTINGS FRAME("\1", "\1", "\4", "\1") "\x88" FRAME("\0", "\0", "\1", "\1")),
+      KIS_OK, 200, "" },
+    { "100 first",
+      KIS_STR_INIT(
+          SETTINGS FRAME("\5", "\1", "\4", "\1") "\x08\x03"
+                                                 "100" FRAME("\1", "\1", "\5", "\1") "\x88"),
+      KIS_OK, 200, "" },
+    { "HTTP/1.1", KIS_STR_INIT("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"),
+      KIS_ERR_SYNTAX, 0, "speaks HTTP/1.1, not HTTP/2" },
+    { "HTTP/1.0", KIS_STR_INIT("HTTP/1.0 400 Bad Request\r\n\r\n"), KIS_ERR_SYNTAX, 0,
+      "speaks HTTP/1.1, not HTTP/2" },
+    { "TLS", KIS_STR_INIT("\x15\3\1\0\2\2\x46"), KIS_ERR_SYNTAX, 0, "speaks TLS" },
+    { "something else", KIS_STR_INIT("SSH-2.0-OpenSSH\r\n and more of it"), KIS_ERR_SYNTAX, 0,
+      "does not speak HTTP/2" },
+    { "no settings first", KIS_STR_INIT(FRAME("\1", "\1", "\5", "\1") "\x88"), KIS_ERR_SYNTAX, 0,
+      "does not speak HTTP/2" },
+    { "closed before anything", KIS_STR_INIT(""), KIS_ERR_IO, 0, "before an answer came" },
+    { "closed behind the settings", KIS_STR_INIT(SETTINGS), KIS_ERR_IO, 0,
+      "before an answer came" },
+    { "closed in the middle", KIS_STR_INIT(SETTINGS FRAME("\1", "\1", "\4", "\1") "\x88"),
+      KIS_ERR_IO, 0, "before an answer came" },
+    { "reset", KIS_STR_INIT(SETTINGS FRAME("\4", "\3", "\0", "\1") "\0\0\0\2"), KIS_ERR_IO, 0,
+      "the peer reset the request (HTTP/2 error 2)" },
+    { "an answer without a status",
+      KIS_STR_INIT(SETTINGS FRAME("\5", "\1", "\5", "\1") "\x00\x01"
+                                                          "a"
+                                                          "\x01"
+                                                          "b"),
+      KIS_ERR_IO, 0, "reset the request" },
+};
+
+static void script_h2_once(peer *p)
+{
+    char text[4096];
+    const struct h2_row *row = p->what;
+    int fd = peer_accept(p);
+    test_read_until(fd, text, sizeof(text), "trailing-mark");
+    test_send(fd, row->says.ptr, row->says.len);
+    shutdown(fd, SHUT_WR);
+    while (recv(fd, text, sizeof(text), 0) > 0)
+        ;
+    close(fd);
+}
+
+TEST(http2_answers_are_read_as_they_are_meant)
+{
+    for (size_t i = 0; i < COUNT_OF(h2_rows); i++) {
+        const struct h2_row *row = &h2_rows[i];
+        peer p;
+        test_client tc;
+        ask a;
+        peer_start(&p, script_h2_once, row);
+        kis_client_options options = to_port(p.port, true);
+        client_start(&tc, &options);
+        ask_init(&a, &tc, "POST", "/", "trailing-mark", 13);
+        ask_start(&a);
+        ask_wait(&a);
+        if (a.err != row->err)
+            fail_msg("%s: %s", row->why, a.diag);
+        CHECK_INT(row->status, a.status, row->why);
+        CHECK(strstr(a.diag, row->text), a.diag);
+        CHECK(a.was_sent, row->why);
+        ask_done(&a);
+        client_stop(&tc);
+        peer_stop(&p);
+    }
+}
+
+static void script_goodbye(peer *p) /* GOAWAY with last stream 1: the first request is answered, the
+                                       second goes to a new connection */
+{
+    char text[4096];
+    int fd = peer_accept(p);
+    test_read_until(fd, text, sizeof(text), "second-body");
+    static const char bye[] = SETTINGS FRAME("\x08", "\7", "\0", "\0") "\0\0\0\1\0\0\0\0";
+    test_send(fd, bye, sizeof(bye) - 1);
+    int next = peer_accept(p);
+    test_read_until(next, text, sizeof(text), "second-body");
+    static const char answer[] = SETTINGS FRAME("\1", "\1", "\5", "\1") "\x88";
+    test_send(next, answer, sizeof(answer) - 1);
+    test_send(fd, FRAME("\1", "\1", "\5", "\1") "\x89", 10); /* 204 */
+    CHECK(test_is_closed(fd), "a line that said goodbye is left when it is empty");
+    close(fd);
+    test_is_closed(next);
+    close(next);
+}
+
+TEST(http2_goodbye_sends_what_was_not_begun_to_a_new_connection)
+{
+    peer p;
+    test_client tc;
+    ask a, b;
+    peer_start(&p, script_goodbye, NULL);
+    kis_client_options options = to_port(p.port, true);
+    client_start(&tc, &options);
+    ask_init(&a, &tc, "POST", "/", "first-body", 10);
+    ask_init(&b, &tc, "POST", "/", "second-body", 11);
+    ask_start(&a);
+    ask_start(&b);
+    ask_wait(&a);
+    ask_wait(&b);
+    CHECK_ERR(KIS_OK, a.err, a.diag);
+    CHECK_ERR(KIS_OK, b.err, b.diag);
+    CHECK_INT(204, a.status, "by the old connection");
+    CHECK_INT(200, b.status, "by the new one");
+    CHECK_INT(2, atomic_load(&p.accepted), "connections");
+    ask_done(&a);
+    ask_done(&b);
+    client_stop(&tc);
+    peer_stop(&p);
+}
+
+static void script_h2_stale(peer *p)
+{
+    char text[4096];
+    int fd = peer_accept(p);
+    static const char first[] = SETTINGS FRAME("\1", "\1", "\5", "\1") "\x88";
+    test_read_until(fd, text, sizeof(text), "body-1");
+    test_send(fd, first, sizeof(first) - 1);
+    test_read_until(fd, text, sizeof(text), "body-2");
+    close(fd);
+    fd = peer_accept(p);
+    test_read_until(fd, text, sizeof(text), "body-2");
+    test_send(fd, first, sizeof(first) - 1);
+    test_is_closed(fd);
+    close(fd);
+}
+
+TEST(http2_stale_connections_are_tried_again)
+{
+    peer p;
+    test_client tc;
+    ask a;
+    peer_start(&p, script_h2_stale, NULL);
+    kis_client_options options = to_port(p.port, true);
+    client_start(&tc, &options);
+    for (int i = 1; i <= 2; i++) {
+        ask_init(&a, &tc, "POST", "/", i == 1 ? "body-1" : "body-2", 6);
+        ask_start(&a);
+        ask_wait(&a);
+        CHECK_ERR(KIS_OK, a.err, a.diag);
+        CHECK_INT(i, atomic_load(&p.accepted), "connections");
+        ask_done(&a);
+    }
+    client_stop(&tc);
+    peer_stop(&p);
+}
+
+TEST(a_server_that_starts_again_is_found_again)
+{
+    for (int http2 = 0; http2 < 2; http2++) {
+        test_server s;
+        test_client tc;
+        ask a;
+        test_server_start(&s, 1, NULL);
+        kis_client_options options = to_port(s.port, http2);
+        client_start(&tc, &options);
+        get(&a, &tc, "/describe");
+        CHECK_ERR(KIS_OK, a.err, a.diag);
+        ask_done(&a);
+        char address[80];
+        memcpy(address, s.address, sizeof(address));
+        test_server_stop(&s, 1000);
+        get(&a, &tc, "/describe");
+        CHECK_ERR(KIS_ERR_IO, a.err, "it is away");
+        CHECK(strstr(a.diag, "connection refused"), a.diag);
+        ask_done(&a);
+        kis_listener_options listener = test_listener(&s);
+        listener.address = kis_str_from_c(address);
+        test_server_start(&s, 1, &listener);
+        get(&a, &tc, "/describe");
+        CHECK_ERR(KIS_OK, a.err, "and back");
+        ask_done(&a);
+        client_stop(&tc);
+        test_server_stop(&s, 1000);
+    }
+}
+
+/* ---- many at once ---- */
+
+static void check_many(bool http2, kis_tls_client *tls, uint16_t port)
+{
+    enum { MANY = 300 };
+    test_client tc;
+    static ask a[MANY];
+    static char bodies[MANY][20000];
+    kis_client_options options = to_port(port, http2);
+    options.tls = tls;
+    client_start(&tc, &options);
+    for (int i = 0; i < MANY; i++) {
+        memset(bodies[i], 'a' + i % 26, sizeof(bodies[i]));
+        ask_init(&a[i], &tc, "POST", i % 7 ? "/echo" : "/later", bodies[i],
+                 (size_t)(i * 67 % 20000));
+        ask_start(&a[i]);
+    }
+    for (int i = 0; i < MANY; i++) {
+        ask_wait(&a[i]);
+        CHECK_ERR(KIS_OK, a[i].err, a[i].diag);
+        CHECK_BYTES(bodies[i], i * 67 % 20000, kis_bytes_of(a[i].body, a[i].body_len),
+                    "its own body");
+        ask_done(&a[i]);
+    }
+    client_stop(&tc);
+}
+
+TEST(many_requests_get_their_own_answers)
+{
+    test_server s;
+    test_server_start(&s, 2, NULL);
+    check_many(false, NULL, s.port);
+    check_many(true, NULL, s.port);
+    test_server_stop(&s, 1000);
+}
+
+/* ---- TLS ---- */
+
+/* A server and a client that trusts its certificate, which is for `names`. */
+typedef struct test_tls {
+    char dir[32], cert[64], key[64];
+    kis_tls_server *server;
+    kis_tls_client *client;
+} test_tls;
+
+static void make_certificate(const char *dir, const char *names)
+{
+    char command[1000];
+    snprintf(command, sizeof(command),
+             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "
+             "%s/key.pem -out %s/cert.pem -days 2 -subj /CN=test "
+             "-addext 'subjectAltName=%s' >/dev/null 2>&1",
+             dir, dir, names);
+    CHECK_INT(0, system(command), "openssl makes a certificate");
+}
+
+static void tls_start(test_tls *t, const char *names)
+{
+    kis_diag diag = { 0 };
+    strcpy(t->dir, "/tmp/kis_client_XXXXXX");
+    CHECK(mkdtemp(t->dir), "a folder");
+    make_certificate(t->dir, names);
+    snprintf(t->cert, sizeof(t->cert), "%s/cert.pem", t->dir);
+    snprintf(t->key, sizeof(t->key), "%s/key.pem", t->dir);
+    kis_tls_server_options server = { .cert_file = kis_str_from_c(t->cert),
+                                      .key_file = kis_str_from_c(t->key) };
+    kis_tls_client_options client = { .ca_file = kis_str_from_c(t->cert) };
+    CHECK_ERR(KIS_OK, kis_tls_server_new(&server, &t->server, &diag), diag.text);
+    CHECK_ERR(KIS_OK, kis_tls_client_new(&client, &t->client, &diag), diag.text);
+}
+
+static void tls_stop(test_tls *t)
+{
+    kis_tls_client_free(t->client);
+    kis_tls_server_free(t->server);
+    unlink(t->cert);
+    unlink(t->key);
+    rmdir(t->dir);
+}
+
+static void tls_listen(test_server *s, test_tls *t, bool allow_http2)
+{
+    memset(s, 0, sizeof(*s));
+    kis_listener_options listener = test_listener(s);
+    listener.tls = t->server;
+    listener.allow_http2 = allow_http2;
+    test_server_start(s, 1, &listener);
+}
+
+TEST(tls_checks_who_the_peer_is)
+{
+    test_tls ours, others;
+    test_server s, s_others;
+    kis_tls_client *strangers;
+    tls_start(&ours, "DNS:localhost,IP:127.0.0.1");
+    tls_start(&others, "DNS:other.example,IP:127.0.0.9");
+    CHECK_ERR(KIS_OK, kis_tls_client_new(&(kis_tls_client_options){ 0 }, &strangers, NULL),
+              "a client");
+    tls_listen(&s, &ours, true);
+    tls_listen(&s_others, &others, true);
+    const struct {
+        const char *why, *host;
+        uint16_t port;
+        kis_tls_client *tls;
+        const char *says;
+    } rows[] = {
+        { "by address", "127.0.0.1", s.port, ours.client, NULL },
+        { "by name", "localhost", s.port, ours.client, NULL },
+        { "another name", "localhost", s_others.port, others.client,
+          "TLS handshake: hostname mismatch" },
+        { "another address", "127.0.0.1", s_others.port, others.client,
+          "TLS handshake: IP address mismatch" },
+        { "an unknown authority", "localhost", s.port, strangers,
+          "TLS handshake: self-signed certificate" },
+        { "plain to TLS", "127.0.0.1", s.port, NULL, "" },
+    };
+    for (size_t i = 0; i < 2 * COUNT_OF(rows); i++) {
+        test_client tc;
+        ask a;
+        kis_client_options options = to_port(rows[i / 2].port, i % 2);
+        options.host = kis_str_from_c(rows[i / 2].host);
+        options.tls = rows[i / 2].tls;
+        client_start(&tc, &options);
+        for (int n = 0; n < 3; n++) {
+            ask_init(&a, &tc, "POST", "/describe", "x", 1);
+            ask_start(&a);
+            ask_wait(&a);
+            if (rows[i / 2].says && (a.err == KIS_OK || !strstr(a.diag, rows[i / 2].says)))
+                fail_msg("%s: %s", rows[i / 2].why, a.diag);
+            if (!rows[i / 2].says)
+                CHECK_ERR(KIS_OK, a.err, a.diag);
+            ask_done(&a);
+        }
+        client_stop(&tc);
+    }
+    test_server_stop(&s, 1000);
+    test_server_stop(&s_others, 1000);
+    kis_tls_client_free(strangers);
+    tls_stop(&ours);
+    tls_stop(&others);
+}
+
+TEST(tls_carries_both_protocols_and_large_bodies)
+{
+    test_tls t;
+    test_server s;
+    test_client tc;
+    ask a;
+    tls_start(&t, "DNS:localhost,IP:127.0.0.1");
+    tls_listen(&s, &t, true);
+    check_many(false, t.client, s.port);
+    check_many(true, t.client, s.port);
+    for (int http2 = 0; http2 < 2; http2++) {
+        size_t size = 3 << 20;
+        char *large = malloc(size);
+        for (size_t i = 0; i < size; i++)
+            large[i] = (char)(i * 2654435761u >> 24);
+        kis_client_options options = to_port(s.port, http2);
+        options.tls = t.client;
+        client_start(&tc, &options);
+        ask_init(&a, &tc, "POST", "/echo", large, size);
+        ask_start(&a);
+        ask_wait(&a);
+        CHECK_ERR(KIS_OK, a.err, a.diag);
+        CHECK_BYTES(large, size, kis_bytes_of(a.body, a.body_len), "there and back");
+        ask_done(&a);
+        client_stop(&tc);
+        free(large);
+    }
+    test_server_stop(&s, 1000);
+
+    tls_listen(&s, &t, false); /* ALPN without h2 */
+    kis_client_options options = to_port(s.port, true);
+    options.tls = t.client;
+    client_start(&tc, &options);
+    get(&a, &tc, "/");
+    CHECK(a.err == KIS_ERR_SYNTAX || a.err == KIS_ERR_IO,
+          a.diag); /* the server may refuse in the handshake already */
+    CHECK(strstr(a.diag, "connect to "), a.diag);
+    ask_done(&a);
+    client_stop(&tc);
+    test_server_stop(&s, 1000);
+    tls_stop(&t);
+}
+
+/* ---- no memory ---- */
+
+typedef struct sweep {
+    kis_loop *loop;
+    kis_client *client;
+    int answers, sends;
+    bool is_inside;
+} sweep;
+
+static void sweep_done(void *user, const kis_client_answer *answer)
+{
+    sweep *w = user;
+    (void)answer;
+    CHECK(!w->is_inside, "never inside send");
+    if (++w->answers == w->sends)
+        kis_loop_stop(w->loop);
+}
+
+/* Each request for memory of the client's fails once; whatever happens, every call is answered once
+ * and nothing is left behind. */
+static long sweep_once(uint16_t port, bool http2, bool is_name, long fail_at)
+{
+    sweep w = { 0 };
+    const kis_header header = { KIS_STR("content-type"), KIS_STR("application/grpc") };
+    test_alloc_reset(-1);
+    CHECK_ERR(KIS_OK, kis_loop_new(test_alloc, &w.loop, NULL), "a loop");
+    test_alloc_left_ = fail_at;
+    kis_client_options options = to_port(port, http2);
+    options.max_in_flight = 2;
+    if (is_name)
+        options.host = KIS_STR("localhost");
+    if (kis_client_new(w.loop, &options, &w.client, NULL) == KIS_OK) {
+        w.is_inside = true;
+        for (; w.sends < 4; w.sends++)
+            kis_client_send(w.client,
+                            &(kis_client_request){ .method = KIS_STR("POST"),
+                                                   .path = KIS_STR("/echo"),
+                                                   .headers = &header,
+                                                   .header_count = http2,
+                                                   .body = { (const uint8_t *)"hello", 5 },
+                                                   .deadline_ns = kis_now_ns() + 5000000000u },
+                            sweep_done, &w);
+        w.is_inside = false;
+        kis_loop_run(w.loop);
+        CHECK_INT(4, w.answers, "each is answered once");
+        kis_client_free(w.client);
+        CHECK_INT(4, w.answers, "and not again");
+    }
+    kis_loop_free(w.loop);
+    CHECK_INT(0, test_alloc_live(), "nothing is left behind");
+    return test_alloc_failed();
+}
+
+TEST(without_memory_every_call_is_still_answered_once)
+{
+    test_server s;
+    test_server_start(&s, 1, NULL);
+    for (int form = 0; form < 3; form++) {
+        long n = 0;
+        while (sweep_once(s.port, form == 1, form == 2, n))
+            n++;
+        CHECK(n > 10, "the sweep reached the end");
+    }
+    test_server_stop(&s, 1000);
+}
+
+/* ---- names ---- */
+
+static void found_on_loop(void *user, const kis_lookup_answer *answer)
+{
+    *(uint32_t *)user = answer->count;
+}
+
+TEST(lookups_that_are_cancelled_do_not_answer)
+{
+    kis_loop *loop;
+    uint32_t count = 77;
+    kis_lookup *lookups[8];
+    CHECK_ERR(KIS_OK, kis_loop_new(&kis_mem, &loop, NULL), "a loop");
+    for (int i = 0; i < 8; i++)
+        CHECK_ERR(KIS_OK,
+                  kis_lookup_start(loop, KIS_STR("localhost"), 80, found_on_loop, &count,
+                                   &lookups[i], NULL),
+                  "a question");
+    for (int i = 7; i >= 0; i--)
+        kis_lookup_cancel(lookups[i]);
+    kis_loop_stop(loop);
+    kis_loop_run(loop); /* what had been posted is given back */
+    kis_loop_free(loop);
+    CHECK_INT(77, count, "nobody was called");
+}
+
+TEST_MAIN(RUN(http1_requests_are_answered), RUN(http2_requests_are_answered),
+          RUN(every_form_of_answer_is_read_as_it_is_meant), RUN(heads_without_end_are_given_up),
+          RUN(connections_are_kept_until_the_peer_says_close),
+          RUN(a_stale_connection_is_tried_again_once_on_a_fresh_one),
+          RUN(idle_connections_that_close_or_talk_are_forgotten),
+          RUN(a_refusal_before_the_body_is_out_is_the_answer),
+          RUN(what_cannot_be_connected_to_is_said), RUN(a_name_is_tried_at_all_its_addresses),
+          RUN(unix_sockets_are_connected_to), RUN(a_connect_that_nobody_answers_ends),
+          RUN(http1_opens_so_many_connections_and_no_more),
+          RUN(http2_opens_so_many_streams_and_no_more), RUN(http1_deadlines_hold),
+          RUN(http2_deadlines_hold), RUN(bad_requests_are_refused_without_being_sent),
+          RUN(bad_options_are_refused), RUN(http1_free_answers_all_that_is_open),
+          RUN(http2_free_answers_all_that_is_open),
+          RUN(free_while_connecting_answers_and_waits_for_nobody),
+          RUN(http1_answers_may_send_and_free), RUN(http2_answers_may_send_and_free),
+          RUN(who_sends_again_at_once_does_not_hold_up_the_loop),
+          RUN(grpc_trailers_come_with_the_answer), RUN(http2_answers_are_read_as_they_are_meant),
+          RUN(http2_goodbye_sends_what_was_not_begun_to_a_new_connection),
+          RUN(http2_stale_connections_are_tried_again),
+          RUN(a_server_that_starts_again_is_found_again), RUN(many_requests_get_their_own_answers),
+          RUN(tls_checks_who_the_peer_is), RUN(tls_carries_both_protocols_and_large_bodies),
+          RUN(without_memory_every_call_is_still_answered_once),
+          RUN(lookups_that_are_cancelled_do_not_answer))
