@@ -8,7 +8,7 @@
 #include "serve/routes.h"
 #include "store/store.h"
 
-/* ---- over HTTP ------------------------------------------------------------------------------------------------------- */
+/* ---- over HTTP ------------------------------------------------------------------------------- */
 
 typedef struct http_question {
     kis_loop *loop;
@@ -31,7 +31,8 @@ static void take_answer(void *user, const kis_client_answer *answer)
     kis_loop_stop(q->loop);
 }
 
-static kis_err ask_url(const kis_ask *ask, const kis_url *url, kis_str path, http_question *q, kis_diag *diag)
+static kis_err ask_url(const kis_ask *ask, const kis_url *url, kis_str path, http_question *q,
+                       kis_diag *diag)
 {
     kis_client *client;
     kis_tls_client *tls = NULL;
@@ -50,7 +51,9 @@ static kis_err ask_url(const kis_ask *ask, const kis_url *url, kis_str path, htt
                                    .max_answer_bytes = KIS_ASK_ANSWER_MAX };
     kis_err err = kis_client_new(q->loop, &options, &client, diag);
     if (!err) {
-        kis_client_request request = { .method = KIS_STR("GET"), .path = path, .deadline_ns = kis_now_ns() + ask->timeout_ns };
+        kis_client_request request = { .method = KIS_STR("GET"),
+                                       .path = path,
+                                       .deadline_ns = kis_now_ns() + ask->timeout_ns };
         kis_client_send(client, &request, take_answer, q);
         kis_loop_run(q->loop);
         kis_client_free(client);
@@ -60,7 +63,8 @@ static kis_err ask_url(const kis_ask *ask, const kis_url *url, kis_str path, htt
     return err;
 }
 
-static kis_err ask_server(const kis_ask *ask, kis_str path, int *out_status, kis_buf *out_body, kis_diag *diag)
+static kis_err ask_server(const kis_ask *ask, kis_str path, int *out_status, kis_buf *out_body,
+                          kis_diag *diag)
 {
     http_question q = { .body = out_body, .diag = diag };
     kis_url url;
@@ -72,7 +76,9 @@ static kis_err ask_server(const kis_ask *ask, kis_str path, int *out_status, kis
         return kis_diag_in(diag, err, "--server");
     kis_buf_init_fixed(&whole, room, sizeof(room));
     if (url.path.len > 1) /* a server behind a prefix */
-        kis_buf_add_str(&whole, kis_str_slice(url.path, 0, url.path.len - (url.path.ptr[url.path.len - 1] == '/')));
+        kis_buf_add_str(
+            &whole,
+            kis_str_slice(url.path, 0, url.path.len - (url.path.ptr[url.path.len - 1] == '/')));
     kis_buf_add_str(&whole, path);
     if (whole.err)
         return kis_diag_set(diag, KIS_ERR_LIMIT, "the question is too long for a URL");
@@ -85,14 +91,17 @@ static kis_err ask_server(const kis_ask *ask, kis_str path, int *out_status, kis
     return err;
 }
 
-/* ---- from a directory ------------------------------------------------------------------------------------------------- */
+/* ---- from a directory ------------------------------------------------------------------------ */
 
 typedef struct captured_answer {
     kis_buf *body;
     int status;
 } captured_answer;
 
-static void capture_begin(void *user, const kis_answer_head *head) { ((captured_answer *)user)->status = head->status; }
+static void capture_begin(void *user, const kis_answer_head *head)
+{
+    ((captured_answer *)user)->status = head->status;
+}
 static kis_err capture_write(void *user, kis_bytes bytes, uint64_t deadline_ns)
 {
     captured_answer *c = user;
@@ -112,7 +121,8 @@ static void capture_answer(void *user, const kis_answer_head *head, kis_bytes bo
     kis_buf_add_bytes(((captured_answer *)user)->body, body);
 }
 
-static kis_err run_call(const kis_ask *ask, kis_reader *reader, kis_str path, captured_answer *captured, kis_diag *diag)
+static kis_err run_call(const kis_ask *ask, kis_reader *reader, kis_str path,
+                        captured_answer *captured, kis_diag *diag)
 {
     kis_answer_to to = { capture_answer, capture_begin, capture_write, capture_end, captured };
     kis_answer_writer out;
@@ -143,13 +153,17 @@ static void skip_name(void *user, kis_str name)
     (void)name;
 }
 
-static kis_err ask_directory(const kis_ask *ask, kis_str path, int *out_status, kis_buf *out_body, kis_diag *diag)
+static kis_err ask_directory(const kis_ask *ask, kis_str path, int *out_status, kis_buf *out_body,
+                             kis_diag *diag)
 {
     captured_answer captured = { .body = out_body };
     /* Asking deletes nothing: neither age nor size ends a file here. */
-    kis_store_options options = { .os = kis_os_real(), .alloc = &kis_mem, .dir = ask->data, .keep_bytes = UINT64_MAX };
+    kis_store_options options = {
+        .os = kis_os_real(), .alloc = &kis_mem, .dir = ask->data, .keep_bytes = UINT64_MAX
+    };
     kis_store *store;
-    kis_err err = options.os->ops->list_dir(options.os, ask->data, skip_name, NULL, diag); /* opening would make it */
+    kis_err err = options.os->ops->list_dir(options.os, ask->data, skip_name, NULL,
+                                            diag); /* opening would make it */
 
     if (!err)
         err = kis_store_open(&options, &store, diag);
@@ -161,7 +175,9 @@ static kis_err ask_directory(const kis_ask *ask, kis_str path, int *out_status, 
     return err;
 }
 
-kis_err kis_ask_get(const kis_ask *ask, kis_str path, int *out_status, kis_buf *out_body, kis_diag *diag)
+kis_err kis_ask_get(const kis_ask *ask, kis_str path, int *out_status, kis_buf *out_body,
+                    kis_diag *diag)
 {
-    return ask->data.len ? ask_directory(ask, path, out_status, out_body, diag) : ask_server(ask, path, out_status, out_body, diag);
+    return ask->data.len ? ask_directory(ask, path, out_status, out_body, diag)
+                         : ask_server(ask, path, out_status, out_body, diag);
 }

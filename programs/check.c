@@ -8,15 +8,18 @@
 #include "os/mem.h"
 #include "store/store.h"
 
-static const char usage[] = "kiseki check - read every byte of a data directory and say what is damaged\n\n    kiseki check --data DIR\n\n"
-                            "Changes nothing. A directory that a server has open is refused. Exit code 0: sound, 1: damaged or not readable.\n\n";
+static const char usage[] = "kiseki check - read every byte of a data directory and say what is "
+                            "damaged\n\n    kiseki check --data DIR\n\n"
+                            "Changes nothing. A directory that a server has open is refused. Exit "
+                            "code 0: sound, 1: damaged or not readable.\n\n";
 
 typedef struct check_options {
     kis_str data;
 } check_options;
 
 static const kis_option rows[] = {
-    { "data", "KISEKI_DATA", KIS_OPT_TEXT, offsetof(check_options, data), NULL, NULL, NULL, "DIR", "The data directory." },
+    { "data", "KISEKI_DATA", KIS_OPT_TEXT, offsetof(check_options, data), NULL, NULL, NULL, "DIR",
+      "The data directory." },
 };
 
 static void print_finding(void *user, const char *text)
@@ -42,7 +45,8 @@ int kis_verb_check(int argc, char **argv)
         return kis_program_misuse("check", "'%s' is not an option", argv[next]);
     if (!options.data.len)
         return kis_program_misuse("check", "which directory? --data DIR");
-    kis_err err = kis_store_check(kis_os_real(), &kis_mem, options.data, print_finding, NULL, &diag);
+    kis_err err =
+        kis_store_check(kis_os_real(), &kis_mem, options.data, print_finding, NULL, &diag);
     if (err == KIS_OK)
         return KIS_EXIT_OK;
     return kis_program_fail("%s", diag.text[0] ? diag.text : kis_err_text(err));

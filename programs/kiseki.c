@@ -8,8 +8,10 @@
 #include "base/diag.h"
 
 static const kis_verb verbs[] = {
-    { "serve", "receive, store and show spans: OTLP in, Jaeger's query API and a page out", kis_verb_serve },
-    { "query", "services, operations, traces, one trace: the same answers on the command line", kis_verb_query },
+    { "serve", "receive, store and show spans: OTLP in, Jaeger's query API and a page out",
+      kis_verb_serve },
+    { "query", "services, operations, traces, one trace: the same answers on the command line",
+      kis_verb_query },
     { "load", "send realistic spans at a rate and measure the answers", kis_verb_load },
     { "check", "read every byte of a data directory and say what is damaged", kis_verb_check },
 };
@@ -20,15 +22,19 @@ static void print_usage(int fd)
     kis_buf out;
 
     kis_buf_init_fixed(&out, text, sizeof(text));
-    kis_buf_add_str(&out, KIS_STR("kiseki " KIS_VERSION " - a distributed-tracing system\n\n    kiseki VERB [OPTION ...]\n\n"));
+    kis_buf_add_str(&out,
+                    KIS_STR("kiseki " KIS_VERSION
+                            " - a distributed-tracing system\n\n    kiseki VERB [OPTION ...]\n\n"));
     for (size_t i = 0; i < KIS_COUNT_OF(verbs); i++)
         kis_buf_add_fmt(&out, "  %-8s %s\n", verbs[i].name, verbs[i].summary);
-    kis_buf_add_str(&out, KIS_STR("\n  --version, --help; kiseki VERB --help lists the options of a verb\n"
-                                  "\nExit codes: 0 fine, 1 failed (stderr says why), 2 wrong usage.\n"));
+    kis_buf_add_str(
+        &out, KIS_STR("\n  --version, --help; kiseki VERB --help lists the options of a verb\n"
+                      "\nExit codes: 0 fine, 1 failed (stderr says why), 2 wrong usage.\n"));
     kis_program_print(fd, kis_buf_str(&out));
 }
 
-/* The verb nearest to what was typed: verbs as flags of option rows, so that one distance serves both. */
+/* The verb nearest to what was typed: verbs as flags of option rows, so that one distance serves
+ * both. */
 static const char *nearest_verb(kis_str typed)
 {
     kis_option rows[KIS_COUNT_OF(verbs)];
@@ -39,7 +45,8 @@ static const char *nearest_verb(kis_str typed)
     return near ? near->flag : NULL;
 }
 
-/* A program started with closed standard descriptors would give their numbers to its files, and then print into them. */
+/* A program started with closed standard descriptors would give their numbers to its files, and
+ * then print into them. */
 static void open_standard_descriptors(void)
 {
     for (int fd = 0; fd <= STDERR_FILENO; fd++)
@@ -63,7 +70,8 @@ int main(int argc, char **argv)
         kis_program_print(STDOUT_FILENO, KIS_STR("kiseki " KIS_VERSION "\n"));
         return KIS_EXIT_OK;
     }
-    if (kis_str_eq(verb, KIS_STR("--help")) || kis_str_eq(verb, KIS_STR("-h")) || kis_str_eq(verb, KIS_STR("help"))) {
+    if (kis_str_eq(verb, KIS_STR("--help")) || kis_str_eq(verb, KIS_STR("-h")) ||
+        kis_str_eq(verb, KIS_STR("help"))) {
         print_usage(STDOUT_FILENO);
         return KIS_EXIT_OK;
     }

@@ -1,9 +1,11 @@
-/* load.c - `kiseki load`: realistic spans at a rate, answers measured, and every acknowledged span found again.
+/* load.c - `kiseki load`: realistic spans at a rate, answers measured, and every acknowledged span
+ * found again.
  *
- *     slot: make a request ─> send ─> answer ─> next            one slot a connection (times --in-flight), one loop, one thread
+ *     slot: make a request ─> send ─> answer ─> next
  *
- * A slot sends its next request when its last was answered and, with --rate, not before its turn. A refusal (503, 429) is waited out as the server
- * asked. Only what was acknowledged is counted as sent.
+ * One slot a connection (times --in-flight), one loop, one thread. A slot sends its next request
+ * when its last was answered and, with --rate, not before its turn. A refusal (503, 429) is waited
+ * out as the server asked. Only what was acknowledged is counted as sent.
  * Not here: how requests look (load_make.c), the looking for spans (load_verify.c).
  */
 #include <signal.h>
@@ -28,9 +30,12 @@
 #include "wire/otlp.h"
 
 static const char usage[] =
-    "kiseki load - send realistic spans and measure the answers\n\n    kiseki load [--to ADDR:PORT] [OPTION ...]\n\n"
-    "Requests are like those of ten services that talk to each other: about 460 bytes and 9 attributes a span, random ids, times and values.\nOne thread. "
-    "Ends after --duration, or when --count spans are acknowledged; exit code 1 when nothing was, or when --verify misses a span.\n\n";
+    "kiseki load - send realistic spans and measure the answers\n\n    kiseki load [--to "
+    "ADDR:PORT] [OPTION ...]\n\n"
+    "Requests are like those of ten services that talk to each other: about 460 bytes and 9 "
+    "attributes a span, random ids, times and values.\nOne thread. "
+    "Ends after --duration, or when --count spans are acknowledged; exit code 1 when nothing was, "
+    "or when --verify misses a span.\n\n";
 
 typedef enum load_protocol { LOAD_GRPC, LOAD_HTTP, LOAD_JSON } load_protocol;
 
@@ -43,30 +48,47 @@ typedef struct load_options {
     bool harsh, verify;
 } load_options;
 
-#define ROW(flag, kind, field, fallback, min, max, choices, help) \
-    { flag, NULL, KIS_OPT_##kind, offsetof(load_options, field), fallback, min, max, choices, help }
+#define ROW(flag, kind, field, fallback, min, max, choices, help)                               \
+    {                                                                                           \
+        flag, NULL, KIS_OPT_##kind, offsetof(load_options, field), fallback, min, max, choices, \
+            help                                                                                \
+    }
 
 static const kis_option rows[] = {
-    ROW("to", TEXT, to, NULL, NULL, NULL, "ADDR:PORT", "Where to; https://ADDR:PORT for TLS. Default: 127.0.0.1:4317 for grpc, 127.0.0.1:4318 for http and json."),
-    ROW("ca", TEXT, ca, NULL, NULL, NULL, "FILE", "Certificates (PEM) that a TLS server is believed by. Default: the system's."),
-    ROW("protocol", CHOICE, protocol, "grpc", NULL, NULL, "grpc|http|json", "OTLP over gRPC, HTTP with protobuf, HTTP with JSON."),
-    ROW("compression", CHOICE, compression, "none", NULL, NULL, "none|gzip|zstd", "Of the requests."),
+    ROW("to", TEXT, to, NULL, NULL, NULL, "ADDR:PORT",
+        "Where to; https://ADDR:PORT for TLS. Default: 127.0.0.1:4317 for grpc, 127.0.0.1:4318 for "
+        "http and json."),
+    ROW("ca", TEXT, ca, NULL, NULL, NULL, "FILE",
+        "Certificates (PEM) that a TLS server is believed by. Default: the system's."),
+    ROW("protocol", CHOICE, protocol, "grpc", NULL, NULL, "grpc|http|json",
+        "OTLP over gRPC, HTTP with protobuf, HTTP with JSON."),
+    ROW("compression", CHOICE, compression, "none", NULL, NULL, "none|gzip|zstd",
+        "Of the requests."),
     ROW("connections", U32, connections, "8", "1", "1024", "N", "Connections."),
-    ROW("in-flight", U32, in_flight, "1", "1", "64", "N", "Requests in flight a connection (more than one: grpc only)."),
-    ROW("spans-per-request", U32, spans_per_request, "512", "1", "8192", "N", "Spans of one request."),
+    ROW("in-flight", U32, in_flight, "1", "1", "64", "N",
+        "Requests in flight a connection (more than one: grpc only)."),
+    ROW("spans-per-request", U32, spans_per_request, "512", "1", "8192", "N",
+        "Spans of one request."),
     ROW("services", U32, services, "10", "1", "200", "N", "Services that the spans come from."),
-    ROW("rate", U64, rate, "0", NULL, NULL, "N", "Spans a second, all connections together. 0: as fast as answers come."),
-    ROW("count", U64, count, "0", NULL, NULL, "N", "End when so many spans are acknowledged. 0: by --duration."),
-    ROW("duration", DURATION, duration_ns, "10s", "1ms", "30d", "TIME", "How long, when --count does not say how many."),
-    ROW("timeout", DURATION, timeout_ns, "30s", "10ms", "1h", "TIME", "An answer that takes longer is a failure."),
+    ROW("rate", U64, rate, "0", NULL, NULL, "N",
+        "Spans a second, all connections together. 0: as fast as answers come."),
+    ROW("count", U64, count, "0", NULL, NULL, "N",
+        "End when so many spans are acknowledged. 0: by --duration."),
+    ROW("duration", DURATION, duration_ns, "10s", "1ms", "30d", "TIME",
+        "How long, when --count does not say how many."),
+    ROW("timeout", DURATION, timeout_ns, "30s", "10ms", "1h", "TIME",
+        "An answer that takes longer is a failure."),
     ROW("harsh", BOOL, harsh, NULL, NULL, NULL, NULL, "15 attributes a span and much random text."),
-    ROW("verify", BOOL, verify, NULL, NULL, NULL, NULL, "Afterwards look for every acknowledged span through the query API."),
-    ROW("query", TEXT, query, "http://127.0.0.1:16686", NULL, NULL, "URL", "The query API, for --verify."),
-    ROW("seed", U64, seed, "0", NULL, NULL, "N", "Of ids and values, to send the same again. 0: random."),
+    ROW("verify", BOOL, verify, NULL, NULL, NULL, NULL,
+        "Afterwards look for every acknowledged span through the query API."),
+    ROW("query", TEXT, query, "http://127.0.0.1:16686", NULL, NULL, "URL",
+        "The query API, for --verify."),
+    ROW("seed", U64, seed, "0", NULL, NULL, "N",
+        "Of ids and values, to send the same again. 0: random."),
     ROW("report", CHOICE, report, "text", NULL, NULL, "text|json", "Form of the report on stdout."),
 };
 
-/* ---- latencies: 32 steps an octave, under 3.2 % error --------------------------------------------------------------------------- */
+/* ---- latencies: 32 steps an octave, under 3.2 % error ---------------------------------------- */
 
 #define HISTOGRAM_STEPS 32u
 #define HISTOGRAM_CELLS (64u * HISTOGRAM_STEPS)
@@ -87,7 +109,7 @@ static uint64_t value_of_cell(uint32_t cell)
     return ((uint64_t)HISTOGRAM_STEPS + cell % HISTOGRAM_STEPS) << (octave - 5);
 }
 
-/* ---- the run ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- the run --------------------------------------------------------------------------------- */
 
 typedef struct load_run load_run;
 
@@ -156,7 +178,7 @@ static void on_timer(kis_timer *timer)
     send_next(KIS_CONTAINER(timer, load_slot, timer));
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static kis_str find_header(const kis_header *headers, size_t count, kis_str name)
 {
@@ -183,7 +205,8 @@ static int status_of_answer(const load_run *run, const kis_client_answer *answer
 static bool is_refusal(const load_run *run, int status)
 {
     if (run->options.protocol == LOAD_GRPC)
-        return status == KIS_GRPC_UNAVAILABLE || status == KIS_GRPC_RESOURCE_EXHAUSTED || status == 503;
+        return status == KIS_GRPC_UNAVAILABLE || status == KIS_GRPC_RESOURCE_EXHAUSTED ||
+               status == 503;
     return status == 429 || status == 503;
 }
 
@@ -194,16 +217,19 @@ static uint64_t rejected_in(const load_run *run, kis_bytes body)
     kis_arena arena;
     bool is_compressed;
 
-    if (run->options.protocol == LOAD_GRPC && kis_grpc_message(body, KIS_RESPONSE_BYTES_MAX, &is_compressed, &body, NULL) != KIS_OK)
+    if (run->options.protocol == LOAD_GRPC &&
+        kis_grpc_message(body, KIS_RESPONSE_BYTES_MAX, &is_compressed, &body, NULL) != KIS_OK)
         return 0;
     kis_arena_init(&arena, &kis_mem, 1 << 20);
-    if (kis_otlp_response_decode(body, run->options.protocol == LOAD_JSON, &arena, &rejected, &message) != KIS_OK)
+    if (kis_otlp_response_decode(body, run->options.protocol == LOAD_JSON, &arena, &rejected,
+                                 &message) != KIS_OK)
         rejected = 0;
     kis_arena_done(&arena);
     return rejected;
 }
 
-static void count_answer(load_run *run, load_slot *slot, const kis_client_answer *answer, uint32_t spans)
+static void count_answer(load_run *run, load_slot *slot, const kis_client_answer *answer,
+                         uint32_t spans)
 {
     uint64_t now_ns = kis_now_ns(), took_ns = now_ns - slot->sent_ns;
     uint64_t rejected = rejected_in(run, answer->body);
@@ -227,9 +253,13 @@ static void note_failure(load_run *run, const kis_client_answer *answer, int sta
 {
     if (run->first_failure[0])
         return;
-    kis_str words = answer->err ? kis_str_from_c(answer->diag.text) : kis_str_of_bytes(kis_bytes_of(answer->body.ptr, KIS_MIN(answer->body.len, 160)));
+    kis_str words =
+        answer->err
+            ? kis_str_from_c(answer->diag.text)
+            : kis_str_of_bytes(kis_bytes_of(answer->body.ptr, KIS_MIN(answer->body.len, 160)));
     if (run->options.protocol == LOAD_GRPC && !answer->err)
-        words = find_header(answer->trailer_count ? answer->trailers : answer->headers, answer->trailer_count ? answer->trailer_count : answer->header_count,
+        words = find_header(answer->trailer_count ? answer->trailers : answer->headers,
+                            answer->trailer_count ? answer->trailer_count : answer->header_count,
                             KIS_STR("grpc-message"));
     char escaped[192];
     kis_fmt_escape(escaped, sizeof(escaped), words);
@@ -245,7 +275,9 @@ static uint64_t wait_after(const kis_client_answer *answer)
 {
     uint64_t seconds = 0;
 
-    if (!answer->err && kis_u64_parse(find_header(answer->headers, answer->header_count, KIS_STR("retry-after")), &seconds) == KIS_OK)
+    if (!answer->err &&
+        kis_u64_parse(find_header(answer->headers, answer->header_count, KIS_STR("retry-after")),
+                      &seconds) == KIS_OK)
         return KIS_MIN(seconds, 60) * 1000000000u;
     return FAILURE_WAIT_NS;
 }
@@ -274,11 +306,13 @@ static void on_answer(void *user, const kis_client_answer *answer)
         send_later(slot, wait_after(answer));
 }
 
-/* ---- requests ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- requests -------------------------------------------------------------------------------- */
 
-static const kis_header grpc_headers[] = { { KIS_STR_INIT("content-type"), KIS_STR_INIT("application/grpc") },
-                                           { KIS_STR_INIT("te"), KIS_STR_INIT("trailers") },
-                                           { KIS_STR_INIT("grpc-encoding"), KIS_STR_INIT("gzip") } };
+static const kis_header grpc_headers[] = {
+    { KIS_STR_INIT("content-type"), KIS_STR_INIT("application/grpc") },
+    { KIS_STR_INIT("te"), KIS_STR_INIT("trailers") },
+    { KIS_STR_INIT("grpc-encoding"), KIS_STR_INIT("gzip") }
+};
 
 /* The request's bytes in the slot's room, compressed where asked for; empty: no memory. */
 static kis_bytes make_body(load_slot *slot)
@@ -288,10 +322,13 @@ static kis_bytes make_body(load_slot *slot)
     size_t len = kis_load_template_of(&run->maker, slot->seed)->body.len;
     kis_bytes plain = { slot->body + KIS_GRPC_PREFIX_BYTES, len };
     kis_buf prefix;
-    kis_coding coding = (kis_coding)run->options.compression; /* none, gzip, zstd: the order of both */
+    kis_coding coding =
+        (kis_coding)run->options.compression; /* none, gzip, zstd: the order of both */
 
-    /* Spans are sent when they have ended: the script of a request takes less than the second that is taken off. */
-    kis_load_make(&run->maker, slot->seed, kis_now_unix_ns() - 1000000000u, slot->body + KIS_GRPC_PREFIX_BYTES);
+    /* Spans are sent when they have ended: the script of a request takes less than the second that
+     * is taken off. */
+    kis_load_make(&run->maker, slot->seed, kis_now_unix_ns() - 1000000000u,
+                  slot->body + KIS_GRPC_PREFIX_BYTES);
     if (coding == KIS_CODING_NONE) {
         kis_buf_init_fixed(&prefix, slot->body, KIS_GRPC_PREFIX_BYTES);
         kis_grpc_put_prefix(&prefix, false, (uint32_t)len);
@@ -314,7 +351,10 @@ static void send_request(load_slot *slot)
     load_run *run = slot->run;
     bool is_grpc = run->options.protocol == LOAD_GRPC;
     kis_str coding = kis_coding_name((kis_coding)run->options.compression);
-    kis_header http_headers[] = { { KIS_STR("content-type"), run->options.protocol == LOAD_JSON ? KIS_STR("application/json") : KIS_STR("application/x-protobuf") },
+    kis_header http_headers[] = { { KIS_STR("content-type"),
+                                    run->options.protocol == LOAD_JSON
+                                        ? KIS_STR("application/json")
+                                        : KIS_STR("application/x-protobuf") },
                                   { KIS_STR("content-encoding"), coding } };
     kis_header own_grpc[3] = { grpc_headers[0], grpc_headers[1], { grpc_headers[2].name, coding } };
     size_t coded = run->options.compression != KIS_CODING_NONE;
@@ -322,7 +362,8 @@ static void send_request(load_slot *slot)
     slot->seed = run->next_seed++;
     kis_client_request request = {
         .method = KIS_STR("POST"),
-        .path = is_grpc ? KIS_STR("/opentelemetry.proto.collector.trace.v1.TraceService/Export") : KIS_STR("/v1/traces"),
+        .path = is_grpc ? KIS_STR("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+                        : KIS_STR("/v1/traces"),
         .headers = is_grpc ? own_grpc : http_headers,
         .header_count = (is_grpc ? 2 : 1) + coded,
         .body = make_body(slot),
@@ -340,25 +381,30 @@ static void send_next(load_slot *slot)
     load_run *run = slot->run;
 
     if (is_over(run)) {
-        if (run->options.count && !run->is_stopping && run->spans_acknowledged < run->options.count && run->in_flight)
-            send_later(slot, FAILURE_WAIT_NS); /* others are at the last ones; if they fail there is more to do */
+        if (run->options.count && !run->is_stopping &&
+            run->spans_acknowledged < run->options.count && run->in_flight)
+            send_later(slot, FAILURE_WAIT_NS); /* others are at the last ones; if they fail there is
+                                                  more to do */
         else
             stop_if_idle(run);
         return;
     }
     if (run->options.rate) {
-        uint64_t now_ns = kis_now_ns(), step_ns = (uint64_t)run->options.spans_per_request * 1000000000u / run->options.rate;
+        uint64_t now_ns = kis_now_ns(), step_ns = (uint64_t)run->options.spans_per_request *
+                                                  1000000000u / run->options.rate;
         if (run->next_turn_ns > now_ns) {
             send_later(slot, run->next_turn_ns - now_ns);
             return;
         }
-        /* Late turns are caught up with, but not for ever: a server that stood still is not flooded afterwards. */
-        run->next_turn_ns = KIS_MAX(run->next_turn_ns + step_ns, now_ns > 1000000000 ? now_ns - 1000000000 : 0);
+        /* Late turns are caught up with, but not for ever: a server that stood still is not flooded
+         * afterwards. */
+        run->next_turn_ns =
+            KIS_MAX(run->next_turn_ns + step_ns, now_ns > 1000000000 ? now_ns - 1000000000 : 0);
     }
     send_request(slot);
 }
 
-/* ---- progress, signals ---------------------------------------------------------------------------------------------------------------- */
+/* ---- progress, signals ----------------------------------------------------------------------- */
 
 static void on_tick(kis_timer *timer)
 {
@@ -367,13 +413,19 @@ static void on_tick(kis_timer *timer)
     char line[160];
 
     if (run->shows_progress)
-        kis_program_print(STDERR_FILENO,
-                          kis_str_of(line, kis_fmt(line, sizeof(line), "\r%u s  %llu spans  %llu/s  %llu refused  %llu failed ", (unsigned)seconds,
-                                                   (unsigned long long)run->spans_acknowledged,
-                                                   (unsigned long long)((double)run->spans_acknowledged / (seconds > 0.001 ? seconds : 0.001)),
-                                                   (unsigned long long)run->requests_refused, (unsigned long long)run->requests_failed)));
+        kis_program_print(
+            STDERR_FILENO,
+            kis_str_of(line, kis_fmt(line, sizeof(line),
+                                     "\r%u s  %llu spans  %llu/s  %llu refused  %llu failed ",
+                                     (unsigned)seconds, (unsigned long long)run->spans_acknowledged,
+                                     (unsigned long long)((double)run->spans_acknowledged /
+                                                          (seconds > 0.001 ? seconds : 0.001)),
+                                     (unsigned long long)run->requests_refused,
+                                     (unsigned long long)run->requests_failed)));
     /* With --count the end is an answer's work; a server that is gone must not make it endless. */
-    if (kis_now_ns() - KIS_MAX(run->last_answer_ns, run->begin_ns) > (uint64_t)run->options.timeout_ns && run->options.count)
+    if (kis_now_ns() - KIS_MAX(run->last_answer_ns, run->begin_ns) >
+            (uint64_t)run->options.timeout_ns &&
+        run->options.count)
         run->is_stopping = true;
     if (is_over(run))
         stop_if_idle(run);
@@ -391,7 +443,7 @@ static void on_signal(kis_watch *watch, uint32_t events)
     stop_if_idle(run);
 }
 
-/* ---- the report --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the report ------------------------------------------------------------------------------ */
 
 static double percentile_ms(const load_run *run, double share)
 {
@@ -413,14 +465,18 @@ static void put_fixed(kis_buf *out, double value, unsigned digits)
     kis_buf_add_fmt(out, digits == 3 ? ".%03u" : ".%01u", (unsigned)(scaled % scale));
 }
 
-static void put_number(kis_buf *out, const char *name, uint64_t value) { kis_buf_add_fmt(out, ",\"%s\":%llu", name, (unsigned long long)value); }
+static void put_number(kis_buf *out, const char *name, uint64_t value)
+{
+    kis_buf_add_fmt(out, ",\"%s\":%llu", name, (unsigned long long)value);
+}
 static void put_ms(kis_buf *out, const char *name, double value)
 {
     kis_buf_add_fmt(out, "\"%s\":", name);
     put_fixed(out, value, 3);
 }
 
-static void report_json(const load_run *run, double seconds, const kis_load_verdict *verdict, kis_buf *out)
+static void report_json(const load_run *run, double seconds, const kis_load_verdict *verdict,
+                        kis_buf *out)
 {
     kis_buf_add_str(out, KIS_STR("{"));
     put_ms(out, "seconds", seconds);
@@ -446,17 +502,24 @@ static void report_json(const load_run *run, double seconds, const kis_load_verd
     kis_buf_add_str(out, KIS_STR(",\"firstFailure\":"));
     kis_json_put_str(out, kis_str_from_c(run->first_failure));
     if (verdict)
-        kis_buf_add_fmt(out, ",\"verified\":{\"traces\":%llu,\"spans\":%llu,\"missingTraces\":%llu,\"missingSpans\":%llu,\"failedAnswers\":%llu}",
-                        (unsigned long long)verdict->traces, (unsigned long long)verdict->spans, (unsigned long long)verdict->missing_traces,
-                        (unsigned long long)verdict->missing_spans, (unsigned long long)verdict->failed_answers);
+        kis_buf_add_fmt(out,
+                        ",\"verified\":{\"traces\":%llu,\"spans\":%llu,\"missingTraces\":%llu,"
+                        "\"missingSpans\":%llu,\"failedAnswers\":%llu}",
+                        (unsigned long long)verdict->traces, (unsigned long long)verdict->spans,
+                        (unsigned long long)verdict->missing_traces,
+                        (unsigned long long)verdict->missing_spans,
+                        (unsigned long long)verdict->failed_answers);
     kis_buf_add_str(out, KIS_STR("}\n"));
 }
 
-static void report_text(const load_run *run, double seconds, const kis_load_verdict *verdict, kis_buf *out)
+static void report_text(const load_run *run, double seconds, const kis_load_verdict *verdict,
+                        kis_buf *out)
 {
-    kis_buf_add_fmt(out, "%llu spans acknowledged in ", (unsigned long long)run->spans_acknowledged);
+    kis_buf_add_fmt(out, "%llu spans acknowledged in ",
+                    (unsigned long long)run->spans_acknowledged);
     put_fixed(out, seconds, 3);
-    kis_buf_add_fmt(out, " s: %llu spans/s, ", (unsigned long long)((double)run->spans_acknowledged / seconds));
+    kis_buf_add_fmt(out, " s: %llu spans/s, ",
+                    (unsigned long long)((double)run->spans_acknowledged / seconds));
     put_fixed(out, (double)run->bytes_acknowledged / seconds / 1e6, 1);
     kis_buf_add_str(out, KIS_STR(" MB/s\nanswers    p50 "));
     put_fixed(out, percentile_ms(run, 0.50), 3);
@@ -468,13 +531,18 @@ static void report_text(const load_run *run, double seconds, const kis_load_verd
     put_fixed(out, (double)run->latency_max_ns / 1e6, 3);
     kis_buf_add_str(out, KIS_STR(" ms; largest gap between two "));
     put_fixed(out, (double)run->largest_gap_ns / 1e6, 3);
-    kis_buf_add_fmt(out, " ms\nrequests   %llu acknowledged, %llu refused, %llu failed; %llu spans rejected\n", (unsigned long long)run->requests_acknowledged,
-                    (unsigned long long)run->requests_refused, (unsigned long long)run->requests_failed, (unsigned long long)run->spans_rejected);
+    kis_buf_add_fmt(
+        out, " ms\nrequests   %llu acknowledged, %llu refused, %llu failed; %llu spans rejected\n",
+        (unsigned long long)run->requests_acknowledged, (unsigned long long)run->requests_refused,
+        (unsigned long long)run->requests_failed, (unsigned long long)run->spans_rejected);
     if (run->first_failure[0])
         kis_buf_add_fmt(out, "first failure: %s\n", run->first_failure);
     if (verdict)
-        kis_buf_add_fmt(out, "verified   %llu spans of %llu traces: %llu missing, %llu answers failed\n", (unsigned long long)verdict->spans,
-                        (unsigned long long)verdict->traces, (unsigned long long)verdict->missing_spans, (unsigned long long)verdict->failed_answers);
+        kis_buf_add_fmt(out,
+                        "verified   %llu spans of %llu traces: %llu missing, %llu answers failed\n",
+                        (unsigned long long)verdict->spans, (unsigned long long)verdict->traces,
+                        (unsigned long long)verdict->missing_spans,
+                        (unsigned long long)verdict->failed_answers);
 }
 
 static void print_report(const load_run *run, const kis_load_verdict *verdict)
@@ -483,22 +551,25 @@ static void print_report(const load_run *run, const kis_load_verdict *verdict)
     kis_buf out;
 
     kis_buf_init(&out, &kis_mem, 1 << 16);
-    (run->options.report == 1 ? report_json : report_text)(run, seconds > 1e-9 ? seconds : 1e-9, verdict, &out);
+    (run->options.report == 1 ? report_json : report_text)(run, seconds > 1e-9 ? seconds : 1e-9,
+                                                           verdict, &out);
     kis_program_print(STDOUT_FILENO, kis_buf_str(&out));
     kis_buf_done(&out);
 }
 
-/* ---- start and end -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- start and end --------------------------------------------------------------------------- */
 
 static kis_err make_clients(load_run *run, kis_diag *diag)
 {
     kis_url url;
     char text[280];
-    kis_str to = run->options.to.len                      ? run->options.to
+    kis_str to = run->options.to.len                  ? run->options.to
                  : run->options.protocol == LOAD_GRPC ? KIS_STR("127.0.0.1:4317")
                                                       : KIS_STR("127.0.0.1:4318");
     bool has_scheme = kis_str_find(to, KIS_STR("://")) != KIS_STR_NPOS;
-    kis_str whole = has_scheme ? to : kis_str_of(text, kis_fmt(text, sizeof(text), "http://" KIS_FMT, KIS_ARG(to)));
+    kis_str whole =
+        has_scheme ? to
+                   : kis_str_of(text, kis_fmt(text, sizeof(text), "http://" KIS_FMT, KIS_ARG(to)));
 
     kis_err err = kis_url_parse(whole, &url, diag);
     if (err)
@@ -514,7 +585,9 @@ static kis_err make_clients(load_run *run, kis_diag *diag)
                                    .tls = run->tls,
                                    .http2 = run->options.protocol == LOAD_GRPC,
                                    .user_agent = KIS_STR("kiseki-load/" KIS_VERSION),
-                                   .max_in_flight = run->options.protocol == LOAD_GRPC ? run->options.in_flight : 1 };
+                                   .max_in_flight = run->options.protocol == LOAD_GRPC
+                                                        ? run->options.in_flight
+                                                        : 1 };
     for (uint32_t i = 0; i < run->options.connections && !err; i++)
         err = kis_client_new(run->loop, &options, &run->clients[i], diag);
     return err;
@@ -552,9 +625,11 @@ static kis_err prepare(load_run *run, kis_diag *diag)
         err = kis_loop_new(&kis_mem, &run->loop, diag);
     run->codecs = kis_codecs_new(&kis_mem);
     run->clients = kis_mem.take(kis_mem.user, sizeof(*run->clients) * run->options.connections);
-    run->slots = kis_mem.take(kis_mem.user, sizeof(*run->slots) * run->options.connections * run->options.in_flight);
+    run->slots = kis_mem.take(kis_mem.user, sizeof(*run->slots) * run->options.connections *
+                                                run->options.in_flight);
     if (!err && (!run->codecs || !run->clients || !run->slots))
-        err = kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for %u connections", run->options.connections);
+        err = kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for %u connections",
+                           run->options.connections);
     if (err)
         return err;
     memset(run->clients, 0, sizeof(*run->clients) * run->options.connections);
@@ -572,7 +647,8 @@ static void tear_down(load_run *run)
         kis_mem.give_back(kis_mem.user, run->slots[i].body, run->body_max);
         kis_buf_done(&run->slots[i].packed);
     }
-    kis_mem.give_back(kis_mem.user, run->slots, sizeof(*run->slots) * run->options.connections * run->options.in_flight);
+    kis_mem.give_back(kis_mem.user, run->slots,
+                      sizeof(*run->slots) * run->options.connections * run->options.in_flight);
     kis_mem.give_back(kis_mem.user, run->clients, sizeof(*run->clients) * run->options.connections);
     kis_tls_client_free(run->tls);
     kis_codecs_free(run->codecs);
@@ -621,10 +697,13 @@ static int judge_run(load_run *run)
     }
     print_report(run, run->options.verify ? &verdict : NULL);
     if (run->requests_acknowledged == 0)
-        return kis_program_fail("nothing was acknowledged: %s", run->first_failure[0] ? run->first_failure : "no answer came");
+        return kis_program_fail("nothing was acknowledged: %s",
+                                run->first_failure[0] ? run->first_failure : "no answer came");
     if (verdict.missing_spans || verdict.failed_answers)
-        return kis_program_fail("%llu of %llu acknowledged spans were not found again%s%s", (unsigned long long)verdict.missing_spans,
-                                (unsigned long long)verdict.spans, verdict.first_failure[0] ? "; first failed answer: " : "", verdict.first_failure);
+        return kis_program_fail(
+            "%llu of %llu acknowledged spans were not found again%s%s",
+            (unsigned long long)verdict.missing_spans, (unsigned long long)verdict.spans,
+            verdict.first_failure[0] ? "; first failed answer: " : "", verdict.first_failure);
     return KIS_EXIT_OK;
 }
 

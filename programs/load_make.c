@@ -1,10 +1,11 @@
 /* load_make.c - see load_make.h.
  *
- *     script of traces ─> protobuf with placeholders ─(json: decode, encode)─> body ─> scan ─> patches
+ *     script ─> protobuf with placeholders ─(JSON: decode, encode)─> body ─> scan ─> patches
  *
- * Placeholders are values that nothing else in the body has: ids that begin with a magic, times just above a fixed instant, runs of '~' (hex
- * digits to come) and '`' (decimal digits to come). Finding them afterwards by one scan serves both encodings and keeps the
- * making simple; giving out a request is then one copy and a few stores a span.
+ * Placeholders are values that nothing else in the body has: ids that begin with a magic, times
+ * just above a fixed instant, runs of '~' (hex digits to come) and '`' (decimal digits to come).
+ * Finding them afterwards by one scan serves both encodings and keeps the making simple; giving out
+ * a request is then one copy and a few stores a span.
  */
 #include "load_make.h"
 
@@ -16,16 +17,22 @@
 #include "model/attr.h"
 #include "wire/otlp.h"
 
-#define TRACE_MAGIC "\xd1\x5e\xa5\xed\xb0\xa7\xca\xfe\xf0\x0d\xba\xbe"     /* 12 bytes, then the number, big-endian */
-#define SPAN_MAGIC "\xfa\xce\xb0\x0c"                                      /* 4 bytes, then the number */
-#define TIME_BASE 1700000000000000000u                                    /* the number is what is above it */
+#define TRACE_MAGIC \
+    "\xd1\x5e\xa5\xed\xb0\xa7\xca\xfe\xf0\x0d\xba\xbe" /* 12 bytes, then the number, big-endian */
+#define SPAN_MAGIC   "\xfa\xce\xb0\x0c"                /* 4 bytes, then the number */
+#define TIME_BASE    1700000000000000000u              /* the number is what is above it */
 #define TIME_NUMBERS 1000000u
-#define TEXT_RUN_MIN 4 /* no text that begins with a run is 96 or 126 bytes long, for its length would look like part of it */
+#define TEXT_RUN_MIN                                                                            \
+    4 /* no text that begins with a run is 96 or 126 bytes long, for its length would look like \
+         part of it */
 #define BODY_BYTES_MAX ((size_t)256 << 20)
 
-/* ---- random numbers: one stream a request, made from its seed ------------------------------------------------------------ */
+/* ---- random numbers: one stream a request, made from its seed -------------------------------- */
 
-static uint64_t mix_words(uint64_t a, uint64_t b) { return kis_hash_u64(a * 0x9e3779b97f4a7c15u + b + 0x2545f4914f6cdd1du); }
+static uint64_t mix_words(uint64_t a, uint64_t b)
+{
+    return kis_hash_u64(a * 0x9e3779b97f4a7c15u + b + 0x2545f4914f6cdd1du);
+}
 
 static uint64_t next_random(uint64_t *state)
 {
@@ -40,7 +47,8 @@ static uint64_t next_random(uint64_t *state)
 kis_trace_id kis_load_trace_id(uint64_t seed, uint32_t trace)
 {
     kis_trace_id id;
-    uint64_t halves[2] = { mix_words(seed, (uint64_t)trace * 2 + 1) | 1, mix_words(seed, (uint64_t)trace * 2 + 2) };
+    uint64_t halves[2] = { mix_words(seed, (uint64_t)trace * 2 + 1) | 1,
+                           mix_words(seed, (uint64_t)trace * 2 + 2) };
     memcpy(id.bytes, halves, 16);
     return id;
 }
@@ -53,17 +61,32 @@ kis_span_id kis_load_span_id(uint64_t seed, uint32_t span)
     return id;
 }
 
-/* ---- the script: what services do ------------------------------------------------------------------------------------------ */
+/* ---- the script: what services do ------------------------------------------------------------ */
 
-static const char *const service_names[] = { "api-gateway", "auth-service", "catalog-service", "inventory-service", "search-service", "order-service",
-                                             "cart-service", "payment-service", "shipping-service", "notification-worker" };
-static const char *const routes[] = { "/api/orders/{id}", "/api/carts/{id}/items", "/api/catalog/search", "/api/users/{id}", "/api/payments" };
-static const char *const tables[] = { "orders", "users", "sessions", "products", "stock", "payments", "shipments" };
-static const char *const rpc_methods[] = { "VerifyToken", "Reserve", "GetStock", "Charge", "Quote", "Find" };
-static const char *const scopes[] = { "@opentelemetry/instrumentation-http", "@opentelemetry/instrumentation-grpc", "@opentelemetry/instrumentation-pg",
-                                      "@opentelemetry/instrumentation-redis", "@opentelemetry/instrumentation-amqplib" };
+static const char *const service_names[] = {
+    "api-gateway",   "auth-service", "catalog-service", "inventory-service", "search-service",
+    "order-service", "cart-service", "payment-service", "shipping-service",  "notification-worker"
+};
+static const char *const routes[] = { "/api/orders/{id}", "/api/carts/{id}/items",
+                                      "/api/catalog/search", "/api/users/{id}", "/api/payments" };
+static const char *const tables[] = { "orders", "users",    "sessions", "products",
+                                      "stock",  "payments", "shipments" };
+static const char *const rpc_methods[] = { "VerifyToken", "Reserve", "GetStock",
+                                           "Charge",      "Quote",   "Find" };
+static const char *const scopes[] = { "@opentelemetry/instrumentation-http",
+                                      "@opentelemetry/instrumentation-grpc",
+                                      "@opentelemetry/instrumentation-pg",
+                                      "@opentelemetry/instrumentation-redis",
+                                      "@opentelemetry/instrumentation-amqplib" };
 
-typedef enum step_kind { STEP_HTTP, STEP_GRPC, STEP_SQL, STEP_CACHE, STEP_MESSAGE, STEP_KINDS } step_kind;
+typedef enum step_kind {
+    STEP_HTTP,
+    STEP_GRPC,
+    STEP_SQL,
+    STEP_CACHE,
+    STEP_MESSAGE,
+    STEP_KINDS
+} step_kind;
 
 typedef struct load_step {
     uint32_t trace, service, parent; /* parent: a span number, or its own number for a root */
@@ -81,9 +104,13 @@ typedef struct load_script {
     uint32_t services;
 } load_script;
 
-static uint32_t pick(load_script *s, uint32_t below) { return (uint32_t)(next_random(&s->random) >> 33) % below; }
+static uint32_t pick(load_script *s, uint32_t below)
+{
+    return (uint32_t)(next_random(&s->random) >> 33) % below;
+}
 
-/* One trace of about ten steps: a request at the gateway, calls below it, databases at the leaves. */
+/* One trace of about ten steps: a request at the gateway, calls below it, databases at the leaves.
+ */
 static void write_trace(load_script *s, uint32_t first, uint32_t count)
 {
     uint32_t begin_us = pick(s, 400000);
@@ -96,10 +123,14 @@ static void write_trace(load_script *s, uint32_t first, uint32_t count)
         uint32_t start = i == 0 ? begin_us : above->start_us + 20 + pick(s, 2000);
         *step = (load_step){
             .trace = s->traces,
-            .service = i == 0 ? 0 : kind <= STEP_GRPC ? pick(s, s->services) : above->service,
+            .service = i == 0              ? 0
+                       : kind <= STEP_GRPC ? pick(s, s->services)
+                                           : above->service,
             .parent = parent,
             .kind = kind,
-            .otlp_kind = i == 0 || (kind <= STEP_GRPC && pick(s, 2)) ? 2 : kind == STEP_MESSAGE ? 4 : 3,
+            .otlp_kind = i == 0 || (kind <= STEP_GRPC && pick(s, 2)) ? 2
+                         : kind == STEP_MESSAGE                      ? 4
+                                                                     : 3,
             .is_error = pick(s, 64) == 0,
             .has_event = pick(s, 4) == 0,
             .variant = pick(s, 1000),
@@ -119,7 +150,7 @@ static void write_script(load_script *s)
     }
 }
 
-/* ---- the script as protobuf -------------------------------------------------------------------------------------------------- */
+/* ---- the script as protobuf ------------------------------------------------------------------ */
 
 typedef struct load_writer {
     kis_buf *out;
@@ -127,21 +158,29 @@ typedef struct load_writer {
     bool is_harsh;
 } load_writer;
 
-static kis_str name_in(char room[128], const char *format, const char *part) { return kis_str_of(room, kis_fmt(room, 128, format, part)); }
+static kis_str name_in(char room[128], const char *format, const char *part)
+{
+    return kis_str_of(room, kis_fmt(room, 128, format, part));
+}
 
 static void put_attr(load_writer *w, const char *key, const char *value)
 {
     kis_attr_put_str(w->out, KIS_TAG_SPAN_ATTRS, kis_str_from_c(key), kis_str_from_c(value));
 }
-static void put_int(load_writer *w, const char *key, int64_t value) { kis_attr_put_int(w->out, KIS_TAG_SPAN_ATTRS, kis_str_from_c(key), value); }
+static void put_int(load_writer *w, const char *key, int64_t value)
+{
+    kis_attr_put_int(w->out, KIS_TAG_SPAN_ATTRS, kis_str_from_c(key), value);
+}
 
 static kis_str span_name(const load_step *step, char room[128])
 {
     switch (step->kind) {
     case STEP_HTTP:
-        return name_in(room, step->otlp_kind == 2 ? "GET %s" : "GET", routes[step->variant % KIS_COUNT_OF(routes)]);
+        return name_in(room, step->otlp_kind == 2 ? "GET %s" : "GET",
+                       routes[step->variant % KIS_COUNT_OF(routes)]);
     case STEP_GRPC:
-        return name_in(room, "shop.inventory.v1.InventoryService/%s", rpc_methods[step->variant % KIS_COUNT_OF(rpc_methods)]);
+        return name_in(room, "shop.inventory.v1.InventoryService/%s",
+                       rpc_methods[step->variant % KIS_COUNT_OF(rpc_methods)]);
     case STEP_SQL:
         return name_in(room, "SELECT %s", tables[step->variant % KIS_COUNT_OF(tables)]);
     case STEP_CACHE:
@@ -160,7 +199,9 @@ static void put_http_attrs(load_writer *w, const load_step *step)
     put_int(w, "http.response.status_code", step->is_error ? 500 : 200);
     put_attr(w, "server.address", service_names[step->service % KIS_COUNT_OF(service_names)]);
     put_int(w, "server.port", 8080);
-    put_attr(w, "user_agent.original", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36");
+    put_attr(w, "user_agent.original",
+             "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+             "Chrome/141.0.0.0 Safari/537.36");
     put_attr(w, "client.address", "fd00::````");
 }
 
@@ -184,7 +225,10 @@ static void put_sql_attrs(load_writer *w, const load_step *step)
     put_attr(w, "db.namespace", "shop");
     put_attr(w, "db.operation.name", "SELECT");
     put_attr(w, "db.collection.name", tables[step->variant % KIS_COUNT_OF(tables)]);
-    kis_fmt(text, sizeof(text), "SELECT id, status, total_cents, currency, created_at, updated_at FROM shop.%s WHERE id = $1 AND tenant = $2 AND deleted_at IS NULL ORDER BY id", tables[step->variant % KIS_COUNT_OF(tables)]);
+    kis_fmt(text, sizeof(text),
+            "SELECT id, status, total_cents, currency, created_at, updated_at FROM shop.%s WHERE "
+            "id = $1 AND tenant = $2 AND deleted_at IS NULL ORDER BY id",
+            tables[step->variant % KIS_COUNT_OF(tables)]);
     put_attr(w, "db.query.text", text);
     put_int(w, "db.response.returned_rows", step->variant % 50);
     put_attr(w, "server.address", "pg-primary.internal");
@@ -196,12 +240,15 @@ static void put_cache_attrs(load_writer *w, const load_step *step)
 {
     put_attr(w, "db.system.name", "redis");
     put_attr(w, "db.operation.name", step->variant % 3 ? "GET" : "SETEX");
-    put_attr(w, "db.query.text", step->variant % 3 ? "GET session:~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~" : "SETEX session:~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~ 3600 ?");
+    put_attr(w, "db.query.text",
+             step->variant % 3 ? "GET session:~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~"
+                               : "SETEX session:~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~ 3600 ?");
     put_attr(w, "server.address", "redis.internal");
     put_int(w, "server.port", 6379);
     put_int(w, "db.redis.database_index", 0);
     kis_attr_put_bool(w->out, KIS_TAG_SPAN_ATTRS, KIS_STR("cache.hit"), step->variant % 4 != 0);
-    kis_attr_put_double(w->out, KIS_TAG_SPAN_ATTRS, KIS_STR("cache.load"), (double)(step->variant % 100) / 100);
+    kis_attr_put_double(w->out, KIS_TAG_SPAN_ATTRS, KIS_STR("cache.load"),
+                        (double)(step->variant % 100) / 100);
 }
 
 static void put_message_attrs(load_writer *w, const load_step *step)
@@ -219,10 +266,14 @@ static void put_message_attrs(load_writer *w, const load_step *step)
 /* Six more, four of them random from end to end: little to share, little to compress. */
 static void put_harsh_attrs(load_writer *w)
 {
-    put_attr(w, "request.token", "~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~");
-    put_attr(w, "request.signature", "~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~");
+    put_attr(w, "request.token",
+             "~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~");
+    put_attr(w, "request.signature",
+             "~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~");
     put_attr(w, "session.id", "~~~~~~~~-~~~~-~~~~-~~~~-~~~~~~~~~~~~");
-    put_attr(w, "payload.head", "~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~");
+    put_attr(w, "payload.head",
+             "~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~"
+             "~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~");
     put_attr(w, "account", "account-```````````");
     put_attr(w, "feature.flags", "new-checkout,fast-search");
 }
@@ -234,8 +285,10 @@ static void put_event(load_writer *w, const load_step *step, uint32_t span)
     kis_pb_put_fix64(w->out, 1, TIME_BASE + 2 * (uint64_t)span + 1); /* at the span's end */
     kis_pb_put_str(w->out, 2, step->is_error ? KIS_STR("exception") : KIS_STR("message"));
     if (step->is_error) {
-        kis_attr_put_str(w->out, KIS_TAG_EVENT_ATTRS, KIS_STR("exception.type"), KIS_STR("TimeoutError"));
-        kis_attr_put_str(w->out, KIS_TAG_EVENT_ATTRS, KIS_STR("exception.message"), KIS_STR("upstream did not answer within 2000 ms"));
+        kis_attr_put_str(w->out, KIS_TAG_EVENT_ATTRS, KIS_STR("exception.type"),
+                         KIS_STR("TimeoutError"));
+        kis_attr_put_str(w->out, KIS_TAG_EVENT_ATTRS, KIS_STR("exception.message"),
+                         KIS_STR("upstream did not answer within 2000 ms"));
     } else {
         kis_attr_put_str(w->out, KIS_TAG_EVENT_ATTRS, KIS_STR("message.type"), KIS_STR("SENT"));
         kis_attr_put_int(w->out, KIS_TAG_EVENT_ATTRS, KIS_STR("message.id"), step->variant);
@@ -252,8 +305,9 @@ static void id_with_number(uint8_t *id, const char *magic, size_t magic_len, uin
 
 static void put_span(load_writer *w, uint32_t number)
 {
-    static void (*const put_attrs[STEP_KINDS])(load_writer *, const load_step *) = { put_http_attrs, put_grpc_attrs, put_sql_attrs, put_cache_attrs,
-                                                                                     put_message_attrs };
+    static void (*const put_attrs[STEP_KINDS])(load_writer *, const load_step *) = {
+        put_http_attrs, put_grpc_attrs, put_sql_attrs, put_cache_attrs, put_message_attrs
+    };
     const load_step *step = &w->script->steps[number];
     uint8_t trace_id[16], span_id[8], parent_id[8];
     char room[128];
@@ -292,7 +346,8 @@ static kis_str service_name(uint32_t service, char room[128])
     uint32_t names = KIS_COUNT_OF(service_names);
     if (service < names)
         return kis_str_from_c(service_names[service]);
-    return kis_str_of(room, kis_fmt(room, 128, "%s-%u", service_names[service % names], service / names));
+    return kis_str_of(room,
+                      kis_fmt(room, 128, "%s-%u", service_names[service % names], service / names));
 }
 
 static void put_resource(load_writer *w, uint32_t service)
@@ -302,17 +357,28 @@ static void put_resource(load_writer *w, uint32_t service)
     const struct {
         const char *key, *value;
     } rest[] = {
-        { "service.namespace", "shop" }, { "service.version", "4.28.5" }, { "service.instance.id", "b8687a2d-211f-487f-a9c5-9b07892d645f" },
-        { "deployment.environment.name", "production" }, { "telemetry.sdk.name", "opentelemetry" }, { "telemetry.sdk.language", "go" },
-        { "telemetry.sdk.version", "1.38.0" }, { "host.name", "node-5.eu-west-1.example.internal" }, { "host.arch", "amd64" }, { "os.type", "linux" },
-        { "process.runtime.name", "go" }, { "k8s.namespace.name", "shop" }, { "k8s.pod.name", "pod-90c3fc2282-a5a33" }, { "cloud.provider", "aws" },
+        { "service.namespace", "shop" },
+        { "service.version", "4.28.5" },
+        { "service.instance.id", "b8687a2d-211f-487f-a9c5-9b07892d645f" },
+        { "deployment.environment.name", "production" },
+        { "telemetry.sdk.name", "opentelemetry" },
+        { "telemetry.sdk.language", "go" },
+        { "telemetry.sdk.version", "1.38.0" },
+        { "host.name", "node-5.eu-west-1.example.internal" },
+        { "host.arch", "amd64" },
+        { "os.type", "linux" },
+        { "process.runtime.name", "go" },
+        { "k8s.namespace.name", "shop" },
+        { "k8s.pod.name", "pod-90c3fc2282-a5a33" },
+        { "cloud.provider", "aws" },
         { "cloud.region", "eu-west-1" },
     };
     size_t resource = kis_pb_begin(w->out, 1);
 
     kis_attr_put_str(w->out, KIS_TAG_RESOURCE_ATTRS, KIS_STR("service.name"), name);
     for (size_t i = 0; i < KIS_COUNT_OF(rest); i++)
-        kis_attr_put_str(w->out, KIS_TAG_RESOURCE_ATTRS, kis_str_from_c(rest[i].key), kis_str_from_c(rest[i].value));
+        kis_attr_put_str(w->out, KIS_TAG_RESOURCE_ATTRS, kis_str_from_c(rest[i].key),
+                         kis_str_from_c(rest[i].value));
     kis_attr_put_int(w->out, KIS_TAG_RESOURCE_ATTRS, KIS_STR("process.pid"), 2 + service);
     kis_pb_end(w->out, resource);
 }
@@ -351,11 +417,14 @@ static void put_request(load_writer *w)
     }
 }
 
-/* ---- where the placeholders are ------------------------------------------------------------------------------------------------ */
+/* ---- where the placeholders are -------------------------------------------------------------- */
 
 typedef KIS_VEC(kis_load_patch) patch_list;
 
-static uint32_t big_endian(const uint8_t *at) { return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3]; }
+static uint32_t big_endian(const uint8_t *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
 
 /* The placeholder that begins at `at` of a protobuf body; answers its length, 0 for none. */
 static size_t find_in_protobuf(const uint8_t *at, size_t left, kis_load_patch *out)
@@ -384,15 +453,18 @@ static size_t find_in_json(const uint8_t *at, size_t left, kis_load_patch *out)
     uint8_t id[16];
     uint64_t time;
 
-    if (left >= 32 && memcmp(at, "d15ea5ed", 8) == 0 && kis_hex_parse(kis_str_of((const char *)at, 32), false, id, 16) == KIS_OK) {
+    if (left >= 32 && memcmp(at, "d15ea5ed", 8) == 0 &&
+        kis_hex_parse(kis_str_of((const char *)at, 32), false, id, 16) == KIS_OK) {
         *out = (kis_load_patch){ .kind = KIS_PATCH_TRACE, .number = big_endian(id + 12) };
         return 32;
     }
-    if (left >= 16 && memcmp(at, "faceb00c", 8) == 0 && kis_hex_parse(kis_str_of((const char *)at, 16), false, id, 8) == KIS_OK) {
+    if (left >= 16 && memcmp(at, "faceb00c", 8) == 0 &&
+        kis_hex_parse(kis_str_of((const char *)at, 16), false, id, 8) == KIS_OK) {
         *out = (kis_load_patch){ .kind = KIS_PATCH_SPAN, .number = big_endian(id + 4) };
         return 16;
     }
-    if (left >= 19 && memcmp(at, "1700000000000", 13) == 0 && kis_u64_parse(kis_str_of((const char *)at, 19), &time) == KIS_OK) {
+    if (left >= 19 && memcmp(at, "1700000000000", 13) == 0 &&
+        kis_u64_parse(kis_str_of((const char *)at, 19), &time) == KIS_OK) {
         *out = (kis_load_patch){ .kind = KIS_PATCH_TIME, .number = (uint32_t)(time - TIME_BASE) };
         return 19;
     }
@@ -409,7 +481,8 @@ static size_t find_text(const uint8_t *at, size_t left, kis_load_patch *out)
         len++;
     if (len < TEXT_RUN_MIN) /* a length or a number that happens to be that byte */
         return 0;
-    *out = (kis_load_patch){ .kind = *at == '~' ? KIS_PATCH_HEX : KIS_PATCH_DECIMAL, .number = (uint32_t)len };
+    *out = (kis_load_patch){ .kind = *at == '~' ? KIS_PATCH_HEX : KIS_PATCH_DECIMAL,
+                             .number = (uint32_t)len };
     return len;
 }
 
@@ -417,7 +490,8 @@ static bool find_patches(kis_bytes body, bool is_json, patch_list *list, const k
 {
     for (size_t at = 0; at < body.len;) {
         kis_load_patch patch;
-        size_t len = (is_json ? find_in_json : find_in_protobuf)(body.ptr + at, body.len - at, &patch);
+        size_t len =
+            (is_json ? find_in_json : find_in_protobuf)(body.ptr + at, body.len - at, &patch);
         if (len == 0)
             len = find_text(body.ptr + at, body.len - at, &patch);
         if (len) {
@@ -430,9 +504,12 @@ static bool find_patches(kis_bytes body, bool is_json, patch_list *list, const k
     return true;
 }
 
-/* ---- templates -------------------------------------------------------------------------------------------------------------------- */
+/* ---- templates ------------------------------------------------------------------------------- */
 
-static void *take_array(const kis_alloc *alloc, size_t count, size_t size) { return alloc->take(alloc->user, (count ? count : 1) * size); }
+static void *take_array(const kis_alloc *alloc, size_t count, size_t size)
+{
+    return alloc->take(alloc->user, (count ? count : 1) * size);
+}
 static void give_array(const kis_alloc *alloc, void *at, size_t count, size_t size)
 {
     if (at)
@@ -488,9 +565,12 @@ static kis_err keep_script(kis_load_template *t, const load_script *script, cons
     return KIS_OK;
 }
 
-static kis_err make_template(kis_load_template *t, const kis_load_mix *mix, uint64_t seed, const kis_alloc *alloc, kis_diag *diag)
+static kis_err make_template(kis_load_template *t, const kis_load_mix *mix, uint64_t seed,
+                             const kis_alloc *alloc, kis_diag *diag)
 {
-    load_script script = { .count = mix->spans_per_request, .random = mix_words(mix->seed, seed) | 1, .services = mix->services };
+    load_script script = { .count = mix->spans_per_request,
+                           .random = mix_words(mix->seed, seed) | 1,
+                           .services = mix->services };
     patch_list patches = { 0 };
     kis_buf body;
 
@@ -524,7 +604,8 @@ static kis_err make_template(kis_load_template *t, const kis_load_mix *mix, uint
     return err;
 }
 
-kis_err kis_load_maker_init(kis_load_maker *maker, const kis_load_mix *mix, const kis_alloc *alloc, kis_diag *diag)
+kis_err kis_load_maker_init(kis_load_maker *maker, const kis_load_mix *mix, const kis_alloc *alloc,
+                            kis_diag *diag)
 {
     memset(maker, 0, sizeof(*maker));
     maker->is_json = mix->is_json;
@@ -551,7 +632,7 @@ void kis_load_maker_done(kis_load_maker *maker)
     memset(maker, 0, sizeof(*maker));
 }
 
-/* ---- giving out ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- giving out ------------------------------------------------------------------------------ */
 
 const kis_load_template *kis_load_template_of(const kis_load_maker *maker, uint64_t seed)
 {
@@ -579,18 +660,22 @@ static void write_decimal(uint8_t *to, uint32_t len, uint64_t *random)
 {
     uint64_t bits = next_random(random) >> 1;
 
-    for (uint32_t i = 0; i < len; i++, bits /= 10) /* the first digit is never 0: addresses and numbers look like some */
+    for (uint32_t i = 0; i < len;
+         i++, bits /= 10) /* the first digit is never 0: addresses and numbers look like some */
         to[i] = (uint8_t)('0' + (i ? bits % 10 : 1 + bits % 9));
 }
 
-/* Times go up to 1/8 beyond the script's, by the request's own randomness: a span's end jitters, its start does not. */
-static uint64_t time_of(const kis_load_template *t, uint32_t number, uint64_t seed, uint64_t begin_unix_ns)
+/* Times go up to 1/8 beyond the script's, by the request's own randomness: a span's end jitters,
+ * its start does not. */
+static uint64_t time_of(const kis_load_template *t, uint32_t number, uint64_t seed,
+                        uint64_t begin_unix_ns)
 {
     uint64_t us = t->time_offsets_us[number];
     uint64_t jitter_ns = mix_words(seed, 0x77777777u + number) % 1000;
 
     if (number & 1)
-        jitter_ns += (mix_words(seed, number) & 0xffff) * (us - t->time_offsets_us[number - 1]) * 1000 / (8 * 65536);
+        jitter_ns += (mix_words(seed, number) & 0xffff) * (us - t->time_offsets_us[number - 1]) *
+                     1000 / (8 * 65536);
     return begin_unix_ns + us * 1000 + jitter_ns;
 }
 
@@ -617,10 +702,12 @@ void kis_load_make(const kis_load_maker *maker, uint64_t seed, uint64_t begin_un
         uint8_t *at = to + p->at;
         if (p->kind == KIS_PATCH_TRACE) {
             kis_trace_id id = kis_load_trace_id(seed, p->number);
-            maker->is_json ? kis_hex_format(id.bytes, 16, (char *)at) : (void)memcpy(at, id.bytes, 16);
+            maker->is_json ? kis_hex_format(id.bytes, 16, (char *)at)
+                           : (void)memcpy(at, id.bytes, 16);
         } else if (p->kind == KIS_PATCH_SPAN) {
             kis_span_id id = kis_load_span_id(seed, p->number);
-            maker->is_json ? kis_hex_format(id.bytes, 8, (char *)at) : (void)memcpy(at, id.bytes, 8);
+            maker->is_json ? kis_hex_format(id.bytes, 8, (char *)at)
+                           : (void)memcpy(at, id.bytes, 8);
         } else if (p->kind == KIS_PATCH_TIME) {
             write_time(at, time_of(t, p->number, seed, begin_unix_ns), maker->is_json);
         } else if (p->kind == KIS_PATCH_HEX) {

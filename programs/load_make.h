@@ -1,8 +1,11 @@
-/* load_make.h - realistic OTLP requests, made once as templates and given fresh ids, times and values for each sending.
+/* load_make.h - realistic OTLP requests, made once as templates and given fresh ids, times and
+ * values for each sending.
  *
- * Workload T: about 460 bytes and 9 attributes a span in protobuf, 10 services, HTTP, gRPC, database, cache and messaging spans in traces of about ten,
- * an event on every fourth, an error now and then. Harsh: 15 attributes and much random text. What is random per request is really random, so that
- * a store's compression is judged by what it meets in life: ids, times, durations, users, sessions, addresses, sizes.
+ * Workload T: about 460 bytes and 9 attributes a span in protobuf, 10 services, HTTP, gRPC,
+ * database, cache and messaging spans in traces of about ten, an event on every fourth, an error
+ * now and then. Harsh: 15 attributes and much random text. What is random per request is really
+ * random, so that a store's compression is judged by what it meets in life: ids, times, durations,
+ * users, sessions, addresses, sizes.
  */
 #ifndef KIS_PROGRAMS_LOAD_MAKE_H
 #define KIS_PROGRAMS_LOAD_MAKE_H
@@ -14,7 +17,13 @@
 #define KIS_LOAD_TEMPLATES 16
 #define KIS_LOAD_SPANS_MAX 8192u /* of one request */
 
-typedef enum kis_load_patch_kind { KIS_PATCH_TRACE, KIS_PATCH_SPAN, KIS_PATCH_TIME, KIS_PATCH_HEX, KIS_PATCH_DECIMAL } kis_load_patch_kind;
+typedef enum kis_load_patch_kind {
+    KIS_PATCH_TRACE,
+    KIS_PATCH_SPAN,
+    KIS_PATCH_TIME,
+    KIS_PATCH_HEX,
+    KIS_PATCH_DECIMAL
+} kis_load_patch_kind;
 
 typedef struct kis_load_patch {
     uint32_t at;
@@ -26,8 +35,9 @@ typedef struct kis_load_template {
     kis_bytes body;
     kis_load_patch *patches;
     uint32_t patch_count, span_count, trace_count, time_count;
-    uint32_t *trace_of_span;    /* by span number */
-    uint32_t *time_offsets_us;  /* by time number: after the request's begin; even numbers are starts, odd ones ends */
+    uint32_t *trace_of_span;   /* by span number */
+    uint32_t *time_offsets_us; /* by time number: after the request's begin; even numbers are
+                                  starts, odd ones ends */
 } kis_load_template;
 
 typedef struct kis_load_maker {
@@ -42,10 +52,12 @@ typedef struct kis_load_mix {
     uint64_t seed;
 } kis_load_mix;
 
-kis_err kis_load_maker_init(kis_load_maker *maker, const kis_load_mix *mix, const kis_alloc *alloc, kis_diag *diag) KIS_CHECKED;
+kis_err kis_load_maker_init(kis_load_maker *maker, const kis_load_mix *mix, const kis_alloc *alloc,
+                            kis_diag *diag) KIS_CHECKED;
 void kis_load_maker_done(kis_load_maker *maker);
 
-/** Writes the request number `seed` into `to` (template->body.len bytes): the same seed makes the same ids again. */
+/** Writes the request number `seed` into `to` (template->body.len bytes): the same seed makes the
+ * same ids again. */
 void kis_load_make(const kis_load_maker *maker, uint64_t seed, uint64_t begin_unix_ns, uint8_t *to);
 const kis_load_template *kis_load_template_of(const kis_load_maker *maker, uint64_t seed);
 size_t kis_load_body_max(const kis_load_maker *maker);

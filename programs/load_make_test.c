@@ -1,4 +1,5 @@
-/* load_make_test.c - made requests are OTLP, realistic, different each time, and give back the ids they were promised. */
+/* load_make_test.c - made requests are OTLP, realistic, different each time, and give back the ids
+ * they were promised. */
 #include <string.h>
 
 #include "tests/test.h"
@@ -27,7 +28,8 @@ static kis_batch *make(uint64_t seed, uint64_t begin_unix_ns)
 
     kis_load_make(&maker, seed, begin_unix_ns, body);
     kis_batch_adopt_body(batch, body, len, len, &kis_mem);
-    kis_err err = maker.is_json ? kis_otlp_json_decode(batch, &diag) : kis_otlp_decode(batch, &diag);
+    kis_err err =
+        maker.is_json ? kis_otlp_json_decode(batch, &diag) : kis_otlp_decode(batch, &diag);
     if (err)
         fail_msg("decode: %s", diag.text);
     return batch;
@@ -50,7 +52,12 @@ TEST(requests_are_otlp_with_the_promised_ids_and_times)
         { "protobuf", { .spans_per_request = 512, .services = 10, .seed = 1 } },
         { "JSON", { .spans_per_request = 512, .services = 10, .seed = 1, .is_json = true } },
         { "harsh", { .spans_per_request = 512, .services = 10, .seed = 1, .is_harsh = true } },
-        { "harsh JSON", { .spans_per_request = 64, .services = 3, .seed = 1, .is_harsh = true, .is_json = true } },
+        { "harsh JSON",
+          { .spans_per_request = 64,
+            .services = 3,
+            .seed = 1,
+            .is_harsh = true,
+            .is_json = true } },
         { "one span", { .spans_per_request = 1, .services = 1, .seed = 1 } },
         { "many services", { .spans_per_request = 100, .services = 200, .seed = 1 } },
     };
@@ -68,8 +75,11 @@ TEST(requests_are_otlp_with_the_promised_ids_and_times)
                 kis_trace_id trace_id = kis_load_trace_id(seed, t->trace_of_span[i]);
                 CHECK(span != NULL, rows[r].why);
                 CHECK(kis_trace_id_eq(&trace_id, &span->trace_id), "in its trace");
-                CHECK(span->start_unix_ns >= begin_ns && span->end_unix_ns > span->start_unix_ns && span->end_unix_ns < begin_ns + 1000000000u, "within a second");
-                CHECK(!kis_span_id_is_valid(&span->parent_id) || find_span(batch, span->parent_id), "a parent is in the request");
+                CHECK(span->start_unix_ns >= begin_ns && span->end_unix_ns > span->start_unix_ns &&
+                          span->end_unix_ns < begin_ns + 1000000000u,
+                      "within a second");
+                CHECK(!kis_span_id_is_valid(&span->parent_id) || find_span(batch, span->parent_id),
+                      "a parent is in the request");
             }
             kis_batch_unref(batch);
         }
@@ -96,8 +106,10 @@ TEST(the_workload_is_as_it_is_described)
         CHECK_INT(10, batch->resource_count, "ten services");
         kis_batch_unref(batch);
     }
-    printf("%.1f bytes, %.2f attributes, %.2f events a span; %.1f spans a trace; %.2f %% errors\n", (double)bytes / (double)spans, (double)attrs / (double)spans,
-           (double)events / (double)spans, (double)spans / (double)roots, 100.0 * (double)errors / (double)spans);
+    printf("%.1f bytes, %.2f attributes, %.2f events a span; %.1f spans a trace; %.2f %% errors\n",
+           (double)bytes / (double)spans, (double)attrs / (double)spans,
+           (double)events / (double)spans, (double)spans / (double)roots,
+           100.0 * (double)errors / (double)spans);
     CHECK(bytes / spans >= 440 && bytes / spans <= 480, "about 460 bytes a span");
     CHECK(attrs * 10 >= spans * 85 && attrs * 10 <= spans * 95, "about 9 attributes");
     CHECK(events * 100 >= spans * 20 && events * 100 <= spans * 35, "an event on every fourth");
@@ -105,7 +117,8 @@ TEST(the_workload_is_as_it_is_described)
     CHECK(errors > 0 && errors * 20 < spans, "an error now and then");
     kis_load_maker_done(&maker);
 
-    begin_maker((kis_load_mix){ .spans_per_request = 512, .services = 10, .seed = 1, .is_harsh = true });
+    begin_maker(
+        (kis_load_mix){ .spans_per_request = 512, .services = 10, .seed = 1, .is_harsh = true });
     batch = make(1, 1790000000000000000u);
     for (attrs = 0, spans = 0; spans < batch->span_count; spans++)
         attrs += batch->spans[spans].attr_count;
@@ -131,9 +144,12 @@ TEST(each_request_is_new_and_the_same_seed_is_the_same)
     size_t differ = 0;
     for (size_t i = 0; i < body; i++)
         differ += a[i] != c[i];
-    CHECK(differ > body / 12, "another request of the same template has its own ids, times and values");
+    CHECK(differ > body / 12,
+          "another request of the same template has its own ids, times and values");
     kis_str text = kis_str_of((const char *)a, body);
-    CHECK(kis_str_find(text, KIS_STR("~~~~")) == KIS_STR_NPOS && kis_str_find(text, KIS_STR("````")) == KIS_STR_NPOS, "no placeholder is left");
+    CHECK(kis_str_find(text, KIS_STR("~~~~")) == KIS_STR_NPOS &&
+              kis_str_find(text, KIS_STR("````")) == KIS_STR_NPOS,
+          "no placeholder is left");
     kis_mem.give_back(kis_mem.user, a, len);
     kis_mem.give_back(kis_mem.user, b, len);
     kis_mem.give_back(kis_mem.user, c, len);
@@ -156,5 +172,7 @@ TEST(making_templates_survives_every_allocation_failure)
     }
 }
 
-TEST_MAIN(RUN(requests_are_otlp_with_the_promised_ids_and_times), RUN(the_workload_is_as_it_is_described), RUN(each_request_is_new_and_the_same_seed_is_the_same),
+TEST_MAIN(RUN(requests_are_otlp_with_the_promised_ids_and_times),
+          RUN(the_workload_is_as_it_is_described),
+          RUN(each_request_is_new_and_the_same_seed_is_the_same),
           RUN(making_templates_survives_every_allocation_failure))

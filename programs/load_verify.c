@@ -1,7 +1,8 @@
 /* load_verify.c - see load_verify.h.
  *
- * A few requests in flight, each for one trace: GET /api/v3/traces/{id}, decoded by the OTLP/JSON decoder, its span ids held against those that
- * were sent. An answer that does not come is counted and not asked again: the verdict says so.
+ * A few requests in flight, each for one trace: GET /api/v3/traces/{id}, decoded by the OTLP/JSON
+ * decoder, its span ids held against those that were sent. An answer that does not come is counted
+ * and not asked again: the verdict says so.
  */
 #include "load_verify.h"
 
@@ -18,8 +19,8 @@
 #include "os/mem.h"
 #include "wire/otlp.h"
 
-#define ANSWER_BYTES_MAX ((size_t)256 << 20)
-#define IN_FLIGHT_MAX 16u
+#define ANSWER_BYTES_MAX  ((size_t)256 << 20)
+#define IN_FLIGHT_MAX     16u
 #define ANSWER_TIMEOUT_NS ((uint64_t)30 * 1000000000)
 
 typedef struct verify_run verify_run;
@@ -43,7 +44,8 @@ struct verify_run {
 
 static bool batch_has_span(const kis_batch *batch, const kis_span_id *id, uint32_t *hint)
 {
-    for (uint32_t n = 0; n < batch->span_count; n++) { /* answers come in order of start, mostly that of numbers */
+    for (uint32_t n = 0; n < batch->span_count;
+         n++) { /* answers come in order of start, mostly that of numbers */
         uint32_t at = (*hint + n) % batch->span_count;
         if (kis_span_id_eq(&batch->spans[at].span_id, id)) {
             *hint = at + 1;
@@ -124,8 +126,12 @@ static void show_progress(verify_run *run)
     if (!run->what->shows_progress || kis_now_ns() - run->shown_ns < 200000000)
         return;
     run->shown_ns = kis_now_ns();
-    kis_program_print(STDERR_FILENO, kis_str_of(line, kis_fmt(line, sizeof(line), "\rlooking for %u of %u requests' spans, %llu missing ", run->next_seed,
-                                                              run->what->seed_count, (unsigned long long)run->verdict->missing_spans)));
+    kis_program_print(
+        STDERR_FILENO,
+        kis_str_of(line, kis_fmt(line, sizeof(line),
+                                 "\rlooking for %u of %u requests' spans, %llu missing ",
+                                 run->next_seed, run->what->seed_count,
+                                 (unsigned long long)run->verdict->missing_spans)));
 }
 
 static void ask_next(verify_slot *slot);
@@ -158,13 +164,15 @@ static void ask_next(verify_slot *slot)
     }
     kis_trace_id id = kis_load_trace_id(slot->seed, slot->trace);
     kis_hex_format(id.bytes, 16, hex);
-    kis_client_request request = { .method = KIS_STR("GET"), .deadline_ns = kis_now_ns() + ANSWER_TIMEOUT_NS };
+    kis_client_request request = { .method = KIS_STR("GET"),
+                                   .deadline_ns = kis_now_ns() + ANSWER_TIMEOUT_NS };
     request.path = kis_str_of(path, kis_fmt(path, sizeof(path), "/api/v3/traces/%.*s", 32, hex));
     run->in_flight++;
     kis_client_send(run->client, &request, on_answer, slot);
 }
 
-static kis_err make_tls(const kis_load_verify *verify, const kis_url *url, kis_tls_client **out, kis_diag *diag)
+static kis_err make_tls(const kis_load_verify *verify, const kis_url *url, kis_tls_client **out,
+                        kis_diag *diag)
 {
     kis_tls_client_options options = { .ca_file = verify->ca };
     return url->is_tls ? kis_tls_client_new(&options, out, diag) : KIS_OK;
@@ -193,7 +201,8 @@ kis_err kis_load_verify_run(const kis_load_verify *verify, kis_load_verdict *out
                                    .port = url.port,
                                    .tls = tls,
                                    .user_agent = KIS_STR("kiseki-load/" KIS_VERSION),
-                                   .max_in_flight = KIS_MIN(KIS_MAX(verify->connections, 1), IN_FLIGHT_MAX),
+                                   .max_in_flight =
+                                       KIS_MIN(KIS_MAX(verify->connections, 1), IN_FLIGHT_MAX),
                                    .max_answer_bytes = ANSWER_BYTES_MAX };
     err = kis_client_new(run.loop, &options, &run.client, diag);
     if (!err) {

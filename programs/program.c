@@ -12,7 +12,8 @@
 
 #define HELP_BYTES_MAX ((size_t)64 << 10)
 
-#define STDERR_WAIT_MS 1000 /* for a reader that has stopped reading: the sentence is not worth hanging for */
+#define STDERR_WAIT_MS \
+    1000 /* for a reader that has stopped reading: the sentence is not worth hanging for */
 
 bool kis_program_print(int fd, kis_str text)
 {
@@ -41,7 +42,8 @@ static void print_sentence(const char *format, va_list args, kis_str tail)
     char escaped[1024];
     size_t len = kis_fmt_escape(escaped, sizeof(escaped), message);
 
-    kis_str whole = { line, kis_fmt(line, sizeof(line), "kiseki: " KIS_FMT KIS_FMT "\n", (int)len, escaped, KIS_ARG(tail)) };
+    kis_str whole = { line, kis_fmt(line, sizeof(line), "kiseki: " KIS_FMT KIS_FMT "\n", (int)len,
+                                    escaped, KIS_ARG(tail)) };
     kis_program_print(STDERR_FILENO, whole);
 }
 
@@ -60,7 +62,9 @@ int kis_program_misuse(const char *verb, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    print_sentence(format, args, kis_str_of(tail, kis_fmt(tail, sizeof(tail), " (kiseki %s --help says more)", verb)));
+    print_sentence(
+        format, args,
+        kis_str_of(tail, kis_fmt(tail, sizeof(tail), " (kiseki %s --help says more)", verb)));
     va_end(args);
     return KIS_EXIT_USAGE;
 }
@@ -72,7 +76,8 @@ static void print_help(const kis_program_options *options)
     kis_buf_init(&help, &kis_mem, HELP_BYTES_MAX);
     kis_buf_add_str(&help, kis_str_from_c(options->usage));
     kis_options_help(options->rows, options->count, &help);
-    kis_buf_add_str(&help, KIS_STR("\nSizes are 512MB or 10GiB, times 300ms, 1.5s, 72h. A name in brackets is the environment variable that says the same.\n"));
+    kis_buf_add_str(&help, KIS_STR("\nSizes are 512MB or 10GiB, times 300ms, 1.5s, 72h. A name in "
+                                   "brackets is the environment variable that says the same.\n"));
     kis_program_print(STDOUT_FILENO, kis_buf_str(&help));
     kis_buf_done(&help);
 }
@@ -92,7 +97,8 @@ static bool read_environment(const kis_program_options *options, kis_diag *diag)
     return true;
 }
 
-bool kis_program_read_options(const kis_program_options *options, int argc, char **argv, int *next, int *exit_code)
+bool kis_program_read_options(const kis_program_options *options, int argc, char **argv, int *next,
+                              int *exit_code)
 {
     kis_diag diag = { 0 };
 
@@ -106,8 +112,10 @@ bool kis_program_read_options(const kis_program_options *options, int argc, char
             return false;
         }
     }
-    if (kis_options_default(options->rows, options->count, options->into, &diag) || !read_environment(options, &diag) ||
-        kis_options_parse_args(options->rows, options->count, argc, argv, 1, options->into, next, &diag)) {
+    if (kis_options_default(options->rows, options->count, options->into, &diag) ||
+        !read_environment(options, &diag) ||
+        kis_options_parse_args(options->rows, options->count, argc, argv, 1, options->into, next,
+                               &diag)) {
         *exit_code = kis_program_misuse(options->verb, "%s", diag.text);
         return false;
     }

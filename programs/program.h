@@ -1,4 +1,5 @@
-/* program.h - what the sub-verbs of `kiseki` share: how they are named, how they fail, how they read options. */
+/* program.h - what the sub-verbs of `kiseki` share: how they are named, how they fail, how they
+ * read options. */
 #ifndef KIS_PROGRAMS_PROGRAM_H
 #define KIS_PROGRAMS_PROGRAM_H
 
@@ -29,9 +30,11 @@ typedef struct kis_program_options {
     void *into;
 } kis_program_options;
 
-/** Defaults, then the environment, then argv[1..]. True: go on, `next` is the first word that is no option. False: end with `exit_code`
+/** Defaults, then the environment, then argv[1..]. True: go on, `next` is the first word that is no
+ * option. False: end with `exit_code`
  *  (--help was asked for, or something was wrong and has been said). */
-bool kis_program_read_options(const kis_program_options *options, int argc, char **argv, int *next, int *exit_code);
+bool kis_program_read_options(const kis_program_options *options, int argc, char **argv, int *next,
+                              int *exit_code);
 
 /** All of `text` to a descriptor, waiting where need be; false: it cannot be written. */
 bool kis_program_print(int fd, kis_str text);

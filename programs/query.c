@@ -13,12 +13,15 @@
 #include "os/mem.h"
 #include "os/os.h"
 
-static const char usage[] = "kiseki query - services, operations, traces, one trace, dependencies\n\n"
-                            "    kiseki query services\n    kiseki query operations SERVICE\n"
-                            "    kiseki query traces [--service S] [--operation O] [--tag KEY=VALUE ...] [--min 1s] [--max 2s] [--from -1h] [--to now] [--limit 20]\n"
-                            "    kiseki query trace ID\n    kiseki query dependencies [--from -24h] [--to now]\n\n"
-                            "Asks a server, or with --data reads a directory that no server has open. Text that finds nothing is exit code 1; --json is what the API says.\n\n"
-                            "  --tag KEY=VALUE            A tag that one span must have; may be given several times.\n";
+static const char usage[] =
+    "kiseki query - services, operations, traces, one trace, dependencies\n\n"
+    "    kiseki query services\n    kiseki query operations SERVICE\n"
+    "    kiseki query traces [--service S] [--operation O] [--tag KEY=VALUE ...] [--min 1s] [--max "
+    "2s] [--from -1h] [--to now] [--limit 20]\n"
+    "    kiseki query trace ID\n    kiseki query dependencies [--from -24h] [--to now]\n\n"
+    "Asks a server, or with --data reads a directory that no server has open. Text that finds "
+    "nothing is exit code 1; --json is what the API says.\n\n"
+    "  --tag KEY=VALUE            A tag that one span must have; may be given several times.\n";
 
 typedef struct query_options {
     kis_str server, data, ca, service, operation, min, max, from, to;
@@ -27,22 +30,31 @@ typedef struct query_options {
     int64_t timeout_ns;
 } query_options;
 
-#define ROW(flag, kind, field, fallback, min, max, choices, help) \
-    { flag, NULL, KIS_OPT_##kind, offsetof(query_options, field), fallback, min, max, choices, help }
+#define ROW(flag, kind, field, fallback, min, max, choices, help)                                \
+    {                                                                                            \
+        flag, NULL, KIS_OPT_##kind, offsetof(query_options, field), fallback, min, max, choices, \
+            help                                                                                 \
+    }
 
 static const kis_option rows[] = {
-    { "server", "KISEKI_SERVER", KIS_OPT_TEXT, offsetof(query_options, server), "http://127.0.0.1:16686", NULL, NULL, "URL", "The server that is asked." },
-    ROW("ca", TEXT, ca, NULL, NULL, NULL, "FILE", "Certificates (PEM) that an https server is believed by. Default: the system's."),
-    ROW("data", TEXT, data, NULL, NULL, NULL, "DIR", "Read this data directory instead of asking a server."),
+    { "server", "KISEKI_SERVER", KIS_OPT_TEXT, offsetof(query_options, server),
+      "http://127.0.0.1:16686", NULL, NULL, "URL", "The server that is asked." },
+    ROW("ca", TEXT, ca, NULL, NULL, NULL, "FILE",
+        "Certificates (PEM) that an https server is believed by. Default: the system's."),
+    ROW("data", TEXT, data, NULL, NULL, NULL, "DIR",
+        "Read this data directory instead of asking a server."),
     ROW("service", TEXT, service, NULL, NULL, NULL, "NAME", "A span of this service."),
     ROW("operation", TEXT, operation, NULL, NULL, NULL, "NAME", "A span of this name."),
     ROW("min", TEXT, min, NULL, NULL, NULL, "TIME", "The span took at least this long."),
     ROW("max", TEXT, max, NULL, NULL, NULL, "TIME", "The span took at most this long."),
-    ROW("from", TEXT, from, NULL, NULL, NULL, "WHEN", "The span started then or later: RFC 3339, or -1h. Default: -48h, for dependencies -24h."),
+    ROW("from", TEXT, from, NULL, NULL, NULL, "WHEN",
+        "The span started then or later: RFC 3339, or -1h. Default: -48h, for dependencies -24h."),
     ROW("to", TEXT, to, "now", NULL, NULL, "WHEN", "The span started before."),
     ROW("limit", U32, limit, "20", "1", "10000", "N", "At most so many traces, the newest."),
-    ROW("json", BOOL, json, NULL, NULL, NULL, NULL, "Print the answer as JSON, as the API gives it."),
-    ROW("timeout", DURATION, timeout_ns, "60s", "1ms", "1h", "TIME", "How long the answer may take."),
+    ROW("json", BOOL, json, NULL, NULL, NULL, NULL,
+        "Print the answer as JSON, as the API gives it."),
+    ROW("timeout", DURATION, timeout_ns, "60s", "1ms", "1h", "TIME",
+        "How long the answer may take."),
 };
 
 #define TAGS_MAX 64
@@ -55,16 +67,18 @@ typedef struct query_call {
     kis_buf path;
 } query_call;
 
-/* ---- words of the command line ----------------------------------------------------------------------------------------------- */
+/* ---- words of the command line --------------------------------------------------------------- */
 
-/* Takes every --tag out of argv, for an option row holds one value. False: one without a value, or too many. */
+/* Takes every --tag out of argv, for an option row holds one value. False: one without a value, or
+ * too many. */
 static bool take_tags(query_call *call, int *argc, char **argv)
 {
     int kept = 1;
 
     for (int i = 1; i < *argc; i++) {
         kis_str word = kis_str_from_c(argv[i]);
-        bool is_tag = kis_str_eq(word, KIS_STR("--tag")), is_joined = kis_str_starts(word, KIS_STR("--tag="));
+        bool is_tag = kis_str_eq(word, KIS_STR("--tag")),
+             is_joined = kis_str_starts(word, KIS_STR("--tag="));
         if (!is_tag && !is_joined) {
             argv[kept++] = argv[i];
             continue;
@@ -89,14 +103,15 @@ static bool read_when(kis_str text, uint64_t now_unix_ns, uint64_t *out)
         *out = now_unix_ns;
         return true;
     }
-    if (text.len > 1 && text.ptr[0] == '-' && kis_duration_parse(kis_str_slice(text, 1, text.len), &ns) == KIS_OK && ns >= 0) {
+    if (text.len > 1 && text.ptr[0] == '-' &&
+        kis_duration_parse(kis_str_slice(text, 1, text.len), &ns) == KIS_OK && ns >= 0) {
         *out = (uint64_t)ns > now_unix_ns ? 0 : now_unix_ns - (uint64_t)ns;
         return true;
     }
     return kis_time_parse(text, out) == KIS_OK;
 }
 
-/* ---- questions ------------------------------------------------------------------------------------------------------------------ */
+/* ---- questions ------------------------------------------------------------------------------- */
 
 static void put_param(kis_buf *path, const char *name, kis_str value)
 {
@@ -108,7 +123,8 @@ static void put_param(kis_buf *path, const char *name, kis_str value)
     kis_url_encode(value, path);
 }
 
-static bool read_range(const query_call *call, const char *default_from, uint64_t *from, uint64_t *to)
+static bool read_range(const query_call *call, const char *default_from, uint64_t *from,
+                       uint64_t *to)
 {
     kis_str from_text = call->options.from.len ? call->options.from : kis_str_from_c(default_from);
     uint64_t now_unix_ns = kis_now_unix_ns();
@@ -167,7 +183,8 @@ static bool ask_traces(query_call *call)
     kis_buf_add_str(&call->path, KIS_STR("/api/v3/trace-summaries"));
     put_param(&call->path, "query.serviceName", o->service);
     put_param(&call->path, "query.operationName", o->operation);
-    put_param(&call->path, "query.startTimeMin", kis_str_of(from_text, kis_time_format(from, from_text)));
+    put_param(&call->path, "query.startTimeMin",
+              kis_str_of(from_text, kis_time_format(from, from_text)));
     put_param(&call->path, "query.startTimeMax", kis_str_of(to_text, kis_time_format(to, to_text)));
     put_param(&call->path, "query.durationMin", o->min);
     put_param(&call->path, "query.durationMax", o->max);
@@ -185,11 +202,13 @@ static bool ask_dependencies(query_call *call)
         return false;
     kis_buf_add_str(&call->path, KIS_STR("/api/dependencies"));
     put_param(&call->path, "endTs", kis_str_of(end, kis_u64_format(to / 1000000, end)));
-    put_param(&call->path, "lookback", kis_str_of(lookback, kis_u64_format(to > from ? (to - from) / 1000000 : 0, lookback)));
+    put_param(
+        &call->path, "lookback",
+        kis_str_of(lookback, kis_u64_format(to > from ? (to - from) / 1000000 : 0, lookback)));
     return true;
 }
 
-/* ---- answers --------------------------------------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static kis_err show_trace_answer(kis_bytes json, kis_arena *arena, kis_buf *out)
 {
@@ -209,7 +228,8 @@ static const struct question {
     { "dependencies", NULL, ask_dependencies, kis_show_dependencies },
 };
 
-static int print_answer(const struct question *q, const query_call *call, int status, kis_bytes body)
+static int print_answer(const struct question *q, const query_call *call, int status,
+                        kis_bytes body)
 {
     kis_arena arena;
     kis_buf text;
@@ -219,7 +239,8 @@ static int print_answer(const struct question *q, const query_call *call, int st
     kis_buf_init(&text, &kis_mem, KIS_ASK_ANSWER_MAX);
     if (status != 200) {
         kis_str message = kis_show_error(body, &arena);
-        exit_code = message.len ? kis_program_fail(KIS_FMT, KIS_ARG(message)) : kis_program_fail("the server answered %d", status);
+        exit_code = message.len ? kis_program_fail(KIS_FMT, KIS_ARG(message))
+                                : kis_program_fail("the server answered %d", status);
     } else if (call->options.json) {
         kis_program_print(STDOUT_FILENO, kis_str_of_bytes(body));
         kis_program_print(STDOUT_FILENO, KIS_STR("\n"));
@@ -228,7 +249,8 @@ static int print_answer(const struct question *q, const query_call *call, int st
         if (err == KIS_ERR_NOT_FOUND)
             exit_code = kis_program_fail("no %s found", q->name);
         else if (err || text.err)
-            exit_code = kis_program_fail("the answer is not what was asked for (--json prints it as it is)");
+            exit_code = kis_program_fail(
+                "the answer is not what was asked for (--json prints it as it is)");
         else
             kis_program_print(STDOUT_FILENO, kis_buf_str(&text));
     }
@@ -239,7 +261,8 @@ static int print_answer(const struct question *q, const query_call *call, int st
 
 static int run_question(const struct question *q, query_call *call)
 {
-    kis_ask ask = { call->options.server, call->options.data, call->options.ca, (uint64_t)call->options.timeout_ns };
+    kis_ask ask = { call->options.server, call->options.data, call->options.ca,
+                    (uint64_t)call->options.timeout_ns };
     kis_diag diag = { 0 };
     kis_buf body;
     int status = 0, exit_code;
@@ -250,7 +273,8 @@ static int run_question(const struct question *q, query_call *call)
         return kis_program_misuse("query", "the question is too long");
     kis_buf_init(&body, &kis_mem, KIS_ASK_ANSWER_MAX);
     kis_err err = kis_ask_get(&ask, kis_buf_str(&call->path), &status, &body, &diag);
-    exit_code = err ? kis_program_fail("%s", diag.text[0] ? diag.text : kis_err_text(err)) : print_answer(q, call, status, kis_buf_bytes(&body));
+    exit_code = err ? kis_program_fail("%s", diag.text[0] ? diag.text : kis_err_text(err))
+                    : print_answer(q, call, status, kis_buf_bytes(&body));
     kis_buf_done(&body);
     return exit_code;
 }
@@ -264,7 +288,8 @@ static const struct question *find_question(const char *name)
 }
 
 /* Words without dashes may stand before and between options: gathers them. */
-static bool gather_words(const kis_program_options *read, int argc, char **argv, const char *words[2], int *word_count, int *exit_code)
+static bool gather_words(const kis_program_options *read, int argc, char **argv,
+                         const char *words[2], int *word_count, int *exit_code)
 {
     int next = 1;
 
@@ -299,12 +324,16 @@ int kis_verb_query(int argc, char **argv)
     if (!gather_words(&read, argc, argv, words, &word_count, &exit_code))
         return exit_code;
     if (word_count == 0)
-        return kis_program_misuse("query", "what? services, operations, traces, trace or dependencies");
+        return kis_program_misuse("query",
+                                  "what? services, operations, traces, trace or dependencies");
     const struct question *q = find_question(words[0]);
     if (!q)
-        return kis_program_misuse("query", "'%s' is none of services, operations, traces, trace, dependencies", words[0]);
+        return kis_program_misuse(
+            "query", "'%s' is none of services, operations, traces, trace, dependencies", words[0]);
     if (word_count != (q->argument ? 2 : 1))
-        return kis_program_misuse("query", q->argument ? "%s wants one %s" : "%s takes no argument%s", q->name, q->argument ? q->argument : "");
+        return kis_program_misuse("query",
+                                  q->argument ? "%s wants one %s" : "%s takes no argument%s",
+                                  q->name, q->argument ? q->argument : "");
     call.argument = words[1];
     kis_buf_init_fixed(&call.path, path_room, sizeof(path_room));
     return run_question(q, &call);

@@ -13,9 +13,12 @@
 #include "os/signal.h"
 #include "serve/serve.h"
 
-static const char usage[] = "kiseki serve - receive, store and show spans\n\n    kiseki serve [--data DIR | --memory] [OPTION ...]\n\n"
-                            "Takes OTLP by gRPC and HTTP, answers Jaeger's query API (v1 and v3) and shows its page. Prints `ready` on stdout when all listeners "
-                            "are\nopen; logs go to stderr. SIGTERM or SIGINT ends it with nothing acknowledged lost, a second one at once.\n\n";
+static const char usage[] = "kiseki serve - receive, store and show spans\n\n    kiseki serve "
+                            "[--data DIR | --memory] [OPTION ...]\n\n"
+                            "Takes OTLP by gRPC and HTTP, answers Jaeger's query API (v1 and v3) "
+                            "and shows its page. Prints `ready` on stdout when all listeners "
+                            "are\nopen; logs go to stderr. SIGTERM or SIGINT ends it with nothing "
+                            "acknowledged lost, a second one at once.\n\n";
 
 /* A server of many connections needs many descriptors; the soft bound is 1024 by tradition only. */
 static void raise_file_limit(void)
@@ -28,7 +31,8 @@ static void raise_file_limit(void)
     }
 }
 
-/* $XDG_DATA_HOME/kiseki, else ~/.local/share/kiseki (XDG base directory specification: only absolute paths count). */
+/* $XDG_DATA_HOME/kiseki, else ~/.local/share/kiseki (XDG base directory specification: only
+ * absolute paths count). */
 static bool default_data_dir(char room[1024], kis_str *out)
 {
     const char *data_home = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
@@ -52,7 +56,8 @@ static void print_ready_lines(const kis_serve *serve)
     kis_write_line(STDOUT_FILENO, kis_buf_str(&lines)); /* nobody need be reading */
 }
 
-/* Until SIGINT or SIGTERM; SIGHUP is a terminal that went away, or a rotation: neither ends a server. */
+/* Until SIGINT or SIGTERM; SIGHUP is a terminal that went away, or a rotation: neither ends a
+ * server. */
 static int wait_for_signal(int fd)
 {
     for (;;) {
@@ -72,8 +77,12 @@ static void log_the_end(kis_log *log, const kis_serve_rest *rest, uint64_t took_
     if (is_clean)
         kis_log_always(log, KIS_LOG_INFO, "stopped in %u ms, nothing left behind", took_ms);
     else
-        kis_log_always(log, KIS_LOG_WARN, "stopped in %u ms; not finished in time: %llu requests, %llu queries, %llu bytes of spans that were not acknowledged",
-                       took_ms, (unsigned long long)rest->requests_cut, (unsigned long long)rest->queries_cut, (unsigned long long)rest->bytes_unanswered);
+        kis_log_always(log, KIS_LOG_WARN,
+                       "stopped in %u ms; not finished in time: %llu requests, %llu queries, %llu "
+                       "bytes of spans that were not acknowledged",
+                       took_ms, (unsigned long long)rest->requests_cut,
+                       (unsigned long long)rest->queries_cut,
+                       (unsigned long long)rest->bytes_unanswered);
 }
 
 static int run_server(const kis_serve_options *options, kis_log *log)
@@ -106,7 +115,8 @@ static int run_server(const kis_serve_options *options, kis_log *log)
 int kis_verb_serve(int argc, char **argv)
 {
     kis_serve_options options;
-    kis_program_options read = { "serve", usage, kis_serve_option_rows, kis_serve_option_count, &options };
+    kis_program_options read = { "serve", usage, kis_serve_option_rows, kis_serve_option_count,
+                                 &options };
     char data_room[1024];
     kis_diag diag = { 0 };
     kis_log log;
@@ -119,7 +129,8 @@ int kis_verb_serve(int argc, char **argv)
     if (kis_serve_options_check(&options, &diag) != KIS_OK)
         return kis_program_misuse("serve", "%s", diag.text);
     if (!options.memory && !options.data.len && !default_data_dir(data_room, &options.data))
-        return kis_program_misuse("serve", "neither XDG_DATA_HOME nor HOME says where to keep spans; use --data DIR");
+        return kis_program_misuse(
+            "serve", "neither XDG_DATA_HOME nor HOME says where to keep spans; use --data DIR");
     kis_log_init(&log, STDERR_FILENO, (kis_log_level)options.log_level, options.log_format == 1);
     exit_code = run_server(&options, &log);
     kis_log_done(&log);

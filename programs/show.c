@@ -1,4 +1,5 @@
-/* show.c - see show.h. Names come from strangers: whatever is printed is escaped, so that none moves a cursor or rings a bell. */
+/* show.c - see show.h. Names come from strangers: whatever is printed is escaped, so that none
+ * moves a cursor or rings a bell. */
 #include "show.h"
 
 #include "base/fmt.h"
@@ -10,14 +11,15 @@
 #include "wire/json.h"
 #include "wire/otlp.h"
 
-#define SHOWN_NAME_MAX 200u /* characters of a name in a table */
-#define TRACE_BYTES_MAX ((size_t)2 << 30)
+#define SHOWN_NAME_MAX   200u /* characters of a name in a table */
+#define TRACE_BYTES_MAX  ((size_t)2 << 30)
 #define INDENT_DEPTH_MAX 40u /* deeper spans stand no further to the right */
 
 static void put_name(kis_buf *out, kis_str name)
 {
     char room[4 * SHOWN_NAME_MAX + 1];
-    size_t len = kis_fmt_escape(room, sizeof(room), kis_str_slice(name, 0, kis_utf8_cut_chars(name, SHOWN_NAME_MAX)));
+    size_t len = kis_fmt_escape(room, sizeof(room),
+                                kis_str_slice(name, 0, kis_utf8_cut_chars(name, SHOWN_NAME_MAX)));
     kis_buf_add(out, room, len);
 }
 
@@ -46,9 +48,14 @@ static kis_str short_duration(uint64_t ns, char room[KIS_NUM_TEXT_MAX])
         if (ns < units[i].ns)
             continue;
         uint64_t whole = ns / units[i].ns, cents = ns % units[i].ns * 100 / units[i].ns;
-        size_t len = whole >= 100  ? kis_fmt(room, KIS_NUM_TEXT_MAX, "%llu%s", (unsigned long long)whole, units[i].name)
-                     : whole >= 10 ? kis_fmt(room, KIS_NUM_TEXT_MAX, "%llu.%llu%s", (unsigned long long)whole, (unsigned long long)(cents / 10), units[i].name)
-                                   : kis_fmt(room, KIS_NUM_TEXT_MAX, "%llu.%02llu%s", (unsigned long long)whole, (unsigned long long)cents, units[i].name);
+        size_t len =
+            whole >= 100 ? kis_fmt(room, KIS_NUM_TEXT_MAX, "%llu%s", (unsigned long long)whole,
+                                   units[i].name)
+            : whole >= 10
+                ? kis_fmt(room, KIS_NUM_TEXT_MAX, "%llu.%llu%s", (unsigned long long)whole,
+                          (unsigned long long)(cents / 10), units[i].name)
+                : kis_fmt(room, KIS_NUM_TEXT_MAX, "%llu.%02llu%s", (unsigned long long)whole,
+                          (unsigned long long)cents, units[i].name);
         return kis_str_of(room, len);
     }
     return kis_str_of(room, kis_fmt(room, KIS_NUM_TEXT_MAX, "%lluns", (unsigned long long)ns));
@@ -149,13 +156,17 @@ static void read_summary(kis_json *j, summary_row *row)
 static void put_summary_row(const summary_row *row, kis_buf *out)
 {
     char time[KIS_NUM_TEXT_MAX], duration[KIS_NUM_TEXT_MAX], number[KIS_NUM_TEXT_MAX];
-    kis_str when = kis_str_slice(kis_str_of(time, kis_time_format(row->start_ns, time)), 0, sizeof("2026-11-21T07:49:21.123") - 1);
+    kis_str when = kis_str_slice(kis_str_of(time, kis_time_format(row->start_ns, time)), 0,
+                                 sizeof("2026-11-21T07:49:21.123") - 1);
 
     put_name(out, row->trace_id);
     kis_buf_add_str(out, KIS_STR("  "));
     kis_buf_add_str(out, when);
     put_spaces(out, when.len, 24);
-    put_right(out, short_duration(row->end_ns > row->start_ns ? row->end_ns - row->start_ns : 0, duration), 10);
+    put_right(
+        out,
+        short_duration(row->end_ns > row->start_ns ? row->end_ns - row->start_ns : 0, duration),
+        10);
     put_right(out, kis_str_of(number, kis_u64_format(row->spans, number)), 8);
     put_right(out, kis_str_of(number, kis_u64_format(row->errors, number)), 8);
     kis_buf_add_str(out, KIS_STR("  "));
@@ -172,7 +183,8 @@ kis_err kis_show_summaries(kis_bytes json, kis_arena *arena, kis_buf *out)
 
     if (!enter_array(&j, json, arena, KIS_STR("summaries")))
         return KIS_ERR_SYNTAX;
-    kis_buf_add_fmt(out, "%-32s  %-24s%10s%8s%8s  %s\n", "TRACE", "START (UTC)", "DURATION", "SPANS", "ERRORS", "ROOT");
+    kis_buf_add_fmt(out, "%-32s  %-24s%10s%8s%8s  %s\n", "TRACE", "START (UTC)", "DURATION",
+                    "SPANS", "ERRORS", "ROOT");
     size_t begin = out->len;
     while (kis_json_item(&j)) {
         read_summary(&j, &row);
@@ -212,11 +224,13 @@ kis_err kis_show_dependencies(kis_bytes json, kis_arena *arena, kis_buf *out)
     return empty_or(&j, out, begin);
 }
 
-/* ---- one trace -------------------------------------------------------------------------------------------------------------- */
+/* ---- one trace ------------------------------------------------------------------------------- */
 
 static bool starts_before(const kis_batch *batch, uint32_t a, uint32_t b)
 {
-    return batch->spans[a].start_unix_ns != batch->spans[b].start_unix_ns ? batch->spans[a].start_unix_ns < batch->spans[b].start_unix_ns : a < b;
+    return batch->spans[a].start_unix_ns != batch->spans[b].start_unix_ns
+               ? batch->spans[a].start_unix_ns < batch->spans[b].start_unix_ns
+               : a < b;
 }
 
 /* Heap sort of span numbers by start: no recursion, no extra memory. */
@@ -245,8 +259,8 @@ static void sort_by_start(const kis_batch *batch, uint32_t *order, uint32_t coun
     }
 }
 
-static void put_span_line(const kis_batch *batch, const kis_str *services, const kis_tree *tree, uint32_t span, const kis_tree_walk *walk,
-                          uint64_t begin_ns, kis_buf *out)
+static void put_span_line(const kis_batch *batch, const kis_str *services, const kis_tree *tree,
+                          uint32_t span, const kis_tree_walk *walk, uint64_t begin_ns, kis_buf *out)
 {
     const kis_span_view *s = &batch->spans[span];
     char offset[KIS_NUM_TEXT_MAX], duration[KIS_NUM_TEXT_MAX], warning[KIS_TREE_WARNING_MAX];
@@ -280,19 +294,22 @@ static kis_err put_tree(const kis_batch *batch, kis_buf *out, kis_arena *arena, 
         return KIS_ERR_NOMEM;
     for (uint32_t i = 0; i < batch->scope_count; i++)
         for (uint32_t k = 0; k < batch->scopes[i].span_count; k++)
-            services[batch->scopes[i].first_span + k] = kis_batch_resource(batch, &batch->scopes[i])->service_name;
+            services[batch->scopes[i].first_span + k] =
+                kis_batch_resource(batch, &batch->scopes[i])->service_name;
     for (uint32_t i = 0; i < batch->span_count; i++)
         order[i] = i;
     sort_by_start(batch, order, batch->span_count);
     kis_tree_init(tree, arena);
-    for (uint32_t i = 0; i < batch->span_count && kis_tree_add(tree, &batch->spans[order[i]], 0); i++)
+    for (uint32_t i = 0; i < batch->span_count && kis_tree_add(tree, &batch->spans[order[i]], 0);
+         i++)
         ;
     kis_err err = kis_tree_link(tree, diag);
     if (err)
         return err;
     kis_buf_add_fmt(out, "%10s%10s  SPAN\n", "AFTER", "DURATION");
     while (kis_tree_next(tree, &walk))
-        put_span_line(batch, services, tree, order[walk.at], &walk, batch->spans[order[0]].start_unix_ns, out);
+        put_span_line(batch, services, tree, order[walk.at], &walk,
+                      batch->spans[order[0]].start_unix_ns, out);
     return out->err;
 }
 
@@ -301,7 +318,8 @@ static kis_bytes unwrap_trace(kis_bytes body)
 {
     kis_str text = kis_str_trim(kis_str_of_bytes(body));
     kis_str head = KIS_STR("{\"result\":");
-    bool fits = text.len > head.len + 1 && kis_str_starts(text, head) && text.ptr[text.len - 1] == '}';
+    bool fits =
+        text.len > head.len + 1 && kis_str_starts(text, head) && text.ptr[text.len - 1] == '}';
     return fits ? kis_bytes_of(text.ptr + head.len, text.len - head.len - 1) : body;
 }
 
@@ -322,7 +340,7 @@ kis_err kis_show_trace(kis_bytes json, kis_buf *out, kis_diag *diag)
     return err;
 }
 
-/* ---- errors -------------------------------------------------------------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 static kis_str find_message(kis_json *j, uint32_t depth)
 {
@@ -330,7 +348,8 @@ static kis_str find_message(kis_json *j, uint32_t depth)
 
     for (kis_json_object(j); kis_json_member(j, &key);) {
         kis_json_kind kind = kis_json_peek(j);
-        if (kind == KIS_JSON_STRING && (kis_str_eq(key, KIS_STR("message")) || kis_str_eq(key, KIS_STR("msg"))))
+        if (kind == KIS_JSON_STRING &&
+            (kis_str_eq(key, KIS_STR("message")) || kis_str_eq(key, KIS_STR("msg"))))
             kis_json_str(j, &found);
         else if (kind == KIS_JSON_OBJECT && depth < 3)
             found = find_message(j, depth + 1);

@@ -5,7 +5,8 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
-/** Each reads the JSON of one v3 answer (dependencies: v1) and appends text. SYNTAX: not that answer. NOT_FOUND: it is empty. */
+/** Each reads the JSON of one v3 answer (dependencies: v1) and appends text. SYNTAX: not that
+ * answer. NOT_FOUND: it is empty. */
 kis_err kis_show_services(kis_bytes json, kis_arena *arena, kis_buf *out) KIS_CHECKED;
 kis_err kis_show_operations(kis_bytes json, kis_arena *arena, kis_buf *out) KIS_CHECKED;
 kis_err kis_show_summaries(kis_bytes json, kis_arena *arena, kis_buf *out) KIS_CHECKED;

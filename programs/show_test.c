@@ -21,15 +21,26 @@ static void end_show(void)
     kis_buf_done(&out);
 }
 
-static kis_bytes bytes_of(const char *text) { return kis_bytes_of(text, strlen(text)); }
+static kis_bytes bytes_of(const char *text)
+{
+    return kis_bytes_of(text, strlen(text));
+}
 
 TEST(names_are_a_line_each)
 {
     begin_show();
-    CHECK_ERR(KIS_OK, kis_show_services(bytes_of("{\"services\":[\"a\",\"b\\u001b[31m\"]}"), &arena, &out), "services");
+    CHECK_ERR(KIS_OK,
+              kis_show_services(bytes_of("{\"services\":[\"a\",\"b\\u001b[31m\"]}"), &arena, &out),
+              "services");
     CHECK_STR("a\nb\\x1b[31m\n", kis_buf_str(&out), "escaped");
     kis_buf_clear(&out);
-    CHECK_ERR(KIS_OK, kis_show_operations(bytes_of("{\"operations\":[{\"spanKind\":\"server\",\"name\":\"GET /\",\"more\":[1]}]}"), &arena, &out), "operations");
+    CHECK_ERR(
+        KIS_OK,
+        kis_show_operations(
+            bytes_of(
+                "{\"operations\":[{\"spanKind\":\"server\",\"name\":\"GET /\",\"more\":[1]}]}"),
+            &arena, &out),
+        "operations");
     CHECK_STR("server      GET /\n", kis_buf_str(&out), "kind and name");
     end_show();
 }
@@ -48,7 +59,8 @@ TEST(empty_and_foreign_answers_are_told_apart)
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         begin_show();
-        CHECK_ERR(rows[i].want, kis_show_services(bytes_of(rows[i].json), &arena, &out), rows[i].why);
+        CHECK_ERR(rows[i].want, kis_show_services(bytes_of(rows[i].json), &arena, &out),
+                  rows[i].why);
         end_show();
     }
 }
@@ -57,26 +69,42 @@ TEST(summaries_are_a_table)
 {
     begin_show();
     CHECK_ERR(KIS_OK,
-              kis_show_summaries(bytes_of("{\"summaries\":[{\"traceId\":\"0af7651916cd43dd8448eb211c80319c\",\"rootServiceName\":\"shop\",\"rootOperationName\":"
-                                          "\"GET /\",\"minStartTimeUnixNano\":\"1700000000000000000\",\"maxEndTimeUnixNano\":\"1700000000012345678\",\"spanCount\":12}]}"),
-                                 &arena, &out),
+              kis_show_summaries(
+                  bytes_of("{\"summaries\":[{\"traceId\":\"0af7651916cd43dd8448eb211c80319c\","
+                           "\"rootServiceName\":\"shop\",\"rootOperationName\":"
+                           "\"GET "
+                           "/\",\"minStartTimeUnixNano\":\"1700000000000000000\","
+                           "\"maxEndTimeUnixNano\":\"1700000000012345678\",\"spanCount\":12}]}"),
+                  &arena, &out),
               "one row; what proto3 JSON leaves out is zero");
-    kis_str text = kis_buf_str(&out), head = kis_str_cut(&text, '\n'), row = kis_str_cut(&text, '\n');
-    CHECK_STR("TRACE                             START (UTC)               DURATION   SPANS  ERRORS  ROOT", head, "the head");
-    CHECK_STR("0af7651916cd43dd8448eb211c80319c  2023-11-14T22:13:20.000     12.3ms      12       0  shop: GET /", row, "the row");
+    kis_str text = kis_buf_str(&out), head = kis_str_cut(&text, '\n'),
+            row = kis_str_cut(&text, '\n');
+    CHECK_STR("TRACE                             START (UTC)               DURATION   SPANS  "
+              "ERRORS  ROOT",
+              head, "the head");
+    CHECK_STR("0af7651916cd43dd8448eb211c80319c  2023-11-14T22:13:20.000     12.3ms      12       "
+              "0  shop: GET /",
+              row, "the row");
     end_show();
 }
 
 TEST(a_trace_is_a_tree)
 {
     static const char json[] =
-        "{\"result\":{\"resourceSpans\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{\"stringValue\":\"shop\"}}]},\"scopeSpans\":[{\"spans\":["
-        "{\"traceId\":\"0af7651916cd43dd8448eb211c80319c\",\"spanId\":\"00000000000000a2\",\"parentSpanId\":\"00000000000000a1\",\"name\":\"inner\\u0007\",\"kind\":3,"
-        "\"startTimeUnixNano\":\"1700000000001000000\",\"endTimeUnixNano\":\"1700000000002000000\",\"status\":{\"code\":2,\"message\":\"bad\"}},"
-        "{\"traceId\":\"0af7651916cd43dd8448eb211c80319c\",\"spanId\":\"00000000000000a1\",\"name\":\"outer\",\"kind\":2,"
-        "\"startTimeUnixNano\":\"1700000000000000000\",\"endTimeUnixNano\":\"1700000000005000000\"},"
-        "{\"traceId\":\"0af7651916cd43dd8448eb211c80319c\",\"spanId\":\"00000000000000a3\",\"parentSpanId\":\"00000000000000ff\",\"name\":\"lost\","
-        "\"startTimeUnixNano\":\"1700000000003000000\",\"endTimeUnixNano\":\"1700000000003000500\"}]}]}]}}";
+        "{\"result\":{\"resourceSpans\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\","
+        "\"value\":{\"stringValue\":\"shop\"}}]},\"scopeSpans\":[{\"spans\":["
+        "{\"traceId\":\"0af7651916cd43dd8448eb211c80319c\",\"spanId\":\"00000000000000a2\","
+        "\"parentSpanId\":\"00000000000000a1\",\"name\":\"inner\\u0007\",\"kind\":3,"
+        "\"startTimeUnixNano\":\"1700000000001000000\",\"endTimeUnixNano\":\"1700000000002000000\","
+        "\"status\":{\"code\":2,\"message\":\"bad\"}},"
+        "{\"traceId\":\"0af7651916cd43dd8448eb211c80319c\",\"spanId\":\"00000000000000a1\","
+        "\"name\":\"outer\",\"kind\":2,"
+        "\"startTimeUnixNano\":\"1700000000000000000\",\"endTimeUnixNano\":\"1700000000005000000\"}"
+        ","
+        "{\"traceId\":\"0af7651916cd43dd8448eb211c80319c\",\"spanId\":\"00000000000000a3\","
+        "\"parentSpanId\":\"00000000000000ff\",\"name\":\"lost\","
+        "\"startTimeUnixNano\":\"1700000000003000000\",\"endTimeUnixNano\":\"1700000000003000500\"}"
+        "]}]}]}}";
     kis_diag diag = { 0 };
 
     begin_show();
@@ -84,7 +112,8 @@ TEST(a_trace_is_a_tree)
     CHECK_STR("     AFTER  DURATION  SPAN\n"
               "       0ns    5.00ms  shop: outer [server]\n"
               "    1.00ms    1.00ms    shop: inner\\a [client] ERROR bad\n"
-              "    3.00ms     500ns  shop: lost (parent span ID=00000000000000ff is not in the trace; skipping clock skew adjustment)\n",
+              "    3.00ms     500ns  shop: lost (parent span ID=00000000000000ff is not in the "
+              "trace; skipping clock skew adjustment)\n",
               kis_buf_str(&out), "children below their parent, by start");
     end_show();
 }
@@ -95,7 +124,9 @@ TEST(errors_of_both_versions_are_read)
         const char *json, *want;
     } rows[] = {
         { "{\"error\":{\"httpCode\":404,\"message\":\"No traces found\"}}\n", "No traces found" },
-        { "{\"data\":null,\"total\":0,\"limit\":0,\"offset\":0,\"errors\":[{\"code\":404,\"msg\":\"trace not found\"}]}\n", "trace not found" },
+        { "{\"data\":null,\"total\":0,\"limit\":0,\"offset\":0,\"errors\":[{\"code\":404,\"msg\":"
+          "\"trace not found\"}]}\n",
+          "trace not found" },
         { "404 page not found\n", "" },
         { "", "" },
     };
@@ -106,5 +137,5 @@ TEST(errors_of_both_versions_are_read)
     }
 }
 
-TEST_MAIN(RUN(names_are_a_line_each), RUN(empty_and_foreign_answers_are_told_apart), RUN(summaries_are_a_table), RUN(a_trace_is_a_tree),
-          RUN(errors_of_both_versions_are_read))
+TEST_MAIN(RUN(names_are_a_line_each), RUN(empty_and_foreign_answers_are_told_apart),
+          RUN(summaries_are_a_table), RUN(a_trace_is_a_tree), RUN(errors_of_both_versions_are_read))

@@ -1,8 +1,11 @@
 /* depend.c - dependencies by reading traces, newest first, up to a bound.
  *
- * One trace at a time: its tree in an arena of its own (cleared for the next), services as numbers, edges in a map from
- * (parent << 16 | child). Memory is that of the largest single trace's index plus names and edges.
- * Not here: counting at ingest, which makes the answer exact and instant (a reader with KIS_READER_CAN_DEPENDENCIES).
+ * One trace at a time: its tree in an arena of its own (cleared for the next), services as
+ * numbers, edges in a map from (parent << 16 | child). Memory is that of the largest single
+ * trace's index plus names and edges.
+ * Not here: counting at ingest, which makes the answer exact and instant (a reader with
+ * KIS_READER_CAN_DEPENDENCIES).
+ .
  */
 #include "query/depend.h"
 
@@ -39,7 +42,8 @@ static uint32_t number_of_service(depend_scan *s, kis_str name)
     for (kis_map_probe p = kis_map_begin(&s->service_map, hash); kis_map_next(&s->service_map, &p);)
         if (kis_str_eq(s->services.at[p.value], name))
             return p.value;
-    if (s->services.len == KIS_DEPEND_SERVICES_MAX || !kis_arena_copy(s->arena, name, &copy) || !KIS_VEC_PUSH(&s->services, s->alloc, copy) ||
+    if (s->services.len == KIS_DEPEND_SERVICES_MAX || !kis_arena_copy(s->arena, name, &copy) ||
+        !KIS_VEC_PUSH(&s->services, s->alloc, copy) ||
         !kis_map_add(&s->service_map, hash, s->services.len - 1))
         return KIS_TREE_NONE;
     return s->services.len - 1;
@@ -55,7 +59,8 @@ static void count_call(depend_scan *s, uint32_t pair)
             return;
         }
     edge_count edge = { pair, 1 };
-    if (s->edges.len == KIS_DEPEND_EDGES_MAX || !KIS_VEC_PUSH(&s->edges, s->alloc, edge) || !kis_map_add(&s->edge_map, hash, s->edges.len - 1))
+    if (s->edges.len == KIS_DEPEND_EDGES_MAX || !KIS_VEC_PUSH(&s->edges, s->alloc, edge) ||
+        !kis_map_add(&s->edge_map, hash, s->edges.len - 1))
         s->is_partial = true;
 }
 
@@ -71,7 +76,8 @@ static bool add_span_of_service(void *user, const kis_found_span *found)
     return true;
 }
 
-static kis_err scan_trace(depend_scan *s, kis_reader *reader, const kis_request *request, const kis_trace_id *id, kis_diag *diag)
+static kis_err scan_trace(depend_scan *s, kis_reader *reader, const kis_request *request,
+                          const kis_trace_id *id, kis_diag *diag)
 {
     kis_answer answer = { 0 };
 
@@ -134,7 +140,9 @@ static kis_err give_out(depend_scan *s, kis_dependencies *out)
     if (!at)
         return KIS_ERR_NOMEM;
     for (uint32_t i = 0; i < s->edges.len; i++)
-        at[i] = (kis_dependency){ s->services.at[s->edges.at[i].pair >> 16], s->services.at[s->edges.at[i].pair & 0xffff], s->edges.at[i].calls };
+        at[i] =
+            (kis_dependency){ s->services.at[s->edges.at[i].pair >> 16],
+                              s->services.at[s->edges.at[i].pair & 0xffff], s->edges.at[i].calls };
     sort_dependencies(at, s->edges.len);
     out->at = at;
     out->count = s->edges.len;
@@ -142,8 +150,10 @@ static kis_err give_out(depend_scan *s, kis_dependencies *out)
     return KIS_OK;
 }
 
-kis_err kis_query_dependencies(kis_reader *reader, const kis_request *request, uint64_t start_min_unix_ns, uint64_t start_max_unix_ns, kis_arena *arena,
-                               const kis_alloc *alloc, kis_dependencies *out, kis_diag *diag)
+kis_err kis_query_dependencies(kis_reader *reader, const kis_request *request,
+                               uint64_t start_min_unix_ns, uint64_t start_max_unix_ns,
+                               kis_arena *arena, const kis_alloc *alloc, kis_dependencies *out,
+                               kis_diag *diag)
 {
     kis_query query = { .request = *request,
                         .terms = KIS_QUERY_TERMS_NONE,

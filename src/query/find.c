@@ -1,7 +1,8 @@
 /* find.c - bounds of a search, and its page.
  *
- * Asks the reader for one trace more than wanted: that one says whether there is a next page, and is not given out. The token is the
- * place of the last one that was given, a value: it stays right when segments come and go.
+ * Asks the reader for one trace more than wanted: that one says whether there is a next page, and
+ * is not given out. The token is the place of the last one that was given, a value: it stays right
+ * when segments come and go.
  */
 #include "query/find.h"
 
@@ -29,13 +30,16 @@ static bool add_found(void *user, const kis_found *found)
 static kis_err check_query(const kis_query *q, kis_diag *diag)
 {
     if (q->limit > KIS_QUERY_LIMIT_MAX)
-        return kis_diag_set(diag, KIS_ERR_LIMIT, "%u traces asked for, at most %u are answered at once", q->limit, KIS_QUERY_LIMIT_MAX);
+        return kis_diag_set(diag, KIS_ERR_LIMIT,
+                            "%u traces asked for, at most %u are answered at once", q->limit,
+                            KIS_QUERY_LIMIT_MAX);
     if (q->start_max_unix_ns && q->start_min_unix_ns > q->start_max_unix_ns)
         return kis_diag_set(diag, KIS_ERR_RANGE, "the start of the time range lies behind its end");
     return KIS_OK;
 }
 
-kis_err kis_query_find(kis_reader *reader, const kis_query *query, kis_arena *arena, kis_query_result *out, kis_diag *diag)
+kis_err kis_query_find(kis_reader *reader, const kis_query *query, kis_arena *arena,
+                       kis_query_result *out, kis_diag *diag)
 {
     found_page page = { .limit = query->limit ? query->limit : KIS_QUERY_LIMIT_DEFAULT };
     kis_answer answer = { 0 };
@@ -63,9 +67,12 @@ kis_err kis_query_find(kis_reader *reader, const kis_query *query, kis_arena *ar
         err = KIS_OK;
     if (err)
         return err;
-    *out = (kis_query_result){ .traces = page.at, .count = page.count, .has_more = page.has_more, .answer = answer };
+    *out = (kis_query_result){
+        .traces = page.at, .count = page.count, .has_more = page.has_more, .answer = answer
+    };
     if (page.count)
-        out->next = (kis_token){ page.at[page.count - 1].newest_unix_ns, page.at[page.count - 1].trace_id };
+        out->next =
+            (kis_token){ page.at[page.count - 1].newest_unix_ns, page.at[page.count - 1].trace_id };
     return KIS_OK;
 }
 

@@ -4,14 +4,15 @@
 
 #include "query/terms.h"
 
-#define KIS_QUERY_LIMIT_DEFAULT 100u /* Jaeger's, v1 and v3 */
-#define KIS_QUERY_LIMIT_MAX 10000u   /* 24 bytes each; Jaeger's page asks for at most 1500 */
+#define KIS_QUERY_LIMIT_DEFAULT 100u   /* Jaeger's, v1 and v3 */
+#define KIS_QUERY_LIMIT_MAX     10000u /* 24 bytes each; Jaeger's page asks for at most 1500 */
 
 typedef struct kis_query {
     kis_request request;
     kis_query_terms terms;
-    uint64_t start_min_unix_ns, start_max_unix_ns; /* a matching span's start is in [min, max); max 0: no bound */
-    uint32_t limit;                                /* traces; 0: the default */
+    uint64_t start_min_unix_ns,
+        start_max_unix_ns; /* a matching span's start is in [min, max); max 0: no bound */
+    uint32_t limit;        /* traces; 0: the default */
     kis_token after;
 } kis_query;
 
@@ -28,7 +29,8 @@ typedef struct kis_query_result {
  * RANGE  start behind end, or durations the wrong way round
  * and whatever the reader says (TIMEOUT, CLOSED, IO, …). Finding nothing is OK with a count of 0.
  */
-kis_err kis_query_find(kis_reader *reader, const kis_query *query, kis_arena *arena, kis_query_result *out, kis_diag *diag) KIS_CHECKED;
+kis_err kis_query_find(kis_reader *reader, const kis_query *query, kis_arena *arena,
+                       kis_query_result *out, kis_diag *diag) KIS_CHECKED;
 
 /** A token as 48 hex digits and back, for URLs. SYNTAX: not one. */
 #define KIS_TOKEN_TEXT_LEN 48

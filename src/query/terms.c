@@ -1,20 +1,23 @@
 /* terms.c - search terms to a filter tree.
  *
- * Always true: every term becomes one part of one AND, so that all of them hold on the same span; nothing is looked up, the tree is
- * a value that any reader can turn into its own language.
- * Not here: how a filter is decided on a span (model/filter.c), limits and order of a search (find.c).
+ * Always true: every term becomes one part of one AND, so that all of them hold on the same span;
+ * nothing is looked up, the tree is a value that any reader can turn into its own language. Not
+ * here: how a filter is decided on a span (model/filter.c), limits and order of a search (find.c).
  */
 #include "query/terms.h"
 
 #include "base/diag.h"
 
-/* ---- words ----------------------------------------------------------------------------------------------------- */
+/* ---- words ----------------------------------------------------------------------------------- */
 
-static const kis_str kind_names[] = { KIS_STR_INIT("unspecified"), KIS_STR_INIT("internal"), KIS_STR_INIT("server"),
-                                      KIS_STR_INIT("client"), KIS_STR_INIT("producer"), KIS_STR_INIT("consumer") };
-static const kis_str status_names[] = { KIS_STR_INIT("unset"), KIS_STR_INIT("ok"), KIS_STR_INIT("error") };
+static const kis_str kind_names[] = { KIS_STR_INIT("unspecified"), KIS_STR_INIT("internal"),
+                                      KIS_STR_INIT("server"),      KIS_STR_INIT("client"),
+                                      KIS_STR_INIT("producer"),    KIS_STR_INIT("consumer") };
+static const kis_str status_names[] = { KIS_STR_INIT("unset"), KIS_STR_INIT("ok"),
+                                        KIS_STR_INIT("error") };
 
-static bool find_word(const kis_str *names, size_t count, kis_str prefix, kis_str text, uint8_t *out)
+static bool find_word(const kis_str *names, size_t count, kis_str prefix, kis_str text,
+                      uint8_t *out)
 {
     if (text.len > prefix.len && kis_str_eq_nocase(kis_str_slice(text, 0, prefix.len), prefix))
         text = kis_str_slice(text, prefix.len, text.len);
@@ -41,9 +44,10 @@ bool kis_status_parse(kis_str text, uint8_t *out)
     return find_word(status_names, KIS_COUNT_OF(status_names), KIS_STR("STATUS_CODE_"), text, out);
 }
 
-/* ---- the tree, piece by piece ------------------------------------------------------------------------------------ */
+/* ---- the tree, piece by piece ---------------------------------------------------------------- */
 
-/* Builds in the arena; the first failure is kept in `has_room` and everything after it is skipped. */
+/* Builds in the arena; the first failure is kept in `has_room` and everything after it is skipped.
+ */
 typedef struct filter_builder {
     kis_arena *arena;
     bool has_room;
@@ -60,7 +64,8 @@ static kis_filter *new_filter(filter_builder *b, kis_filter_op op)
     return f;
 }
 
-static const kis_filter *compare(filter_builder *b, kis_filter_on on, kis_str key, kis_compare how, kis_value_view value)
+static const kis_filter *compare(filter_builder *b, kis_filter_on on, kis_str key, kis_compare how,
+                                 kis_value_view value)
 {
     kis_filter *f = new_filter(b, KIS_FILTER_COMPARE);
     if (f) {
@@ -72,7 +77,8 @@ static const kis_filter *compare(filter_builder *b, kis_filter_on on, kis_str ke
     return f;
 }
 
-static const kis_filter *join(filter_builder *b, kis_filter_op op, const kis_filter *const *parts, uint32_t count)
+static const kis_filter *join(filter_builder *b, kis_filter_op op, const kis_filter *const *parts,
+                              uint32_t count)
 {
     kis_filter *f = new_filter(b, op);
     const kis_filter **copy = f ? KIS_NEW_ARRAY(b->arena, const kis_filter *, count) : NULL;
@@ -95,7 +101,8 @@ static kis_value_view text_value(kis_str text)
 
 static kis_value_view int_value(uint64_t number)
 {
-    return (kis_value_view){ .kind = KIS_VALUE_INT, .integer = number > INT64_MAX ? INT64_MAX : (int64_t)number };
+    return (kis_value_view){ .kind = KIS_VALUE_INT,
+                             .integer = number > INT64_MAX ? INT64_MAX : (int64_t)number };
 }
 
 static const kis_filter *text_equals(filter_builder *b, kis_filter_on on, kis_str key, kis_str text)
@@ -107,7 +114,8 @@ static const kis_filter *kind_is(filter_builder *b, uint8_t kind)
 {
     if (kind != KIS_OTLP_KIND_INTERNAL)
         return compare(b, KIS_ON_KIND, KIS_STR_NONE, KIS_EQ, int_value(kind));
-    return compare(b, KIS_ON_KIND, KIS_STR_NONE, KIS_LE, int_value(kind)); /* a kind that was not said is read as internal */
+    return compare(b, KIS_ON_KIND, KIS_STR_NONE, KIS_LE,
+                   int_value(kind)); /* a kind that was not said is read as internal */
 }
 
 static const kis_filter *status_is(filter_builder *b, uint8_t status)
@@ -115,9 +123,10 @@ static const kis_filter *status_is(filter_builder *b, uint8_t status)
     return compare(b, KIS_ON_STATUS, KIS_STR_NONE, KIS_EQ, int_value(status));
 }
 
-/* ---- keys that are not attributes -------------------------------------------------------------------------------- */
+/* ---- keys that are not attributes ------------------------------------------------------------ */
 
-/* Each answers NULL when the value is none that it knows: then the tag is an attribute like any other. */
+/* Each answers NULL when the value is none that it knows: then the tag is an attribute like any
+ * other. */
 
 static const kis_filter *error_tag(filter_builder *b, kis_str value)
 {
@@ -126,7 +135,9 @@ static const kis_filter *error_tag(filter_builder *b, kis_str value)
     if (!wants_error && !kis_str_eq(value, KIS_STR("false")))
         return NULL;
     /* Old clients say it by an attribute, new ones by the status. */
-    const kis_filter *either[] = { status_is(b, KIS_STATUS_ERROR), text_equals(b, KIS_ON_ANY_ATTR, KIS_STR("error"), KIS_STR("true")) };
+    const kis_filter *either[] = { status_is(b, KIS_STATUS_ERROR),
+                                   text_equals(b, KIS_ON_ANY_ATTR, KIS_STR("error"),
+                                               KIS_STR("true")) };
     const kis_filter *is_error = join(b, KIS_FILTER_OR, either, 2);
     return wants_error ? is_error : join(b, KIS_FILTER_NOT, &is_error, 1);
 }
@@ -160,7 +171,8 @@ static const kis_filter *trace_state_tag(filter_builder *b, kis_str value)
     return text_equals(b, KIS_ON_TRACE_STATE, KIS_STR_NONE, value);
 }
 
-/* Jaeger's memory store knows the first five; the others are how its page shows the same fields, and people search for what they see. */
+/* Jaeger's memory store knows the first five; the others are how its page shows the same fields,
+ * and people search for what they see. */
 static const struct pseudo_tag {
     kis_str key;
     const kis_filter *(*make)(filter_builder *, kis_str value);
@@ -177,13 +189,16 @@ static const struct pseudo_tag {
     { KIS_STR_INIT("w3c.tracestate"), trace_state_tag },
 };
 
-static const kis_filter *prefixed(filter_builder *b, kis_str prefix, kis_filter_on on, const kis_tag *tag)
+static const kis_filter *prefixed(filter_builder *b, kis_str prefix, kis_filter_on on,
+                                  const kis_tag *tag)
 {
     if (tag->key.len <= prefix.len || !kis_str_starts(tag->key, prefix))
         return NULL;
     /* An attribute may really be called resource.something. */
-    const kis_filter *either[] = { text_equals(b, on, kis_str_slice(tag->key, prefix.len, tag->key.len), tag->value),
-                                   text_equals(b, KIS_ON_ANY_ATTR, tag->key, tag->value) };
+    const kis_filter *either[] = {
+        text_equals(b, on, kis_str_slice(tag->key, prefix.len, tag->key.len), tag->value),
+        text_equals(b, KIS_ON_ANY_ATTR, tag->key, tag->value)
+    };
     return join(b, KIS_FILTER_OR, either, 2);
 }
 
@@ -203,35 +218,43 @@ static const kis_filter *tag_filter(filter_builder *b, const kis_tag *tag)
     return found ? found : text_equals(b, KIS_ON_ANY_ATTR, tag->key, tag->value);
 }
 
-/* ---- all terms ---------------------------------------------------------------------------------------------------- */
+/* ---- all terms ------------------------------------------------------------------------------- */
 
 #define PARTS_MAX (KIS_QUERY_TAGS_MAX + 5)
 
-kis_err kis_query_filter(const kis_query_terms *terms, kis_arena *arena, const kis_filter **out, kis_diag *diag)
+kis_err kis_query_filter(const kis_query_terms *terms, kis_arena *arena, const kis_filter **out,
+                         kis_diag *diag)
 {
     filter_builder b = { arena, true };
     const kis_filter *parts[PARTS_MAX];
     uint32_t count = 0;
 
     if (terms->tag_count > KIS_QUERY_TAGS_MAX)
-        return kis_diag_set(diag, KIS_ERR_LIMIT, "%u tags, at most %u are allowed", terms->tag_count, KIS_QUERY_TAGS_MAX);
+        return kis_diag_set(diag, KIS_ERR_LIMIT, "%u tags, at most %u are allowed",
+                            terms->tag_count, KIS_QUERY_TAGS_MAX);
     if (terms->duration_max_ns && terms->duration_max_ns < terms->duration_min_ns)
         return kis_diag_set(diag, KIS_ERR_RANGE, "the largest duration is below the smallest");
 
     if (terms->service.len)
-        parts[count++] = compare(&b, KIS_ON_SERVICE, KIS_STR_NONE, KIS_EQ, text_value(terms->service));
+        parts[count++] =
+            compare(&b, KIS_ON_SERVICE, KIS_STR_NONE, KIS_EQ, text_value(terms->service));
     if (terms->operation.len)
-        parts[count++] = compare(&b, KIS_ON_NAME, KIS_STR_NONE, KIS_EQ, text_value(terms->operation));
+        parts[count++] =
+            compare(&b, KIS_ON_NAME, KIS_STR_NONE, KIS_EQ, text_value(terms->operation));
     if (terms->kind != KIS_QUERY_KIND_ANY)
         parts[count++] = kind_is(&b, (uint8_t)terms->kind);
     if (terms->duration_min_ns)
-        parts[count++] = compare(&b, KIS_ON_DURATION, KIS_STR_NONE, KIS_GE, int_value(terms->duration_min_ns));
+        parts[count++] =
+            compare(&b, KIS_ON_DURATION, KIS_STR_NONE, KIS_GE, int_value(terms->duration_min_ns));
     if (terms->duration_max_ns)
-        parts[count++] = compare(&b, KIS_ON_DURATION, KIS_STR_NONE, KIS_LE, int_value(terms->duration_max_ns));
+        parts[count++] =
+            compare(&b, KIS_ON_DURATION, KIS_STR_NONE, KIS_LE, int_value(terms->duration_max_ns));
     for (uint32_t i = 0; i < terms->tag_count; i++)
         parts[count++] = tag_filter(&b, &terms->tags[i]);
 
-    const kis_filter *whole = count == 0 ? NULL : count == 1 ? parts[0] : join(&b, KIS_FILTER_AND, parts, count);
+    const kis_filter *whole = count == 0   ? NULL
+                              : count == 1 ? parts[0]
+                                           : join(&b, KIS_FILTER_AND, parts, count);
     if (!b.has_room)
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for the search's filter");
     *out = whole;

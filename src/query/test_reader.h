@@ -1,4 +1,5 @@
-/* test_reader.h - a reader over one batch, for tests: every call is a walk over all spans, slow and plain. It can be told to fail. */
+/* test_reader.h - a reader over one batch, for tests: every call is a walk over all spans, slow and
+ * plain. It can be told to fail. */
 #ifndef KIS_QUERY_TEST_READER_H
 #define KIS_QUERY_TEST_READER_H
 
@@ -12,10 +13,10 @@
 typedef struct test_reader {
     kis_reader reader;
     kis_batch *batch;
-    kis_err fail_with;     /* every call answers this */
-    bool is_partial;       /* every answer is */
+    kis_err fail_with;            /* every call answers this */
+    bool is_partial;              /* every answer is */
     uint64_t spans_until_failure; /* get: after so many spans it answers IO; 0: never */
-    kis_find last_find;    /* what was asked */
+    kis_find last_find;           /* what was asked */
 } test_reader;
 
 static inline const kis_scope_view *test_reader_scope(const kis_batch *b, uint32_t span)
@@ -43,7 +44,8 @@ static inline int test_reader_by_newest(const void *a, const void *b)
     return -memcmp(&x->trace_id, &y->trace_id, 16);
 }
 
-static inline kis_err test_reader_find(kis_reader *reader, const kis_find *find, kis_found_fn *fn, void *user, kis_answer *answer, kis_diag *diag)
+static inline kis_err test_reader_find(kis_reader *reader, const kis_find *find, kis_found_fn *fn,
+                                       void *user, kis_answer *answer, kis_diag *diag)
 {
     test_reader *r = (test_reader *)reader;
     const kis_batch *b = r->batch;
@@ -55,8 +57,10 @@ static inline kis_err test_reader_find(kis_reader *reader, const kis_find *find,
         const kis_span_view *s = &b->spans[i];
         const kis_scope_view *scope = test_reader_scope(b, i);
         size_t at = 0;
-        if (s->start_unix_ns < find->start_min_unix_ns || (find->start_max_unix_ns && s->start_unix_ns >= find->start_max_unix_ns) ||
-            (find->filter && !kis_filter_matches(find->filter, s, kis_batch_resource(b, scope), scope)))
+        if (s->start_unix_ns < find->start_min_unix_ns ||
+            (find->start_max_unix_ns && s->start_unix_ns >= find->start_max_unix_ns) ||
+            (find->filter &&
+             !kis_filter_matches(find->filter, s, kis_batch_resource(b, scope), scope)))
             continue;
         while (at < count && !kis_trace_id_eq(&found[at].trace_id, &s->trace_id))
             at++;
@@ -80,13 +84,15 @@ static inline kis_err test_reader_find(kis_reader *reader, const kis_find *find,
 
 static inline int test_reader_by_start(const void *a, const void *b)
 {
-    const kis_span_view *x = *(const kis_span_view *const *)a, *y = *(const kis_span_view *const *)b;
+    const kis_span_view *x = *(const kis_span_view *const *)a,
+                        *y = *(const kis_span_view *const *)b;
     if (x->start_unix_ns != y->start_unix_ns)
         return x->start_unix_ns < y->start_unix_ns ? -1 : 1;
     return memcmp(&x->span_id, &y->span_id, 8);
 }
 
-static inline kis_err test_reader_get(kis_reader *reader, const kis_request *request, const kis_trace_id *id, kis_span_fn *fn, void *user,
+static inline kis_err test_reader_get(kis_reader *reader, const kis_request *request,
+                                      const kis_trace_id *id, kis_span_fn *fn, void *user,
                                       kis_answer *answer, kis_diag *diag)
 {
     test_reader *r = (test_reader *)reader;
@@ -100,7 +106,8 @@ static inline kis_err test_reader_get(kis_reader *reader, const kis_request *req
             spans[count++] = &r->batch->spans[i];
     qsort(spans, count, sizeof(*spans), test_reader_by_start);
     for (size_t i = 0; i < count && !err; i++) {
-        const kis_scope_view *scope = test_reader_scope(r->batch, (uint32_t)(spans[i] - r->batch->spans));
+        const kis_scope_view *scope =
+            test_reader_scope(r->batch, (uint32_t)(spans[i] - r->batch->spans));
         kis_found_span found = { spans[i], kis_batch_resource(r->batch, scope), scope };
         if (r->spans_until_failure && i == r->spans_until_failure)
             err = kis_diag_set(diag, KIS_ERR_IO, "the disk went away");
@@ -128,7 +135,8 @@ static inline bool test_reader_sum(void *user, const kis_found_span *found)
     bool is_root = !kis_span_id_is_valid(&s->parent_id), has_parent = false;
 
     for (uint32_t i = 0; i < t->batch->span_count; i++)
-        has_parent |= kis_span_id_eq(&t->batch->spans[i].span_id, &s->parent_id) && kis_trace_id_eq(&t->batch->spans[i].trace_id, &s->trace_id);
+        has_parent |= kis_span_id_eq(&t->batch->spans[i].span_id, &s->parent_id) &&
+                      kis_trace_id_eq(&t->batch->spans[i].trace_id, &s->trace_id);
     if (t->summary.span_count++ == 0 || (is_root && !t->has_root)) {
         t->summary.root_name = s->name;
         t->summary.root_service = found->resource->service_name;
@@ -141,17 +149,21 @@ static inline bool test_reader_sum(void *user, const kis_found_span *found)
     t->summary.error_count += s->status == KIS_STATUS_ERROR;
     t->summary.orphan_count += !is_root && !has_parent;
     uint32_t at = 0;
-    while (at < t->summary.service_count && !kis_str_eq(t->services[at].name, found->resource->service_name))
+    while (at < t->summary.service_count &&
+           !kis_str_eq(t->services[at].name, found->resource->service_name))
         at++;
     if (at == t->summary.service_count && at < 8)
-        t->services[t->summary.service_count++] = (kis_trace_service){ .name = found->resource->service_name };
+        t->services[t->summary.service_count++] =
+            (kis_trace_service){ .name = found->resource->service_name };
     t->services[at].span_count++;
     t->services[at].error_count += s->status == KIS_STATUS_ERROR;
     return true;
 }
 
-static inline kis_err test_reader_summaries(kis_reader *reader, const kis_request *request, const kis_trace_id *ids, uint32_t count, kis_summary_fn *fn,
-                                            void *user, kis_answer *answer, kis_diag *diag)
+static inline kis_err test_reader_summaries(kis_reader *reader, const kis_request *request,
+                                            const kis_trace_id *ids, uint32_t count,
+                                            kis_summary_fn *fn, void *user, kis_answer *answer,
+                                            kis_diag *diag)
 {
     for (uint32_t i = 0; i < count; i++) {
         test_summing t = { .batch = ((test_reader *)reader)->batch };
@@ -168,9 +180,14 @@ static inline kis_err test_reader_summaries(kis_reader *reader, const kis_reques
     return KIS_OK;
 }
 
-static inline int test_reader_by_name(const void *a, const void *b) { return kis_str_compare(*(const kis_str *)a, *(const kis_str *)b); }
+static inline int test_reader_by_name(const void *a, const void *b)
+{
+    return kis_str_compare(*(const kis_str *)a, *(const kis_str *)b);
+}
 
-static inline kis_err test_reader_services(kis_reader *reader, const kis_request *request, kis_name_fn *fn, void *user, kis_answer *answer, kis_diag *diag)
+static inline kis_err test_reader_services(kis_reader *reader, const kis_request *request,
+                                           kis_name_fn *fn, void *user, kis_answer *answer,
+                                           kis_diag *diag)
 {
     test_reader *r = (test_reader *)reader;
     kis_str names[64];
@@ -200,7 +217,8 @@ static inline int test_reader_by_operation(const void *a, const void *b)
     return by_name ? by_name : x->kind - y->kind;
 }
 
-static inline kis_err test_reader_operations(kis_reader *reader, const kis_request *request, kis_str service, kis_name_fn *fn, void *user,
+static inline kis_err test_reader_operations(kis_reader *reader, const kis_request *request,
+                                             kis_str service, kis_name_fn *fn, void *user,
                                              kis_answer *answer, kis_diag *diag)
 {
     test_reader *r = (test_reader *)reader;
@@ -209,17 +227,25 @@ static inline kis_err test_reader_operations(kis_reader *reader, const kis_reque
 
     (void)request;
     for (uint32_t i = 0; test_reader_begins(r, answer, diag) && i < r->batch->span_count; i++)
-        if (!service.len || kis_str_eq(kis_batch_resource(r->batch, test_reader_scope(r->batch, i))->service_name, service))
+        if (!service.len ||
+            kis_str_eq(kis_batch_resource(r->batch, test_reader_scope(r->batch, i))->service_name,
+                       service))
             all[count++] = (test_operation){ r->batch->spans[i].name, r->batch->spans[i].kind };
     qsort(all, count, sizeof(*all), test_reader_by_operation);
     for (size_t i = 0; i < count; i++)
-        if ((i == 0 || test_reader_by_operation(&all[i], &all[i - 1])) && !fn(user, all[i].name, all[i].kind))
+        if ((i == 0 || test_reader_by_operation(&all[i], &all[i - 1])) &&
+            !fn(user, all[i].name, all[i].kind))
             break;
     free(all);
     return r->fail_with;
 }
 
-static const kis_reader_ops test_reader_ops = { "test", 0, test_reader_find, test_reader_get, test_reader_summaries, test_reader_services,
+static const kis_reader_ops test_reader_ops = { "test",
+                                                0,
+                                                test_reader_find,
+                                                test_reader_get,
+                                                test_reader_summaries,
+                                                test_reader_services,
                                                 test_reader_operations };
 
 /** Takes the batch's reference. */
@@ -227,6 +253,9 @@ static inline void test_reader_init(test_reader *r, kis_batch *batch)
 {
     *r = (test_reader){ .reader = { &test_reader_ops }, .batch = batch };
 }
-static inline void test_reader_done(test_reader *r) { kis_batch_unref(r->batch); }
+static inline void test_reader_done(test_reader *r)
+{
+    kis_batch_unref(r->batch);
+}
 
 #endif

@@ -1,6 +1,6 @@
 /* tree.c - parents, children and oddities of one trace.
  *
- *     rows    [ id parent | parent row, first child, next sibling | kind, flags, service ]     in order of start
+ *     rows    [ id parent | parent row, first child, next sibling | kind, flags, service ]
  *     by_id   id -> row, 4 bytes a slot, at most 4/5 full
  *
  * Always true after link:
@@ -8,8 +8,9 @@
  *   (2) every row is reached exactly once by kis_tree_next
  *   (3) a parent that is not there is an oddity of the row, never an error: it may still arrive
  *
- * Shared ids: Zipkin's clients and servers put one id on both halves of a call. Such a server span is the child of the client span with its own id,
- * and those who name that id as their parent belong to the server half.
+ * Shared ids: Zipkin's clients and servers put one id on both halves of a call. Such a server span
+ * is the child of the client span with its own id, and those who name that id as their parent
+ * belong to the server half.
  * Not here: reading spans (the reader), what a span looks like in an answer (wire/).
  */
 #include "query/tree.h"
@@ -33,7 +34,8 @@ static bool add_chunk(kis_tree *tree)
 
 bool kis_tree_add(kis_tree *tree, const kis_span_view *span, uint32_t service)
 {
-    if (tree->row_count == KIS_TREE_ROWS_MAX || (tree->row_count % KIS_TREE_CHUNK_ROWS == 0 && !add_chunk(tree))) {
+    if (tree->row_count == KIS_TREE_ROWS_MAX ||
+        (tree->row_count % KIS_TREE_CHUNK_ROWS == 0 && !add_chunk(tree))) {
         tree->is_cut = true;
         return false;
     }
@@ -50,7 +52,7 @@ bool kis_tree_add(kis_tree *tree, const kis_span_view *span, uint32_t service)
     return true;
 }
 
-/* ---- finding by id ------------------------------------------------------------------------------------------------ */
+/* ---- finding by id --------------------------------------------------------------------------- */
 
 static uint64_t hash_of_id(const kis_span_id *id)
 {
@@ -83,7 +85,8 @@ static bool are_halves(const kis_tree_row *a, const kis_tree_row *b)
            (a->kind == KIS_OTLP_KIND_SERVER && b->kind == KIS_OTLP_KIND_CLIENT);
 }
 
-/* One row a kind and id stays in the table, so that a trace of one id only is no worse than another. */
+/* One row a kind and id stays in the table, so that a trace of one id only is no worse than
+ * another. */
 static void index_row(kis_tree *tree, uint32_t row)
 {
     kis_tree_row *r = kis_tree_at(tree, row);
@@ -125,7 +128,8 @@ uint32_t kis_tree_find(const kis_tree *tree, const kis_span_view *span, uint32_t
 
     if (*hint < tree->row_count) {
         const kis_tree_row *next = kis_tree_at(tree, *hint);
-        if (kis_span_id_eq(&next->span_id, &span->span_id) && kis_span_id_eq(&next->parent_id, &span->parent_id) && next->kind == span->kind)
+        if (kis_span_id_eq(&next->span_id, &span->span_id) &&
+            kis_span_id_eq(&next->parent_id, &span->parent_id) && next->kind == span->kind)
             return (*hint)++;
     }
     for (uint32_t row; (row = next_with_id(tree, &span->span_id, &slot)) != KIS_TREE_NONE;) {
@@ -139,7 +143,7 @@ uint32_t kis_tree_find(const kis_tree *tree, const kis_span_view *span, uint32_t
     return first;
 }
 
-/* ---- parents ------------------------------------------------------------------------------------------------------ */
+/* ---- parents --------------------------------------------------------------------------------- */
 
 /* The client half of a shared id, for its server half; KIS_TREE_NONE when there is none. */
 static uint32_t other_half(const kis_tree *tree, uint32_t child)
@@ -193,22 +197,24 @@ static void find_parent(kis_tree *tree, uint32_t row)
     }
 }
 
-/* ---- cycles ------------------------------------------------------------------------------------------------------- */
+/* ---- cycles ---------------------------------------------------------------------------------- */
 
 /* Cuts the cycle that contains `row` at its earliest row. */
 static void open_cycle(kis_tree *tree, uint32_t row)
 {
     uint32_t earliest = row;
 
-    for (uint32_t at = kis_tree_at(tree, row)->parent; at != row; at = kis_tree_at(tree, at)->parent)
+    for (uint32_t at = kis_tree_at(tree, row)->parent; at != row;
+         at = kis_tree_at(tree, at)->parent)
         earliest = KIS_MIN(earliest, at);
     kis_tree_at(tree, earliest)->parent = KIS_TREE_NONE;
     kis_tree_at(tree, earliest)->flags |= KIS_TREE_CYCLE;
     tree->cycle_count++;
 }
 
-/* Colours each row by the walk that reached it first: meeting one's own colour is a cycle, another's is known ground. `next_sibling` is
- * free until children are linked and holds the colour. */
+/* Colours each row by the walk that reached it first: meeting one's own colour is a cycle,
+ * another's is known ground. `next_sibling` is free until children are linked and holds the colour.
+ */
 static void open_cycles(kis_tree *tree)
 {
     for (uint32_t start = 0; start < tree->row_count; start++) {
@@ -224,14 +230,16 @@ static void open_cycles(kis_tree *tree)
         kis_tree_at(tree, row)->next_sibling = KIS_TREE_NONE;
 }
 
-/* ---- children ----------------------------------------------------------------------------------------------------- */
+/* ---- children -------------------------------------------------------------------------------- */
 
-/* From the last row to the first, each put in front of its siblings: so they stand in order without a tail pointer. */
+/* From the last row to the first, each put in front of its siblings: so they stand in order without
+ * a tail pointer. */
 static void link_children(kis_tree *tree)
 {
     for (uint32_t row = tree->row_count; row-- > 0;) {
         kis_tree_row *r = kis_tree_at(tree, row);
-        uint32_t *first = r->parent == KIS_TREE_NONE ? &tree->first_root : &kis_tree_at(tree, r->parent)->first_child;
+        uint32_t *first = r->parent == KIS_TREE_NONE ? &tree->first_root
+                                                     : &kis_tree_at(tree, r->parent)->first_child;
         r->next_sibling = *first;
         *first = row;
     }
@@ -240,7 +248,8 @@ static void link_children(kis_tree *tree)
 kis_err kis_tree_link(kis_tree *tree, kis_diag *diag)
 {
     if (index_ids(tree) != KIS_OK)
-        return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for the index of %u spans", tree->row_count);
+        return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for the index of %u spans",
+                            tree->row_count);
     for (uint32_t row = 0; row < tree->row_count; row++)
         find_parent(tree, row);
     open_cycles(tree);
@@ -253,8 +262,8 @@ static bool add_found_span(void *user, const kis_found_span *found)
     return kis_tree_add(user, found->span, 0);
 }
 
-kis_err kis_tree_read(kis_tree *tree, kis_reader *reader, const kis_request *request, const kis_trace_id *id, kis_answer *answer,
-                      kis_diag *diag)
+kis_err kis_tree_read(kis_tree *tree, kis_reader *reader, const kis_request *request,
+                      const kis_trace_id *id, kis_answer *answer, kis_diag *diag)
 {
     kis_err err = reader->ops->get(reader, request, id, add_found_span, tree, answer, diag);
     if (!err && tree->row_count == 0)
@@ -262,7 +271,7 @@ kis_err kis_tree_read(kis_tree *tree, kis_reader *reader, const kis_request *req
     return err ? err : kis_tree_link(tree, diag);
 }
 
-/* ---- walking ------------------------------------------------------------------------------------------------------ */
+/* ---- walking --------------------------------------------------------------------------------- */
 
 bool kis_tree_next(const kis_tree *tree, kis_tree_walk *walk)
 {
@@ -288,7 +297,7 @@ bool kis_tree_next(const kis_tree *tree, kis_tree_walk *walk)
     return true;
 }
 
-/* ---- words -------------------------------------------------------------------------------------------------------- */
+/* ---- words ----------------------------------------------------------------------------------- */
 
 kis_str kis_tree_warning(const kis_tree *tree, uint32_t row, char buffer[KIS_TREE_WARNING_MAX])
 {
@@ -298,17 +307,22 @@ kis_str kis_tree_warning(const kis_tree *tree, uint32_t row, char buffer[KIS_TRE
 
     kis_hex_format(r->parent_id.bytes, 8, id);
     if (r->flags & KIS_TREE_ORPHAN && !tree->is_cut)
-        len = kis_fmt(buffer, KIS_TREE_WARNING_MAX, "parent span ID=%s is not in the trace; skipping clock skew adjustment", id);
+        len = kis_fmt(buffer, KIS_TREE_WARNING_MAX,
+                      "parent span ID=%s is not in the trace; skipping clock skew adjustment", id);
     else if (r->flags & KIS_TREE_OWN_PARENT)
-        len = kis_fmt(buffer, KIS_TREE_WARNING_MAX, "the span names itself as its parent; shown as a root");
+        len = kis_fmt(buffer, KIS_TREE_WARNING_MAX,
+                      "the span names itself as its parent; shown as a root");
     else if (r->flags & KIS_TREE_CYCLE)
-        len = kis_fmt(buffer, KIS_TREE_WARNING_MAX, "the parents of this span lead back to it; shown as a root");
+        len = kis_fmt(buffer, KIS_TREE_WARNING_MAX,
+                      "the parents of this span lead back to it; shown as a root");
     else if (r->flags & KIS_TREE_DUPLICATE)
-        len = kis_fmt(buffer, KIS_TREE_WARNING_MAX, "duplicate span IDs; skipping clock skew adjustment");
+        len = kis_fmt(buffer, KIS_TREE_WARNING_MAX,
+                      "duplicate span IDs; skipping clock skew adjustment");
     return kis_str_of(buffer, len);
 }
 
 kis_str kis_tree_trace_warning(const kis_tree *tree)
 {
-    return tree->is_cut ? KIS_STR("the trace has more than 1048576 spans; parents were not checked") : KIS_STR_NONE;
+    return tree->is_cut ? KIS_STR("the trace has more than 1048576 spans; parents were not checked")
+                        : KIS_STR_NONE;
 }

@@ -1,4 +1,5 @@
-/* tree_test.c - parents, orphans, cycles, depth, size: what any set of spans becomes is a forest, and it says what was odd. */
+/* tree_test.c - parents, orphans, cycles, depth, size: what any set of spans becomes is a forest,
+ * and it says what was odd. */
 #include "tests/test.h"
 
 #include "base/num.h"
@@ -17,7 +18,9 @@ static void begin_tree(void)
 
 static void add(uint64_t id, uint64_t parent, uint8_t kind)
 {
-    kis_span_view span = { .span_id = test_span_id(id), .parent_id = test_span_id(parent), .kind = kind };
+    kis_span_view span = { .span_id = test_span_id(id),
+                           .parent_id = test_span_id(parent),
+                           .kind = kind };
     CHECK(kis_tree_add(&tree, &span, 0), "there is room for a row");
 }
 
@@ -55,17 +58,40 @@ TEST(spans_become_a_forest)
     } rows[] = {
         { "no span", { { 0 } }, "", 0, 0 },
         { "one root", { { 1, 0, 1 } }, "1", 0, 0 },
-        { "children stand in the order of adding", { { 1, 0, 1 }, { 2, 1, 1 }, { 3, 1, 1 }, { 4, 2, 1 } }, "1 .2 ..4 .3", 0, 0 },
+        { "children stand in the order of adding",
+          { { 1, 0, 1 }, { 2, 1, 1 }, { 3, 1, 1 }, { 4, 2, 1 } },
+          "1 .2 ..4 .3",
+          0,
+          0 },
         { "a child before its parent", { { 2, 1, 1 }, { 1, 0, 1 } }, "1 .2", 0, 0 },
         { "a parent that is not there", { { 2, 9, 1 }, { 3, 2, 1 } }, "2 .3", 1, 0 },
         { "its own parent", { { 1, 1, 1 }, { 2, 1, 1 } }, "1 .2", 0, 0 },
-        { "two that name each other are opened at the first", { { 1, 2, 1 }, { 2, 1, 1 } }, "1 .2", 0, 1 },
-        { "three in a circle with a tail", { { 5, 4, 1 }, { 1, 3, 1 }, { 2, 1, 1 }, { 3, 2, 1 }, { 4, 3, 1 } }, "1 .2 ..3 ...4 ....5", 0, 1 },
-        { "two circles", { { 1, 2, 1 }, { 2, 1, 1 }, { 3, 4, 1 }, { 4, 3, 1 } }, "1 .2 3 .4", 0, 2 },
+        { "two that name each other are opened at the first",
+          { { 1, 2, 1 }, { 2, 1, 1 } },
+          "1 .2",
+          0,
+          1 },
+        { "three in a circle with a tail",
+          { { 5, 4, 1 }, { 1, 3, 1 }, { 2, 1, 1 }, { 3, 2, 1 }, { 4, 3, 1 } },
+          "1 .2 ..3 ...4 ....5",
+          0,
+          1 },
+        { "two circles",
+          { { 1, 2, 1 }, { 2, 1, 1 }, { 3, 4, 1 }, { 4, 3, 1 } },
+          "1 .2 3 .4",
+          0,
+          2 },
         { "two roots", { { 1, 0, 1 }, { 2, 0, 1 }, { 3, 1, 1 } }, "1 .3 2", 0, 0 },
         { "a shared id: the server half below the client half, children below the server",
-          { { 1, 0, 1 }, { 2, 1, 3 }, { 2, 1, 2 }, { 3, 2, 1 } }, "1 .2 ..2 ...3", 0, 0 },
-        { "a duplicate is a sibling, its children go to the first", { { 1, 0, 1 }, { 2, 1, 1 }, { 2, 1, 1 }, { 3, 2, 1 } }, "1 .2 ..3 .2", 0, 0 },
+          { { 1, 0, 1 }, { 2, 1, 3 }, { 2, 1, 2 }, { 3, 2, 1 } },
+          "1 .2 ..2 ...3",
+          0,
+          0 },
+        { "a duplicate is a sibling, its children go to the first",
+          { { 1, 0, 1 }, { 2, 1, 1 }, { 2, 1, 1 }, { 3, 2, 1 } },
+          "1 .2 ..3 .2",
+          0,
+          0 },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         char room[1024];
@@ -89,7 +115,8 @@ TEST(warnings_are_worded_as_jaeger_words_them)
     } rows[] = {
         { "a root", 1, 0, "" },
         { "a parent that is there", 2, 1, "" },
-        { "a parent that is not there", 3, 0xabcdef, "parent span ID=0000000000abcdef is not in the trace; skipping clock skew adjustment" },
+        { "a parent that is not there", 3, 0xabcdef,
+          "parent span ID=0000000000abcdef is not in the trace; skipping clock skew adjustment" },
         { "itself", 4, 4, "the span names itself as its parent; shown as a root" },
         { "a circle", 5, 6, "the parents of this span lead back to it; shown as a root" },
         { "the rest of that circle", 6, 5, "" },
@@ -104,7 +131,8 @@ TEST(warnings_are_worded_as_jaeger_words_them)
         char room[KIS_TREE_WARNING_MAX];
         CHECK_STR(rows[i].want, kis_tree_warning(&tree, (uint32_t)i, room), rows[i].why);
     }
-    CHECK_STR("", kis_tree_trace_warning(&tree), "a trace within the bound has no warning of its own");
+    CHECK_STR("", kis_tree_trace_warning(&tree),
+              "a trace within the bound has no warning of its own");
     kis_arena_done(&arena);
 }
 
@@ -150,9 +178,12 @@ TEST(a_trace_of_100000_spans_costs_about_32_bytes_a_span)
     for (uint64_t i = 1; i <= SPANS; i++)
         add(i, i / 3, KIS_OTLP_KIND_INTERNAL);
     link_tree();
-    CHECK(arena.held_bytes <= (size_t)SPANS * 50, "32 of a row, 5 of the table, the rest is the arena's rounding");
+    CHECK(arena.held_bytes <= (size_t)SPANS * 50,
+          "32 of a row, 5 of the table, the rest is the arena's rounding");
     for (uint64_t i = 1; i <= SPANS; i++) {
-        kis_span_view span = { .span_id = test_span_id(i), .parent_id = test_span_id(i / 3), .kind = KIS_OTLP_KIND_INTERNAL };
+        kis_span_view span = { .span_id = test_span_id(i),
+                               .parent_id = test_span_id(i / 3),
+                               .kind = KIS_OTLP_KIND_INTERNAL };
         CHECK_INT(i - 1, kis_tree_find(&tree, &span, &hint), "a second reading finds each row");
     }
     kis_arena_done(&arena);
@@ -172,7 +203,9 @@ TEST(a_span_that_came_later_is_not_in_the_index)
 {
     uint32_t hint = 0;
     kis_span_view late = { .span_id = test_span_id(99), .kind = KIS_OTLP_KIND_SERVER };
-    kis_span_view second = { .span_id = test_span_id(2), .parent_id = test_span_id(1), .kind = KIS_OTLP_KIND_INTERNAL };
+    kis_span_view second = { .span_id = test_span_id(2),
+                             .parent_id = test_span_id(1),
+                             .kind = KIS_OTLP_KIND_INTERNAL };
 
     begin_tree();
     add(1, 0, KIS_OTLP_KIND_INTERNAL);
@@ -207,15 +240,21 @@ TEST(a_trace_is_read_through_the_reader)
     kis_diag diag;
 
     test_spans_begin(&t, &kis_mem);
-    test_spans_add(&t, &(test_span){ .trace = 1, .span = 2, .parent = 1, .name = "b", .start_ns = 20 });
-    test_spans_add(&t, &(test_span){ .trace = 1, .span = 1, .name = "a", .start_ns = 10, .status = KIS_STATUS_ERROR });
+    test_spans_add(&t,
+                   &(test_span){ .trace = 1, .span = 2, .parent = 1, .name = "b", .start_ns = 20 });
+    test_spans_add(
+        &t, &(test_span){
+                .trace = 1, .span = 1, .name = "a", .start_ns = 10, .status = KIS_STATUS_ERROR });
     test_reader_init(&reader, test_spans_end(&t));
     begin_tree();
-    CHECK_ERR(KIS_OK, kis_tree_read(&tree, &reader.reader, &request, &known, &answer, &diag), "a trace");
+    CHECK_ERR(KIS_OK, kis_tree_read(&tree, &reader.reader, &request, &known, &answer, &diag),
+              "a trace");
     CHECK_INT(2, tree.row_count, "both spans");
     CHECK(kis_tree_at(&tree, 0)->flags & KIS_TREE_ERROR, "the error is marked");
     kis_tree_init(&tree, &arena);
-    CHECK_ERR(KIS_ERR_NOT_FOUND, kis_tree_read(&tree, &reader.reader, &request, &unknown, &answer, &diag), "no such trace");
+    CHECK_ERR(KIS_ERR_NOT_FOUND,
+              kis_tree_read(&tree, &reader.reader, &request, &unknown, &answer, &diag),
+              "no such trace");
     kis_arena_done(&arena);
     test_reader_done(&reader);
 }
@@ -229,7 +268,9 @@ TEST(linking_survives_every_allocation_failure)
         kis_tree_init(&tree, &arena);
         bool is_whole = true;
         for (uint64_t i = 1; i <= 5000 && is_whole; i++) {
-            kis_span_view span = { .span_id = test_span_id(i), .parent_id = test_span_id(i - 1), .kind = 1 };
+            kis_span_view span = { .span_id = test_span_id(i),
+                                   .parent_id = test_span_id(i - 1),
+                                   .kind = 1 };
             is_whole = kis_tree_add(&tree, &span, 0);
         }
         kis_err err = kis_tree_link(&tree, &diag);
@@ -242,7 +283,11 @@ TEST(linking_survives_every_allocation_failure)
     }
 }
 
-TEST_MAIN(RUN(spans_become_a_forest), RUN(warnings_are_worded_as_jaeger_words_them), RUN(a_chain_of_any_depth_is_walked_without_recursion),
-          RUN(a_circle_of_10000_is_opened_once), RUN(a_trace_of_100000_spans_costs_about_32_bytes_a_span), RUN(a_hundred_thousand_spans_of_one_id_are_no_trap),
-          RUN(a_span_that_came_later_is_not_in_the_index), RUN(more_rows_than_the_bound_are_refused_and_said), RUN(a_trace_is_read_through_the_reader),
-          RUN(linking_survives_every_allocation_failure))
+TEST_MAIN(RUN(spans_become_a_forest), RUN(warnings_are_worded_as_jaeger_words_them),
+          RUN(a_chain_of_any_depth_is_walked_without_recursion),
+          RUN(a_circle_of_10000_is_opened_once),
+          RUN(a_trace_of_100000_spans_costs_about_32_bytes_a_span),
+          RUN(a_hundred_thousand_spans_of_one_id_are_no_trap),
+          RUN(a_span_that_came_later_is_not_in_the_index),
+          RUN(more_rows_than_the_bound_are_refused_and_said),
+          RUN(a_trace_is_read_through_the_reader), RUN(linking_survives_every_allocation_failure))

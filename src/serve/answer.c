@@ -3,7 +3,9 @@
 
 void kis_answer_init(kis_answer_writer *w, const kis_answer_to *to, const kis_alloc *alloc)
 {
-    *w = (kis_answer_writer){ .to = *to, .status = 200, .content_type = KIS_STR("application/json") };
+    *w = (kis_answer_writer){ .to = *to,
+                              .status = 200,
+                              .content_type = KIS_STR("application/json") };
     kis_buf_init(&w->buf, alloc, KIS_ANSWER_BUF_MAX);
 }
 
@@ -19,7 +21,8 @@ void kis_answer_add_header(kis_answer_writer *w, kis_str name, kis_str value)
 }
 
 /* The writer's own headers first, then the three that every answer of the API has. */
-static kis_answer_head make_head(const kis_answer_writer *w, bool is_gzip, kis_header room[KIS_ANSWER_HEADERS_MAX + 4])
+static kis_answer_head make_head(const kis_answer_writer *w, bool is_gzip,
+                                 kis_header room[KIS_ANSWER_HEADERS_MAX + 4])
 {
     size_t count = 0;
 
@@ -67,7 +70,8 @@ static void answer_whole(kis_answer_writer *w)
 
     kis_buf_init(&packed, w->buf.alloc, 2 * body.len + KIS_ANSWER_GZIP_MIN);
     if (w->codecs && w->accepts_gzip && body.len >= KIS_ANSWER_GZIP_MIN)
-        is_gzip = kis_compress(w->codecs, KIS_CODING_GZIP, 0, body, &packed, NULL) == KIS_OK && packed.len < body.len;
+        is_gzip = kis_compress(w->codecs, KIS_CODING_GZIP, 0, body, &packed, NULL) == KIS_OK &&
+                  packed.len < body.len;
     kis_answer_head head = make_head(w, is_gzip, room);
     w->to.answer(w->to.user, &head, is_gzip ? kis_buf_bytes(&packed) : body);
     kis_buf_done(&packed);
@@ -106,11 +110,20 @@ bool kis_answer_restart(kis_answer_writer *w)
     return true;
 }
 
-/* ---- an exchange as the other end ---------------------------------------------------------------------------------- */
+/* ---- an exchange as the other end ------------------------------------------------------------ */
 
-static void exchange_answer(void *user, const kis_answer_head *head, kis_bytes body) { kis_exchange_answer(user, head, body); }
-static void exchange_begin(void *user, const kis_answer_head *head) { kis_exchange_begin(user, head); }
-static void exchange_end(void *user, bool is_complete) { kis_exchange_end(user, is_complete); }
+static void exchange_answer(void *user, const kis_answer_head *head, kis_bytes body)
+{
+    kis_exchange_answer(user, head, body);
+}
+static void exchange_begin(void *user, const kis_answer_head *head)
+{
+    kis_exchange_begin(user, head);
+}
+static void exchange_end(void *user, bool is_complete)
+{
+    kis_exchange_end(user, is_complete);
+}
 static kis_err exchange_write(void *user, kis_bytes bytes, uint64_t deadline_ns)
 {
     return kis_exchange_write(user, bytes, deadline_ns);
@@ -118,10 +131,11 @@ static kis_err exchange_write(void *user, kis_bytes bytes, uint64_t deadline_ns)
 
 kis_answer_to kis_answer_to_exchange(kis_exchange *exchange)
 {
-    return (kis_answer_to){ exchange_answer, exchange_begin, exchange_write, exchange_end, exchange };
+    return (kis_answer_to){ exchange_answer, exchange_begin, exchange_write, exchange_end,
+                            exchange };
 }
 
-/* ---- Accept-Encoding ------------------------------------------------------------------------------------------------- */
+/* ---- Accept-Encoding ------------------------------------------------------------------------- */
 
 static bool is_zero_weight(kis_str parameters)
 {

@@ -1,4 +1,5 @@
-/* answer_test.c - small answers leave whole, large ones in pieces; what fails is cut where the reader sees it. */
+/* answer_test.c - small answers leave whole, large ones in pieces; what fails is cut where the
+ * reader sees it. */
 #include "tests/test.h"
 
 #include "os/mem.h"
@@ -103,7 +104,9 @@ TEST(gzip_is_for_those_who_take_it_and_bodies_that_are_worth_it)
         bool accepts;
         size_t len;
         bool want;
-    } rows[] = { { "asked for", true, 5000, true }, { "not asked for", false, 5000, false }, { "too small", true, 100, false } };
+    } rows[] = { { "asked for", true, 5000, true },
+                 { "not asked for", false, 5000, false },
+                 { "too small", true, 100, false } };
     kis_codecs *codecs = kis_codecs_new(&kis_mem);
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -113,11 +116,16 @@ TEST(gzip_is_for_those_who_take_it_and_bodies_that_are_worth_it)
         for (size_t n = 0; n < rows[i].len; n++)
             kis_buf_add_byte(&out.buf, 'a');
         kis_answer_finish(&out);
-        CHECK_INT(rows[i].want, kis_str_eq(test_answer_header(&got, "content-encoding"), KIS_STR("gzip")), rows[i].why);
+        CHECK_INT(rows[i].want,
+                  kis_str_eq(test_answer_header(&got, "content-encoding"), KIS_STR("gzip")),
+                  rows[i].why);
         if (rows[i].want) {
             kis_buf plain;
             kis_buf_init(&plain, &kis_mem, 1 << 20);
-            CHECK_ERR(KIS_OK, kis_decompress(codecs, KIS_CODING_GZIP, kis_buf_bytes(&got.body), &plain, NULL), "it is gzip");
+            CHECK_ERR(
+                KIS_OK,
+                kis_decompress(codecs, KIS_CODING_GZIP, kis_buf_bytes(&got.body), &plain, NULL),
+                "it is gzip");
             CHECK_INT(rows[i].len, plain.len, "of the whole body");
             kis_buf_done(&plain);
         }
@@ -131,13 +139,19 @@ TEST(accept_encoding_is_read)
     static const struct {
         const char *header;
         bool want;
-    } rows[] = { { "gzip", true },  { "", false },           { "br, gzip;q=0.8", true }, { "GZIP", true },     { "gzip;q=0", false },
-                 { "*", true },     { "*;q=0", false },      { "deflate, br", false },   { "gzip; q=0.0", false }, { "*, gzip;q=0", false },
+    } rows[] = { { "gzip", true },           { "", false },
+                 { "br, gzip;q=0.8", true }, { "GZIP", true },
+                 { "gzip;q=0", false },      { "*", true },
+                 { "*;q=0", false },         { "deflate, br", false },
+                 { "gzip; q=0.0", false },   { "*, gzip;q=0", false },
                  { "x-gzip", true } };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         CHECK_INT(rows[i].want, kis_accepts_gzip(kis_str_from_c(rows[i].header)), rows[i].header);
 }
 
-TEST_MAIN(RUN(a_small_answer_leaves_whole_with_its_head), RUN(a_large_answer_streams_and_ends_complete), RUN(a_reader_that_goes_away_stops_the_writing),
-          RUN(an_answer_can_turn_into_an_error_until_its_first_piece_has_left), RUN(gzip_is_for_those_who_take_it_and_bodies_that_are_worth_it),
+TEST_MAIN(RUN(a_small_answer_leaves_whole_with_its_head),
+          RUN(a_large_answer_streams_and_ends_complete),
+          RUN(a_reader_that_goes_away_stops_the_writing),
+          RUN(an_answer_can_turn_into_an_error_until_its_first_piece_has_left),
+          RUN(gzip_is_for_those_who_take_it_and_bodies_that_are_worth_it),
           RUN(accept_encoding_is_read))

@@ -1,4 +1,5 @@
-/* api.c - what the versions of the query API share: failing, and saying that an answer is partial. */
+/* api.c - what the versions of the query API share: failing, and saying that an answer is partial.
+ */
 #include "serve/api.h"
 
 #include "base/diag.h"
@@ -21,7 +22,8 @@ static int status_of(kis_err err)
 
 void kis_api_fail(kis_api_call *call, kis_api_error_fn *form, kis_err err, const kis_diag *diag)
 {
-    kis_str message = diag && diag->text[0] ? kis_str_from_c(diag->text) : kis_str_from_c(kis_err_text(err));
+    kis_str message =
+        diag && diag->text[0] ? kis_str_from_c(diag->text) : kis_str_from_c(kis_err_text(err));
 
     kis_fmt(call->failure, sizeof(call->failure), KIS_FMT, KIS_ARG(message));
     if (kis_answer_restart(call->out))
@@ -31,7 +33,8 @@ void kis_api_fail(kis_api_call *call, kis_api_error_fn *form, kis_err err, const
 void kis_api_note_partial(kis_api_call *call, const kis_answer *answer)
 {
     if (answer->is_partial)
-        kis_fmt(call->notice, sizeof(call->notice), "this answer is not complete: %s", answer->why ? answer->why : "something could not be read");
+        kis_fmt(call->notice, sizeof(call->notice), "this answer is not complete: %s",
+                answer->why ? answer->why : "something could not be read");
 }
 
 void kis_api_put_notice(kis_api_call *call)

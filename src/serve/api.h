@@ -1,7 +1,9 @@
-/* api.h - one call of the query API: what was asked, where it is answered from, where the answer goes.
+/* api.h - one call of the query API: what was asked, where it is answered from, where the answer
+ * goes.
  *
- * Handlers run on a query thread (or in a program, or in a test): they read through kis_reader, write through kis_answer_writer, and know neither sockets
- * nor the store. Each finishes its answer.
+ * Handlers run on a query thread (or in a program, or in a test): they read through kis_reader,
+ * write through kis_answer_writer, and know neither sockets nor the store. Each finishes its
+ * answer.
  */
 #ifndef KIS_SERVE_API_H
 #define KIS_SERVE_API_H
@@ -10,9 +12,11 @@
 #include "serve/answer.h"
 #include "serve/params.h"
 
-#define KIS_API_ARENA_MAX ((size_t)96 << 20) /* of one call: the tree of one trace is most of it */
-#define KIS_API_READ_NS ((uint64_t)30 * 1000000000)   /* a reader's deadline: searches that take longer are given up */
-#define KIS_API_ANSWER_NS ((uint64_t)120 * 1000000000) /* of a streamed answer as a whole: a slow peer holds a query thread no longer */
+#define KIS_API_ARENA_MAX ((size_t)96 << 20) /* of one call: mostly the tree of one trace */
+/* A reader's deadline: searches that take longer are given up. */
+#define KIS_API_READ_NS ((uint64_t)30 * 1000000000)
+/* Of a streamed answer as a whole: a slow peer holds a query thread no longer. */
+#define KIS_API_ANSWER_NS ((uint64_t)120 * 1000000000)
 
 typedef struct kis_api_call {
     kis_reader *reader;
@@ -30,21 +34,24 @@ typedef struct kis_api_call {
 typedef void kis_api_fn(kis_api_call *call);
 
 /* Jaeger query v1 */
-kis_api_fn kis_v1_services, kis_v1_service_operations, kis_v1_operations, kis_v1_search, kis_v1_trace, kis_v1_dependencies, kis_v1_unsupported;
+kis_api_fn kis_v1_services, kis_v1_service_operations, kis_v1_operations, kis_v1_search,
+    kis_v1_trace, kis_v1_dependencies, kis_v1_unsupported;
 void kis_v1_error(kis_answer_writer *out, int status, kis_str message);
 /* Jaeger query v3 */
 kis_api_fn kis_v3_services, kis_v3_operations, kis_v3_search, kis_v3_trace, kis_v3_summaries;
 void kis_v3_error(kis_answer_writer *out, int status, kis_str message);
 
-/* ---- shared by the versions ---------------------------------------------------------------------------------------- */
+/* ---- shared by the versions ------------------------------------------------------------------ */
 
 typedef void kis_api_error_fn(kis_answer_writer *out, int status, kis_str message);
-/** Ends the call with an error answer in the version's form; cuts the answer when it has begun. NOT_FOUND and FULL keep their status; SYNTAX, RANGE and
- *  LIMIT are the asker's (400); TIMEOUT is 504. */
+/** Ends the call with an error answer in the version's form; cuts the answer when it has begun.
+ * NOT_FOUND and FULL keep their status; SYNTAX, RANGE and LIMIT are the asker's (400); TIMEOUT is
+ * 504. */
 void kis_api_fail(kis_api_call *call, kis_api_error_fn *form, kis_err err, const kis_diag *diag);
 /** Puts the words of a partial answer into the notice, before the first piece leaves. */
 void kis_api_note_partial(kis_api_call *call, const kis_answer *answer);
-/** The request of a call that writes as it reads: its deadline is the whole answer's, for a slow peer is not a slow reader. */
+/** The request of a call that writes as it reads: its deadline is the whole answer's, for a slow
+ * peer is not a slow reader. */
 kis_request kis_api_streaming(const kis_api_call *call);
 /** The call's notice as a header. Before the first piece. */
 void kis_api_put_notice(kis_api_call *call);

@@ -1,14 +1,15 @@
 /* api_jaeger_v1.c - Jaeger query v1: the UI's own model in an envelope.
  *
- *     {"data":…,"total":n,"limit":0,"offset":0,"errors":null}          errors: [{"code":404,"msg":"trace not found"}], data null, text/plain
+ *     {"data":…,"total":n,"limit":0,"offset":0,"errors":null}
+ *     {"data":null,…,"errors":[{"code":404,"msg":"trace not found"}]}, a line end, text/plain
  *
- *     GET /api/services                       names
- *     GET /api/services/{s}/operations        names
- *     GET /api/operations?service=            {"name","spanKind"}
- *     GET /api/traces?service=…               traces; or ?traceID= (repeated), then what is missing is listed in errors
- *     GET /api/traces/{id}                    one trace
- *     GET /api/dependencies                   {"parent","child","callCount"}, from a scan of the newest traces
- *     GET /api/metrics/…                      501: there is no metrics store
+ *     GET /api/services                   names
+ *     GET /api/services/{s}/operations    names
+ *     GET /api/operations?service=        {"name","spanKind"}
+ *     GET /api/traces?service=            traces; or ?traceID=, then errors names the missing
+ *     GET /api/traces/{id}                one trace
+ *     GET /api/dependencies               {"parent","child","callCount"} of the newest traces
+ *     GET /api/metrics/…                  501: there is no metrics store
  *
  * Not here: traces and their search (api_jaeger_v1_traces.c).
  */
@@ -19,24 +20,30 @@
 #include "query/depend.h"
 #include "serve/api_jaeger_v1.h"
 
-
-/* ---- the envelope ------------------------------------------------------------------------------------------------------- */
+/* ---- the envelope ---------------------------------------------------------------------------- */
 
 void kis_v1_error(kis_answer_writer *out, int status, kis_str message)
 {
     out->status = status;
     out->content_type = KIS_STR("text/plain; charset=utf-8");
-    kis_buf_add_fmt(&out->buf, "{\"data\":null,\"total\":0,\"limit\":0,\"offset\":0,\"errors\":[{\"code\":%d,\"msg\":", status);
+    kis_buf_add_fmt(
+        &out->buf,
+        "{\"data\":null,\"total\":0,\"limit\":0,\"offset\":0,\"errors\":[{\"code\":%d,\"msg\":",
+        status);
     kis_json_put_str(&out->buf, message);
     kis_buf_add_str(&out->buf, KIS_STR("}]}\n"));
     kis_answer_finish(out);
 }
 
-void kis_v1_begin_data(kis_api_call *call) { kis_buf_add_str(&call->out->buf, KIS_STR("{\"data\":[")); }
+void kis_v1_begin_data(kis_api_call *call)
+{
+    kis_buf_add_str(&call->out->buf, KIS_STR("{\"data\":["));
+}
 
 void kis_v1_end_data(kis_api_call *call, uint64_t total)
 {
-    kis_buf_add_fmt(&call->out->buf, "],\"total\":%llu,\"limit\":0,\"offset\":0,\"errors\":null}", (unsigned long long)total);
+    kis_buf_add_fmt(&call->out->buf, "],\"total\":%llu,\"limit\":0,\"offset\":0,\"errors\":null}",
+                    (unsigned long long)total);
     if (!call->out->has_begun)
         kis_api_put_notice(call);
     kis_answer_finish(call->out);
@@ -49,13 +56,14 @@ void kis_v1_fail(kis_api_call *call, kis_err err, const char *text)
     kis_api_fail(call, kis_v1_error, err, &diag);
 }
 
-/* ---- names ---------------------------------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 typedef struct v1_names {
     kis_api_call *call;
     uint64_t count;
     int kind;          /* only this one, or KIS_QUERY_KIND_ANY */
-    kis_str last_name; /* operations come by name and then kind: the names alone are the first of each */
+    kis_str last_name; /* operations come by name and then kind: the names alone are the first of
+                          each */
     char last_room[512];
 } v1_names;
 
@@ -80,7 +88,8 @@ void kis_v1_services(kis_api_call *call)
     kis_diag diag = { 0 };
 
     kis_v1_begin_data(call);
-    kis_err err = call->reader->ops->services(call->reader, &call->request, put_v1_service, &names, &answer, &diag);
+    kis_err err = call->reader->ops->services(call->reader, &call->request, put_v1_service, &names,
+                                              &answer, &diag);
     if (err)
         kis_api_fail(call, kis_v1_error, err, &diag);
     else
@@ -110,7 +119,8 @@ void kis_v1_service_operations(kis_api_call *call)
     kis_diag diag = { 0 };
 
     kis_v1_begin_data(call);
-    kis_err err = call->reader->ops->operations(call->reader, &call->request, call->captures[0], put_operation_name, &names, &answer, &diag);
+    kis_err err = call->reader->ops->operations(call->reader, &call->request, call->captures[0],
+                                                put_operation_name, &names, &answer, &diag);
     if (err)
         kis_api_fail(call, kis_v1_error, err, &diag);
     else
@@ -134,7 +144,8 @@ static bool put_v1_operation(void *user, kis_str name, uint8_t kind)
 void kis_v1_operations(kis_api_call *call)
 {
     v1_names names = { .call = call, .kind = KIS_QUERY_KIND_ANY };
-    kis_str service = kis_params_get(call->params, KIS_STR("service")), kind_text = kis_params_get(call->params, KIS_STR("spanKind"));
+    kis_str service = kis_params_get(call->params, KIS_STR("service")),
+            kind_text = kis_params_get(call->params, KIS_STR("spanKind"));
     kis_answer answer = { 0 };
     kis_diag diag = { 0 };
     uint8_t kind;
@@ -150,26 +161,30 @@ void kis_v1_operations(kis_api_call *call)
     if (kind_text.len)
         names.kind = kind;
     kis_v1_begin_data(call);
-    kis_err err = call->reader->ops->operations(call->reader, &call->request, service, put_v1_operation, &names, &answer, &diag);
+    kis_err err = call->reader->ops->operations(call->reader, &call->request, service,
+                                                put_v1_operation, &names, &answer, &diag);
     if (err)
         kis_api_fail(call, kis_v1_error, err, &diag);
     else
         kis_v1_end_data(call, names.count);
 }
 
-kis_err kis_v1_read_epoch(const kis_params *params, kis_str name, uint64_t unit_ns, uint64_t *out, kis_diag *diag)
+kis_err kis_v1_read_epoch(const kis_params *params, kis_str name, uint64_t unit_ns, uint64_t *out,
+                          kis_diag *diag)
 {
     kis_str text = kis_params_get(params, name);
 
     if (text.len == 0)
         return KIS_OK;
     if (kis_param_epoch(text, unit_ns, out))
-        return kis_diag_set(diag, KIS_ERR_SYNTAX, "unable to parse param '" KIS_FMT "': '" KIS_FMT "' is not a whole number", KIS_ARG(name),
-                            KIS_ARG(kis_str_slice(text, 0, 64)));
+        return kis_diag_set(diag, KIS_ERR_SYNTAX,
+                            "unable to parse param '" KIS_FMT "': '" KIS_FMT
+                            "' is not a whole number",
+                            KIS_ARG(name), KIS_ARG(kis_str_slice(text, 0, 64)));
     return KIS_OK;
 }
 
-/* ---- dependencies ------------------------------------------------------------------------------------------------------------------ */
+/* ---- dependencies ---------------------------------------------------------------------------- */
 
 void kis_v1_dependencies(kis_api_call *call)
 {
@@ -183,20 +198,24 @@ void kis_v1_dependencies(kis_api_call *call)
     if (!err)
         err = kis_v1_read_epoch(call->params, KIS_STR("lookback"), 1000000, &lookback_ns, &diag);
     if (!err)
-        err = kis_query_dependencies(call->reader, &call->request, end_unix_ns - KIS_MIN(end_unix_ns, lookback_ns), end_unix_ns, call->arena, call->alloc,
-                                     &found, &diag);
+        err = kis_query_dependencies(call->reader, &call->request,
+                                     end_unix_ns - KIS_MIN(end_unix_ns, lookback_ns), end_unix_ns,
+                                     call->arena, call->alloc, &found, &diag);
     if (err) {
         kis_api_fail(call, kis_v1_error, err, &diag);
         return;
     }
     if (found.is_partial)
-        kis_fmt(call->notice, sizeof(call->notice), "calls of the newest %u traces of this time range only: there are more", found.traces_looked_at);
+        kis_fmt(call->notice, sizeof(call->notice),
+                "calls of the newest %u traces of this time range only: there are more",
+                found.traces_looked_at);
     kis_v1_begin_data(call);
     for (uint32_t i = 0; i < found.count; i++) {
         const kis_dependency *d = &found.at[i];
         if (service.len && !kis_str_eq(d->parent, service) && !kis_str_eq(d->child, service))
             continue;
-        kis_buf_add_str(&call->out->buf, total++ ? KIS_STR(",{\"parent\":") : KIS_STR("{\"parent\":"));
+        kis_buf_add_str(&call->out->buf,
+                        total++ ? KIS_STR(",{\"parent\":") : KIS_STR("{\"parent\":"));
         kis_json_put_str(&call->out->buf, d->parent);
         kis_buf_add_str(&call->out->buf, KIS_STR(",\"child\":"));
         kis_json_put_str(&call->out->buf, d->child);
@@ -208,5 +227,7 @@ void kis_v1_dependencies(kis_api_call *call)
 void kis_v1_unsupported(kis_api_call *call)
 {
     if (kis_answer_restart(call->out))
-        kis_v1_error(call->out, 501, KIS_STR("metrics querying is currently disabled: this server keeps no metrics store"));
+        kis_v1_error(
+            call->out, 501,
+            KIS_STR("metrics querying is currently disabled: this server keeps no metrics store"));
 }

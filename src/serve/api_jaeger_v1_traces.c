@@ -1,10 +1,10 @@
 /* api_jaeger_v1_traces.c - Jaeger query v1: a trace, some traces by id, a search.
  *
- *     get ─> index of parents (query/tree.h) ─┐
- *     get ─────────────────────────────────> each span with its warning ─> the UI's model, as it is read
+ *     get   index of parents (query/tree.h): 32 bytes a span
+ *     get   each span with its warning, in the UI's model, as it is read
  *
- * Reading twice costs time and saves memory: nothing of a span is held between the two but 32 bytes. A span that came between them
- * has no row and gets no warning.
+ * Reading twice costs time and saves memory: nothing of a span is held between the two but its
+ * row of the index. A span that came between them has no row and gets no warning.
  */
 #include "base/diag.h"
 #include "base/fmt.h"
@@ -15,7 +15,7 @@
 
 #define TRACE_IDS_MAX 1000u /* ?traceID= of one request; a URL is not much longer */
 
-/* ---- one trace --------------------------------------------------------------------------------------------------------------- */
+/* ---- one trace ------------------------------------------------------------------------------- */
 
 typedef struct v1_trace {
     kis_api_call *call;
@@ -124,9 +124,10 @@ void kis_v1_trace(kis_api_call *call)
     kis_arena_done(&t->arena);
 }
 
-/* ---- search --------------------------------------------------------------------------------------------------------------------- */
+/* ---- search ---------------------------------------------------------------------------------- */
 
-static kis_err read_v1_duration(const kis_params *params, kis_str name, uint64_t *out, kis_diag *diag)
+static kis_err read_v1_duration(const kis_params *params, kis_str name, uint64_t *out,
+                                kis_diag *diag)
 {
     kis_str text = kis_params_get(params, name);
     int64_t ns;
@@ -134,7 +135,9 @@ static kis_err read_v1_duration(const kis_params *params, kis_str name, uint64_t
     if (text.len == 0)
         return KIS_OK;
     if (kis_duration_parse(text, &ns) || ns < 0)
-        return kis_diag_set(diag, KIS_ERR_SYNTAX, "unable to parse param '" KIS_FMT "': '" KIS_FMT "' is not a duration such as 1.5s or 300ms",
+        return kis_diag_set(diag, KIS_ERR_SYNTAX,
+                            "unable to parse param '" KIS_FMT "': '" KIS_FMT
+                            "' is not a duration such as 1.5s or 300ms",
                             KIS_ARG(name), KIS_ARG(kis_str_slice(text, 0, 64)));
     *out = (uint64_t)ns;
     return KIS_OK;
@@ -148,11 +151,14 @@ static kis_err read_v1_limit(const kis_params *params, uint32_t *out, kis_diag *
     if (text.len == 0)
         return KIS_OK;
     if (kis_i64_parse(text, &limit))
-        return kis_diag_set(diag, KIS_ERR_SYNTAX, "unable to parse param 'limit': '" KIS_FMT "' is not a whole number", KIS_ARG(kis_str_slice(text, 0, 32)));
+        return kis_diag_set(diag, KIS_ERR_SYNTAX,
+                            "unable to parse param 'limit': '" KIS_FMT "' is not a whole number",
+                            KIS_ARG(kis_str_slice(text, 0, 32)));
     if (limit <= 0)
         return kis_diag_set(diag, KIS_ERR_RANGE, "invalid parameter: limit must be greater than 0");
     if (limit > KIS_QUERY_LIMIT_MAX)
-        return kis_diag_set(diag, KIS_ERR_RANGE, "invalid parameter: limit must be at most %u", KIS_QUERY_LIMIT_MAX);
+        return kis_diag_set(diag, KIS_ERR_RANGE, "invalid parameter: limit must be at most %u",
+                            KIS_QUERY_LIMIT_MAX);
     *out = (uint32_t)limit;
     return KIS_OK;
 }
@@ -165,23 +171,30 @@ static kis_err read_v1_tags(kis_api_call *call, kis_tag_list *tags, kis_diag *di
     for (uint32_t at = 0; !err && kis_params_next(call->params, KIS_STR("tag"), &at, &text);) {
         kis_str value = text, key = kis_str_cut(&value, ':');
         if (!value.ptr)
-            return kis_diag_set(diag, KIS_ERR_SYNTAX, "malformed 'tag' parameter, expecting key:value, received: " KIS_FMT, KIS_ARG(kis_str_slice(text, 0, 64)));
+            return kis_diag_set(
+                diag, KIS_ERR_SYNTAX,
+                "malformed 'tag' parameter, expecting key:value, received: " KIS_FMT,
+                KIS_ARG(kis_str_slice(text, 0, 64)));
         err = kis_tags_put(tags, key, value, diag);
     }
     for (uint32_t at = 0; !err && kis_params_next(call->params, KIS_STR("tags"), &at, &text);)
         if (kis_tags_put_json(tags, text, call->arena, diag))
-            err = kis_diag_in(diag, KIS_ERR_SYNTAX, "malformed 'tags' parameter, cannot unmarshal JSON");
+            err = kis_diag_in(diag, KIS_ERR_SYNTAX,
+                              "malformed 'tags' parameter, cannot unmarshal JSON");
     return err;
 }
 
-/* Spans are always as they were sent, so `raw` changes nothing; it is read because a wrong one is an error to Jaeger. */
+/* Spans are always as they were sent, so `raw` changes nothing; it is read because a wrong one is
+ * an error to Jaeger. */
 static kis_err read_v1_raw(const kis_params *params, kis_diag *diag)
 {
     kis_str text = kis_params_get(params, KIS_STR("raw"));
     bool raw;
 
     if (text.len && kis_param_bool(text, &raw))
-        return kis_diag_set(diag, KIS_ERR_SYNTAX, "unable to parse param 'raw': '" KIS_FMT "' is not true or false", KIS_ARG(kis_str_slice(text, 0, 32)));
+        return kis_diag_set(diag, KIS_ERR_SYNTAX,
+                            "unable to parse param 'raw': '" KIS_FMT "' is not true or false",
+                            KIS_ARG(kis_str_slice(text, 0, 32)));
     return KIS_OK;
 }
 
@@ -190,9 +203,11 @@ static kis_err check_v1_query(const kis_query *query, kis_diag *diag)
     if (!query->terms.service.len)
         return kis_diag_set(diag, KIS_ERR_SYNTAX, "parameter 'service' is required");
     if (query->start_min_unix_ns > query->start_max_unix_ns)
-        return kis_diag_set(diag, KIS_ERR_RANGE, "invalid parameter: start time must be before end time");
+        return kis_diag_set(diag, KIS_ERR_RANGE,
+                            "invalid parameter: start time must be before end time");
     if (query->terms.duration_max_ns && query->terms.duration_max_ns < query->terms.duration_min_ns)
-        return kis_diag_set(diag, KIS_ERR_RANGE, "'maxDuration' should be greater than 'minDuration'");
+        return kis_diag_set(diag, KIS_ERR_RANGE,
+                            "'maxDuration' should be greater than 'minDuration'");
     return KIS_OK;
 }
 
@@ -208,15 +223,19 @@ static kis_err read_v1_query(kis_api_call *call, kis_query *query, kis_diag *dia
     query->start_max_unix_ns = call->now_unix_ns;
     query->terms.service = kis_params_get(call->params, KIS_STR("service"));
     query->terms.operation = kis_params_get(call->params, KIS_STR("operation"));
-    kis_err err = kis_v1_read_epoch(call->params, KIS_STR("start"), 1000, &query->start_min_unix_ns, diag);
+    kis_err err =
+        kis_v1_read_epoch(call->params, KIS_STR("start"), 1000, &query->start_min_unix_ns, diag);
     if (!err)
-        err = kis_v1_read_epoch(call->params, KIS_STR("end"), 1000, &query->start_max_unix_ns, diag);
+        err =
+            kis_v1_read_epoch(call->params, KIS_STR("end"), 1000, &query->start_max_unix_ns, diag);
     if (!err)
         err = read_v1_limit(call->params, &query->limit, diag);
     if (!err)
-        err = read_v1_duration(call->params, KIS_STR("minDuration"), &query->terms.duration_min_ns, diag);
+        err = read_v1_duration(call->params, KIS_STR("minDuration"), &query->terms.duration_min_ns,
+                               diag);
     if (!err)
-        err = read_v1_duration(call->params, KIS_STR("maxDuration"), &query->terms.duration_max_ns, diag);
+        err = read_v1_duration(call->params, KIS_STR("maxDuration"), &query->terms.duration_max_ns,
+                               diag);
     if (!err)
         err = read_v1_raw(call->params, diag);
     if (!err)
@@ -227,7 +246,8 @@ static kis_err read_v1_query(kis_api_call *call, kis_query *query, kis_diag *dia
 }
 
 /* Traces by ?traceID=: those that are missing are named in `errors`, and the rest is answered. */
-static kis_err read_trace_ids(const kis_params *params, kis_trace_id *ids, uint32_t *count, kis_diag *diag)
+static kis_err read_trace_ids(const kis_params *params, kis_trace_id *ids, uint32_t *count,
+                              kis_diag *diag)
 {
     kis_str text;
 
@@ -251,7 +271,8 @@ static void put_missing(kis_api_call *call, const kis_trace_id *missing, uint32_
         char hex[32];
         kis_hex_format(missing[i].bytes, 16, hex);
         kis_buf_add_str(out, i ? KIS_STR(",") : KIS_STR("["));
-        kis_buf_add_fmt(out, "{\"code\":404,\"msg\":\"trace not found\",\"traceID\":\"%.*s\"}", 32, hex);
+        kis_buf_add_fmt(out, "{\"code\":404,\"msg\":\"trace not found\",\"traceID\":\"%.*s\"}", 32,
+                        hex);
     }
     kis_buf_add_str(out, count ? KIS_STR("]}") : KIS_STR("null}"));
     kis_answer_finish(call->out);

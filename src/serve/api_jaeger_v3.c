@@ -1,13 +1,14 @@
-/* api_jaeger_v3.c - Jaeger query v3 over HTTP: OTLP/JSON for traces, one JSON object for the rest.
+/* api_jaeger_v3.c - Jaeger query v3 over HTTP: OTLP/JSON for traces, one object for the rest.
  *
  *     GET /api/v3/services           {"services":[…]}
  *     GET /api/v3/operations         {"operations":[{"name","spanKind"}]}
- *     GET /api/v3/traces             {"result":{"resourceSpans":[…]}}   all found traces in one list; 404 when none
+ *     GET /api/v3/traces             {"result":{"resourceSpans":[…]}}, all in one; none: 404
  *     GET /api/v3/traces/{id}        the same for one
- *     GET /api/v3/trace-summaries    {"summaries":[…]}                  empty: 200
- *     errors                         {"error":{"httpCode":404,"message":"No traces found"}} and a line end, text/plain
+ *     GET /api/v3/trace-summaries    {"summaries":[…]}; none: 200
+ *     errors                         {"error":{"httpCode":404,"message":"…"}}, a line end
  *
- * Written as proto3 JSON's readers take it, with zeros and empty lists where Jaeger leaves them out. Parameters have two spellings, query.startTimeMin and
+ * Written as proto3 JSON's readers take it, with zeros and empty lists where Jaeger leaves them
+ * out; errors are text/plain. Parameters have two spellings, query.startTimeMin and
  * query.start_time_min. Beyond Jaeger: nextPageToken in summaries, query.pageToken to go on there.
  */
 #include "base/diag.h"
@@ -26,7 +27,7 @@ void kis_v3_error(kis_answer_writer *out, int status, kis_str message)
     kis_answer_finish(out);
 }
 
-/* ---- names ----------------------------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 typedef struct name_list {
     kis_api_call *call;
@@ -54,7 +55,8 @@ void kis_v3_services(kis_api_call *call)
     kis_diag diag = { 0 };
 
     kis_buf_add_str(&call->out->buf, KIS_STR("{\"services\":["));
-    kis_err err = call->reader->ops->services(call->reader, &call->request, put_service, &list, &answer, &diag);
+    kis_err err = call->reader->ops->services(call->reader, &call->request, put_service, &list,
+                                              &answer, &diag);
     if (err) {
         kis_api_fail(call, kis_v3_error, err, &diag);
         return;
@@ -96,15 +98,18 @@ void kis_v3_operations(kis_api_call *call)
     uint8_t kind;
 
     if (kind_text.len && !kis_kind_parse(kind_text, &kind)) {
-        kis_diag_set(&diag, KIS_ERR_SYNTAX, "malformed parameter spanKind: '" KIS_FMT "' is not a span kind", KIS_ARG(kis_str_slice(kind_text, 0, 64)));
+        kis_diag_set(&diag, KIS_ERR_SYNTAX,
+                     "malformed parameter spanKind: '" KIS_FMT "' is not a span kind",
+                     KIS_ARG(kis_str_slice(kind_text, 0, 64)));
         kis_api_fail(call, kis_v3_error, KIS_ERR_SYNTAX, &diag);
         return;
     }
     if (kind_text.len)
         list.kind = kind;
     kis_buf_add_str(&call->out->buf, KIS_STR("{\"operations\":["));
-    kis_err err = call->reader->ops->operations(call->reader, &call->request, kis_params_get(call->params, KIS_STR("service")), put_operation, &list,
-                                                &answer, &diag);
+    kis_err err = call->reader->ops->operations(call->reader, &call->request,
+                                                kis_params_get(call->params, KIS_STR("service")),
+                                                put_operation, &list, &answer, &diag);
     if (err) {
         kis_api_fail(call, kis_v3_error, err, &diag);
         return;
@@ -113,14 +118,17 @@ void kis_v3_operations(kis_api_call *call)
     kis_answer_finish(call->out);
 }
 
-/* ---- what a search asks ----------------------------------------------------------------------------------------------- */
+/* ---- what a search asks ---------------------------------------------------------------------- */
 
 static kis_err wrong_param(kis_diag *diag, const char *name, kis_str value, const char *want)
 {
-    return kis_diag_set(diag, KIS_ERR_SYNTAX, "malformed parameter query.%s: '" KIS_FMT "' is not %s", name, KIS_ARG(kis_str_slice(value, 0, 64)), want);
+    return kis_diag_set(diag, KIS_ERR_SYNTAX,
+                        "malformed parameter query.%s: '" KIS_FMT "' is not %s", name,
+                        KIS_ARG(kis_str_slice(value, 0, 64)), want);
 }
 
-static kis_err read_duration(const kis_params *params, kis_str camel, kis_str snake, const char *name, uint64_t *out, kis_diag *diag)
+static kis_err read_duration(const kis_params *params, kis_str camel, kis_str snake,
+                             const char *name, uint64_t *out, kis_diag *diag)
 {
     kis_str text = either(params, camel, snake);
     int64_t ns;
@@ -139,13 +147,15 @@ static kis_err read_times(const kis_params *params, kis_query *query, kis_diag *
     kis_str max = either(params, KIS_STR("query.startTimeMax"), KIS_STR("query.start_time_max"));
 
     if (min.len == 0 || max.len == 0)
-        return kis_diag_set(diag, KIS_ERR_SYNTAX, "query.startTimeMin and query.startTimeMax are required");
+        return kis_diag_set(diag, KIS_ERR_SYNTAX,
+                            "query.startTimeMin and query.startTimeMax are required");
     if (kis_time_parse(min, &query->start_min_unix_ns))
         return wrong_param(diag, "startTimeMin", min, "a time as 2026-11-21T07:49:21Z");
     if (kis_time_parse(max, &query->start_max_unix_ns))
         return wrong_param(diag, "startTimeMax", max, "a time as 2026-11-21T07:49:21Z");
     if (query->start_min_unix_ns >= query->start_max_unix_ns)
-        return kis_diag_set(diag, KIS_ERR_RANGE, "query.startTimeMin must be before query.startTimeMax");
+        return kis_diag_set(diag, KIS_ERR_RANGE,
+                            "query.startTimeMin must be before query.startTimeMax");
     return KIS_OK;
 }
 
@@ -159,8 +169,9 @@ static kis_err read_limit(const kis_params *params, kis_query *query, kis_diag *
     if (text.len == 0)
         return KIS_OK;
     if (kis_u64_parse(text, &limit) || limit == 0 || limit > KIS_QUERY_LIMIT_MAX)
-        return kis_diag_set(diag, KIS_ERR_RANGE, "malformed parameter query.searchDepth: '" KIS_FMT "', want 1 to %u", KIS_ARG(kis_str_slice(text, 0, 32)),
-                            KIS_QUERY_LIMIT_MAX);
+        return kis_diag_set(diag, KIS_ERR_RANGE,
+                            "malformed parameter query.searchDepth: '" KIS_FMT "', want 1 to %u",
+                            KIS_ARG(kis_str_slice(text, 0, 32)), KIS_QUERY_LIMIT_MAX);
     query->limit = (uint32_t)limit;
     return KIS_OK;
 }
@@ -176,15 +187,19 @@ static kis_err read_query(kis_api_call *call, kis_query *query, kis_diag *diag)
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for the search");
     tags->count = 0;
     *query = (kis_query){ .request = call->request, .terms = KIS_QUERY_TERMS_NONE };
-    query->terms.service = either(params, KIS_STR("query.serviceName"), KIS_STR("query.service_name"));
-    query->terms.operation = either(params, KIS_STR("query.operationName"), KIS_STR("query.operation_name"));
+    query->terms.service =
+        either(params, KIS_STR("query.serviceName"), KIS_STR("query.service_name"));
+    query->terms.operation =
+        either(params, KIS_STR("query.operationName"), KIS_STR("query.operation_name"));
     kis_err err = read_times(params, query, diag);
     if (!err)
         err = read_limit(params, query, diag);
     if (!err)
-        err = read_duration(params, KIS_STR("query.durationMin"), KIS_STR("query.duration_min"), "durationMin", &query->terms.duration_min_ns, diag);
+        err = read_duration(params, KIS_STR("query.durationMin"), KIS_STR("query.duration_min"),
+                            "durationMin", &query->terms.duration_min_ns, diag);
     if (!err)
-        err = read_duration(params, KIS_STR("query.durationMax"), KIS_STR("query.duration_max"), "durationMax", &query->terms.duration_max_ns, diag);
+        err = read_duration(params, KIS_STR("query.durationMax"), KIS_STR("query.duration_max"),
+                            "durationMax", &query->terms.duration_max_ns, diag);
     if (!err && attributes.len) {
         err = kis_tags_put_json(tags, attributes, call->arena, diag);
         if (err)
@@ -197,7 +212,7 @@ static kis_err read_query(kis_api_call *call, kis_query *query, kis_diag *diag)
     return err;
 }
 
-/* ---- traces ------------------------------------------------------------------------------------------------------------ */
+/* ---- traces ---------------------------------------------------------------------------------- */
 
 typedef struct trace_stream {
     kis_api_call *call;
@@ -222,7 +237,8 @@ static kis_err put_trace(trace_stream *s, const kis_trace_id *id, kis_diag *diag
 {
     kis_answer answer = { 0 };
     kis_request request = kis_api_streaming(s->call);
-    kis_err err = s->call->reader->ops->get(s->call->reader, &request, id, put_trace_span, s, &answer, diag);
+    kis_err err =
+        s->call->reader->ops->get(s->call->reader, &request, id, put_trace_span, s, &answer, diag);
 
     if (err == KIS_ERR_NOT_FOUND)
         return KIS_OK;
@@ -280,7 +296,7 @@ void kis_v3_trace(kis_api_call *call)
     end_traces(&stream, err, &diag);
 }
 
-/* ---- summaries ---------------------------------------------------------------------------------------------------------- */
+/* ---- summaries ------------------------------------------------------------------------------- */
 
 static void put_hex_id(kis_buf *out, const kis_trace_id *id)
 {
@@ -301,21 +317,26 @@ static bool put_summary(void *user, const kis_trace_summary *summary)
     kis_json_put_str(out, summary->root_service);
     kis_buf_add_str(out, KIS_STR(",\"rootOperationName\":"));
     kis_json_put_str(out, summary->root_name);
-    kis_buf_add_fmt(out, ",\"minStartTimeUnixNano\":\"%llu\",\"maxEndTimeUnixNano\":\"%llu\"", (unsigned long long)summary->start_unix_ns,
+    kis_buf_add_fmt(out, ",\"minStartTimeUnixNano\":\"%llu\",\"maxEndTimeUnixNano\":\"%llu\"",
+                    (unsigned long long)summary->start_unix_ns,
                     (unsigned long long)summary->end_unix_ns);
-    kis_buf_add_fmt(out, ",\"spanCount\":%llu,\"errorSpanCount\":%llu,\"orphanSpanCount\":%llu,\"services\":[", (unsigned long long)summary->span_count,
-                    (unsigned long long)summary->error_count, (unsigned long long)summary->orphan_count);
+    kis_buf_add_fmt(
+        out, ",\"spanCount\":%llu,\"errorSpanCount\":%llu,\"orphanSpanCount\":%llu,\"services\":[",
+        (unsigned long long)summary->span_count, (unsigned long long)summary->error_count,
+        (unsigned long long)summary->orphan_count);
     for (uint32_t i = 0; i < summary->service_count; i++) {
         const kis_trace_service *service = &summary->services[i];
         kis_buf_add_str(out, i ? KIS_STR(",{\"name\":") : KIS_STR("{\"name\":"));
         kis_json_put_str(out, service->name);
-        kis_buf_add_fmt(out, ",\"spanCount\":%u,\"errorSpanCount\":%u}", service->span_count, service->error_count);
+        kis_buf_add_fmt(out, ",\"spanCount\":%u,\"errorSpanCount\":%u}", service->span_count,
+                        service->error_count);
     }
     kis_buf_add_str(out, KIS_STR("]}"));
     return kis_answer_flush(list->call->out);
 }
 
-static kis_err put_summaries(kis_api_call *call, const kis_query_result *found, kis_answer *answer, kis_diag *diag)
+static kis_err put_summaries(kis_api_call *call, const kis_query_result *found, kis_answer *answer,
+                             kis_diag *diag)
 {
     name_list list = { .call = call, .is_first = true };
     kis_trace_id *ids = KIS_NEW_ARRAY(call->arena, kis_trace_id, found->count ? found->count : 1);
@@ -327,7 +348,8 @@ static kis_err put_summaries(kis_api_call *call, const kis_query_result *found, 
     kis_buf_add_str(&call->out->buf, KIS_STR("{\"summaries\":["));
     if (found->count == 0)
         return KIS_OK;
-    kis_err err = call->reader->ops->summaries(call->reader, &call->request, ids, found->count, put_summary, &list, answer, diag);
+    kis_err err = call->reader->ops->summaries(call->reader, &call->request, ids, found->count,
+                                               put_summary, &list, answer, diag);
     return err ? err : call->out->err;
 }
 

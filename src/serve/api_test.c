@@ -12,7 +12,8 @@ static test_reader reader;
 static test_answer got;
 static const char *at_path; /* for messages */
 
-/* Trace 1: two services, an error, an orphan, every attribute type, an event, a link. Trace 2: one span, newer. Seconds since 1970. */
+/* Trace 1: two services, an error, an orphan, every attribute type, an event, a link. Trace 2: one
+ * span, newer. Seconds since 1970. */
 static void begin_api(void)
 {
     static const uint8_t bytes[] = { 1, 2, 3 };
@@ -22,7 +23,13 @@ static void begin_api(void)
     test_spans_resource(&t, "shop");
     test_spans_resource_str(&t, "host.name", "h1");
     test_spans_scope(&t, "libshop", "2.1");
-    test_spans_add(&t, &(test_span){ .trace = 1, .span = 0xa1, .name = "GET /", .kind = 2, .start_ns = 1000000000001000, .end_ns = 1000000005001000, .flags = 1 });
+    test_spans_add(&t, &(test_span){ .trace = 1,
+                                     .span = 0xa1,
+                                     .name = "GET /",
+                                     .kind = 2,
+                                     .start_ns = 1000000000001000,
+                                     .end_ns = 1000000005001000,
+                                     .flags = 1 });
     test_spans_str(&t, "text", "a \"b\"\n");
     test_spans_int(&t, "int", 42);
     test_spans_int(&t, "large", 9007199254740993);
@@ -34,16 +41,37 @@ static void begin_api(void)
     test_spans_link(&t, 2, 0xc1, NULL, NULL);
     test_spans_resource(&t, "pay");
     test_spans_scope(&t, "libpay", "");
-    test_spans_add(&t, &(test_span){ .trace = 1, .span = 0xa2, .parent = 0xa1, .name = "charge", .kind = 3, .start_ns = 1000000001001000,
-                                     .end_ns = 1000000003001000, .status = KIS_STATUS_ERROR, .status_message = "card declined", .trace_state = "a=b" });
-    test_spans_add(&t, &(test_span){ .trace = 1, .span = 0xa3, .parent = 0xff, .name = "lost", .kind = 0, .start_ns = 1000000002001000,
+    test_spans_add(&t, &(test_span){ .trace = 1,
+                                     .span = 0xa2,
+                                     .parent = 0xa1,
+                                     .name = "charge",
+                                     .kind = 3,
+                                     .start_ns = 1000000001001000,
+                                     .end_ns = 1000000003001000,
+                                     .status = KIS_STATUS_ERROR,
+                                     .status_message = "card declined",
+                                     .trace_state = "a=b" });
+    test_spans_add(&t, &(test_span){ .trace = 1,
+                                     .span = 0xa3,
+                                     .parent = 0xff,
+                                     .name = "lost",
+                                     .kind = 0,
+                                     .start_ns = 1000000002001000,
                                      .end_ns = 1000000002501000 });
     test_spans_resource(&t, "shop");
-    test_spans_add(&t, &(test_span){ .trace = 2, .span = 0xc1, .name = "GET /", .kind = 2, .start_ns = 1000100000000000, .end_ns = 1000100000001000 });
+    test_spans_add(&t, &(test_span){ .trace = 2,
+                                     .span = 0xc1,
+                                     .name = "GET /",
+                                     .kind = 2,
+                                     .start_ns = 1000100000000000,
+                                     .end_ns = 1000100000001000 });
     test_reader_init(&reader, test_spans_end(&t));
 }
 
-static void end_api(void) { test_reader_done(&reader); }
+static void end_api(void)
+{
+    test_reader_done(&reader);
+}
 
 /* "/api/…?…": answered into `got`, to be ended by test_answer_done. */
 static void ask(const char *path_and_query)
@@ -59,7 +87,11 @@ static void ask(const char *path_and_query)
     test_answer_init(&got);
     kis_answer_init(&out, &got.to, &kis_mem);
     kis_arena_init(&arena, &kis_mem, KIS_API_ARENA_MAX);
-    kis_api_call call = { .reader = &reader.reader, .alloc = &kis_mem, .arena = &arena, .now_unix_ns = 1000200000000000, .out = &out };
+    kis_api_call call = { .reader = &reader.reader,
+                          .alloc = &kis_mem,
+                          .arena = &arena,
+                          .now_unix_ns = 1000200000000000,
+                          .out = &out };
     kis_route_run(route, &call, captures, query);
     CHECK_INT(1, got.answers, "answered once");
     kis_answer_done(&out);
@@ -73,7 +105,10 @@ static void want(int status, const char *body)
     test_answer_done(&got);
 }
 
-static bool body_has(const char *text) { return kis_str_find(kis_buf_str(&got.body), kis_str_from_c(text)) != KIS_STR_NPOS; }
+static bool body_has(const char *text)
+{
+    return kis_str_find(kis_buf_str(&got.body), kis_str_from_c(text)) != KIS_STR_NPOS;
+}
 
 static void want_part(int status, const char *part)
 {
@@ -95,8 +130,11 @@ static const char *hex_of(uint64_t trace)
     return hex;
 }
 
-#define V1(data, total) "{\"data\":" data ",\"total\":" total ",\"limit\":0,\"offset\":0,\"errors\":null}"
-#define V1_ERROR(code, msg) "{\"data\":null,\"total\":0,\"limit\":0,\"offset\":0,\"errors\":[{\"code\":" code ",\"msg\":\"" msg "\"}]}\n"
+#define V1(data, total) \
+    "{\"data\":" data ",\"total\":" total ",\"limit\":0,\"offset\":0,\"errors\":null}"
+#define V1_ERROR(code, msg)                                                           \
+    "{\"data\":null,\"total\":0,\"limit\":0,\"offset\":0,\"errors\":[{\"code\":" code \
+    ",\"msg\":\"" msg "\"}]}\n"
 #define V3_ERROR(code, msg) "{\"error\":{\"httpCode\":" code ",\"message\":\"" msg "\"}}\n"
 
 TEST(names_are_answered_in_both_versions)
@@ -107,13 +145,20 @@ TEST(names_are_answered_in_both_versions)
         { "/api/services", V1("[\"pay\",\"shop\"]", "2") },
         { "/api/services/pay/operations", V1("[\"charge\",\"lost\"]", "2") },
         { "/api/services/nobody/operations", V1("[]", "0") },
-        { "/api/operations?service=pay", V1("[{\"name\":\"charge\",\"spanKind\":\"client\"},{\"name\":\"lost\",\"spanKind\":\"internal\"}]", "2") },
-        { "/api/operations?service=pay&spanKind=client", V1("[{\"name\":\"charge\",\"spanKind\":\"client\"}]", "1") },
+        { "/api/operations?service=pay", V1("[{\"name\":\"charge\",\"spanKind\":\"client\"},{"
+                                            "\"name\":\"lost\",\"spanKind\":\"internal\"}]",
+                                            "2") },
+        { "/api/operations?service=pay&spanKind=client",
+          V1("[{\"name\":\"charge\",\"spanKind\":\"client\"}]", "1") },
         { "/api/v3/services", "{\"services\":[\"pay\",\"shop\"]}" },
-        { "/api/v3/operations?service=pay", "{\"operations\":[{\"name\":\"charge\",\"spanKind\":\"client\"},{\"name\":\"lost\",\"spanKind\":\"internal\"}]}" },
-        { "/api/v3/operations?service=pay&span_kind=internal", "{\"operations\":[{\"name\":\"lost\",\"spanKind\":\"internal\"}]}" },
+        { "/api/v3/operations?service=pay",
+          "{\"operations\":[{\"name\":\"charge\",\"spanKind\":\"client\"},{\"name\":\"lost\","
+          "\"spanKind\":\"internal\"}]}" },
+        { "/api/v3/operations?service=pay&span_kind=internal",
+          "{\"operations\":[{\"name\":\"lost\",\"spanKind\":\"internal\"}]}" },
         { "/api/v3/operations?service=none", "{\"operations\":[]}" },
-        { "/api/dependencies?endTs=1000200000", V1("[{\"parent\":\"shop\",\"child\":\"pay\",\"callCount\":1}]", "0") },
+        { "/api/dependencies?endTs=1000200000",
+          V1("[{\"parent\":\"shop\",\"child\":\"pay\",\"callCount\":1}]", "0") },
         { "/api/dependencies?endTs=1000200000&service=other", V1("[]", "0") },
         { "/api/dependencies?endTs=500000&lookback=1000", V1("[]", "0") },
     };
@@ -134,10 +179,14 @@ TEST(a_trace_in_the_v1_model)
     snprintf(path, sizeof(path), "/api/traces/%s", hex_of(2));
     ask(path);
     snprintf(body, sizeof(body),
-             "{\"data\":[{\"traceID\":\"%s\",\"spans\":[{\"traceID\":\"%s\",\"spanID\":\"00000000000000c1\",\"operationName\":\"GET /\",\"references\":[],"
-             "\"startTime\":1000100000000,\"duration\":1,\"tags\":[{\"key\":\"otel.scope.name\",\"type\":\"string\",\"value\":\"test_spans\"},"
-             "{\"key\":\"otel.scope.version\",\"type\":\"string\",\"value\":\"1.0\"},{\"key\":\"span.kind\",\"type\":\"string\",\"value\":\"server\"}],"
-             "\"logs\":[],\"processID\":\"p1\",\"warnings\":null}],\"processes\":{\"p1\":{\"serviceName\":\"shop\",\"tags\":[]}},\"warnings\":null}],"
+             "{\"data\":[{\"traceID\":\"%s\",\"spans\":[{\"traceID\":\"%s\",\"spanID\":"
+             "\"00000000000000c1\",\"operationName\":\"GET /\",\"references\":[],"
+             "\"startTime\":1000100000000,\"duration\":1,\"tags\":[{\"key\":\"otel.scope.name\","
+             "\"type\":\"string\",\"value\":\"test_spans\"},"
+             "{\"key\":\"otel.scope.version\",\"type\":\"string\",\"value\":\"1.0\"},{\"key\":"
+             "\"span.kind\",\"type\":\"string\",\"value\":\"server\"}],"
+             "\"logs\":[],\"processID\":\"p1\",\"warnings\":null}],\"processes\":{\"p1\":{"
+             "\"serviceName\":\"shop\",\"tags\":[]}},\"warnings\":null}],"
              "\"total\":0,\"limit\":0,\"offset\":0,\"errors\":null}",
              hex_of(2), hex_of(2));
     want(200, body);
@@ -154,15 +203,18 @@ TEST(a_trace_in_the_v1_model_has_everything_of_its_spans)
         "{\"key\":\"bool\",\"type\":\"bool\",\"value\":true}",
         "{\"key\":\"bytes\",\"type\":\"binary\",\"value\":\"AQID\"}",
         "{\"key\":\"text\",\"type\":\"string\",\"value\":\"a \\\"b\\\"\\n\"}",
-        "\"logs\":[{\"timestamp\":1000000000501,\"fields\":[{\"key\":\"event\",\"type\":\"string\",\"value\":\"cache.miss\"}",
+        "\"logs\":[{\"timestamp\":1000000000501,\"fields\":[{\"key\":\"event\",\"type\":\"string\","
+        "\"value\":\"cache.miss\"}",
         "\"refType\":\"FOLLOWS_FROM\"",
         "\"refType\":\"CHILD_OF\"",
         "{\"key\":\"otel.status_code\",\"type\":\"string\",\"value\":\"ERROR\"}",
         "{\"key\":\"error\",\"type\":\"bool\",\"value\":true}",
         "{\"key\":\"otel.status_description\",\"type\":\"string\",\"value\":\"card declined\"}",
         "{\"key\":\"w3c.tracestate\",\"type\":\"string\",\"value\":\"a=b\"}",
-        "\"warnings\":[\"parent span ID=00000000000000ff is not in the trace; skipping clock skew adjustment\"]",
-        "\"p1\":{\"serviceName\":\"shop\",\"tags\":[{\"key\":\"host.name\",\"type\":\"string\",\"value\":\"h1\"}]}",
+        "\"warnings\":[\"parent span ID=00000000000000ff is not in the trace; skipping clock skew "
+        "adjustment\"]",
+        "\"p1\":{\"serviceName\":\"shop\",\"tags\":[{\"key\":\"host.name\",\"type\":\"string\","
+        "\"value\":\"h1\"}]}",
         "\"p2\":{\"serviceName\":\"pay\",\"tags\":[]}",
     };
     char path[128];
@@ -187,11 +239,15 @@ TEST(a_search_in_v1_answers_traces_newest_first)
         { "the newest only", "/api/traces?service=shop&limit=1", "00000000000000c1", NULL },
         { "an operation", "/api/traces?service=pay&operation=charge", "00000000000000a1", NULL },
         { "a tag", "/api/traces?service=shop&tag=int:42", "00000000000000a1", NULL },
-        { "tags as JSON", "/api/traces?service=pay&tags=%7B%22error%22%3A%22true%22%7D", "00000000000000a1", NULL },
+        { "tags as JSON", "/api/traces?service=pay&tags=%7B%22error%22%3A%22true%22%7D",
+          "00000000000000a1", NULL },
         { "a value with a colon", "/api/traces?service=shop&tag=int:4:2", NULL, NULL },
         { "a duration", "/api/traces?service=shop&minDuration=4ms", "00000000000000a1", NULL },
-        { "a time range in microseconds", "/api/traces?service=shop&start=1000050000000&end=1000150000000", "00000000000000c1", NULL },
-        { "lookback is ignored", "/api/traces?service=shop&lookback=1h&limit=1", "00000000000000c1", NULL },
+        { "a time range in microseconds",
+          "/api/traces?service=shop&start=1000050000000&end=1000150000000", "00000000000000c1",
+          NULL },
+        { "lookback is ignored", "/api/traces?service=shop&lookback=1h&limit=1", "00000000000000c1",
+          NULL },
         { "nothing", "/api/traces?service=nobody", NULL, NULL },
     };
     begin_api();
@@ -200,10 +256,13 @@ TEST(a_search_in_v1_answers_traces_newest_first)
         CHECK_INT(200, got.status, rows[i].why);
         kis_str body = kis_buf_str(&got.body);
         size_t first = rows[i].first ? kis_str_find(body, kis_str_from_c(rows[i].first)) : 0;
-        size_t second = rows[i].second ? kis_str_find(body, kis_str_from_c(rows[i].second)) : KIS_STR_NPOS;
+        size_t second =
+            rows[i].second ? kis_str_find(body, kis_str_from_c(rows[i].second)) : KIS_STR_NPOS;
         if (!rows[i].first)
             CHECK_STR(V1("[]", "0"), body, rows[i].why);
-        CHECK(first != KIS_STR_NPOS && (!rows[i].second || (second != KIS_STR_NPOS && first < second)), rows[i].why);
+        CHECK(first != KIS_STR_NPOS &&
+                  (!rows[i].second || (second != KIS_STR_NPOS && first < second)),
+              rows[i].why);
         test_answer_done(&got);
     }
     end_api();
@@ -217,7 +276,9 @@ TEST(traces_by_several_ids_name_those_that_are_missing)
     snprintf(path, sizeof(path), "/api/traces?traceID=%s&traceID=abc", hex_of(2));
     ask(path);
     CHECK(body_has("00000000000000c1"), "the one that is there");
-    snprintf(part, sizeof(part), "\"errors\":[{\"code\":404,\"msg\":\"trace not found\",\"traceID\":\"00000000000000000000000000000abc\"}]}");
+    snprintf(part, sizeof(part),
+             "\"errors\":[{\"code\":404,\"msg\":\"trace not "
+             "found\",\"traceID\":\"00000000000000000000000000000abc\"}]}");
     want_part(200, part);
     end_api();
 }
@@ -230,26 +291,44 @@ TEST(v1_errors_have_their_envelope)
         const char *body;
     } rows[] = {
         { "/api/traces/abcdef", 404, V1_ERROR("404", "trace not found") },
-        { "/api/traces/xyz!", 400, V1_ERROR("400", "'xyz!' is not a trace id: want at most 32 hex digits") },
+        { "/api/traces/xyz!", 400,
+          V1_ERROR("400", "'xyz!' is not a trace id: want at most 32 hex digits") },
         { "/api/traces", 400, V1_ERROR("400", "parameter 'service' is required") },
         { "/api/operations", 400, V1_ERROR("400", "parameter 'service' is required") },
-        { "/api/traces?service=x&start=abc", 400, V1_ERROR("400", "unable to parse param 'start': 'abc' is not a whole number") },
-        { "/api/traces?service=x&limit=-1", 400, V1_ERROR("400", "invalid parameter: limit must be greater than 0") },
-        { "/api/traces?service=x&limit=0", 400, V1_ERROR("400", "invalid parameter: limit must be greater than 0") },
-        { "/api/traces?service=x&limit=99999", 400, V1_ERROR("400", "invalid parameter: limit must be at most 10000") },
-        { "/api/traces?service=x&minDuration=5", 400, V1_ERROR("400", "unable to parse param 'minDuration': '5' is not a duration such as 1.5s or 300ms") },
-        { "/api/traces?service=x&minDuration=2s&maxDuration=1s", 400, V1_ERROR("400", "'maxDuration' should be greater than 'minDuration'") },
-        { "/api/traces?service=x&raw=maybe", 400, V1_ERROR("400", "unable to parse param 'raw': 'maybe' is not true or false") },
-        { "/api/traces?service=x&start=2&end=1", 400, V1_ERROR("400", "invalid parameter: start time must be before end time") },
-        { "/api/traces?service=x&tag=novalue", 400, V1_ERROR("400", "malformed 'tag' parameter, expecting key:value, received: novalue") },
+        { "/api/traces?service=x&start=abc", 400,
+          V1_ERROR("400", "unable to parse param 'start': 'abc' is not a whole number") },
+        { "/api/traces?service=x&limit=-1", 400,
+          V1_ERROR("400", "invalid parameter: limit must be greater than 0") },
+        { "/api/traces?service=x&limit=0", 400,
+          V1_ERROR("400", "invalid parameter: limit must be greater than 0") },
+        { "/api/traces?service=x&limit=99999", 400,
+          V1_ERROR("400", "invalid parameter: limit must be at most 10000") },
+        { "/api/traces?service=x&minDuration=5", 400,
+          V1_ERROR(
+              "400",
+              "unable to parse param 'minDuration': '5' is not a duration such as 1.5s or 300ms") },
+        { "/api/traces?service=x&minDuration=2s&maxDuration=1s", 400,
+          V1_ERROR("400", "'maxDuration' should be greater than 'minDuration'") },
+        { "/api/traces?service=x&raw=maybe", 400,
+          V1_ERROR("400", "unable to parse param 'raw': 'maybe' is not true or false") },
+        { "/api/traces?service=x&start=2&end=1", 400,
+          V1_ERROR("400", "invalid parameter: start time must be before end time") },
+        { "/api/traces?service=x&tag=novalue", 400,
+          V1_ERROR("400", "malformed 'tag' parameter, expecting key:value, received: novalue") },
         { "/api/traces?service=%ff", 400, V1_ERROR("400", "parameter 'service' is not UTF-8") },
-        { "/api/traces?traceID=zz", 400, V1_ERROR("400", "cannot parse traceID param: 'zz' is not a trace id: want at most 32 hex digits") },
-        { "/api/metrics/latencies?service=x", 501, V1_ERROR("501", "metrics querying is currently disabled: this server keeps no metrics store") },
+        { "/api/traces?traceID=zz", 400,
+          V1_ERROR(
+              "400",
+              "cannot parse traceID param: 'zz' is not a trace id: want at most 32 hex digits") },
+        { "/api/metrics/latencies?service=x", 501,
+          V1_ERROR("501",
+                   "metrics querying is currently disabled: this server keeps no metrics store") },
     };
     begin_api();
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         ask(rows[i].path);
-        CHECK_STR("text/plain; charset=utf-8", test_answer_header(&got, "content-type"), rows[i].path);
+        CHECK_STR("text/plain; charset=utf-8", test_answer_header(&got, "content-type"),
+                  rows[i].path);
         want(rows[i].status, rows[i].body);
     }
     ask("/api/traces?service=x&tags=%7Bbad");
@@ -265,9 +344,12 @@ TEST(summaries_in_v3)
 
     begin_api();
     snprintf(second, sizeof(second),
-             "{\"traceId\":\"%s\",\"rootServiceName\":\"shop\",\"rootOperationName\":\"GET /\",\"minStartTimeUnixNano\":\"1000000000001000\","
-             "\"maxEndTimeUnixNano\":\"1000000005001000\",\"spanCount\":3,\"errorSpanCount\":1,\"orphanSpanCount\":1,\"services\":["
-             "{\"name\":\"shop\",\"spanCount\":1,\"errorSpanCount\":0},{\"name\":\"pay\",\"spanCount\":2,\"errorSpanCount\":1}]}",
+             "{\"traceId\":\"%s\",\"rootServiceName\":\"shop\",\"rootOperationName\":\"GET "
+             "/\",\"minStartTimeUnixNano\":\"1000000000001000\","
+             "\"maxEndTimeUnixNano\":\"1000000005001000\",\"spanCount\":3,\"errorSpanCount\":1,"
+             "\"orphanSpanCount\":1,\"services\":["
+             "{\"name\":\"shop\",\"spanCount\":1,\"errorSpanCount\":0},{\"name\":\"pay\","
+             "\"spanCount\":2,\"errorSpanCount\":1}]}",
              hex_of(1));
     ask("/api/v3/trace-summaries?" RANGE "&query.serviceName=pay");
     snprintf(body, sizeof(body), "{\"summaries\":[%s]}", second);
@@ -277,7 +359,9 @@ TEST(summaries_in_v3)
     want_part(200, body);
     ask("/api/v3/trace-summaries?" RANGE "&query.serviceName=nobody");
     want(200, "{\"summaries\":[]}");
-    ask("/api/v3/trace-summaries?query.start_time_min=1970-01-12T13:48:00Z&query.start_time_max=1970-02-20T00:00:00.5%2B01:00&query.search_depth=5");
+    ask("/api/v3/"
+        "trace-summaries?query.start_time_min=1970-01-12T13:48:00Z&query.start_time_max=1970-02-"
+        "20T00:00:00.5%2B01:00&query.search_depth=5");
     CHECK(body_has(hex_of(2)), "snake case, and an offset");
     test_answer_done(&got);
     end_api();
@@ -292,10 +376,13 @@ TEST(pages_of_summaries_go_on_where_the_last_ended)
     CHECK(body_has(hex_of(2)) && !body_has(hex_of(1)), "the newest");
     size_t at = kis_str_find(kis_buf_str(&got.body), KIS_STR("\"nextPageToken\":\""));
     CHECK(at != KIS_STR_NPOS, "there is more");
-    snprintf(path, sizeof(path), "/api/v3/trace-summaries?" RANGE "&query.searchDepth=1&query.pageToken=%.48s", got.body.ptr + at + 17);
+    snprintf(path, sizeof(path),
+             "/api/v3/trace-summaries?" RANGE "&query.searchDepth=1&query.pageToken=%.48s",
+             got.body.ptr + at + 17);
     test_answer_done(&got);
     ask(path);
-    CHECK(body_has(hex_of(1)) && !body_has(hex_of(2)) && !body_has("nextPageToken"), "the next, and no more");
+    CHECK(body_has(hex_of(1)) && !body_has(hex_of(2)) && !body_has("nextPageToken"),
+          "the next, and no more");
     test_answer_done(&got);
     end_api();
 }
@@ -303,9 +390,14 @@ TEST(pages_of_summaries_go_on_where_the_last_ended)
 TEST(traces_in_v3_are_otlp)
 {
     static const char *const parts[] = {
-        "{\"result\":{\"resourceSpans\":[{\"resource\":{\"attributes\":[", "\"spanId\":\"00000000000000a2\"", "\"parentSpanId\":\"00000000000000a1\"",
-        "\"startTimeUnixNano\":\"1000000000001000\"", "{\"key\":\"large\",\"value\":{\"intValue\":\"9007199254740993\"}}", "\"kind\":2",
-        "{\"key\":\"bytes\",\"value\":{\"bytesValue\":\"AQID\"}}", "\"traceState\":\"a=b\"",
+        "{\"result\":{\"resourceSpans\":[{\"resource\":{\"attributes\":[",
+        "\"spanId\":\"00000000000000a2\"",
+        "\"parentSpanId\":\"00000000000000a1\"",
+        "\"startTimeUnixNano\":\"1000000000001000\"",
+        "{\"key\":\"large\",\"value\":{\"intValue\":\"9007199254740993\"}}",
+        "\"kind\":2",
+        "{\"key\":\"bytes\",\"value\":{\"bytesValue\":\"AQID\"}}",
+        "\"traceState\":\"a=b\"",
     };
     char path[128];
 
@@ -332,23 +424,36 @@ TEST(v3_errors_have_their_form)
         const char *body;
     } rows[] = {
         { "/api/v3/traces/abcdef", 404, V3_ERROR("404", "No traces found") },
-        { "/api/v3/traces?" RANGE "&query.serviceName=nobody", 404, V3_ERROR("404", "No traces found") },
-        { "/api/v3/traces/xyz", 400, V3_ERROR("400", "malformed parameter trace_id: 'xyz' is not a trace id: want at most 32 hex digits") },
-        { "/api/v3/traces?query.serviceName=x", 400, V3_ERROR("400", "query.startTimeMin and query.startTimeMax are required") },
+        { "/api/v3/traces?" RANGE "&query.serviceName=nobody", 404,
+          V3_ERROR("404", "No traces found") },
+        { "/api/v3/traces/xyz", 400,
+          V3_ERROR("400", "malformed parameter trace_id: 'xyz' is not a trace id: want at most 32 "
+                          "hex digits") },
+        { "/api/v3/traces?query.serviceName=x", 400,
+          V3_ERROR("400", "query.startTimeMin and query.startTimeMax are required") },
         { "/api/v3/trace-summaries?query.startTimeMin=yesterday&query.startTimeMax=today", 400,
-          V3_ERROR("400", "malformed parameter query.startTimeMin: 'yesterday' is not a time as 2026-11-21T07:49:21Z") },
-        { "/api/v3/trace-summaries?query.startTimeMin=2020-01-02T00:00:00Z&query.startTimeMax=2020-01-01T00:00:00Z", 400,
-          V3_ERROR("400", "query.startTimeMin must be before query.startTimeMax") },
+          V3_ERROR("400", "malformed parameter query.startTimeMin: 'yesterday' is not a time as "
+                          "2026-11-21T07:49:21Z") },
+        { "/api/v3/"
+          "trace-summaries?query.startTimeMin=2020-01-02T00:00:00Z&query.startTimeMax=2020-01-"
+          "01T00:00:00Z",
+          400, V3_ERROR("400", "query.startTimeMin must be before query.startTimeMax") },
         { "/api/v3/trace-summaries?" RANGE "&query.durationMin=fast", 400,
-          V3_ERROR("400", "malformed parameter query.durationMin: 'fast' is not a duration such as 1.5s or 300ms") },
-        { "/api/v3/trace-summaries?" RANGE "&query.searchDepth=0", 400, V3_ERROR("400", "malformed parameter query.searchDepth: '0', want 1 to 10000") },
-        { "/api/v3/trace-summaries?" RANGE "&query.pageToken=1", 400, V3_ERROR("400", "malformed parameter query.pageToken: '1' is not a page token of this server") },
-        { "/api/v3/operations?service=x&spanKind=odd", 400, V3_ERROR("400", "malformed parameter spanKind: 'odd' is not a span kind") },
+          V3_ERROR("400", "malformed parameter query.durationMin: 'fast' is not a duration such as "
+                          "1.5s or 300ms") },
+        { "/api/v3/trace-summaries?" RANGE "&query.searchDepth=0", 400,
+          V3_ERROR("400", "malformed parameter query.searchDepth: '0', want 1 to 10000") },
+        { "/api/v3/trace-summaries?" RANGE "&query.pageToken=1", 400,
+          V3_ERROR("400",
+                   "malformed parameter query.pageToken: '1' is not a page token of this server") },
+        { "/api/v3/operations?service=x&spanKind=odd", 400,
+          V3_ERROR("400", "malformed parameter spanKind: 'odd' is not a span kind") },
     };
     begin_api();
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         ask(rows[i].path);
-        CHECK_STR("text/plain; charset=utf-8", test_answer_header(&got, "content-type"), rows[i].path);
+        CHECK_STR("text/plain; charset=utf-8", test_answer_header(&got, "content-type"),
+                  rows[i].path);
         want(rows[i].status, rows[i].body);
     }
     end_api();
@@ -359,9 +464,20 @@ TEST(a_reader_that_fails_is_an_error_answer)
     static const struct {
         kis_err err;
         int status;
-    } rows[] = { { KIS_ERR_TIMEOUT, 504 }, { KIS_ERR_IO, 500 }, { KIS_ERR_NOMEM, 503 }, { KIS_ERR_CORRUPT, 500 }, { KIS_ERR_CLOSED, 503 } };
-    static const char *const paths[] = { "/api/services", "/api/traces/1", "/api/traces?service=x", "/api/operations?service=x", "/api/dependencies",
-                                         "/api/v3/services", "/api/v3/traces/1", "/api/v3/operations?service=x", "/api/v3/trace-summaries?" RANGE,
+    } rows[] = { { KIS_ERR_TIMEOUT, 504 },
+                 { KIS_ERR_IO, 500 },
+                 { KIS_ERR_NOMEM, 503 },
+                 { KIS_ERR_CORRUPT, 500 },
+                 { KIS_ERR_CLOSED, 503 } };
+    static const char *const paths[] = { "/api/services",
+                                         "/api/traces/1",
+                                         "/api/traces?service=x",
+                                         "/api/operations?service=x",
+                                         "/api/dependencies",
+                                         "/api/v3/services",
+                                         "/api/v3/traces/1",
+                                         "/api/v3/operations?service=x",
+                                         "/api/v3/trace-summaries?" RANGE,
                                          "/api/v3/traces?" RANGE };
     begin_api();
     for (size_t i = 0; i < COUNT_OF(rows); i++)
@@ -396,10 +512,12 @@ TEST(a_partial_answer_says_so)
     begin_api();
     reader.is_partial = true;
     ask("/api/v3/trace-summaries?" RANGE);
-    CHECK_STR("this answer is not complete: a block is damaged", test_answer_header(&got, "x-kiseki-notice"), "v3");
+    CHECK_STR("this answer is not complete: a block is damaged",
+              test_answer_header(&got, "x-kiseki-notice"), "v3");
     test_answer_done(&got);
     ask("/api/traces?service=shop");
-    CHECK_STR("this answer is not complete: a block is damaged", test_answer_header(&got, "x-kiseki-notice"), "v1");
+    CHECK_STR("this answer is not complete: a block is damaged",
+              test_answer_header(&got, "x-kiseki-notice"), "v1");
     test_answer_done(&got);
     end_api();
 }
@@ -411,24 +529,34 @@ TEST(paths_are_found_in_the_table)
         bool found, is_api;
         const char *capture;
     } rows[] = {
-        { "/api/services", true, true, NULL },      { "/api/services/", true, true, NULL },
-        { "/api/services/a%2Fb/operations", true, true, "a%2Fb" }, { "/api/services//operations", false, true, NULL },
-        { "/api/traces/x/y", false, true, NULL },   { "/api/nothing", false, true, NULL },
-        { "/api", false, true, NULL },              { "/apiary", false, false, NULL },
-        { "/", false, false, NULL },                { "/api/v3/traces/00", true, true, "00" },
+        { "/api/services", true, true, NULL },
+        { "/api/services/", true, true, NULL },
+        { "/api/services/a%2Fb/operations", true, true, "a%2Fb" },
+        { "/api/services//operations", false, true, NULL },
+        { "/api/traces/x/y", false, true, NULL },
+        { "/api/nothing", false, true, NULL },
+        { "/api", false, true, NULL },
+        { "/apiary", false, false, NULL },
+        { "/", false, false, NULL },
+        { "/api/v3/traces/00", true, true, "00" },
         { "/api/traces/../../etc/passwd", false, true, NULL },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         kis_str captures[2] = { { 0 } };
-        CHECK_INT(rows[i].found, kis_route_find(kis_str_from_c(rows[i].path), captures) != NULL, rows[i].path);
+        CHECK_INT(rows[i].found, kis_route_find(kis_str_from_c(rows[i].path), captures) != NULL,
+                  rows[i].path);
         CHECK_INT(rows[i].is_api, kis_route_is_api(kis_str_from_c(rows[i].path)), rows[i].path);
         if (rows[i].capture)
             CHECK_STR(rows[i].capture, captures[0], rows[i].path);
     }
 }
 
-TEST_MAIN(RUN(names_are_answered_in_both_versions), RUN(a_trace_in_the_v1_model), RUN(a_trace_in_the_v1_model_has_everything_of_its_spans),
-          RUN(a_search_in_v1_answers_traces_newest_first), RUN(traces_by_several_ids_name_those_that_are_missing), RUN(v1_errors_have_their_envelope),
-          RUN(summaries_in_v3), RUN(pages_of_summaries_go_on_where_the_last_ended), RUN(traces_in_v3_are_otlp), RUN(v3_errors_have_their_form),
-          RUN(a_reader_that_fails_is_an_error_answer), RUN(a_reader_that_fails_halfway_leaves_no_half_answer_that_looks_whole),
+TEST_MAIN(RUN(names_are_answered_in_both_versions), RUN(a_trace_in_the_v1_model),
+          RUN(a_trace_in_the_v1_model_has_everything_of_its_spans),
+          RUN(a_search_in_v1_answers_traces_newest_first),
+          RUN(traces_by_several_ids_name_those_that_are_missing),
+          RUN(v1_errors_have_their_envelope), RUN(summaries_in_v3),
+          RUN(pages_of_summaries_go_on_where_the_last_ended), RUN(traces_in_v3_are_otlp),
+          RUN(v3_errors_have_their_form), RUN(a_reader_that_fails_is_an_error_answer),
+          RUN(a_reader_that_fails_halfway_leaves_no_half_answer_that_looks_whole),
           RUN(a_partial_answer_says_so), RUN(paths_are_found_in_the_table))

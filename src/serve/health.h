@@ -12,7 +12,8 @@ typedef struct kis_health {
     _Atomic bool is_available; /* between "ready" and the begin of the stop */
 } kis_health;
 
-/** {"status":"Server available","upSince":"2026-…Z","uptime":"1h2m3s"}; not available: the Collector's zero time and an empty uptime. */
+/** {"status":"Server available","upSince":"2026-…Z","uptime":"1h2m3s"}; not available: the
+ * Collector's zero time and an empty uptime. */
 void kis_health_json(const kis_health *health, uint64_t now_ns, kis_buf *out);
 /** GET / and /status (Jaeger's path): 200 or 503. */
 kis_handler kis_health_handler(kis_health *health);

@@ -10,7 +10,8 @@ kis_str kis_host_of_address(kis_str address)
         return close == KIS_STR_NPOS ? KIS_STR_NONE : kis_str_slice(address, 1, close - 1);
     }
     size_t colon = kis_str_find_char(address, ':');
-    if (colon != KIS_STR_NPOS && kis_str_find_char(kis_str_slice(address, colon + 1, address.len), ':') != KIS_STR_NPOS)
+    if (colon != KIS_STR_NPOS &&
+        kis_str_find_char(kis_str_slice(address, colon + 1, address.len), ':') != KIS_STR_NPOS)
         return address; /* a bare IPv6 address */
     return colon == KIS_STR_NPOS ? address : kis_str_slice(address, 0, colon);
 }
@@ -22,7 +23,8 @@ static bool is_ipv4(kis_str host, uint64_t parts[4])
     for (kis_str rest = host; rest.ptr && count < 5; count++) {
         kis_str part = kis_str_cut(&rest, '.');
         uint64_t number;
-        if (count == 4 || part.len == 0 || part.len > 3 || kis_u64_parse(part, &number) || number > 255)
+        if (count == 4 || part.len == 0 || part.len > 3 || kis_u64_parse(part, &number) ||
+            number > 255)
             return false;
         parts[count] = number;
     }
@@ -52,14 +54,16 @@ bool kis_host_is_loopback(kis_str host)
     if (is_ipv4(host, parts))
         return parts[0] == 127;
     return kis_str_eq(host, KIS_STR("::1")) || kis_str_eq_nocase(host, KIS_STR("localhost")) ||
-           (host.len > 10 && kis_str_eq_nocase(kis_str_slice(host, host.len - 10, 10), KIS_STR(".localhost")));
+           (host.len > 10 &&
+            kis_str_eq_nocase(kis_str_slice(host, host.len - 10, 10), KIS_STR(".localhost")));
 }
 
 static bool name_matches(kis_str rule, kis_str host)
 {
     if (kis_str_eq(rule, KIS_STR("*")) || kis_str_eq_nocase(rule, host))
         return true;
-    return rule.len > 1 && rule.ptr[0] == '.' && host.len > rule.len && kis_str_eq_nocase(kis_str_slice(host, host.len - rule.len, rule.len), rule);
+    return rule.len > 1 && rule.ptr[0] == '.' && host.len > rule.len &&
+           kis_str_eq_nocase(kis_str_slice(host, host.len - rule.len, rule.len), rule);
 }
 
 bool kis_host_is_allowed(const kis_host_rules *rules, kis_str authority)
@@ -71,7 +75,8 @@ bool kis_host_is_allowed(const kis_host_rules *rules, kis_str authority)
         host.len--; /* "localhost." is localhost */
     if (host.len == 0)
         return authority.len == 0;
-    if (kis_host_is_loopback(host) || is_ipv4(host, parts) || is_ipv6(host) || kis_str_eq_nocase(host, rules->listen_host))
+    if (kis_host_is_loopback(host) || is_ipv4(host, parts) || is_ipv6(host) ||
+        kis_str_eq_nocase(host, rules->listen_host))
         return true;
     for (size_t i = 0; i < rules->host_count; i++)
         if (name_matches(rules->hosts[i], host))
@@ -88,8 +93,10 @@ static bool origin_matches(kis_str rule, kis_str origin)
         return true;
     if (star == KIS_STR_NPOS)
         return false;
-    kis_str scheme = kis_str_slice(rule, 0, star + 3), tail = kis_str_slice(rule, star + 4, rule.len);
-    return origin.len > scheme.len + tail.len && kis_str_eq_nocase(kis_str_slice(origin, 0, scheme.len), scheme) &&
+    kis_str scheme = kis_str_slice(rule, 0, star + 3),
+            tail = kis_str_slice(rule, star + 4, rule.len);
+    return origin.len > scheme.len + tail.len &&
+           kis_str_eq_nocase(kis_str_slice(origin, 0, scheme.len), scheme) &&
            kis_str_eq_nocase(kis_str_slice(origin, origin.len - tail.len, tail.len), tail);
 }
 
@@ -99,7 +106,8 @@ bool kis_origin_is_allowed(const kis_host_rules *rules, kis_str origin, kis_str 
 
     if (origin.len == 0)
         return true;
-    if (behind_scheme != KIS_STR_NPOS && kis_str_eq_nocase(kis_str_slice(origin, behind_scheme + 3, origin.len), authority))
+    if (behind_scheme != KIS_STR_NPOS &&
+        kis_str_eq_nocase(kis_str_slice(origin, behind_scheme + 3, origin.len), authority))
         return true;
     for (size_t i = 0; i < rules->origin_count; i++)
         if (origin_matches(rules->origins[i], origin))

@@ -6,7 +6,8 @@
 TEST(hosts_that_may_ask)
 {
     static const kis_host_rules rules = { .listen_host = KIS_STR_INIT("myhost"),
-                                          .hosts = { KIS_STR_INIT("jaeger"), KIS_STR_INIT(".example.com") },
+                                          .hosts = { KIS_STR_INIT("jaeger"),
+                                                     KIS_STR_INIT(".example.com") },
                                           .host_count = 2 };
     static const struct {
         const char *why, *host;
@@ -35,7 +36,8 @@ TEST(hosts_that_may_ask)
         { "a port alone", ":80", false },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
-        CHECK_INT(rows[i].want, kis_host_is_allowed(&rules, kis_str_from_c(rows[i].host)), rows[i].why);
+        CHECK_INT(rows[i].want, kis_host_is_allowed(&rules, kis_str_from_c(rows[i].host)),
+                  rows[i].why);
 }
 
 TEST(a_star_allows_any_host)
@@ -46,7 +48,9 @@ TEST(a_star_allows_any_host)
 
 TEST(origins_that_may_ask)
 {
-    static const kis_host_rules rules = { .origins = { KIS_STR_INIT("https://a.example"), KIS_STR_INIT("https://*.b.example:8443") }, .origin_count = 2 };
+    static const kis_host_rules rules = { .origins = { KIS_STR_INIT("https://a.example"),
+                                                       KIS_STR_INIT("https://*.b.example:8443") },
+                                          .origin_count = 2 };
     static const struct {
         const char *why, *origin;
         bool want;
@@ -64,16 +68,25 @@ TEST(origins_that_may_ask)
         { "null, of a sandboxed frame", "null", false },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
-        CHECK_INT(rows[i].want, kis_origin_is_allowed(&rules, kis_str_from_c(rows[i].origin), KIS_STR("localhost:16686")), rows[i].why);
+        CHECK_INT(rows[i].want,
+                  kis_origin_is_allowed(&rules, kis_str_from_c(rows[i].origin),
+                                        KIS_STR("localhost:16686")),
+                  rows[i].why);
 }
 
 TEST(hosts_are_cut_out_of_addresses)
 {
     static const struct {
         const char *address, *want;
-    } rows[] = { { "127.0.0.1:80", "127.0.0.1" }, { "[::1]:80", "::1" }, { "::1", "::1" }, { ":80", "" }, { "host", "host" }, { "", "" } };
+    } rows[] = { { "127.0.0.1:80", "127.0.0.1" },
+                 { "[::1]:80", "::1" },
+                 { "::1", "::1" },
+                 { ":80", "" },
+                 { "host", "host" },
+                 { "", "" } };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
-        CHECK_STR(rows[i].want, kis_host_of_address(kis_str_from_c(rows[i].address)), rows[i].address);
+        CHECK_STR(rows[i].want, kis_host_of_address(kis_str_from_c(rows[i].address)),
+                  rows[i].address);
 }
 
 TEST(lists_of_names_are_bounded)
@@ -91,4 +104,5 @@ TEST(lists_of_names_are_bounded)
     CHECK(!kis_host_names_split(kis_str_from_c(many), names, &count), "one too many");
 }
 
-TEST_MAIN(RUN(hosts_that_may_ask), RUN(a_star_allows_any_host), RUN(origins_that_may_ask), RUN(hosts_are_cut_out_of_addresses), RUN(lists_of_names_are_bounded))
+TEST_MAIN(RUN(hosts_that_may_ask), RUN(a_star_allows_any_host), RUN(origins_that_may_ask),
+          RUN(hosts_are_cut_out_of_addresses), RUN(lists_of_names_are_bounded))

@@ -15,7 +15,9 @@
 
 static const struct level_name {
     const char *text, *json;
-} level_names[] = { { "DEBUG", "debug" }, { "INFO ", "info" }, { "WARN ", "warn" }, { "ERROR", "error" } };
+} level_names[] = {
+    { "DEBUG", "debug" }, { "INFO ", "info" }, { "WARN ", "warn" }, { "ERROR", "error" }
+};
 
 void kis_log_init(kis_log *log, int fd, kis_log_level level, bool is_json)
 {
@@ -94,7 +96,8 @@ static bool may_show(kis_log *log, kis_str text, uint32_t *left_out)
     return false;
 }
 
-static void put_text_line(kis_buf *out, kis_log_level level, kis_str time, kis_str text, uint32_t left_out)
+static void put_text_line(kis_buf *out, kis_log_level level, kis_str time, kis_str text,
+                          uint32_t left_out)
 {
     char escaped[KIS_LOG_LINE_MAX - 128];
     size_t len = kis_fmt_escape(escaped, sizeof(escaped), text);
@@ -105,9 +108,11 @@ static void put_text_line(kis_buf *out, kis_log_level level, kis_str time, kis_s
         kis_buf_add_fmt(out, " (%u like it were not shown)", left_out);
 }
 
-static void put_json_line(kis_buf *out, kis_log_level level, kis_str time, kis_str text, uint32_t left_out)
+static void put_json_line(kis_buf *out, kis_log_level level, kis_str time, kis_str text,
+                          uint32_t left_out)
 {
-    kis_buf_add_fmt(out, "{\"time\":\"" KIS_FMT "\",\"level\":\"%s\",\"msg\":", KIS_ARG(time), level_names[level].json);
+    kis_buf_add_fmt(out, "{\"time\":\"" KIS_FMT "\",\"level\":\"%s\",\"msg\":", KIS_ARG(time),
+                    level_names[level].json);
     kis_json_put_str(out, kis_str_slice(text, 0, 600)); /* six bytes a character at worst */
     if (left_out)
         kis_buf_add_fmt(out, ",\"not_shown\":%u", left_out);
@@ -129,7 +134,8 @@ static void put_line(kis_log *log, kis_log_level level, kis_str text, uint32_t l
         log->lost_lines++;
 }
 
-static void write_v(kis_log *log, kis_log_level level, bool is_limited, const char *format, va_list args)
+static void write_v(kis_log *log, kis_log_level level, bool is_limited, const char *format,
+                    va_list args)
 {
     char text[1024];
     uint32_t left_out = 0;

@@ -1,21 +1,29 @@
-/* log.h - the server's log: one line a message to a file descriptor, text or JSON, never blocking, never flooding.
+/* log.h - the server's log: one line a message to a file descriptor, text or JSON, never blocking,
+ * never flooding.
  *
- *     2026-11-21T07:49:21.123Z INFO  ready                              {"time":"2026-…","level":"info","msg":"ready"}
+ *     2026-11-21T07:49:21.123Z INFO  ready
+ *     {"time":"2026-11-21T07:49:21.123Z","level":"info","msg":"ready"}
  *
- * A reader that stops reading (a full pipe) or goes away costs lines, which are counted, never time. Messages that say the same but for numbers
- * are one kind; a kind that comes more than KIS_LOG_BURST times in KIS_LOG_WINDOW_NS is shown no more until the window ends, and then
- * with the number that was left out.
+ * A reader that stops reading (a full pipe) or goes away costs lines, which are counted, never
+ * time. Messages that say the same but for numbers are one kind; a kind that comes more than
+ * KIS_LOG_BURST times in KIS_LOG_WINDOW_NS is shown no more until the window ends, and then with
+ * the number that was left out.
  */
 #ifndef KIS_SERVE_LOG_H
 #define KIS_SERVE_LOG_H
 
 #include "os/thread.h"
 
-typedef enum kis_log_level { KIS_LOG_DEBUG, KIS_LOG_INFO, KIS_LOG_WARN, KIS_LOG_ERROR } kis_log_level;
+typedef enum kis_log_level {
+    KIS_LOG_DEBUG,
+    KIS_LOG_INFO,
+    KIS_LOG_WARN,
+    KIS_LOG_ERROR
+} kis_log_level;
 
-#define KIS_LOG_LINE_MAX 4096 /* PIPE_BUF: one write of it is never mixed with another's */
-#define KIS_LOG_KINDS 64
-#define KIS_LOG_BURST 10
+#define KIS_LOG_LINE_MAX  4096 /* PIPE_BUF: one write of it is never mixed with another's */
+#define KIS_LOG_KINDS     64
+#define KIS_LOG_BURST     10
 #define KIS_LOG_WINDOW_NS ((uint64_t)10 * 1000000000)
 
 typedef struct kis_log {
@@ -32,7 +40,8 @@ typedef struct kis_log {
 
 void kis_log_init(kis_log *log, int fd, kis_log_level level, bool is_json);
 void kis_log_done(kis_log *log);
-/** Any thread. The text is escaped: control characters, line ends and broken UTF-8 cannot forge a line or move a cursor. */
+/** Any thread. The text is escaped: control characters, line ends and broken UTF-8 cannot forge a
+ * line or move a cursor. */
 void kis_log_write(kis_log *log, kis_log_level level, const char *format, ...) KIS_PRINTF(3, 4);
 /** The same, never limited: for lines that come once, like the last one. */
 void kis_log_always(kis_log *log, kis_log_level level, const char *format, ...) KIS_PRINTF(3, 4);

@@ -46,7 +46,9 @@ TEST(a_line_has_time_level_and_text)
     kis_log_write(&log_, KIS_LOG_DEBUG, "not shown at this level");
     read_log();
     CHECK_INT(1, count_lines(), "one line");
-    CHECK(strlen(text) > 25 && text[4] == '-' && text[10] == 'T' && text[19] == '.' && text[23] == 'Z', text);
+    CHECK(strlen(text) > 25 && text[4] == '-' && text[10] == 'T' && text[19] == '.' &&
+              text[23] == 'Z',
+          text);
     CHECK(strstr(text, "Z WARN  port 4317 is taken\n"), text);
     end_log();
 }
@@ -79,7 +81,8 @@ TEST(one_kind_of_message_does_not_flood)
     kis_log_write(&log_, KIS_LOG_WARN, "something else");
     kis_log_always(&log_, KIS_LOG_INFO, "request 7 of 'x' is malformed, said always");
     read_log();
-    CHECK_INT(KIS_LOG_BURST + 2, count_lines(), "a burst of it, the other kind, and what is never limited");
+    CHECK_INT(KIS_LOG_BURST + 2, count_lines(),
+              "a burst of it, the other kind, and what is never limited");
     log_.kinds[0].window_start_ns = 1; /* long ago: the window has ended */
     kis_log_write(&log_, KIS_LOG_WARN, "request 1000 of 'a' is malformed");
     read_log();
@@ -104,5 +107,8 @@ TEST(a_descriptor_that_is_closed_is_survived)
     kis_log_done(&log_);
 }
 
-TEST_MAIN(RUN(a_line_has_time_level_and_text), RUN(json_lines_are_json), RUN(a_message_cannot_forge_a_line_or_move_a_cursor),
-          RUN(one_kind_of_message_does_not_flood), RUN(a_reader_that_stopped_reading_costs_lines_and_no_time), RUN(a_descriptor_that_is_closed_is_survived))
+TEST_MAIN(RUN(a_line_has_time_level_and_text), RUN(json_lines_are_json),
+          RUN(a_message_cannot_forge_a_line_or_move_a_cursor),
+          RUN(one_kind_of_message_does_not_flood),
+          RUN(a_reader_that_stopped_reading_costs_lines_and_no_time),
+          RUN(a_descriptor_that_is_closed_is_survived))

@@ -1,4 +1,5 @@
-/* metrics.h - the server's own counts in Prometheus' text form, under the Collector's names so that its dashboards and alerts work. */
+/* metrics.h - the server's own counts in Prometheus' text form, under the Collector's names so that
+ * its dashboards and alerts work. */
 #ifndef KIS_SERVE_METRICS_H
 #define KIS_SERVE_METRICS_H
 

@@ -21,7 +21,10 @@ TEST(the_collectors_names_and_labels_are_there)
     kis_metrics m = {
         .http = { .accepted_spans = 10, .refused_spans = 2 },
         .grpc = { .accepted_spans = 30, .failed_spans = 1 },
-        .store = { .spans_stored = 40, .sync_ns_total = 1500000000, .is_disk_full = true, .disk_bytes = 12345 },
+        .store = { .spans_stored = 40,
+                   .sync_ns_total = 1500000000,
+                   .is_disk_full = true,
+                   .disk_bytes = 12345 },
         .process = { .cpu_ns = 2500000000, .rss_bytes = 1048576 },
         .uptime_ns = 60000000000,
     };
@@ -64,12 +67,14 @@ TEST(every_line_is_a_comment_or_a_sample_and_no_metric_comes_twice)
             for (size_t i = 0; i < count; i++)
                 CHECK(!kis_str_eq(name, kis_str_from_c(seen[i])), seen[i]);
             kis_str_to_c(name, seen[count++], 80);
-            CHECK(kis_str_eq(words, KIS_STR("counter")) == kis_str_ends(name, KIS_STR("_total")), seen[count - 1]);
+            CHECK(kis_str_eq(words, KIS_STR("counter")) == kis_str_ends(name, KIS_STR("_total")),
+                  seen[count - 1]);
         } else if (line.ptr[0] != '#') {
             size_t space = line.len;
             while (space > 0 && line.ptr[space - 1] != ' ')
                 space--;
-            CHECK(space > 1 && space < line.len && line.ptr[0] >= 'a' && line.ptr[0] <= 'z', "name, space, number");
+            CHECK(space > 1 && space < line.len && line.ptr[0] >= 'a' && line.ptr[0] <= 'z',
+                  "name, space, number");
         }
     }
     CHECK(count > 50, "the table is there");
@@ -90,12 +95,17 @@ TEST(health_says_what_the_collector_says)
 
     kis_buf_init_fixed(&text, room, sizeof(room));
     kis_health_json(&health, 0, &text);
-    CHECK_STR("{\"status\":\"Server not available\",\"upSince\":\"0001-01-01T00:00:00Z\",\"uptime\":\"\"}", kis_buf_str(&text), "before it is ready");
+    CHECK_STR("{\"status\":\"Server not "
+              "available\",\"upSince\":\"0001-01-01T00:00:00Z\",\"uptime\":\"\"}",
+              kis_buf_str(&text), "before it is ready");
     atomic_store(&health.is_available, true);
     kis_buf_clear(&text);
     kis_health_json(&health, 3605000000000, &text);
-    CHECK_STR("{\"status\":\"Server available\",\"upSince\":\"2023-11-14T22:13:20.000000000Z\",\"uptime\":\"1h\"}", kis_buf_str(&text), "an hour later");
+    CHECK_STR("{\"status\":\"Server "
+              "available\",\"upSince\":\"2023-11-14T22:13:20.000000000Z\",\"uptime\":\"1h\"}",
+              kis_buf_str(&text), "an hour later");
 }
 
-TEST_MAIN(RUN(the_collectors_names_and_labels_are_there), RUN(every_line_is_a_comment_or_a_sample_and_no_metric_comes_twice),
+TEST_MAIN(RUN(the_collectors_names_and_labels_are_there),
+          RUN(every_line_is_a_comment_or_a_sample_and_no_metric_comes_twice),
           RUN(this_process_has_memory_threads_and_files), RUN(health_says_what_the_collector_says))

@@ -11,11 +11,14 @@ static kis_serve_options options;
 TEST(defaults_are_what_the_manual_says)
 {
     kis_diag diag;
-    CHECK_ERR(KIS_OK, kis_options_default(kis_serve_option_rows, kis_serve_option_count, &options, &diag), "every default is legal");
+    CHECK_ERR(KIS_OK,
+              kis_options_default(kis_serve_option_rows, kis_serve_option_count, &options, &diag),
+              "every default is legal");
     CHECK_STR("127.0.0.1", options.listen, "loopback only");
     CHECK(options.keep_ns == (int64_t)72 * 3600 * 1000000000, "72 hours");
     CHECK(options.max_request_bytes == 64u << 20, "64 MiB, as OTLP recommends");
-    CHECK(options.memory_limit >= 2 * options.max_request_bytes, "room for one largest request, packed and unpacked");
+    CHECK(options.memory_limit >= 2 * options.max_request_bytes,
+          "room for one largest request, packed and unpacked");
     CHECK(options.stop_timeout_ns == (int64_t)10 * 1000000000, "10 s");
     CHECK_INT(1, options.log_level, "info");
     CHECK(!options.memory && !options.data.len, "a directory, the usual one");
@@ -30,22 +33,33 @@ TEST(every_row_has_its_environment_variable_and_help)
         for (size_t k = 0; row->flag[k]; k++)
             want[7 + k] = row->flag[k] == '-' ? '_' : (char)toupper(row->flag[k]);
         CHECK(row->env && strcmp(row->env, want) == 0, row->flag);
-        CHECK(row->help && strlen(row->help) > 10 && row->help[strlen(row->help) - 1] == '.', row->flag);
+        CHECK(row->help && strlen(row->help) > 10 && row->help[strlen(row->help) - 1] == '.',
+              row->flag);
         for (size_t k = 0; k < i; k++)
-            CHECK(strcmp(row->flag, kis_serve_option_rows[k].flag) && row->offset != kis_serve_option_rows[k].offset, row->flag);
+            CHECK(strcmp(row->flag, kis_serve_option_rows[k].flag) &&
+                      row->offset != kis_serve_option_rows[k].offset,
+                  row->flag);
     }
 }
 
 TEST(command_lines_are_read)
 {
-    char *words[] = { "serve", "--keep", "1h", "--keep-bytes=2GiB", "--otlp-grpc", "off", "--memory", "--log-format", "json", "--cores=3" };
+    char *words[] = { "serve",    "--keep",       "1h",   "--keep-bytes=2GiB", "--otlp-grpc", "off",
+                      "--memory", "--log-format", "json", "--cores=3" };
     kis_diag diag;
     int next;
 
-    CHECK_ERR(KIS_OK, kis_options_default(kis_serve_option_rows, kis_serve_option_count, &options, &diag), "defaults");
-    CHECK_ERR(KIS_OK, kis_options_parse_args(kis_serve_option_rows, kis_serve_option_count, COUNT_OF(words), words, 1, &options, &next, &diag), "read");
-    CHECK(options.keep_ns == (int64_t)3600 * 1000000000 && options.keep_bytes == (uint64_t)2 << 30 && options.memory && options.log_format == 1 &&
-              options.cores == 3, "as said");
+    CHECK_ERR(KIS_OK,
+              kis_options_default(kis_serve_option_rows, kis_serve_option_count, &options, &diag),
+              "defaults");
+    CHECK_ERR(KIS_OK,
+              kis_options_parse_args(kis_serve_option_rows, kis_serve_option_count, COUNT_OF(words),
+                                     words, 1, &options, &next, &diag),
+              "read");
+    CHECK(options.keep_ns == (int64_t)3600 * 1000000000 &&
+              options.keep_bytes == (uint64_t)2 << 30 && options.memory &&
+              options.log_format == 1 && options.cores == 3,
+          "as said");
     CHECK_STR("off", options.otlp_grpc, "a listener that is off");
 }
 
@@ -75,16 +89,25 @@ TEST(relations_between_options_are_checked)
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         kis_diag diag = { 0 };
-        CHECK_ERR(KIS_OK, kis_options_default(kis_serve_option_rows, kis_serve_option_count, &options, &diag), "defaults");
-        const char *pairs[2][2] = { { rows[i].flag1, rows[i].value1 }, { rows[i].flag2, rows[i].value2 } };
+        CHECK_ERR(
+            KIS_OK,
+            kis_options_default(kis_serve_option_rows, kis_serve_option_count, &options, &diag),
+            "defaults");
+        const char *pairs[2][2] = { { rows[i].flag1, rows[i].value1 },
+                                    { rows[i].flag2, rows[i].value2 } };
         for (int k = 0; k < 2; k++)
             if (pairs[k][0])
-                CHECK_ERR(KIS_OK, kis_option_set(kis_option_find(kis_serve_option_rows, kis_serve_option_count, kis_str_from_c(pairs[k][0])),
-                                                 kis_str_from_c(pairs[k][1]), &options, &diag), rows[i].why);
+                CHECK_ERR(
+                    KIS_OK,
+                    kis_option_set(kis_option_find(kis_serve_option_rows, kis_serve_option_count,
+                                                   kis_str_from_c(pairs[k][0])),
+                                   kis_str_from_c(pairs[k][1]), &options, &diag),
+                    rows[i].why);
         CHECK_ERR(rows[i].want, kis_serve_options_check(&options, &diag), rows[i].why);
         CHECK(rows[i].want == KIS_OK || diag.text[0], "a refusal has words");
     }
 }
 
-TEST_MAIN(RUN(defaults_are_what_the_manual_says), RUN(every_row_has_its_environment_variable_and_help), RUN(command_lines_are_read),
+TEST_MAIN(RUN(defaults_are_what_the_manual_says),
+          RUN(every_row_has_its_environment_variable_and_help), RUN(command_lines_are_read),
           RUN(relations_between_options_are_checked))

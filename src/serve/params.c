@@ -17,10 +17,14 @@ kis_err kis_params_parse(kis_str query, kis_arena *arena, kis_params *out, kis_d
         if (out->count == KIS_PARAMS_MAX)
             return kis_diag_set(diag, KIS_ERR_LIMIT, "more than %u parameters", KIS_PARAMS_MAX);
         kis_param *p = &out->at[out->count];
-        if (kis_url_decode(name, true, arena, &p->name) || kis_url_decode(value, true, arena, &p->value))
-            return kis_diag_set(diag, KIS_ERR_SYNTAX, "parameter '" KIS_FMT "' is not percent-encoded as it should be", KIS_ARG(kis_str_slice(name, 0, 64)));
+        if (kis_url_decode(name, true, arena, &p->name) ||
+            kis_url_decode(value, true, arena, &p->value))
+            return kis_diag_set(diag, KIS_ERR_SYNTAX,
+                                "parameter '" KIS_FMT "' is not percent-encoded as it should be",
+                                KIS_ARG(kis_str_slice(name, 0, 64)));
         if (!kis_utf8_is_valid(p->name) || !kis_utf8_is_valid(p->value))
-            return kis_diag_set(diag, KIS_ERR_SYNTAX, "parameter '" KIS_FMT "' is not UTF-8", KIS_ARG(kis_str_slice(name, 0, 64)));
+            return kis_diag_set(diag, KIS_ERR_SYNTAX, "parameter '" KIS_FMT "' is not UTF-8",
+                                KIS_ARG(kis_str_slice(name, 0, 64)));
         out->count++;
     }
     return KIS_OK;
@@ -55,13 +59,15 @@ kis_err kis_param_epoch(kis_str text, uint64_t unit_ns, uint64_t *out_unix_ns)
     if (number <= 0)
         *out_unix_ns = 0;
     else
-        *out_unix_ns = (uint64_t)number > UINT64_MAX / unit_ns ? UINT64_MAX : (uint64_t)number * unit_ns;
+        *out_unix_ns =
+            (uint64_t)number > UINT64_MAX / unit_ns ? UINT64_MAX : (uint64_t)number * unit_ns;
     return KIS_OK;
 }
 
 kis_err kis_param_bool(kis_str text, bool *out)
 {
-    static const char *const words[2][6] = { { "0", "f", "F", "FALSE", "false", "False" }, { "1", "t", "T", "TRUE", "true", "True" } };
+    static const char *const words[2][6] = { { "0", "f", "F", "FALSE", "false", "False" },
+                                             { "1", "t", "T", "TRUE", "true", "True" } };
 
     for (int value = 0; value < 2; value++)
         for (int i = 0; i < 6; i++)
@@ -90,10 +96,12 @@ kis_err kis_param_trace_id(kis_str text, kis_trace_id *out, kis_diag *diag)
             return KIS_OK;
         }
     }
-    return kis_diag_set(diag, KIS_ERR_SYNTAX, "'" KIS_FMT "' is not a trace id: want at most 32 hex digits", KIS_ARG(kis_str_slice(text, 0, 64)));
+    return kis_diag_set(diag, KIS_ERR_SYNTAX,
+                        "'" KIS_FMT "' is not a trace id: want at most 32 hex digits",
+                        KIS_ARG(kis_str_slice(text, 0, 64)));
 }
 
-/* ---- tags --------------------------------------------------------------------------------------------------------- */
+/* ---- tags ------------------------------------------------------------------------------------ */
 
 kis_err kis_tags_put(kis_tag_list *list, kis_str key, kis_str value, kis_diag *diag)
 {
@@ -143,6 +151,7 @@ kis_err kis_tags_put_json(kis_tag_list *list, kis_str json, kis_arena *arena, ki
     }
     if (kis_json_end(&j))
         return KIS_OK;
-    return kis_diag_set(diag, j.err == KIS_ERR_NOMEM ? KIS_ERR_NOMEM : KIS_ERR_SYNTAX, "want a JSON object of texts; at byte %u: %s",
+    return kis_diag_set(diag, j.err == KIS_ERR_NOMEM ? KIS_ERR_NOMEM : KIS_ERR_SYNTAX,
+                        "want a JSON object of texts; at byte %u: %s",
                         (unsigned)kis_json_offset(&j), j.what ? j.what : "malformed");
 }

@@ -78,7 +78,8 @@ TEST(trace_ids_are_hex_or_base64)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         kis_trace_id id = { { 0x55 } };
         kis_diag diag;
-        CHECK_ERR(rows[i].want, kis_param_trace_id(kis_str_from_c(rows[i].text), &id, &diag), rows[i].why);
+        CHECK_ERR(rows[i].want, kis_param_trace_id(kis_str_from_c(rows[i].text), &id, &diag),
+                  rows[i].why);
         CHECK_INT(rows[i].want ? 0x55 : rows[i].first, id.bytes[0], rows[i].why);
         CHECK(rows[i].want || id.bytes[15] == rows[i].last, rows[i].why);
     }
@@ -98,12 +99,15 @@ TEST(epochs_and_booleans)
         { "a fraction", "1.5", KIS_ERR_SYNTAX, 7 },
         { "nothing", "", KIS_ERR_SYNTAX, 7 },
     };
-    static const char *const truths[] = { "1", "t", "T", "TRUE", "true", "True" }, *const lies[] = { "0", "f", "F", "FALSE", "false", "False" };
+    static const char *const truths[] = { "1", "t", "T", "TRUE", "true", "True" }, *const lies[] = {
+        "0", "f", "F", "FALSE", "false", "False"
+    };
     bool truth = false;
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         uint64_t ns = 7;
-        CHECK_ERR(rows[i].want, kis_param_epoch(kis_str_from_c(rows[i].text), 1000, &ns), rows[i].why);
+        CHECK_ERR(rows[i].want, kis_param_epoch(kis_str_from_c(rows[i].text), 1000, &ns),
+                  rows[i].why);
         CHECK(ns == rows[i].ns, rows[i].why);
     }
     for (size_t i = 0; i < COUNT_OF(truths); i++)
@@ -123,7 +127,8 @@ TEST(tags_are_a_flat_json_object)
     } rows[] = {
         { "none", "{}", KIS_OK, 0, "" },
         { "two", "{\"a\":\"b\", \"c\" : \"d\"}", KIS_OK, 2, "d" },
-        { "escapes", "{\"a\":\"x\\n\\u00e9\\ud83d\\ude00\\\"\"}", KIS_OK, 1, "x\n\xc3\xa9\xf0\x9f\x98\x80\"" },
+        { "escapes", "{\"a\":\"x\\n\\u00e9\\ud83d\\ude00\\\"\"}", KIS_OK, 1,
+          "x\n\xc3\xa9\xf0\x9f\x98\x80\"" },
         { "a number is its text", "{\"http.status_code\":500}", KIS_OK, 1, "500" },
         { "so is a boolean", "{\"error\":true}", KIS_OK, 1, "true" },
         { "a key that comes again replaces", "{\"a\":\"1\",\"a\":\"2\"}", KIS_OK, 1, "2" },
@@ -139,7 +144,9 @@ TEST(tags_are_a_flat_json_object)
         kis_tag_list list = { .count = 0 };
         kis_diag diag;
         kis_arena_init(&arena, &kis_mem, 1 << 20);
-        CHECK_ERR(rows[i].want, kis_tags_put_json(&list, kis_str_from_c(rows[i].json), &arena, &diag), rows[i].why);
+        CHECK_ERR(rows[i].want,
+                  kis_tags_put_json(&list, kis_str_from_c(rows[i].json), &arena, &diag),
+                  rows[i].why);
         if (rows[i].want == KIS_OK) {
             CHECK_INT(rows[i].count, list.count, rows[i].why);
             if (list.count)
@@ -157,9 +164,11 @@ TEST(tags_are_bounded)
 
     for (size_t i = 0; i <= KIS_QUERY_TAGS_MAX; i++) {
         snprintf(keys[i], sizeof(keys[i]), "k%zu", i);
-        CHECK_ERR(i < KIS_QUERY_TAGS_MAX ? KIS_OK : KIS_ERR_LIMIT, kis_tags_put(&list, kis_str_from_c(keys[i]), KIS_STR("v"), &diag), keys[i]);
+        CHECK_ERR(i < KIS_QUERY_TAGS_MAX ? KIS_OK : KIS_ERR_LIMIT,
+                  kis_tags_put(&list, kis_str_from_c(keys[i]), KIS_STR("v"), &diag), keys[i]);
     }
 }
 
-TEST_MAIN(RUN(names_and_values_are_decoded), RUN(queries_that_cannot_be_read_are_refused), RUN(trace_ids_are_hex_or_base64), RUN(epochs_and_booleans),
+TEST_MAIN(RUN(names_and_values_are_decoded), RUN(queries_that_cannot_be_read_are_refused),
+          RUN(trace_ids_are_hex_or_base64), RUN(epochs_and_booleans),
           RUN(tags_are_a_flat_json_object), RUN(tags_are_bounded))

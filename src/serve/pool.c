@@ -29,7 +29,8 @@ static void run_jobs(void *user)
     kis_codecs_free(codecs);
 }
 
-kis_err kis_pool_start(kis_pool *pool, uint32_t threads, uint32_t queue_max, const kis_alloc *alloc, kis_diag *diag)
+kis_err kis_pool_start(kis_pool *pool, uint32_t threads, uint32_t queue_max, const kis_alloc *alloc,
+                       kis_diag *diag)
 {
     *pool = (kis_pool){ .queue_max = queue_max, .alloc = alloc };
     pool->last = &pool->first;

@@ -1,4 +1,5 @@
-/* pool.h - a few threads and a bounded queue: work that may block (queries) never runs on a loop. */
+/* pool.h - a few threads and a bounded queue: work that may block (queries) never runs on a loop.
+ */
 #ifndef KIS_SERVE_POOL_H
 #define KIS_SERVE_POOL_H
 
@@ -26,7 +27,8 @@ typedef struct kis_pool {
 } kis_pool;
 
 /** At least one thread could be started, or IO: with fewer than asked for it goes on. */
-kis_err kis_pool_start(kis_pool *pool, uint32_t threads, uint32_t queue_max, const kis_alloc *alloc, kis_diag *diag) KIS_CHECKED;
+kis_err kis_pool_start(kis_pool *pool, uint32_t threads, uint32_t queue_max, const kis_alloc *alloc,
+                       kis_diag *diag) KIS_CHECKED;
 /** False: the queue is full, or the pool is stopping. Any thread. */
 bool kis_pool_push(kis_pool *pool, kis_job *job);
 /** Runs what is queued, then ends the threads. Fine on zeros. */

@@ -1,7 +1,7 @@
 /* query_service.c - see query_service.h.
  *
- * A job lives from on_head until its answer is over, holds one reference to its exchange, and stands in `jobs` so that on_gone can
- * find it. It is freed by the pool thread that ran it.
+ * A job lives from on_head until its answer is over, holds one reference to its exchange, and
+ * stands in `jobs` so that on_gone can find it. It is freed by the pool thread that ran it.
  */
 #include "serve/query_service.h"
 
@@ -19,7 +19,7 @@ struct kis_query_job {
     _Atomic bool is_cancelled;
 };
 
-/* ---- short answers from the loop -------------------------------------------------------------------------------------- */
+/* ---- short answers from the loop ------------------------------------------------------------- */
 
 static void answer_plainly(kis_exchange *exchange, int status, kis_str text)
 {
@@ -28,7 +28,9 @@ static void answer_plainly(kis_exchange *exchange, int status, kis_str text)
         { KIS_STR("x-content-type-options"), KIS_STR("nosniff") },
         { KIS_STR("allow"), KIS_STR("GET, HEAD") },
     };
-    kis_answer_head head = { .status = status, .headers = headers, .header_count = status == 405 ? 3 : 2 };
+    kis_answer_head head = { .status = status,
+                             .headers = headers,
+                             .header_count = status == 405 ? 3 : 2 };
     kis_exchange_answer(exchange, &head, kis_bytes_of_str(text));
 }
 
@@ -43,7 +45,7 @@ static void answer_busy(const kis_route *route, kis_exchange *exchange, const ki
     kis_answer_done(&out);
 }
 
-/* ---- jobs ---------------------------------------------------------------------------------------------------------------- */
+/* ---- jobs ------------------------------------------------------------------------------------ */
 
 static void link_job(kis_query_service *service, kis_query_job *job)
 {
@@ -70,17 +72,21 @@ static void free_job(kis_query_job *job)
     service->alloc->give_back(service->alloc->user, job, sizeof(*job));
 }
 
-/* What the server could not do, in the log; what the asker did wrong, or broke off, only in the answer. */
-static void log_failure(kis_query_service *service, const kis_request_head *request, const kis_api_call *call)
+/* What the server could not do, in the log; what the asker did wrong, or broke off, only in the
+ * answer. */
+static void log_failure(kis_query_service *service, const kis_request_head *request,
+                        const kis_api_call *call)
 {
     const kis_answer_writer *out = call->out;
 
     if (!service->log)
         return;
     if (out->err && out->err != KIS_ERR_CLOSED)
-        kis_log_write(service->log, KIS_LOG_WARN, "query '" KIS_FMT "': the answer was cut: %s", KIS_ARG(request->path), kis_err_text(out->err));
+        kis_log_write(service->log, KIS_LOG_WARN, "query '" KIS_FMT "': the answer was cut: %s",
+                      KIS_ARG(request->path), kis_err_text(out->err));
     else if (call->failure[0] && (out->status >= 500 || out->has_begun) && out->status != 501)
-        kis_log_write(service->log, KIS_LOG_WARN, "query '" KIS_FMT "' failed: %s", KIS_ARG(request->path), call->failure);
+        kis_log_write(service->log, KIS_LOG_WARN, "query '" KIS_FMT "' failed: %s",
+                      KIS_ARG(request->path), call->failure);
 }
 
 static void answer_job(kis_query_job *job, kis_arena *arena, kis_codecs *codecs)
@@ -127,7 +133,8 @@ static void run_job(kis_job *base, kis_codecs *codecs)
     free_job(job);
 }
 
-static void start_job(kis_query_service *service, kis_exchange *exchange, const kis_route *route, const kis_str captures[2])
+static void start_job(kis_query_service *service, kis_exchange *exchange, const kis_route *route,
+                      const kis_str captures[2])
 {
     kis_query_job *job = service->alloc->take(service->alloc->user, sizeof(*job));
 
@@ -153,7 +160,7 @@ static void start_job(kis_query_service *service, kis_exchange *exchange, const 
     free_job(job);
 }
 
-/* ---- the handler --------------------------------------------------------------------------------------------------------- */
+/* ---- the handler ----------------------------------------------------------------------------- */
 
 static bool is_refused(kis_query_service *service, kis_exchange *exchange)
 {
@@ -161,16 +168,23 @@ static bool is_refused(kis_query_service *service, kis_exchange *exchange)
 
     if (!kis_host_is_allowed(&service->hosts, request->authority)) {
         answer_plainly(exchange, 403,
-                       KIS_STR("This name is not one of this server's: it answers to localhost and to its addresses. Start kiseki with "
+                       KIS_STR("This name is not one of this server's: it answers to localhost and "
+                               "to its addresses. Start kiseki with "
                                "--allow-host NAME to allow another.\n"));
         return true;
     }
-    if (!kis_origin_is_allowed(&service->hosts, kis_request_header(request, "origin"), request->authority)) {
-        answer_plainly(exchange, 403, KIS_STR("Pages of this origin may not ask this server. Start kiseki with --allow-origin ORIGIN to allow them.\n"));
+    if (!kis_origin_is_allowed(&service->hosts, kis_request_header(request, "origin"),
+                               request->authority)) {
+        answer_plainly(exchange, 403,
+                       KIS_STR("Pages of this origin may not ask this server. Start kiseki with "
+                               "--allow-origin ORIGIN to allow them.\n"));
         return true;
     }
-    if (!kis_str_eq(request->method, KIS_STR("GET")) && !kis_str_eq(request->method, KIS_STR("HEAD"))) {
-        answer_plainly(exchange, 405, KIS_STR("This listener answers GET and HEAD only. Spans go to the OTLP listeners (4317, 4318).\n"));
+    if (!kis_str_eq(request->method, KIS_STR("GET")) &&
+        !kis_str_eq(request->method, KIS_STR("HEAD"))) {
+        answer_plainly(exchange, 405,
+                       KIS_STR("This listener answers GET and HEAD only. Spans go to the OTLP "
+                               "listeners (4317, 4318).\n"));
         return true;
     }
     return false;
@@ -183,7 +197,8 @@ static bool query_on_head(void *user, kis_exchange *exchange, uint64_t *max_body
     return !is_refused(user, exchange);
 }
 
-static void query_on_body(void *user, kis_exchange *exchange, uint8_t *body, size_t body_len, size_t body_cap)
+static void query_on_body(void *user, kis_exchange *exchange, uint8_t *body, size_t body_len,
+                          size_t body_cap)
 {
     kis_query_service *service = user;
     kis_str path = kis_exchange_head(exchange)->path;
@@ -214,12 +229,16 @@ static void query_on_gone(void *user, kis_exchange *exchange)
 
 kis_handler kis_query_service_handler(kis_query_service *service)
 {
-    return (kis_handler){ .on_head = query_on_head, .on_body = query_on_body, .on_gone = query_on_gone, .user = service };
+    return (kis_handler){ .on_head = query_on_head,
+                          .on_body = query_on_body,
+                          .on_gone = query_on_gone,
+                          .user = service };
 }
 
 kis_err kis_query_service_start(kis_query_service *service, uint32_t threads, kis_diag *diag)
 {
-    kis_err err = kis_pool_start(&service->pool, threads, KIS_QUERY_QUEUE_MAX, service->alloc, diag);
+    kis_err err =
+        kis_pool_start(&service->pool, threads, KIS_QUERY_QUEUE_MAX, service->alloc, diag);
     if (!err)
         kis_lock_init(&service->lock, KIS_RANK_SERVE);
     return err;

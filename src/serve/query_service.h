@@ -1,9 +1,12 @@
-/* query_service.h - the listener of 16686: the page from memory, the query API from a pool of threads.
+/* query_service.h - the listener of 16686: the page from memory, the query API from a pool of
+ * threads.
  *
- *     on_head (loop): Host, Origin, method ─> page: answered at once
- *                                          └─> API: a job ─> pool thread: reader ─> kis_answer_writer ─> the exchange, with back-pressure
+ *     on_head (loop)   Host, Origin, method: refused here
+ *     on_body (loop)   page: answered at once
+ *                      API: a job ─> pool thread: reader ─> kis_answer_writer ─> the exchange
  *
- * A full queue is 503 with Retry-After. A peer that goes away cancels its job: the reader sees it at its next look.
+ * A full queue is 503 with Retry-After. A peer that goes away cancels its job: the reader sees it
+ * at its next look.
  */
 #ifndef KIS_SERVE_QUERY_SERVICE_H
 #define KIS_SERVE_QUERY_SERVICE_H
@@ -37,9 +40,11 @@ typedef struct kis_query_service {
 } kis_query_service;
 
 /** The fields before the pool are filled by the caller. */
-kis_err kis_query_service_start(kis_query_service *service, uint32_t threads, kis_diag *diag) KIS_CHECKED;
+kis_err kis_query_service_start(kis_query_service *service, uint32_t threads,
+                                kis_diag *diag) KIS_CHECKED;
 kis_handler kis_query_service_handler(kis_query_service *service);
-/** Cancels what runs, waits for it, ends the threads. After the server has stopped. Answers how many answers were broken off. */
+/** Cancels what runs, waits for it, ends the threads. After the server has stopped. Answers how
+ * many answers were broken off. */
 uint64_t kis_query_service_stop(kis_query_service *service);
 
 #endif

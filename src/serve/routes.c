@@ -52,11 +52,13 @@ bool kis_route_is_api(kis_str path)
     return kis_str_starts(path, KIS_STR("/api/")) || kis_str_eq(path, KIS_STR("/api"));
 }
 
-void kis_route_run(const kis_route *route, kis_api_call *call, const kis_str raw_captures[2], kis_str raw_query)
+void kis_route_run(const kis_route *route, kis_api_call *call, const kis_str raw_captures[2],
+                   kis_str raw_query)
 {
     kis_diag diag;
     kis_params *params = KIS_NEW(call->arena, kis_params);
-    kis_err err = params ? kis_params_parse(raw_query, call->arena, params, &diag) : kis_diag_set(&diag, KIS_ERR_NOMEM, "no memory for the parameters");
+    kis_err err = params ? kis_params_parse(raw_query, call->arena, params, &diag)
+                         : kis_diag_set(&diag, KIS_ERR_NOMEM, "no memory for the parameters");
 
     for (int i = 0; i < 2 && !err; i++) {
         call->captures[i] = KIS_STR_NONE;

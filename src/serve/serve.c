@@ -1,7 +1,7 @@
 /* serve.c - building the server and taking it down.
  *
- * Threads: one a loop, the query threads, the store's own. A part that was not started is zero, and stopping zeros is fine: so a failed start and an
- * ordinary stop are one path.
+ * Threads: one a loop, the query threads, the store's own. A part that was not started is zero,
+ * and stopping zeros is fine: so a failed start and an ordinary stop are one path.
  * Not here: what each listener answers (receive/, query_service.c, health.c, metrics.c).
  */
 #include "serve/serve.h"
@@ -16,9 +16,10 @@
 #include "serve/query_service.h"
 #include "store/store.h"
 
-#define LOOPS_MAX 256
+#define LOOPS_MAX          256
 #define MEMORY_STORE_BYTES ((uint64_t)256 << 20)
-#define STOP_FLUSH_MIN_NS ((uint64_t)1000000000) /* for the sink, when requests have used up the deadline */
+#define STOP_FLUSH_MIN_NS \
+    ((uint64_t)1000000000) /* for the sink, when requests have used up the deadline */
 
 typedef struct loop_thread {
     kis_loop *loop;
@@ -43,20 +44,25 @@ struct kis_serve {
     bool is_accepting;
 };
 
-/* ---- listeners, as a table ---------------------------------------------------------------------------------------------- */
+/* ---- listeners, as a table ------------------------------------------------------------------- */
 
 static const struct listener_row {
     const char *label, *flag, *port;
-    size_t option; /* of a kis_str in kis_serve_options */
+    size_t option;  /* of a kis_str in kis_serve_options */
     bool is_needed; /* an address in use ends the start */
     bool has_tls, is_url;
     const char *path;
 } listener_rows[KIS_LISTENERS] = {
-    [KIS_LISTENER_QUERY] = { "page and query", "query", "16686", offsetof(kis_serve_options, query), true, true, true, "" },
-    [KIS_LISTENER_OTLP_GRPC] = { "OTLP/gRPC", "otlp-grpc", "4317", offsetof(kis_serve_options, otlp_grpc), true, true, false, "" },
-    [KIS_LISTENER_OTLP_HTTP] = { "OTLP/HTTP", "otlp-http", "4318", offsetof(kis_serve_options, otlp_http), true, true, true, "" },
-    [KIS_LISTENER_HEALTH] = { "health", "health", "13133", offsetof(kis_serve_options, health), false, false, true, "" },
-    [KIS_LISTENER_METRICS] = { "metrics", "metrics", "8888", offsetof(kis_serve_options, metrics), false, false, true, "/metrics" },
+    [KIS_LISTENER_QUERY] = { "page and query", "query", "16686", offsetof(kis_serve_options, query),
+                             true, true, true, "" },
+    [KIS_LISTENER_OTLP_GRPC] = { "OTLP/gRPC", "otlp-grpc", "4317",
+                                 offsetof(kis_serve_options, otlp_grpc), true, true, false, "" },
+    [KIS_LISTENER_OTLP_HTTP] = { "OTLP/HTTP", "otlp-http", "4318",
+                                 offsetof(kis_serve_options, otlp_http), true, true, true, "" },
+    [KIS_LISTENER_HEALTH] = { "health", "health", "13133", offsetof(kis_serve_options, health),
+                              false, false, true, "" },
+    [KIS_LISTENER_METRICS] = { "metrics", "metrics", "8888", offsetof(kis_serve_options, metrics),
+                               false, false, true, "/metrics" },
 };
 
 static kis_str listener_option(const kis_serve *s, kis_listener_name name)
@@ -74,11 +80,18 @@ static kis_str wanted_address(const kis_serve *s, kis_listener_name name, char r
 
     if (option.len)
         return option;
-    return kis_str_of(room, kis_fmt(room, 128, is_ipv6 ? "[" KIS_FMT "]:%s" : KIS_FMT ":%s", KIS_ARG(host), listener_rows[name].port));
+    return kis_str_of(room, kis_fmt(room, 128, is_ipv6 ? "[" KIS_FMT "]:%s" : KIS_FMT ":%s",
+                                    KIS_ARG(host), listener_rows[name].port));
 }
 
-static bool budget_take(void *user, uint64_t bytes) { return kis_budget_take(user, bytes); }
-static void budget_give_back(void *user, uint64_t bytes) { kis_budget_give_back(user, bytes); }
+static bool budget_take(void *user, uint64_t bytes)
+{
+    return kis_budget_take(user, bytes);
+}
+static void budget_give_back(void *user, uint64_t bytes)
+{
+    kis_budget_give_back(user, bytes);
+}
 
 static kis_handler handler_of(kis_serve *s, kis_listener_name name)
 {
@@ -101,16 +114,21 @@ static void warn_if_open(kis_serve *s, kis_listener_name name)
     bool asks_certificates = listener_rows[name].has_tls && s->setup.options->tls_client_ca.len;
 
     if (!is_unix && !kis_host_is_loopback(host) && !asks_certificates)
-        kis_log_always(s->setup.log, KIS_LOG_WARN, "%s: %s can be reached from other machines, and nobody is asked who they are%s", listener_rows[name].label,
-                       s->addresses[name], listener_rows[name].has_tls ? " (--tls-client-ca asks for certificates)" : "");
+        kis_log_always(
+            s->setup.log, KIS_LOG_WARN,
+            "%s: %s can be reached from other machines, and nobody is asked who they are%s",
+            listener_rows[name].label, s->addresses[name],
+            listener_rows[name].has_tls ? " (--tls-client-ca asks for certificates)" : "");
 }
 
 /* The diag of a listener that could not be bound, as people should read it. */
 static kis_err explain_listen(kis_listener_name name, kis_str address, kis_err err, kis_diag *diag)
 {
     if (err == KIS_ERR_RANGE)
-        return kis_diag_set(diag, err, "address in use: " KIS_FMT " (%s): another program listens there; choose another with --%s", KIS_ARG(address),
-                            listener_rows[name].label, listener_rows[name].flag);
+        return kis_diag_set(diag, err,
+                            "address in use: " KIS_FMT
+                            " (%s): another program listens there; choose another with --%s",
+                            KIS_ARG(address), listener_rows[name].label, listener_rows[name].flag);
     return kis_diag_in(diag, err, "--%s " KIS_FMT, listener_rows[name].flag, KIS_ARG(address));
 }
 
@@ -146,7 +164,7 @@ static kis_err listen_one(kis_serve *s, kis_listener_name name, kis_diag *diag)
     return KIS_OK;
 }
 
-/* ---- parts ------------------------------------------------------------------------------------------------------------------ */
+/* ---- parts ----------------------------------------------------------------------------------- */
 
 static void store_log(void *user, int level, const char *text)
 {
@@ -169,7 +187,9 @@ static kis_err open_store(kis_serve *s, kis_diag *diag)
     };
 
     if (o->memory)
-        return kis_store_open_memory(s->setup.alloc, s->setup.os, o->keep_bytes ? o->keep_bytes : MEMORY_STORE_BYTES, &s->store, diag);
+        return kis_store_open_memory(s->setup.alloc, s->setup.os,
+                                     o->keep_bytes ? o->keep_bytes : MEMORY_STORE_BYTES, &s->store,
+                                     diag);
     return kis_store_open(&options, &s->store, diag);
 }
 
@@ -230,7 +250,8 @@ static kis_str disk_notice(void *user)
 {
     kis_serve *s = user;
     return kis_store_get_stats(s->store).is_disk_full
-               ? KIS_STR("The disk is nearly full: new spans are refused until there is room (senders are told to try again).")
+               ? KIS_STR("The disk is nearly full: new spans are refused until there is room "
+                         "(senders are told to try again).")
                : KIS_STR_NONE;
 }
 
@@ -248,7 +269,8 @@ static kis_err start_queries(kis_serve *s, kis_diag *diag)
         return kis_diag_set(diag, KIS_ERR_LIMIT, "--allow-host: too many names");
     memcpy(q->hosts.origins, s->origins, sizeof(s->origins));
     q->hosts.origin_count = s->origin_count;
-    return kis_query_service_start(q, s->setup.options->query_threads ? s->setup.options->query_threads : 4, diag);
+    return kis_query_service_start(
+        q, s->setup.options->query_threads ? s->setup.options->query_threads : 4, diag);
 }
 
 static void collect_metrics(void *user, kis_metrics *out)
@@ -321,7 +343,7 @@ kis_err kis_serve_start(const kis_serve_setup *setup, kis_serve **out, kis_diag 
     return KIS_OK;
 }
 
-/* ---- words ------------------------------------------------------------------------------------------------------------------ */
+/* ---- words ----------------------------------------------------------------------------------- */
 
 const char *kis_serve_address(const kis_serve *serve, kis_listener_name name)
 {
@@ -335,14 +357,18 @@ static void put_data_line(const kis_serve *s, kis_buf *out)
     uint64_t limit = kis_store_get_stats(s->store).disk_limit_bytes;
 
     if (o->memory) {
-        kis_str size = { bytes, kis_size_format(o->keep_bytes ? o->keep_bytes : MEMORY_STORE_BYTES, bytes) };
-        kis_buf_add_fmt(out, "  %-16s memory  (keeps " KIS_FMT "; spans end with the program)\n", "data", KIS_ARG(size));
+        kis_str size = { bytes, kis_size_format(o->keep_bytes ? o->keep_bytes : MEMORY_STORE_BYTES,
+                                                bytes) };
+        kis_buf_add_fmt(out, "  %-16s memory  (keeps " KIS_FMT "; spans end with the program)\n",
+                        "data", KIS_ARG(size));
         return;
     }
-    kis_str age = { keep, kis_duration_format(o->keep_ns, keep) }, size = { bytes, kis_size_format(limit, bytes) };
+    kis_str age = { keep, kis_duration_format(o->keep_ns, keep) },
+            size = { bytes, kis_size_format(limit, bytes) };
     kis_buf_add_fmt(out, "  %-16s ", "data");
     kis_buf_add_str(out, o->data);
-    kis_buf_add_fmt(out, "  (keeps " KIS_FMT " or " KIS_FMT "; OTLP answers are durable)\n", KIS_ARG(age), KIS_ARG(size));
+    kis_buf_add_fmt(out, "  (keeps " KIS_FMT " or " KIS_FMT "; OTLP answers are durable)\n",
+                    KIS_ARG(age), KIS_ARG(size));
 }
 
 void kis_serve_ready_lines(const kis_serve *s, kis_buf *out)
@@ -351,14 +377,17 @@ void kis_serve_ready_lines(const kis_serve *s, kis_buf *out)
     for (int i = 0; i < KIS_LISTENERS; i++) {
         const struct listener_row *row = &listener_rows[i];
         if (s->addresses[i][0])
-            kis_buf_add_fmt(out, "  %-16s %s%s%s\n", row->label, !row->is_url ? "" : row->has_tls && s->tls ? "https://" : "http://", s->addresses[i],
-                            row->path);
+            kis_buf_add_fmt(out, "  %-16s %s%s%s\n", row->label,
+                            !row->is_url             ? ""
+                            : row->has_tls && s->tls ? "https://"
+                                                     : "http://",
+                            s->addresses[i], row->path);
     }
     put_data_line(s, out);
     kis_buf_add_str(out, KIS_STR("ready\n"));
 }
 
-/* ---- the end ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static void stop_loops(kis_serve *s)
 {

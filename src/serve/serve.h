@@ -1,9 +1,10 @@
 /* serve.h - the server: options become running parts, and stop again in order.
  *
- *     start   store (locks the directory) ─> loops ─> receiver ─> listeners bound ─> query threads ─> accept
- *     stop    listeners ─> requests in flight ─> queries ─> the sink's answers ─> store ─> loops          under one deadline
+ *     start   store (locks the directory), loops, receiver, query threads, listeners, accept
+ *     stop    listeners, requests in flight, queries, the sink's answers, store, loops
  *
- * Nothing is bound before the store is open, so that two servers on one directory meet at its lock.
+ * A stop has one deadline for all of it. Nothing is bound before the store is open, so that two
+ * servers on one directory meet at its lock.
  */
 #ifndef KIS_SERVE_SERVE_H
 #define KIS_SERVE_SERVE_H
@@ -33,8 +34,8 @@ typedef struct kis_serve_setup {
 } kis_serve_setup;
 
 /**
- * RANGE  an address of OTLP or of the page is taken ("address in use: …"), or another process has the data directory
- * and what store, TLS and net say. On failure nothing is left running.
+ * RANGE  an address of OTLP or of the page is taken ("address in use: …"), or another process has
+ * the data directory and what store, TLS and net say. On failure nothing is left running.
  */
 kis_err kis_serve_start(const kis_serve_setup *setup, kis_serve **out, kis_diag *diag) KIS_CHECKED;
 /** "127.0.0.1:4317", port 0 resolved; empty when the listener is off. */
@@ -43,7 +44,8 @@ const char *kis_serve_address(const kis_serve *serve, kis_listener_name name);
 void kis_serve_ready_lines(const kis_serve *serve, kis_buf *out);
 
 typedef struct kis_serve_rest { /* what did not finish in time */
-    uint64_t requests_cut, queries_cut, bytes_unanswered; /* the last: pushed into the store, not answered */
+    uint64_t requests_cut, queries_cut,
+        bytes_unanswered; /* the last: pushed into the store, not answered */
 } kis_serve_rest;
 /** Stops and frees. `deadline_ns` is monotonic. */
 kis_serve_rest kis_serve_stop(kis_serve *serve, uint64_t deadline_ns);

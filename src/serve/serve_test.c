@@ -1,4 +1,5 @@
-/* serve_test.c - the whole server in one process, through real sockets: OTLP in, Jaeger's API out, and a stop that loses nothing. */
+/* serve_test.c - the whole server in one process, through real sockets: OTLP in, Jaeger's API out,
+ * and a stop that loses nothing. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,8 +17,10 @@
 #include "serve/serve.h"
 
 static const kis_static_file page_files[] = {
-    { "/assets/a-1f.js", "text/javascript; charset=utf-8", "\"a1\"", (const unsigned char *)"let a;", 6, (const unsigned char *)"\x1f\x8b", 2 },
-    { "/index.html", "text/html; charset=utf-8", "\"i1\"", (const unsigned char *)"<html>", 6, NULL, 0 },
+    { "/assets/a-1f.js", "text/javascript; charset=utf-8", "\"a1\"",
+      (const unsigned char *)"let a;", 6, (const unsigned char *)"\x1f\x8b", 2 },
+    { "/index.html", "text/html; charset=utf-8", "\"i1\"", (const unsigned char *)"<html>", 6, NULL,
+      0 },
 };
 
 static kis_serve_options options;
@@ -27,15 +30,22 @@ static kis_serve *server;
 static void default_options(void)
 {
     kis_diag diag;
-    CHECK_ERR(KIS_OK, kis_options_default(kis_serve_option_rows, kis_serve_option_count, &options, &diag), "the rows' defaults are within their bounds");
+    CHECK_ERR(KIS_OK,
+              kis_options_default(kis_serve_option_rows, kis_serve_option_count, &options, &diag),
+              "the rows' defaults are within their bounds");
     options.memory = true;
     options.cores = 2;
-    options.otlp_grpc = options.otlp_http = options.query = options.health = options.metrics = KIS_STR("127.0.0.1:0");
+    options.otlp_grpc = options.otlp_http = options.query = options.health = options.metrics =
+        KIS_STR("127.0.0.1:0");
 }
 
 static kis_err start(kis_diag *diag)
 {
-    kis_serve_setup setup = { .options = &options, .os = kis_os_real(), .alloc = &kis_mem, .ui = { page_files, COUNT_OF(page_files) }, .log = &server_log };
+    kis_serve_setup setup = { .options = &options,
+                              .os = kis_os_real(),
+                              .alloc = &kis_mem,
+                              .ui = { page_files, COUNT_OF(page_files) },
+                              .log = &server_log };
     kis_log_init(&server_log, -1, KIS_LOG_INFO, false);
     return kis_serve_start(&setup, &server, diag);
 }
@@ -54,7 +64,7 @@ static kis_serve_rest stop(void)
     return rest;
 }
 
-/* ---- a client as plain as can be ------------------------------------------------------------------------------------------ */
+/* ---- a client as plain as can be ------------------------------------------------------------- */
 
 static int dial(kis_listener_name name)
 {
@@ -112,20 +122,28 @@ static http_answer get_with(kis_listener_name name, const char *path, const char
 {
     char request[4096];
     int fd = dial(name);
-    int len = snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s\r\n", path, headers);
+    int len = snprintf(request, sizeof(request),
+                       "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s\r\n", path,
+                       headers);
 
     send_all(fd, request, (size_t)len);
     return read_answer(fd);
 }
 
-static http_answer get(const char *path) { return get_with(KIS_LISTENER_QUERY, path, ""); }
+static http_answer get(const char *path)
+{
+    return get_with(KIS_LISTENER_QUERY, path, "");
+}
 
 static int post_spans(kis_bytes body)
 {
     char head[512];
     int fd = dial(KIS_LISTENER_OTLP_HTTP);
-    int len = snprintf(head, sizeof(head), "POST /v1/traces HTTP/1.1\r\nHost: any-name\r\nConnection: close\r\nContent-Type: application/x-protobuf\r\n"
-                                           "Content-Length: %zu\r\n\r\n", body.len);
+    int len = snprintf(head, sizeof(head),
+                       "POST /v1/traces HTTP/1.1\r\nHost: any-name\r\nConnection: "
+                       "close\r\nContent-Type: application/x-protobuf\r\n"
+                       "Content-Length: %zu\r\n\r\n",
+                       body.len);
     send_all(fd, head, (size_t)len);
     send_all(fd, body.ptr, body.len);
     return read_answer(fd).status;
@@ -139,12 +157,28 @@ static void post_one_trace(void)
 
     test_spans_begin(&t, &kis_mem);
     test_spans_resource(&t, "shop");
-    test_spans_add(&t, &(test_span){ .trace = 7, .span = 1, .name = "GET /", .kind = 2, .start_ns = now_ns - 5000000, .end_ns = now_ns });
+    test_spans_add(&t, &(test_span){ .trace = 7,
+                                     .span = 1,
+                                     .name = "GET /",
+                                     .kind = 2,
+                                     .start_ns = now_ns - 5000000,
+                                     .end_ns = now_ns });
     test_spans_str(&t, "http.method", "GET");
     test_spans_resource(&t, "pay");
-    test_spans_add(&t, &(test_span){ .trace = 7, .span = 2, .parent = 1, .name = "charge", .kind = 3, .start_ns = now_ns - 4000000,
-                                     .end_ns = now_ns - 1000000, .status = KIS_STATUS_ERROR });
-    test_spans_add(&t, &(test_span){ .trace = 7, .span = 3, .parent = 99, .name = "lost", .start_ns = now_ns - 3000000, .end_ns = now_ns - 2000000 });
+    test_spans_add(&t, &(test_span){ .trace = 7,
+                                     .span = 2,
+                                     .parent = 1,
+                                     .name = "charge",
+                                     .kind = 3,
+                                     .start_ns = now_ns - 4000000,
+                                     .end_ns = now_ns - 1000000,
+                                     .status = KIS_STATUS_ERROR });
+    test_spans_add(&t, &(test_span){ .trace = 7,
+                                     .span = 3,
+                                     .parent = 99,
+                                     .name = "lost",
+                                     .start_ns = now_ns - 3000000,
+                                     .end_ns = now_ns - 2000000 });
     kis_batch *batch = test_spans_end(&t);
     CHECK_INT(200, post_spans(batch->body), "OTLP is taken");
     kis_batch_unref(batch);
@@ -158,7 +192,7 @@ static const char *trace_hex(char room[33])
     return room;
 }
 
-/* ---- tests ------------------------------------------------------------------------------------------------------------------ */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 TEST(a_trace_goes_in_by_otlp_and_comes_out_by_both_apis)
 {
@@ -175,19 +209,27 @@ TEST(a_trace_goes_in_by_otlp_and_comes_out_by_both_apis)
     answer = get(path);
     CHECK_INT(200, answer.status, answer.text);
     CHECK(strstr(answer.body, "\"operationName\":\"charge\""), answer.body);
-    CHECK(strstr(answer.body, "parent span ID=0000000000000063 is not in the trace"), "the orphan has its warning");
+    CHECK(strstr(answer.body, "parent span ID=0000000000000063 is not in the trace"),
+          "the orphan has its warning");
     answer = get("/api/services");
-    CHECK(strcmp(answer.body, "{\"data\":[\"pay\",\"shop\"],\"total\":2,\"limit\":0,\"offset\":0,\"errors\":null}") == 0, answer.body);
+    CHECK(
+        strcmp(
+            answer.body,
+            "{\"data\":[\"pay\",\"shop\"],\"total\":2,\"limit\":0,\"offset\":0,\"errors\":null}") ==
+            0,
+        answer.body);
     answer = get("/api/v3/services");
     CHECK(strcmp(answer.body, "{\"services\":[\"pay\",\"shop\"]}") == 0, answer.body);
     answer = get("/api/traces?service=shop");
     CHECK(answer.status == 200 && strstr(answer.body, "\"operationName\":\"GET /\""), answer.body);
     answer = get("/api/dependencies");
-    CHECK(strstr(answer.body, "{\"parent\":\"shop\",\"child\":\"pay\",\"callCount\":1}"), answer.body);
+    CHECK(strstr(answer.body, "{\"parent\":\"shop\",\"child\":\"pay\",\"callCount\":1}"),
+          answer.body);
     answer = get("/api/traces/ffff");
     CHECK_INT(404, answer.status, "a trace that is not there");
     kis_serve_rest rest = stop();
-    CHECK_INT(0, rest.requests_cut + rest.queries_cut + rest.bytes_unanswered, "nothing is left behind");
+    CHECK_INT(0, rest.requests_cut + rest.queries_cut + rest.bytes_unanswered,
+              "nothing is left behind");
 }
 
 TEST(the_page_is_served_with_its_policy)
@@ -206,7 +248,8 @@ TEST(the_page_is_served_with_its_policy)
     answer = get("/assets/a-1f.js");
     CHECK(strstr(answer.text, "immutable") && answer.len == 6, "hashed names are kept for ever");
     answer = get_with(KIS_LISTENER_QUERY, "/assets/a-1f.js", "Accept-Encoding: gzip\r\n");
-    CHECK(strstr(answer.text, "content-encoding: gzip") && answer.len == 2, "gzipped where asked for");
+    CHECK(strstr(answer.text, "content-encoding: gzip") && answer.len == 2,
+          "gzipped where asked for");
     answer = get("/assets/gone.js");
     CHECK_INT(404, answer.status, "a missing asset is not the page");
     answer = get("/api/nothing");
@@ -220,13 +263,26 @@ TEST(strange_names_methods_and_origins_are_refused)
         const char *why, *request;
         int want;
     } rows[] = {
-        { "a rebound name", "GET /api/services HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", 403 },
-        { "the page under a rebound name", "GET / HTTP/1.1\r\nHost: evil.example:16686\r\nConnection: close\r\n\r\n", 403 },
-        { "another page's origin", "GET /api/services HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\nConnection: close\r\n\r\n", 403 },
-        { "writing", "POST /api/services HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", 405 },
-        { "fine", "GET /api/services HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", 200 },
-        { "allowed by option", "GET /api/services HTTP/1.1\r\nHost: jaeger:16686\r\nConnection: close\r\n\r\n", 200 },
-        { "allowed origin", "GET /api/services HTTP/1.1\r\nHost: localhost\r\nOrigin: https://grafana.example\r\nConnection: close\r\n\r\n", 200 },
+        { "a rebound name",
+          "GET /api/services HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", 403 },
+        { "the page under a rebound name",
+          "GET / HTTP/1.1\r\nHost: evil.example:16686\r\nConnection: close\r\n\r\n", 403 },
+        { "another page's origin",
+          "GET /api/services HTTP/1.1\r\nHost: localhost\r\nOrigin: "
+          "http://evil.example\r\nConnection: close\r\n\r\n",
+          403 },
+        { "writing",
+          "POST /api/services HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: "
+          "close\r\n\r\n",
+          405 },
+        { "fine", "GET /api/services HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n",
+          200 },
+        { "allowed by option",
+          "GET /api/services HTTP/1.1\r\nHost: jaeger:16686\r\nConnection: close\r\n\r\n", 200 },
+        { "allowed origin",
+          "GET /api/services HTTP/1.1\r\nHost: localhost\r\nOrigin: "
+          "https://grafana.example\r\nConnection: close\r\n\r\n",
+          200 },
     };
     default_options();
     options.allow_host = KIS_STR("jaeger");
@@ -246,10 +302,15 @@ TEST(health_and_metrics_answer)
     start_well();
     post_one_trace();
     http_answer answer = get_with(KIS_LISTENER_HEALTH, "/", "");
-    CHECK(answer.status == 200 && strncmp(answer.body, "{\"status\":\"Server available\",\"upSince\":\"20", 41) == 0, answer.text);
+    CHECK(answer.status == 200 &&
+              strncmp(answer.body, "{\"status\":\"Server available\",\"upSince\":\"20", 41) == 0,
+          answer.text);
     answer = get_with(KIS_LISTENER_METRICS, "/metrics", "");
     CHECK(strstr(answer.text, "content-type: text/plain"), "Prometheus' type");
-    CHECK(strstr(answer.body, "\notelcol_receiver_accepted_spans_total{receiver=\"otlp\",transport=\"http\"} 3\n"), answer.body);
+    CHECK(
+        strstr(answer.body,
+               "\notelcol_receiver_accepted_spans_total{receiver=\"otlp\",transport=\"http\"} 3\n"),
+        answer.body);
     CHECK(strstr(answer.body, "\nkiseki_store_spans_stored_total 3\n"), answer.body);
     answer = get_with(KIS_LISTENER_METRICS, "/", "");
     CHECK_INT(404, answer.status, "only /metrics");
@@ -274,7 +335,9 @@ TEST(a_taken_port_ends_the_start_or_is_a_warning)
     int taken = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     char address[32];
 
-    CHECK(bind(taken, (struct sockaddr *)&at, len) == 0 && listen(taken, 1) == 0 && getsockname(taken, (struct sockaddr *)&at, &len) == 0, "a port");
+    CHECK(bind(taken, (struct sockaddr *)&at, len) == 0 && listen(taken, 1) == 0 &&
+              getsockname(taken, (struct sockaddr *)&at, &len) == 0,
+          "a port");
     snprintf(address, sizeof(address), "127.0.0.1:%d", ntohs(at.sin_port));
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         kis_diag diag = { 0 };
@@ -283,7 +346,9 @@ TEST(a_taken_port_ends_the_start_or_is_a_warning)
         kis_err err = start(&diag);
         CHECK_ERR(rows[i].ends ? KIS_ERR_RANGE : KIS_OK, err, rows[i].why);
         if (err) {
-            CHECK(strstr(diag.text, "address in use: ") && strstr(diag.text, address) && strstr(diag.text, rows[i].flag), diag.text);
+            CHECK(strstr(diag.text, "address in use: ") && strstr(diag.text, address) &&
+                      strstr(diag.text, rows[i].flag),
+                  diag.text);
             kis_log_done(&server_log);
         } else {
             stop();
@@ -301,13 +366,17 @@ TEST(a_listener_that_others_can_reach_is_warned_about)
     CHECK(pipe2(ends, O_CLOEXEC) == 0, "a pipe for the log");
     default_options();
     options.otlp_grpc = KIS_STR("0.0.0.0:0");
-    kis_serve_setup setup = { .options = &options, .os = kis_os_real(), .alloc = &kis_mem, .log = &server_log };
+    kis_serve_setup setup = {
+        .options = &options, .os = kis_os_real(), .alloc = &kis_mem, .log = &server_log
+    };
     kis_log_init(&server_log, ends[1], KIS_LOG_INFO, false);
     CHECK_ERR(KIS_OK, kis_serve_start(&setup, &server, &diag), diag.text);
     stop();
     close(ends[1]);
     CHECK(read(ends[0], text, sizeof(text) - 1) > 0, "the log has lines");
-    CHECK(strstr(text, "WARN  OTLP/gRPC: 0.0.0.0:") && strstr(text, "nobody is asked who they are (--tls-client-ca asks"), text);
+    CHECK(strstr(text, "WARN  OTLP/gRPC: 0.0.0.0:") &&
+              strstr(text, "nobody is asked who they are (--tls-client-ca asks"),
+          text);
     CHECK(!strstr(text, "page and query:"), "the others are on loopback");
     close(ends[0]);
 }
@@ -323,7 +392,9 @@ TEST(ready_lines_are_what_scripts_wait_for)
     kis_buf_init_fixed(&lines, room, sizeof(room) - 1);
     kis_serve_ready_lines(server, &lines);
     room[lines.len] = '\0';
-    CHECK(strncmp(room, "kiseki " KIS_VERSION "\n  page and query   http://127.0.0.1:", 13 + strlen(KIS_VERSION)) == 0, room);
+    CHECK(strncmp(room, "kiseki " KIS_VERSION "\n  page and query   http://127.0.0.1:",
+                  13 + strlen(KIS_VERSION)) == 0,
+          room);
     CHECK(strstr(room, "\n  OTLP/gRPC        127.0.0.1:"), room);
     CHECK(strstr(room, "\n  OTLP/HTTP        http://127.0.0.1:"), room);
     CHECK(strstr(room, "\n  health           http://127.0.0.1:"), room);
@@ -351,7 +422,8 @@ TEST(what_was_acknowledged_is_there_after_a_stop)
         if (run == 0) {
             kis_serve *first = server;
             kis_diag diag = { 0 };
-            CHECK(start(&diag) != KIS_OK && strstr(diag.text, data), "a second server on the same data refuses and names it");
+            CHECK(start(&diag) != KIS_OK && strstr(diag.text, data),
+                  "a second server on the same data refuses and names it");
             kis_log_done(&server_log);
             server = first;
         }
@@ -375,17 +447,22 @@ TEST(a_stop_waits_for_a_request_in_flight)
     default_options();
     start_well();
     test_spans_begin(&t, &kis_mem);
-    test_spans_add(&t, &(test_span){ .trace = 1, .span = 1, .name = "late", .start_ns = 1, .end_ns = 2 });
+    test_spans_add(
+        &t, &(test_span){ .trace = 1, .span = 1, .name = "late", .start_ns = 1, .end_ns = 2 });
     kis_batch *batch = test_spans_end(&t);
     int fd = dial(KIS_LISTENER_OTLP_HTTP);
-    int len = snprintf(head, sizeof(head), "POST /v1/traces HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/x-protobuf\r\nExpect: 100-continue\r\n"
-                                           "Content-Length: %zu\r\n\r\n", batch->body.len);
+    int len = snprintf(head, sizeof(head),
+                       "POST /v1/traces HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: "
+                       "application/x-protobuf\r\nExpect: 100-continue\r\n"
+                       "Content-Length: %zu\r\n\r\n",
+                       batch->body.len);
     send_all(fd, head, (size_t)len);
     char go_on[64];
     CHECK(recv(fd, go_on, sizeof(go_on), 0) > 0, "the server has read the head, and says go on");
     pthread_t stopper;
     kis_serve_rest rest = { 7, 7, 7 };
-    CHECK(pthread_create(&stopper, NULL, stop_on_a_thread, &rest) == 0, "a thread that stops the server");
+    CHECK(pthread_create(&stopper, NULL, stop_on_a_thread, &rest) == 0,
+          "a thread that stops the server");
     send_all(fd, batch->body.ptr, batch->body.len);
     CHECK_INT(200, read_answer(fd).status, "it is answered");
     pthread_join(stopper, NULL);
@@ -401,8 +478,15 @@ static void post_a_large_trace(uint64_t spans)
 
     test_spans_begin(&t, &kis_mem);
     for (uint64_t i = 1; i <= spans; i++) {
-        test_spans_add(&t, &(test_span){ .trace = 7, .span = i, .parent = i / 10, .name = "step", .start_ns = now_ns + i, .end_ns = now_ns + i + 5 });
-        test_spans_str(&t, "text", "some text, as programs write it, so that the answer is larger than any buffer on the way");
+        test_spans_add(&t, &(test_span){ .trace = 7,
+                                         .span = i,
+                                         .parent = i / 10,
+                                         .name = "step",
+                                         .start_ns = now_ns + i,
+                                         .end_ns = now_ns + i + 5 });
+        test_spans_str(&t, "text",
+                       "some text, as programs write it, so that the answer is larger than any "
+                       "buffer on the way");
     }
     kis_batch *batch = test_spans_end(&t);
     CHECK_INT(200, post_spans(batch->body), "stored");
@@ -422,7 +506,8 @@ TEST(a_large_trace_streams)
         snprintf(path, sizeof(path), version ? "/api/v3/traces/%s" : "/api/traces/%s", hex);
         http_answer answer = get(path);
         size_t spans = 0;
-        for (kis_str rest = kis_str_of(answer.body, answer.len); kis_str_find(rest, KIS_STR("some text")) != KIS_STR_NPOS; spans++)
+        for (kis_str rest = kis_str_of(answer.body, answer.len);
+             kis_str_find(rest, KIS_STR("some text")) != KIS_STR_NPOS; spans++)
             rest = kis_str_slice(rest, kis_str_find(rest, KIS_STR("some text")) + 1, rest.len);
         CHECK_INT(200, answer.status, path);
         CHECK_INT(SPANS, spans, "every span");
@@ -444,7 +529,8 @@ static int peek_status(int fd, int timeout_ms)
 TEST(too_many_queries_are_told_to_come_back_and_a_slow_reader_holds_only_its_own)
 {
     enum { ASKERS = 80 };
-    static const char ask_services[] = "GET /api/services HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    static const char ask_services[] =
+        "GET /api/services HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     char request[256], hex[33];
     int askers[ASKERS], busy = 0, waiting = 0;
 
@@ -453,9 +539,11 @@ TEST(too_many_queries_are_told_to_come_back_and_a_slow_reader_holds_only_its_own
     start_well();
     post_a_large_trace(40000);
     int slow = dial(KIS_LISTENER_QUERY);
-    int len = snprintf(request, sizeof(request), "GET /api/traces/%s HTTP/1.1\r\nHost: localhost\r\n\r\n", trace_hex(hex));
+    int len = snprintf(request, sizeof(request),
+                       "GET /api/traces/%s HTTP/1.1\r\nHost: localhost\r\n\r\n", trace_hex(hex));
     send_all(slow, request, (size_t)len);
-    CHECK_INT(200, peek_status(slow, 20000), "it streams, and nobody reads on: the only query thread waits");
+    CHECK_INT(200, peek_status(slow, 20000),
+              "it streams, and nobody reads on: the only query thread waits");
     for (int i = 0; i < ASKERS; i++) {
         askers[i] = dial(KIS_LISTENER_QUERY);
         send_all(askers[i], ask_services, sizeof(ask_services) - 1);
@@ -485,7 +573,8 @@ TEST(readers_that_go_away_are_survived)
     options.query_threads = 1;
     start_well();
     post_one_trace();
-    int len = snprintf(request, sizeof(request), "GET /api/traces/%s HTTP/1.1\r\nHost: localhost\r\n\r\n", trace_hex(hex));
+    int len = snprintf(request, sizeof(request),
+                       "GET /api/traces/%s HTTP/1.1\r\nHost: localhost\r\n\r\n", trace_hex(hex));
     for (int i = 0; i < 50; i++) {
         struct linger at_once = { 1, 0 };
         int fd = dial(KIS_LISTENER_QUERY);
@@ -497,7 +586,13 @@ TEST(readers_that_go_away_are_survived)
     stop();
 }
 
-TEST_MAIN(RUN(a_trace_goes_in_by_otlp_and_comes_out_by_both_apis), RUN(the_page_is_served_with_its_policy),
-          RUN(strange_names_methods_and_origins_are_refused), RUN(health_and_metrics_answer), RUN(a_taken_port_ends_the_start_or_is_a_warning),
-          RUN(a_listener_that_others_can_reach_is_warned_about), RUN(ready_lines_are_what_scripts_wait_for), RUN(what_was_acknowledged_is_there_after_a_stop), RUN(a_stop_waits_for_a_request_in_flight),
-          RUN(a_large_trace_streams), RUN(too_many_queries_are_told_to_come_back_and_a_slow_reader_holds_only_its_own), RUN(readers_that_go_away_are_survived))
+TEST_MAIN(RUN(a_trace_goes_in_by_otlp_and_comes_out_by_both_apis),
+          RUN(the_page_is_served_with_its_policy),
+          RUN(strange_names_methods_and_origins_are_refused), RUN(health_and_metrics_answer),
+          RUN(a_taken_port_ends_the_start_or_is_a_warning),
+          RUN(a_listener_that_others_can_reach_is_warned_about),
+          RUN(ready_lines_are_what_scripts_wait_for),
+          RUN(what_was_acknowledged_is_there_after_a_stop),
+          RUN(a_stop_waits_for_a_request_in_flight), RUN(a_large_trace_streams),
+          RUN(too_many_queries_are_told_to_come_back_and_a_slow_reader_holds_only_its_own),
+          RUN(readers_that_go_away_are_survived))

@@ -1,4 +1,5 @@
-/* static_ui.h - the page, from memory: a table of files that tools/embed made of ui/dist, answered with tags, gzip and a strict policy. */
+/* static_ui.h - the page, from memory: a table of files that tools/embed made of ui/dist, answered
+ * with tags, gzip and a strict policy. */
 #ifndef KIS_SERVE_STATIC_UI_H
 #define KIS_SERVE_STATIC_UI_H
 
@@ -23,10 +24,12 @@ typedef struct kis_static_ui {
     unsigned long count;
 } kis_static_ui;
 
-/** The file of a path: "/" and any path without a dot in its last part are index.html, for the page routes by itself. NULL: there is none. */
+/** The file of a path: "/" and any path without a dot in its last part are index.html, for the page
+ * routes by itself. NULL: there is none. */
 const kis_static_file *kis_static_find(const kis_static_ui *ui, kis_str path);
 
-/** Answers a GET or HEAD for a page path: 200, 304 by If-None-Match, 404. Without any page: a plain text that says how to build one. */
+/** Answers a GET or HEAD for a page path: 200, 304 by If-None-Match, 404. Without any page: a plain
+ * text that says how to build one. */
 void kis_static_answer(const kis_static_ui *ui, kis_exchange *exchange);
 
 #endif

@@ -1,4 +1,5 @@
-/* test_answer.h - the other end of a kis_answer_writer, for tests: keeps what it gets and can go away. */
+/* test_answer.h - the other end of a kis_answer_writer, for tests: keeps what it gets and can go
+ * away. */
 #ifndef KIS_SERVE_TEST_ANSWER_H
 #define KIS_SERVE_TEST_ANSWER_H
 
@@ -17,7 +18,8 @@ static inline void test_answer_head(test_answer *t, const kis_answer_head *head)
 {
     t->status = head->status;
     for (size_t i = 0; i < head->header_count; i++)
-        kis_buf_add_fmt(&t->headers, KIS_FMT ": " KIS_FMT "\n", KIS_ARG(head->headers[i].name), KIS_ARG(head->headers[i].value));
+        kis_buf_add_fmt(&t->headers, KIS_FMT ": " KIS_FMT "\n", KIS_ARG(head->headers[i].name),
+                        KIS_ARG(head->headers[i].value));
 }
 static inline void test_answer_whole(void *user, const kis_answer_head *head, kis_bytes body)
 {
@@ -53,7 +55,8 @@ static inline void test_answer_end(void *user, bool is_complete)
 
 static inline void test_answer_init(test_answer *t)
 {
-    *t = (test_answer){ .to = { test_answer_whole, test_answer_begin, test_answer_write, test_answer_end, t } };
+    *t = (test_answer){ .to = { test_answer_whole, test_answer_begin, test_answer_write,
+                                test_answer_end, t } };
     kis_buf_init(&t->body, &kis_mem, (size_t)1 << 30);
     kis_buf_init(&t->headers, &kis_mem, 1 << 16);
 }
