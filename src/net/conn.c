@@ -23,6 +23,8 @@ static const char h2_preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 #define H2_PREFACE_BYTES (sizeof(h2_preface) - 1)
 
 static void conn_settle(kis_conn *conn);
+static bool conn_wants_read(const kis_conn *conn);
+static void conn_read(kis_conn *conn);
 
 uint32_t kis_listener_ms(uint32_t given, uint32_t otherwise)
 {
@@ -224,6 +226,8 @@ void kis_conn_leave(kis_conn *conn)
         conn->depth--;
         return;
     }
+    if (!conn->is_dead && kis_stream_has_pending(&conn->io) && conn_wants_read(conn))
+        conn_read(conn); /* decrypted already: no event will announce it */
     if (!conn->is_dead && conn->protocol == KIS_CONN_HTTP2)
         kis_h2_fill(conn);
     if (!conn->is_dead)

@@ -49,7 +49,7 @@ typedef struct kis_handler {
     /** Loop thread. `body` (from kis_body_alloc, body_cap bytes) is the handler's from now on; NULL without a body. Its charge to the budget
      *  is the handler's too: give back body_cap when it is freed. Answer now or keep a reference and answer later. */
     void (*on_body)(void *user, kis_exchange *exchange, uint8_t *body, size_t body_len, size_t body_cap);
-    /** Loop thread; may be NULL. The peer went away or the deadline passed before an answer. */
+    /** Loop thread; may be NULL. The peer went away before an answer, or gave up (a gRPC client resets the call at its deadline). */
     void (*on_gone)(void *user, kis_exchange *exchange);
     void *user;
     /** Loop thread; may be NULL. The body is not taken: LIMIT, larger than on_head allowed; FULL, the budget has no room; NOMEM; TIMEOUT, it does not
@@ -71,7 +71,7 @@ void kis_exchange_answer(kis_exchange *exchange, const kis_answer_head *head, ki
 void kis_exchange_begin(kis_exchange *exchange, const kis_answer_head *head);
 kis_err kis_exchange_write(kis_exchange *exchange, kis_bytes bytes, uint64_t deadline_ns) KIS_CHECKED;
 void kis_exchange_end(kis_exchange *exchange, bool is_complete); /* false: resets, so that the reader sees that it is cut */
-/** Closes the connection after this answer (HTTP/1.1) . */
+/** Closes the connection after this answer (HTTP/1.1). Before the answer, by the thread that answers. */
 void kis_exchange_close_after(kis_exchange *exchange);
 
 extern const kis_alloc *const kis_body_alloc; /* where bodies come from: os/mem.h */
@@ -101,7 +101,7 @@ typedef struct kis_server_stats {
     uint64_t bytes_in, bytes_out;
 } kis_server_stats;
 
-/** Over `loops`, each run by a thread of the caller's (or kis_server_run_threads). */
+/** Over `loops`, each run by a thread of the caller's. The first one accepts. References to exchanges are given back before the loops are freed. */
 kis_err kis_server_new(kis_loop *const *loops, size_t loop_count, const kis_alloc *alloc, kis_server **out, kis_diag *diag) KIS_CHECKED;
 /** Binds and listens, before any request is served. RANGE: the address is taken ("address in use"). `out_address` (80 bytes) gets the one bound, port 0 resolved. */
 kis_err kis_server_listen(kis_server *server, const kis_listener_options *options, char out_address[80], kis_diag *diag) KIS_CHECKED;
