@@ -1,5 +1,6 @@
 """Ingest: a server on one core, load on the other; acknowledged means on the disk. The Go Collector beside it, otlp to nop."""
 import json
+import os
 import socket
 import time
 import urllib.request
@@ -54,7 +55,7 @@ def fresh_search(table):
     waits = []
     with Server(folder("fresh")) as server:
         for _ in range(50):
-            trace = socket.gethostname().encode().hex()[:8] + f"{time.time_ns():024x}"[-24:]
+            trace = os.urandom(16).hex()
             now = time.time_ns()
             body = {"resourceSpans": [{"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "fresh"}}]},
                     "scopeSpans": [{"spans": [{"traceId": trace, "spanId": trace[-16:], "name": "one", "kind": 1,
