@@ -36,15 +36,30 @@ static kis_answer_head make_head(const kis_answer_writer *w, bool is_gzip,
     return (kis_answer_head){ .status = w->status, .headers = room, .header_count = count };
 }
 
+/* What is in the buffer, indented; one that does not fit is an error of the buffer. */
+static void indent_piece(kis_answer_writer *w)
+{
+    kis_buf indented;
+
+    if (!w->pretty.is_on)
+        return;
+    kis_buf_init(&indented, w->buf.alloc, w->buf.max);
+    kis_pretty_put(&w->pretty, kis_buf_str(&w->buf), &indented);
+    kis_buf_done(&w->buf);
+    w->buf = indented;
+    w->err = w->err ? w->err : w->buf.err;
+}
+
 static bool send_piece(kis_answer_writer *w)
 {
+    indent_piece(w);
     if (!w->has_begun) {
         kis_header room[KIS_ANSWER_HEADERS_MAX + 4];
         kis_answer_head head = make_head(w, false, room);
         w->has_begun = true;
         w->to.begin(w->to.user, &head);
     }
-    if (w->buf.len)
+    if (w->buf.len && !w->err)
         w->err = w->to.write(w->to.user, kis_buf_bytes(&w->buf), w->deadline_ns);
     kis_buf_clear(&w->buf);
     return w->err == KIS_OK;
@@ -63,6 +78,7 @@ bool kis_answer_flush(kis_answer_writer *w)
 
 static void answer_whole(kis_answer_writer *w)
 {
+    indent_piece(w);
     kis_header room[KIS_ANSWER_HEADERS_MAX + 4];
     kis_bytes body = kis_buf_bytes(&w->buf);
     kis_buf packed;
@@ -106,6 +122,7 @@ bool kis_answer_restart(kis_answer_writer *w)
         return false;
     }
     kis_buf_clear(&w->buf);
+    w->pretty = (kis_pretty){ .is_on = w->pretty.is_on };
     w->err = KIS_OK;
     return true;
 }

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "compress/compress.h"
 #include "net/server.h"
+#include "serve/pretty.h"
 
 #define KIS_ANSWER_PIECE_BYTES ((size_t)64 << 10)
 #define KIS_ANSWER_BUF_MAX \
@@ -34,6 +35,7 @@ typedef struct kis_answer_writer {
     kis_answer_to to;
     kis_codecs *codecs; /* NULL: never gzipped */
     bool accepts_gzip;
+    kis_pretty pretty;                          /* is_on: what leaves is indented */
     int status;                                 /* 200 unless changed before the first piece */
     kis_str content_type;                       /* application/json unless changed; borrowed */
     kis_header headers[KIS_ANSWER_HEADERS_MAX]; /* more of them; borrowed until the first piece */

@@ -171,6 +171,18 @@ TEST(names_are_answered_in_both_versions)
     end_api();
 }
 
+TEST(pretty_print_indents)
+{
+    begin_api();
+    ask("/api/services?prettyPrint=true");
+    want(200,
+         "{\n    \"data\": [\n        \"pay\",\n        \"shop\"\n    ],\n    \"total\": 2,\n    "
+         "\"limit\": 0,\n    \"offset\": 0,\n    \"errors\": null\n}");
+    ask("/api/services?prettyPrint=maybe");
+    want(200, V1("[\"pay\",\"shop\"]", "2"));
+    end_api();
+}
+
 TEST(a_trace_in_the_v1_model)
 {
     char path[128], body[8192];
@@ -551,8 +563,8 @@ TEST(paths_are_found_in_the_table)
     }
 }
 
-TEST_MAIN(RUN(names_are_answered_in_both_versions), RUN(a_trace_in_the_v1_model),
-          RUN(a_trace_in_the_v1_model_has_everything_of_its_spans),
+TEST_MAIN(RUN(names_are_answered_in_both_versions), RUN(pretty_print_indents),
+          RUN(a_trace_in_the_v1_model), RUN(a_trace_in_the_v1_model_has_everything_of_its_spans),
           RUN(a_search_in_v1_answers_traces_newest_first),
           RUN(traces_by_several_ids_name_those_that_are_missing),
           RUN(v1_errors_have_their_envelope), RUN(summaries_in_v3),

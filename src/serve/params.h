@@ -31,7 +31,7 @@ bool kis_params_next(const kis_params *params, kis_str name, uint32_t *at, kis_s
 /** Epoch time in units of `unit_ns`; negative is 0. */
 kis_err kis_param_epoch(kis_str text, uint64_t unit_ns, uint64_t *out_unix_ns) KIS_CHECKED;
 /** strconv.ParseBool's words: 1 t T TRUE true True 0 f F FALSE false False. */
-kis_err kis_param_bool(kis_str text, bool *out) KIS_CHECKED;
+kis_err kis_param_bool(kis_str text, bool *out);
 /** 1 to 32 hex digits of any case (zeros are added in front), or 16 bytes in base64 of any variant.
  */
 kis_err kis_param_trace_id(kis_str text, kis_trace_id *out, kis_diag *diag) KIS_CHECKED;

@@ -68,6 +68,8 @@ void kis_route_run(const kis_route *route, kis_api_call *call, const kis_str raw
             kis_diag_set(&diag, err, "the path is not percent-encoded as it should be");
     }
     call->params = params;
+    if (!err)
+        kis_param_bool(kis_params_get(params, KIS_STR("prettyPrint")), &call->out->pretty.is_on);
     if (err)
         kis_api_fail(call, route->error, err, &diag);
     else
