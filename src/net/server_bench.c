@@ -1,8 +1,8 @@
 /* server_bench.c - one loop and a handler that does nothing: what the server itself costs. Load comes from h2load and wrk:
  *
- *     net_server_bench 127.0.0.1:4317 &
+ *     net_server_bench 127.0.0.1:4317 [cert.pem key.pem] &
  *     h2load -n 1000000 -c 8 -m 100 -d body -H 'content-type: application/grpc' http://127.0.0.1:4317/x
- *     h2load --h1 ... | wrk -t1 -c64 http://127.0.0.1:4317/
+ *     h2load --h1 ..., wrk -t1 -c64 http://127.0.0.1:4317/
  *
  * It prints, when its standard input ends, requests, CPU seconds and microseconds a request, and peak memory.
  */
@@ -46,8 +46,17 @@ int main(int argc, char **argv)
     kis_server *server;
     kis_thread thread = { 0 };
     char address[80];
+    kis_tls_server *tls = NULL;
+    if (argc > 3) {
+        const kis_tls_server_options files = { .cert_file = kis_str_from_c(argv[2]), .key_file = kis_str_from_c(argv[3]) };
+        if (kis_tls_server_new(&files, &tls, &diag) != KIS_OK) {
+            fprintf(stderr, "%s\n", diag.text);
+            return EXIT_FAILURE;
+        }
+    }
     const kis_listener_options options = { .address = kis_str_from_c(argc > 1 ? argv[1] : "127.0.0.1:0"),
                                            .handler = { .on_head = bench_head, .on_body = bench_body },
+                                           .tls = tls,
                                            .allow_http1 = true,
                                            .allow_http2 = true };
     if (kis_loop_new(&kis_mem, &loop, &diag) != KIS_OK || kis_server_new(&loop, 1, &kis_mem, &server, &diag) != KIS_OK ||
@@ -72,5 +81,6 @@ int main(int argc, char **argv)
     kis_thread_join(&thread);
     kis_server_free(server);
     kis_loop_free(loop);
+    kis_tls_server_free(tls);
     return EXIT_SUCCESS;
 }

@@ -89,6 +89,7 @@ static kis_err server_ctx_new(const kis_tls_server *tls, SSL_CTX **out, kis_diag
         return kis_diag_set(diag, KIS_ERR_NOMEM, "TLS: out of memory");
     set_common(ctx);
     SSL_CTX_set_alpn_select_cb(ctx, alpn_choose, NULL);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets resume sessions; memory per former client does not */
     SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"kiseki", 6);
     kis_err err = load_identity(ctx, tls->cert_file, tls->key_file, diag);
     if (!err && tls->client_ca_file[0]) {
