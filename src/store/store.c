@@ -86,13 +86,27 @@ static void settle_disk(kis_store *s)
     s->options.head_bytes = KIS_MAX(KIS_MIN(s->options.head_bytes, s->keep_bytes / 6), KIS_HEAD_BYTES_MIN);
 }
 
-/* A new folder lasts only when the folders above it know of it. One that may not be opened is somebody else's and older than ours. */
-static void sync_folders_above(kis_store *s)
+static void ignore_name(void *user, kis_str name)
 {
+    (void)user;
+    (void)name;
+}
+
+/* A new folder lasts only when the folders above it know of it. One that may not even be listed is somebody else's, and older than ours. */
+static kis_err sync_folders_above(kis_store *s, kis_diag *diag)
+{
+    const kis_os_ops *ops = s->os->ops;
     kis_diag ignored;
-    for (size_t len = s->options.dir.len; len-- > 0;)
-        if (s->options.dir.ptr[len] == '/')
-            (void)!s->os->ops->sync_dir(s->os, kis_str_slice(s->options.dir, 0, len ? len : 1), &ignored);
+
+    for (size_t len = s->options.dir.len; len-- > 0;) {
+        kis_str above = kis_str_slice(s->options.dir, 0, len ? len : 1);
+        if (s->options.dir.ptr[len] != '/' || ops->list_dir(s->os, above, ignore_name, NULL, &ignored) != KIS_OK)
+            continue;
+        kis_err err = ops->sync_dir(s->os, above, diag);
+        if (err)
+            return err;
+    }
+    return KIS_OK;
 }
 
 static kis_err prepare_folder(kis_store *s, kis_diag *diag)
@@ -114,8 +128,8 @@ static kis_err prepare_folder(kis_store *s, kis_diag *diag)
     err = kis_folder_read_version(s->os, dir, diag);
     if (err != KIS_ERR_NOT_FOUND)
         return err;
-    sync_folders_above(s);
-    return kis_folder_write_version(s->os, dir, diag);
+    err = sync_folders_above(s, diag);
+    return err ? err : kis_folder_write_version(s->os, dir, diag);
 }
 
 static kis_err start_threads(kis_store *s, kis_diag *diag)

@@ -273,7 +273,60 @@ TEST(more_than_pending_is_refused_at_once)
     fixture_done(&f);
 }
 
-TEST_MAIN(RUN(what_was_pushed_is_found_at_once), RUN(a_flush_changes_no_answer), RUN(what_was_answered_is_there_after_reopening),
+TEST(repeats_of_a_key_that_is_being_written_wait_for_its_answer)
+{
+    store_fixture f;
+    kis_store_options slow = { .commit_delay_us = 100000 };
+    fixture_pushes many;
+    fixture_open(&f, &slow);
+    fixture_pushes_init(&many, 20);
+    for (uint64_t i = 1; i <= 20; i++) {
+        kis_batch *batch = fixture_batch(i, 1, 3);
+        batch->origin.idempotency_key = KIS_STR("the same");
+        kis_sink_push(kis_store_sink(f.store), batch, (kis_done){ fixture_answered, &many });
+        kis_batch_unref(batch);
+    }
+    fixture_wait(&many);
+    CHECK_INT(20, many.ok, "all are answered OK");
+    CHECK_INT(1, kis_store_get_stats(f.store).batches_stored, "one was stored");
+    CHECK_INT(19, kis_store_get_stats(f.store).batches_repeated, "the others were repeats");
+    CHECK_INT(1, fixture_find(&f, NULL, 100).count, "one trace");
+    fixture_done(&f);
+}
+
+TEST(more_names_than_a_list_holds_are_still_found)
+{
+    store_fixture f;
+    test_spans t;
+    char service[32], name[32];
+    uint64_t now = kis_now_unix_ns();
+    fixture_open(&f, NULL);
+    test_spans_begin(&t, &kis_mem);
+    for (uint32_t i = 1; i <= 6000; i++) {
+        snprintf(service, sizeof service, "service-%u", i);
+        snprintf(name, sizeof name, "name-%u", i);
+        test_spans_resource(&t, service);
+        test_spans_add(&t, &(test_span){ .trace = i, .span = i, .name = name, .start_ns = now + i, .end_ns = now + i + 1 });
+    }
+    CHECK_ERR(KIS_OK, fixture_push(&f, test_spans_end(&t)), "pushed");
+    CHECK_INT(6000, fixture_names(&f, true, ""), "services, in memory");
+    CHECK_ERR(KIS_OK, kis_store_flush(f.store, UINT64_MAX, NULL), "flushed");
+    fixture_reopen(&f);
+    int listed = fixture_names(&f, true, "");
+    CHECK(listed > 1000 && listed < 6000, "a segment lists only so many");
+    for (uint32_t i = 1; i <= 6000; i += 331) {
+        snprintf(service, sizeof service, "service-%u", i);
+        snprintf(name, sizeof name, "name-%u", i);
+        kis_filter of_service = { .op = KIS_FILTER_COMPARE, .on = KIS_ON_SERVICE, .compare = KIS_EQ, .value = { .kind = KIS_VALUE_STR, .str = test_text(service) } };
+        kis_filter of_name = { .op = KIS_FILTER_COMPARE, .on = KIS_ON_NAME, .compare = KIS_EQ, .value = { .kind = KIS_VALUE_STR, .str = test_text(name) } };
+        CHECK_INT(1, fixture_find(&f, &of_service, 10).count, "found by service, listed or not");
+        CHECK_INT(1, fixture_find(&f, &of_name, 10).count, "found by name");
+    }
+    fixture_done(&f);
+}
+
+TEST_MAIN(RUN(repeats_of_a_key_that_is_being_written_wait_for_its_answer), RUN(more_names_than_a_list_holds_are_still_found),
+          RUN(what_was_pushed_is_found_at_once), RUN(a_flush_changes_no_answer), RUN(what_was_answered_is_there_after_reopening),
           RUN(a_second_store_on_one_folder_is_refused), RUN(a_newer_folder_is_refused_untouched),
           RUN(a_repeated_key_is_stored_once_across_flush_and_reopening), RUN(a_resend_without_a_key_is_shown_once),
           RUN(absurd_times_have_files_of_their_own), RUN(tenants_do_not_see_each_other), RUN(many_small_heads_are_flushed_in_the_background),
