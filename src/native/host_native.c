@@ -93,9 +93,9 @@ static void work(void *user)
 {
     kis_native *native = user;
 
-    kis_lock_take(&native->lock);
-    if (native->needs_sinks)
+    if (native->needs_sinks) /* nobody else looks at sinks before the first batch */
         open_own_sinks(native);
+    kis_lock_take(&native->lock);
     while (!native->wants_end) {
         uint64_t next;
         native->is_woken = false;
@@ -148,6 +148,10 @@ static kis_native *take_entry(void)
         if (!is_taken[i]) {
             is_taken[i] = true;
             found = &natives[i];
+            if (!found->lock._rank) {
+                kis_lock_init(&found->lock, KIS_RANK_SDK);
+                kis_cond_init(&found->changed);
+            }
         }
     pthread_mutex_unlock(&list_lock);
     return found;
@@ -162,9 +166,7 @@ kis_native *kis_native_new(const kis_sdk_options *given, kis_diag *diag)
         kis_diag_set(diag, KIS_ERR_FULL, "%d SDKs run already", KIS_SDKS_MAX);
         return NULL;
     }
-    memset(native, 0, sizeof(*native));
-    kis_lock_init(&native->lock, KIS_RANK_SDK);
-    kis_cond_init(&native->changed);
+    memset((uint8_t *)native + offsetof(kis_native, sdk), 0, sizeof(*native) - offsetof(kis_native, sdk));
     kis_arena_init(&native->texts, &kis_mem, 4 << 20);
     native->host = (kis_host){ native, host_now_ns, host_now_unix_ns, host_random, &kis_mem, host_wake, host_thread_began, host_yield, host_log, host_getenv };
     if (inner) /* the program's own world, which it drives itself */
@@ -179,8 +181,6 @@ kis_native *kis_native_new(const kis_sdk_options *given, kis_diag *diag)
 
 void kis_native_drop(kis_native *native)
 {
-    kis_cond_done(&native->changed);
-    kis_lock_done(&native->lock);
     kis_arena_done(&native->texts);
     native->sdk = NULL;
     pthread_mutex_lock(&list_lock);
@@ -237,7 +237,8 @@ static void after_fork_in_child(void)
         if (!is_taken[i] || !native->is_live)
             continue;
         kis_lock_give(&native->lock);
-        kis_cond_init(&native->changed); /* the parent's worker waits on it, here nobody does */
+        kis_lock_init(&native->lock, KIS_RANK_SDK); /* threads of the parent may have waited for both; here nobody does */
+        kis_cond_init(&native->changed);
         native->worker = KIS_WORKER_NONE;
         native->thread = (kis_thread){ 0 };
         native->is_woken = false;

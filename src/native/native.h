@@ -17,7 +17,11 @@
 typedef enum kis_worker_state { KIS_WORKER_NONE, KIS_WORKER_RUNS, KIS_WORKER_ENDED, KIS_WORKER_FAILED } kis_worker_state;
 
 typedef struct kis_native {
-    kis_sdk *sdk;
+    /* Made once for the entry and never undone: a thread may be in the middle of waking when its SDK is stopped. */
+    kis_lock lock;           /* guards worker and what follows it */
+    kis_cond changed;        /* the worker went a step, was woken, or ended; a flush moved on */
+
+    kis_sdk *sdk;            /* from here on zeroed for each SDK */
     kis_host host;
     kis_sdk_options options; /* resolved; its texts lie in `texts` */
     kis_arena texts;
@@ -26,8 +30,6 @@ typedef struct kis_native {
     size_t propagator_count;
     char instance_id[36];    /* service.instance.id, unless the program gave another */
 
-    kis_lock lock;           /* guards what follows */
-    kis_cond changed;        /* the worker went a step, was woken, or ended; a flush moved on */
     kis_thread thread;
     kis_worker_state worker;
     bool is_woken, wants_end;

@@ -52,7 +52,9 @@ kis_err kis_batcher_init(kis_batcher *batcher, kis_sdk *sdk, const kis_batcher_o
 {
     if (options->batch_spans < 1 || options->batch_spans > KIS_BATCH_SPANS_MAX)
         return KIS_ERR_RANGE;
+    uint32_t number = batcher->batch_number; /* scopes that stay remember the numbers of earlier lives */
     memset(batcher, 0, sizeof(*batcher));
+    batcher->batch_number = number;
     batcher->sdk = sdk;
     batcher->options = *options;
     batcher->body_alloc = (kis_alloc){ NULL, release_flight, batcher };

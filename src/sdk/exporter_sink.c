@@ -9,8 +9,7 @@ typedef struct exporter_sink {
     kis_sink sink;
     kis_exporter exporter;
     kis_alloc alloc;
-    void (*yield)(void *user);
-    void *yield_user;
+    kis_host host;
     _Atomic uint32_t export_lock;
     _Atomic uint32_t pending;
     uint64_t deadline_ns; /* of shutdown; 0: none was given */
@@ -26,8 +25,8 @@ typedef struct user_export {
 
 static void give_way(exporter_sink *sink)
 {
-    if (sink->yield)
-        sink->yield(sink->yield_user);
+    if (sink->host.yield)
+        sink->host.yield(sink->host.user);
 }
 
 static void user_is_done(kis_export_done *done, kis_err result)
@@ -71,8 +70,11 @@ static void exporter_close(kis_sink *base)
     exporter_sink *sink = (exporter_sink *)(void *)base;
     kis_alloc alloc = sink->alloc;
 
-    while (atomic_load_explicit(&sink->pending, memory_order_acquire)) /* his answers are due: after this call `sink` is gone */
+    while (atomic_load_explicit(&sink->pending, memory_order_acquire)) { /* his answers are due: after this call `sink` is gone */
+        if (sink->deadline_ns && sink->host.now_ns(sink->host.user) >= sink->deadline_ns)
+            return; /* he never answered, and may yet: better leaked than gone */
         give_way(sink);
+    }
     if (sink->exporter.shutdown)
         sink->exporter.shutdown(sink->exporter.user, sink->deadline_ns);
     alloc.give_back(alloc.user, sink, sizeof(*sink));
@@ -90,8 +92,7 @@ kis_err kis_exporter_sink_open(const kis_exporter *exporter, const kis_host *hos
     sink->sink.ops = &exporter_ops;
     sink->exporter = *exporter;
     sink->alloc = *host->alloc;
-    sink->yield = host->yield;
-    sink->yield_user = host->user;
+    sink->host = *host;
     *out = &sink->sink;
     return KIS_OK;
 }

@@ -12,6 +12,26 @@
 
 #define TEST_WALL_NS UINT64_C(1700000000000000000)
 
+/* ---- memory: as test_alloc of tests/test.h, but for several threads ---- */
+
+static _Atomic long test_live_, test_until_failure_;
+static inline void *test_take(void *user, size_t size)
+{
+    (void)user;
+    if (atomic_load(&test_until_failure_) >= 0 && atomic_fetch_sub(&test_until_failure_, 1) == 0)
+        return NULL;
+    atomic_fetch_add(&test_live_, 1);
+    return malloc(size ? size : 1);
+}
+static inline void test_give_back(void *user, void *ptr, size_t size)
+{
+    (void)user, (void)size;
+    if (ptr)
+        atomic_fetch_sub(&test_live_, 1);
+    free(ptr);
+}
+static const kis_alloc test_memory = { test_take, test_give_back, NULL };
+
 /* ---- host ---- */
 
 typedef struct test_world {
@@ -50,7 +70,7 @@ static inline void test_world_init(test_world *w)
     w->now_ns = 1000;
     w->wall_ns = TEST_WALL_NS;
     w->seed = 42;
-    w->host = (kis_host){ .user = w, .now_ns = test_now, .now_unix_ns = test_now_unix, .random = test_random, .alloc = test_alloc, .wake = test_wake, .log = test_log };
+    w->host = (kis_host){ .user = w, .now_ns = test_now, .now_unix_ns = test_now_unix, .random = test_random, .alloc = &test_memory, .wake = test_wake, .log = test_log };
 }
 
 /* ---- sink ---- */
@@ -132,7 +152,8 @@ typedef struct test_sdk {
 static inline void test_sdk_prepare(test_sdk *t)
 {
     memset(t, 0, sizeof(*t));
-    test_alloc_reset(-1);
+    test_live_ = 0;
+    test_until_failure_ = -1;
     test_world_init(&t->world);
     t->sink.sink.ops = &test_sink_ops;
     t->samplers[0] = kis_sampler_always_on();
@@ -173,7 +194,7 @@ static inline void test_sdk_end(test_sdk *t)
     test_sink_clear(&t->sink);
     kis_batcher_drop_queued(&t->sdk->batcher);
     kis_sdk_close(t->sdk);
-    CHECK_INT(0, test_alloc_live(), "all memory was given back");
+    CHECK_INT(0, test_live_, "all memory was given back");
 }
 
 static inline kis_str test_attr_text(const kis_span_view *v, const char *key)

@@ -1,0 +1,266 @@
+/* fork_test.c - fork and exit: who sends what, with which ids, and that nothing hangs. Spans go to one file, read afterwards.
+ *
+ *     KISEKI_TEST_FULL=1    1,000 children instead of 50
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/test.h"
+
+#include <kiseki/kiseki.h>
+
+KIS_TRACER(tracer, "fork", "1.0")
+
+/* A child leaves alone what its parent's threads held, so a leak checker that runs in the child finds that, rightly and to no use. */
+const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void) { return "detect_leaks=0"; }
+
+static char path[64];
+static const char *text_end; /* of what was read last */
+static void *take(void *user, size_t size) { (void)user; return malloc(size); }
+static void give_back(void *user, void *ptr, size_t size) { (void)user, (void)size; free(ptr); }
+
+/* An exporter that appends to one file from any process: one write for each batch. */
+static void append(void *user, const kis_export_batch *batch, kis_export_done *done)
+{
+    static const kis_alloc memory = { take, give_back, NULL };
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    kis_bytes json;
+    size_t size;
+    kis_err err = kis_otlp_format(batch, KIS_OTLP_JSON, &memory, &json, &size);
+
+    (void)user;
+    if (!err) {
+        err = write(fd, json.ptr, json.len) == (ssize_t)json.len ? KIS_OK : KIS_ERR_IO;
+        free((void *)json.ptr);
+    }
+    close(fd);
+    done->call(done, err);
+}
+static const kis_exporter exporter = { .export_spans = append };
+
+static kis_sdk *start(void)
+{
+    kis_diag diag;
+    kis_sdk_options options = { .service_name = KIS_STR("fork"), .exporter = KIS_STR("none"), .user_exporter = &exporter, .delay_ms = 50, .exit_flush_ms = 10000 };
+    kis_sdk *sdk = kis_sdk_start(&options, &diag);
+    CHECK(sdk, sdk ? "" : diag.text);
+    return sdk;
+}
+
+static void begin(void)
+{
+    snprintf(path, sizeof(path), "/tmp/kiseki-fork-test-%d.jsonl", (int)getpid());
+    unlink(path);
+}
+
+static char *read_spans(void)
+{
+    FILE *file = fopen(path, "r");
+    size_t size = 64 << 20, len;
+    char *text = malloc(size);
+    CHECK(file && text, "the file is there");
+    len = fread(text, 1, size - 1, file);
+    text[len] = 0;
+    text_end = text + len;
+    fclose(file);
+    unlink(path);
+    return text;
+}
+/* strstr, without the length of all that follows being counted each time, as sanitizers do. */
+static const char *find(const char *at, const char *what) { return memmem(at, (size_t)(text_end - at), what, strlen(what)); }
+static int count_of(const char *text, const char *what)
+{
+    int count = 0;
+    for (const char *at = text; (at = find(at, what)) != NULL; at++)
+        count++;
+    return count;
+}
+static int compare(const void *a, const void *b) { return strcmp(a, b); }
+/* All values of a key, sorted; answers how many are there, and how many different ones. */
+static int values_of(const char *text, const char *key, int *different)
+{
+    static char found[100000][40];
+    int count = 0;
+    for (const char *at = text; (at = find(at, key)) != NULL && count < 100000;) {
+        at += strlen(key);
+        size_t len = (size_t)((const char *)memchr(at, '"', (size_t)(text_end - at)) - at);
+        snprintf(found[count++], sizeof(found[0]), "%.*s", (int)len, at);
+    }
+    qsort(found, (size_t)count, sizeof(found[0]), compare);
+    *different = count ? 1 : 0;
+    for (int i = 1; i < count; i++)
+        *different += strcmp(found[i - 1], found[i]) != 0;
+    return count;
+}
+
+static void wait_for(pid_t child)
+{
+    int status;
+    CHECK_INT(child, waitpid(child, &status, 0), "the child ends");
+    CHECK(WIFEXITED(status), "by itself");
+    CHECK_INT(0, WEXITSTATUS(status), "well");
+}
+
+static void record(const char *name, int count)
+{
+    for (int i = 0; i < count; i++)
+        kis_span_end(kis_span_start(tracer(), name));
+}
+
+TEST(a_child_records_and_sends_its_own_and_nothing_else)
+{
+    begin();
+    kis_sdk *sdk = start();
+    kis_span open = kis_span_start(tracer(), "open-at-fork");
+    kis_context_scope scope;
+    kis_context_enter(&scope, kis_context_with_span(kis_context_none(), open));
+    record("parent-before", 3); /* still in the ring */
+    pid_t child = fork();
+    if (child == 0) {
+        kis_span_set(open, KIS_KV("from.child", true));
+        kis_span_end(open); /* not ours: does nothing */
+        record("child", 2);
+        kis_err err = kis_sdk_stop(sdk, 5000);
+        _exit(err);
+    }
+    wait_for(child);
+    record("parent-after", 2);
+    kis_context_leave(&scope);
+    kis_span_end(open);
+    CHECK_ERR(KIS_OK, kis_sdk_stop(sdk, 5000), "stop");
+    kis_sdk_free(sdk);
+    char *text = read_spans();
+    int different;
+    CHECK_INT(3, count_of(text, "\"parent-before\""), "what was recorded before the fork is sent once, by the parent");
+    CHECK_INT(1, count_of(text, "\"open-at-fork\""), "the open span too");
+    CHECK_INT(0, count_of(text, "from.child"), "and the child did not write to it");
+    CHECK_INT(2, count_of(text, "\"child\""), "the child's own");
+    CHECK_INT(2, count_of(text, "\"parent-after\""), "the parent goes on");
+    CHECK_INT(8, values_of(text, "\"spanId\":\"", &different), "eight spans");
+    CHECK_INT(8, different, "eight ids");
+    values_of(text, "\"traceId\":\"", &different);
+    CHECK_INT(1, different, "one trace: the child's spans are children of the span that was current");
+    values_of(text, "\"key\":\"service.instance.id\",\"value\":{\"stringValue\":\"", &different);
+    CHECK_INT(2, different, "two instances");
+    values_of(text, "\"key\":\"process.pid\",\"value\":{\"intValue\":\"", &different);
+    CHECK_INT(2, different, "two processes");
+    free(text);
+}
+
+static _Atomic bool is_loading;
+static void *load(void *unused)
+{
+    struct timespec pause = { .tv_nsec = 1000000 };
+    (void)unused;
+    while (is_loading) {
+        record("load", 10);
+        nanosleep(&pause, NULL);
+    }
+    return NULL;
+}
+
+TEST(many_children_forked_while_spans_are_sent_never_share_ids)
+{
+    int children = getenv("KISEKI_TEST_FULL") ? 1000 : 50;
+    pthread_t threads[2];
+    begin();
+    kis_sdk *sdk = start();
+    is_loading = true;
+    for (int i = 0; i < 2; i++)
+        pthread_create(&threads[i], NULL, load, NULL);
+    for (int i = 0; i < children; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            record("child", 4);
+            kis_err err = kis_sdk_stop(sdk, 10000);
+            _exit(err);
+        }
+        wait_for(child);
+        struct timespec pause = { .tv_nsec = 1000000 };
+        nanosleep(&pause, NULL);
+    }
+    is_loading = false;
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    kis_sdk_stop(sdk, 10000);
+    kis_sdk_free(sdk);
+    char *text = read_spans();
+    int different, all = values_of(text, "\"spanId\":\"", &different);
+    CHECK_INT(children * 4, count_of(text, "\"child\""), "every child's spans, once");
+    CHECK_INT(all, different, "no id twice");
+    free(text);
+}
+
+TEST(a_grandchild_and_a_child_that_never_traces)
+{
+    begin();
+    kis_sdk *sdk = start();
+    pid_t quiet = fork();
+    if (quiet == 0)
+        exit(0); /* runs atexit: nothing to flush, nothing to wait for */
+    wait_for(quiet);
+    pid_t child = fork();
+    if (child == 0) {
+        record("child", 1);
+        pid_t grandchild = fork();
+        if (grandchild == 0) {
+            record("grandchild", 1);
+            exit(0); /* flushed by atexit */
+        }
+        int status;
+        waitpid(grandchild, &status, 0);
+        exit(status ? 1 : 0);
+    }
+    wait_for(child);
+    kis_sdk_stop(sdk, 5000);
+    kis_sdk_free(sdk);
+    char *text = read_spans();
+    CHECK_INT(1, count_of(text, "\"child\""), "once");
+    CHECK_INT(1, count_of(text, "\"grandchild\""), "once");
+    free(text);
+}
+
+TEST(exit_without_stop_sends_what_there_is)
+{
+    begin();
+    pid_t child = fork();
+    if (child == 0) {
+        start();
+        record("last words", 5);
+        exit(0);
+    }
+    wait_for(child);
+    char *text = read_spans();
+    CHECK_INT(5, count_of(text, "\"last words\""), "all of them");
+    free(text);
+}
+
+static void never(void *user, const kis_export_batch *batch, kis_export_done *done) { (void)user, (void)batch, (void)done; }
+
+TEST(exit_is_bounded_when_nobody_answers)
+{
+    struct timespec before, after;
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    pid_t child = fork();
+    if (child == 0) {
+        static const kis_exporter silent = { .export_spans = never };
+        kis_sdk_options options = { .exporter = KIS_STR("none"), .user_exporter = &silent, .exit_flush_ms = 200, .is_quiet = true };
+        if (!kis_sdk_start(&options, NULL))
+            _exit(1);
+        record("unheard", 5);
+        exit(0);
+    }
+    wait_for(child);
+    clock_gettime(CLOCK_MONOTONIC, &after);
+    CHECK(after.tv_sec - before.tv_sec < 10, "it did not wait for ever");
+}
+
+TEST_MAIN(RUN(a_child_records_and_sends_its_own_and_nothing_else), RUN(many_children_forked_while_spans_are_sent_never_share_ids),
+          RUN(a_grandchild_and_a_child_that_never_traces), RUN(exit_without_stop_sends_what_there_is), RUN(exit_is_bounded_when_nobody_answers))
