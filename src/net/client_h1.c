@@ -124,7 +124,7 @@ static void h1_take_length(kis_line *line, const kis_http1_head *head)
 }
 
 /* The head's bytes move in with the call, its views behind them. */
-static void h1_head_complete(kis_line *line, kis_bytes text, uint32_t lines)
+static void h1_head_is_here(kis_line *line, kis_bytes text, uint32_t lines)
 {
     kis_call *call = line->h1.call;
     const kis_alloc *alloc = line->client->alloc;
@@ -152,7 +152,6 @@ static void h1_head_complete(kis_line *line, kis_bytes text, uint32_t lines)
         h1_fail(line, err, diag.text);
     } else if (head.status < 200) {
         kis_call_forget_answer(call);
-        kis_buf_init(&call->answer_body, alloc, line->client->max_answer_bytes);
     } else {
         call->status = head.status;
         call->answer_headers = headers;
@@ -200,7 +199,7 @@ static void h1_take_head(kis_line *line, kis_bytes *in)
     *scan = (kis_http1_scan){ 0 };
     *in = kis_bytes_of(in->ptr + in->len - behind,
                        behind); /* what was kept ended before the head's end */
-    h1_head_complete(line, text, lines);
+    h1_head_is_here(line, text, lines);
     kis_buf_clear(kept);
 }
 

@@ -5,7 +5,8 @@
  *                                 ^          │ stale line, stream refused: once more
  *                                 └──────────┘
  *
- * client.c       the queue, deadlines, and the end of every call
+ * client.c       the queue, deadlines, rounds; calls onto lines
+ * client_call.c  one call: made, given its answer, ended
  * client_line.c  connecting: names, addresses in turn, TLS; reading; closing
  * client_h1.c    one call at a time on a line
  * client_h2.c    many on one line
@@ -161,17 +162,21 @@ struct kis_client {
 /* ---- client.c ---- */
 void kis_client_enter(kis_client *client);
 void kis_client_leave(kis_client *client);
-/** The call has left its place; `diag` is copied. */
+void kis_call_again(kis_call *call); /* back to the front of the queue: its line was stale */
+void kis_client_fail_queue(kis_client *client, kis_err err, const kis_diag *diag);
+
+/* ---- client_call.c ---- */
+/** NULL: no memory. With *out_err the request may not be sent: end the call with it. */
+kis_call *kis_call_new(kis_client *client, const kis_client_request *request, kis_err *out_err);
+/** The call has left its place; `diag` is copied, NULL: what was noted before, or err's words. */
 void kis_call_end(kis_call *call, kis_err err, const kis_diag *diag);
-void kis_call_say(kis_call *call, kis_err err, const char *what); /* the same, with "label: what" */
-/** Back to the front of the queue: its line was stale. */
-void kis_call_again(kis_call *call);
+void kis_call_say(kis_call *call, kis_err err, const char *what); /* with "label: what" */
+void kis_call_deliver(kis_call *call);                            /* calls `done`, frees the call */
 kis_err kis_call_set_headers(kis_call *call, const kis_header *headers, size_t count,
                              bool is_trailer) KIS_CHECKED;               /* NOMEM; copies */
 kis_err kis_call_expect_body(kis_call *call, uint64_t size) KIS_CHECKED; /* LIMIT, NOMEM */
 kis_err kis_call_add_body(kis_call *call, kis_bytes piece) KIS_CHECKED;  /* LIMIT, NOMEM */
-void kis_call_forget_answer(kis_call *call);
-void kis_client_fail_queue(kis_client *client, kis_err err, const kis_diag *diag);
+void kis_call_forget_answer(kis_call *call);                             /* ready for another */
 
 /* ---- client_line.c ---- */
 void kis_line_open(kis_client *client); /* begins; if it fails, also at once, the queue fails with

@@ -1,0 +1,190 @@
+/* client_tls_test.c - the client behind TLS, and many requests at once with and without it. */
+#include "net/test_client.h"
+
+/* ---- many at once ---- */
+
+static void check_many(bool http2, kis_tls_client *tls, uint16_t port)
+{
+    enum { MANY = 300 };
+    test_client tc;
+    static ask a[MANY];
+    static char bodies[MANY][20000];
+    kis_client_options options = to_port(port, http2);
+    options.tls = tls;
+    client_start(&tc, &options);
+    for (int i = 0; i < MANY; i++) {
+        memset(bodies[i], 'a' + i % 26, sizeof(bodies[i]));
+        ask_init(&a[i], &tc, "POST", i % 7 ? "/echo" : "/later", bodies[i],
+                 (size_t)(i * 67 % 20000));
+        ask_start(&a[i]);
+    }
+    for (int i = 0; i < MANY; i++) {
+        ask_wait(&a[i]);
+        CHECK_ERR(KIS_OK, a[i].err, a[i].diag);
+        CHECK_BYTES(bodies[i], i * 67 % 20000, kis_bytes_of(a[i].body, a[i].body_len),
+                    "its own body");
+        ask_done(&a[i]);
+    }
+    client_stop(&tc);
+}
+
+TEST(many_requests_get_their_own_answers)
+{
+    test_server s;
+    test_server_start(&s, 2, NULL);
+    check_many(false, NULL, s.port);
+    check_many(true, NULL, s.port);
+    test_server_stop(&s, 1000);
+}
+
+/* ---- TLS ---- */
+
+/* A server and a client that trusts its certificate, which is for `names`. */
+typedef struct test_tls {
+    char dir[32], cert[64], key[64];
+    kis_tls_server *server;
+    kis_tls_client *client;
+} test_tls;
+
+static void make_certificate(const char *dir, const char *names)
+{
+    char command[1000];
+    snprintf(command, sizeof(command),
+             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "
+             "%s/key.pem -out %s/cert.pem -days 2 -subj /CN=test "
+             "-addext 'subjectAltName=%s' >/dev/null 2>&1",
+             dir, dir, names);
+    CHECK_INT(0, system(command), "openssl makes a certificate");
+}
+
+static void tls_start(test_tls *t, const char *names)
+{
+    kis_diag diag = { 0 };
+    strcpy(t->dir, "/tmp/kis_client_XXXXXX");
+    CHECK(mkdtemp(t->dir), "a folder");
+    make_certificate(t->dir, names);
+    snprintf(t->cert, sizeof(t->cert), "%s/cert.pem", t->dir);
+    snprintf(t->key, sizeof(t->key), "%s/key.pem", t->dir);
+    kis_tls_server_options server = { .cert_file = kis_str_from_c(t->cert),
+                                      .key_file = kis_str_from_c(t->key) };
+    kis_tls_client_options client = { .ca_file = kis_str_from_c(t->cert) };
+    CHECK_ERR(KIS_OK, kis_tls_server_new(&server, &t->server, &diag), diag.text);
+    CHECK_ERR(KIS_OK, kis_tls_client_new(&client, &t->client, &diag), diag.text);
+}
+
+static void tls_stop(test_tls *t)
+{
+    kis_tls_client_free(t->client);
+    kis_tls_server_free(t->server);
+    unlink(t->cert);
+    unlink(t->key);
+    rmdir(t->dir);
+}
+
+static void tls_listen(test_server *s, test_tls *t, bool allow_http2)
+{
+    memset(s, 0, sizeof(*s));
+    kis_listener_options listener = test_listener(s);
+    listener.tls = t->server;
+    listener.allow_http2 = allow_http2;
+    test_server_start(s, 1, &listener);
+}
+
+TEST(tls_checks_who_the_peer_is)
+{
+    test_tls ours, others;
+    test_server s, s_others;
+    kis_tls_client *strangers;
+    tls_start(&ours, "DNS:localhost,IP:127.0.0.1");
+    tls_start(&others, "DNS:other.example,IP:127.0.0.9");
+    CHECK_ERR(KIS_OK, kis_tls_client_new(&(kis_tls_client_options){ 0 }, &strangers, NULL),
+              "a client");
+    tls_listen(&s, &ours, true);
+    tls_listen(&s_others, &others, true);
+    const struct {
+        const char *why, *host;
+        uint16_t port;
+        kis_tls_client *tls;
+        const char *says;
+    } rows[] = {
+        { "by address", "127.0.0.1", s.port, ours.client, NULL },
+        { "by name", "localhost", s.port, ours.client, NULL },
+        { "another name", "localhost", s_others.port, others.client,
+          "TLS handshake: hostname mismatch" },
+        { "another address", "127.0.0.1", s_others.port, others.client,
+          "TLS handshake: IP address mismatch" },
+        { "an unknown authority", "localhost", s.port, strangers,
+          "TLS handshake: self-signed certificate" },
+        { "plain to TLS", "127.0.0.1", s.port, NULL, "" },
+    };
+    for (size_t i = 0; i < 2 * COUNT_OF(rows); i++) {
+        test_client tc;
+        ask a;
+        kis_client_options options = to_port(rows[i / 2].port, i % 2);
+        options.host = kis_str_from_c(rows[i / 2].host);
+        options.tls = rows[i / 2].tls;
+        client_start(&tc, &options);
+        for (int n = 0; n < 3; n++) {
+            ask_init(&a, &tc, "POST", "/describe", "x", 1);
+            ask_start(&a);
+            ask_wait(&a);
+            if (rows[i / 2].says && (a.err == KIS_OK || !strstr(a.diag, rows[i / 2].says)))
+                fail_msg("%s: %s", rows[i / 2].why, a.diag);
+            if (!rows[i / 2].says)
+                CHECK_ERR(KIS_OK, a.err, a.diag);
+            ask_done(&a);
+        }
+        client_stop(&tc);
+    }
+    test_server_stop(&s, 1000);
+    test_server_stop(&s_others, 1000);
+    kis_tls_client_free(strangers);
+    tls_stop(&ours);
+    tls_stop(&others);
+}
+
+TEST(tls_carries_both_protocols_and_large_bodies)
+{
+    test_tls t;
+    test_server s;
+    test_client tc;
+    ask a;
+    tls_start(&t, "DNS:localhost,IP:127.0.0.1");
+    tls_listen(&s, &t, true);
+    check_many(false, t.client, s.port);
+    check_many(true, t.client, s.port);
+    for (int http2 = 0; http2 < 2; http2++) {
+        size_t size = 3 << 20;
+        char *large = malloc(size);
+        for (size_t i = 0; i < size; i++)
+            large[i] = (char)(i * 2654435761u >> 24);
+        kis_client_options options = to_port(s.port, http2);
+        options.tls = t.client;
+        client_start(&tc, &options);
+        ask_init(&a, &tc, "POST", "/echo", large, size);
+        ask_start(&a);
+        ask_wait(&a);
+        CHECK_ERR(KIS_OK, a.err, a.diag);
+        CHECK_BYTES(large, size, kis_bytes_of(a.body, a.body_len), "there and back");
+        ask_done(&a);
+        client_stop(&tc);
+        free(large);
+    }
+    test_server_stop(&s, 1000);
+
+    tls_listen(&s, &t, false); /* ALPN without h2 */
+    kis_client_options options = to_port(s.port, true);
+    options.tls = t.client;
+    client_start(&tc, &options);
+    get(&a, &tc, "/");
+    CHECK(a.err == KIS_ERR_SYNTAX || a.err == KIS_ERR_IO,
+          a.diag); /* the server may refuse in the handshake already */
+    CHECK(strstr(a.diag, "connect to "), a.diag);
+    ask_done(&a);
+    client_stop(&tc);
+    test_server_stop(&s, 1000);
+    tls_stop(&t);
+}
+
+TEST_MAIN(RUN(many_requests_get_their_own_answers), RUN(tls_checks_who_the_peer_is),
+          RUN(tls_carries_both_protocols_and_large_bodies))
