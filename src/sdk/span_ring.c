@@ -44,7 +44,8 @@ void kis_span_ring_done(kis_span_ring *ring, const kis_alloc *alloc)
 uint32_t kis_span_ring_take(kis_span_ring *ring, struct kis_slot **out, uint32_t max)
 {
     uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-    uint32_t count = KIS_MIN(atomic_load_explicit(&ring->head, memory_order_acquire) - tail, max);
+    uint32_t gathered = atomic_load_explicit(&ring->head, memory_order_acquire) - tail; /* once: KIS_MIN looks twice, and head moves on */
+    uint32_t count = KIS_MIN(gathered, max);
 
     for (uint32_t i = 0; i < count; i++)
         out[i] = ring->places[(tail + i) & ring->mask];
