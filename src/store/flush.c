@@ -290,7 +290,6 @@ static void exchange(flush_job *job, kis_segment_set *set)
     s->segments = set;
     s->frozen_count--;
     memmove(&s->frozen[0], &s->frozen[1], s->frozen_count * sizeof s->frozen[0]);
-    s->flushed_generation = job->head->generation;
     s->is_flush_failing = false;
     kis_cond_broadcast(&s->changed);
     kis_lock_give(&s->lock);
@@ -365,6 +364,10 @@ static void flush_head(kis_store *s, kis_head *head)
     }
     count_flush(&job, began_ns);
     remove_log(s, head);
+    kis_lock_take(&s->lock);
+    s->flushed_generation = head->generation; /* what kis_store_flush waits for: counted, and the log gone */
+    kis_cond_broadcast(&s->changed);
+    kis_lock_give(&s->lock);
     kis_head_unref(head);
     kis_store_retain(s, 0);
 }
