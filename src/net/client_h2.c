@@ -54,8 +54,7 @@ static void h2_let_go(kis_line *line, kis_call *call)
     kis_http2_stream *stream = call->stream;
     h2_detach(call);
     if (!h2_keep_frame(stream, line->client->alloc))
-        stream->body = KIS_BYTES_NONE; /* no memory: the frame comes out short, and the peer closes
-                                          the connection. Better than foreign bytes. */
+        line->h2.is_broken = true; /* no memory: no further frame is made on this line */
     kis_http2_reset(stream, KIS_HTTP2_CANCEL);
 }
 
@@ -327,6 +326,10 @@ static void h2_over(kis_line *line)
 
 void kis_h2_line_flush(kis_line *line)
 {
+    if (line->h2.is_broken) {
+        h2_lost(line, KIS_ERR_NOMEM, "no memory for a request");
+        return;
+    }
     while (line->state == KIS_LINE_OPEN &&
            (h2_has_unsent(line) ? h2_send_unsent(line) : h2_fill_and_send(line)))
         ;

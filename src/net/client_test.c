@@ -888,28 +888,34 @@ static void sweep_done(void *user, const kis_client_answer *answer)
         kis_loop_stop(w->loop);
 }
 
+typedef struct sweep_form {
+    bool http2;
+    const char *host, *path;
+    size_t size;
+} sweep_form;
+static uint8_t sweep_body[2 << 20];
+
 /* Each request for memory of the client's fails once; whatever happens, every call is answered once
  * and nothing is left behind. */
-static long sweep_once(uint16_t port, bool http2, bool is_name, long fail_at)
+static long sweep_once(uint16_t port, const sweep_form *form, long fail_at)
 {
     sweep w = { 0 };
     const kis_header header = { KIS_STR("content-type"), KIS_STR("application/grpc") };
     test_alloc_reset(-1);
     CHECK_ERR(KIS_OK, kis_loop_new(test_alloc, &w.loop, NULL), "a loop");
     test_alloc_left_ = fail_at;
-    kis_client_options options = to_port(port, http2);
+    kis_client_options options = to_port(port, form->http2);
     options.max_in_flight = 2;
-    if (is_name)
-        options.host = KIS_STR("localhost");
+    options.host = kis_str_from_c(form->host);
     if (kis_client_new(w.loop, &options, &w.client, NULL) == KIS_OK) {
         w.is_inside = true;
         for (; w.sends < 4; w.sends++)
             kis_client_send(w.client,
                             &(kis_client_request){ .method = KIS_STR("POST"),
-                                                   .path = KIS_STR("/echo"),
+                                                   .path = kis_str_from_c(form->path),
                                                    .headers = &header,
-                                                   .header_count = http2,
-                                                   .body = { (const uint8_t *)"hello", 5 },
+                                                   .header_count = form->http2,
+                                                   .body = { sweep_body, form->size },
                                                    .deadline_ns = kis_now_ns() + 5000000000u },
                             sweep_done, &w);
         w.is_inside = false;
@@ -925,11 +931,18 @@ static long sweep_once(uint16_t port, bool http2, bool is_name, long fail_at)
 
 TEST(without_memory_every_call_is_still_answered_once)
 {
+    static const sweep_form forms[] = {
+        { false, "127.0.0.1", "/echo", 5 },
+        { true, "127.0.0.1", "/echo", 5 },
+        { false, "localhost", "/echo", 5 },
+        { false, "127.0.0.1", "/refuse", sizeof(sweep_body) },
+        { true, "127.0.0.1", "/refuse", sizeof(sweep_body) }, /* answered before the body is out */
+    };
     test_server s;
     test_server_start(&s, 1, NULL);
-    for (int form = 0; form < 3; form++) {
+    for (size_t i = 0; i < COUNT_OF(forms); i++) {
         long n = 0;
-        while (sweep_once(s.port, form == 1, form == 2, n))
+        while (sweep_once(s.port, &forms[i], n))
             n++;
         CHECK(n > 10, "the sweep reached the end");
     }
