@@ -51,6 +51,9 @@ if(NOT KIS_FUZZ AND NOT CMAKE_SYSTEM_NAME STREQUAL "Generic") # Generic: WebAsse
     endif()
 
     # --- what is installed
+    # The .pc finds its prefix from where it lies: `cmake --install --prefix` may put it anywhere.
+    file(RELATIVE_PATH KIS_PC_TO_PREFIX /x/${CMAKE_INSTALL_LIBDIR}/pkgconfig /x)
+    string(REGEX REPLACE "/$" "" KIS_PC_TO_PREFIX ${KIS_PC_TO_PREFIX})
     configure_file(${CMAKE_SOURCE_DIR}/cmake/kiseki.pc.in ${CMAKE_BINARY_DIR}/kiseki.pc @ONLY)
     configure_file(${CMAKE_SOURCE_DIR}/cmake/kiseki-config.cmake.in ${CMAKE_BINARY_DIR}/kiseki-config.cmake @ONLY)
     install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/kiseki DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT library

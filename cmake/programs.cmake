@@ -16,6 +16,7 @@ if(KIS_PROGRAM_SOURCES AND NOT KIS_FUZZ AND Python3_FOUND)
     add_executable(kiseki ${KIS_PROGRAM_SOURCES} ${KIS_PAGE_SOURCE})
     target_include_directories(kiseki PRIVATE ${CMAKE_SOURCE_DIR}/programs)
     target_link_libraries(kiseki PRIVATE kis_serve m)
+    install(TARGETS kiseki RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
 endif()
 
 # x_test.c is a program of its own with programs/x.c and nothing else of the folder.
