@@ -20,6 +20,7 @@
 #define KIS_QUERY_BYTES_MAX ((size_t)64 << 20) /* what one call of the reader may take; more makes its answer partial */
 #define KIS_TRACE_SPANS_MAX (3u << 19) /* spans of one trace in one answer, at 32 bytes each while it is made */
 #define KIS_CATALOG_ENTRIES_MAX 32768u         /* operations in memory; the rest are one entry, counted */
+#define KIS_CATALOG_OF_SERVICE_MAX 8192u       /* of them of one service, so that one does not push out the others */
 #define KIS_CATALOG_BYTES_MAX ((size_t)8 << 20)
 #define KIS_CATALOG_SERVICES_MAX 8192u
 #define KIS_CATALOG_OVERFLOW_NAME "(other)"
@@ -39,7 +40,9 @@
 #define KIS_SEG_DECODED_BYTES_MAX ((size_t)160 << 20) /* one block in memory */
 #define KIS_SEG_META_BYTES_MAX ((size_t)64 << 20)
 #define KIS_SEG_INDEX_PAGE 512u /* entries of the trace index that share a checksum */
+#define KIS_SEG_DICT_BYTES_MAX ((size_t)16 << 20) /* resources and scopes of one block; more begin the next one */
 #define KIS_SEG_NAMES_MAX 4096u /* services and operations listed in a segment; more set a flag */
+#define KIS_SEG_NAMES_BYTES_MAX ((size_t)8 << 20) /* the same, as bytes: a service's name may have 64 KiB and stands with each operation */
 #define KIS_SEG_FAR_NS ((uint64_t)24 * 3600 * 1000000000u) /* a start this far from its receiving is not in the common files */
 
 /* Time. */

@@ -85,13 +85,15 @@ static bool add_operation(kis_catalog *c, uint32_t service, kis_str name, uint8_
     kis_str copy;
     uint32_t index = c->operation_count;
 
-    if (!make_room(c->alloc, (void **)&c->operations, &c->operation_cap, c->operation_count, sizeof *c->operations,
+    if (c->services[service].operation_count == KIS_CATALOG_OF_SERVICE_MAX ||
+        !make_room(c->alloc, (void **)&c->operations, &c->operation_cap, c->operation_count, sizeof *c->operations,
                    KIS_CATALOG_ENTRIES_MAX) ||
         !kis_arena_copy(&c->texts, name, &copy) || !kis_map_add(&c->operation_map, hash, index))
         return false;
     c->operations[index] = (kis_catalog_operation){ .name = copy, .service = service, .kind = kind };
     atomic_store_explicit(&c->operations[index].last_generation, generation, memory_order_relaxed);
     c->operation_count++;
+    c->services[service].operation_count++;
     return true;
 }
 
@@ -106,11 +108,14 @@ static bool drop_deleted(kis_catalog *c)
     kis_catalog old = *c;
     uint32_t gone = 0;
 
+    if (c->looked_generation == c->oldest_generation)
+        return false;
+    c->looked_generation = c->oldest_generation;
     for (uint32_t i = 0; i < c->operation_count; i++)
         gone += generation_of(&c->operations[i].last_generation) < c->oldest_generation;
     for (uint32_t i = 0; i < c->service_count; i++)
         gone += generation_of(&c->services[i].last_generation) < c->oldest_generation;
-    if (gone * 8 < c->operation_count + c->service_count) /* not worth it, and not again for every new name */
+    if (gone * 8 < c->operation_count + c->service_count) /* not worth it */
         return false;
     kis_arena_init(&c->texts, c->alloc, KIS_CATALOG_BYTES_MAX);
     kis_map_init(&c->service_map, c->alloc);

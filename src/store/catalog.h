@@ -20,6 +20,7 @@
 typedef struct kis_catalog_service {
     kis_str tenant, name;
     _Atomic uint64_t last_generation;
+    uint32_t operation_count;     /* of its own in `operations` */
     uint64_t operations_left_out;
 } kis_catalog_service;
 
@@ -40,6 +41,7 @@ typedef struct kis_catalog {
     uint32_t service_count, service_cap, operation_count, operation_cap;
     uint64_t services_left_out;
     uint64_t oldest_generation; /* set by set_oldest */
+    uint64_t looked_generation; /* oldest_generation when drop_deleted found too little: no use to look again before it moves */
     uint32_t epoch;             /* changes when indexes do */
 } kis_catalog;
 
