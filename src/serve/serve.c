@@ -6,6 +6,8 @@
  */
 #include "serve/serve.h"
 
+#include <sched.h>
+
 #include "base/diag.h"
 #include "base/fmt.h"
 #include "base/num.h"
@@ -214,6 +216,8 @@ static kis_err start_loops(kis_serve *s, kis_diag *diag)
             kis_loop_free(t->loop);
             return err;
         }
+        while (!kis_loop_is_running(t->loop)) /* a loop that does not run is taken for the caller's own to touch */
+            sched_yield();
     }
     return KIS_OK;
 }
