@@ -1,20 +1,24 @@
 /* retain.c - whole segments go, the oldest first: by the time they were received, and by bytes.
  *
  * The bytes are those of the whole folder: segments, logs with their reserved room, and what is about to be written. Spans that are only
- * in the log are never deleted.
+ * in the log are never deleted. What was deleted but is still being read counts no more: its room comes back when the reader ends, and
+ * deleting others would not bring it back sooner.
  */
 #include "base/diag.h"
 #include "store/state.h"
 
-static uint64_t disk_bytes(kis_store *s)
+static uint64_t kept_bytes(kis_store *s, const kis_segment_set *set)
 {
-    return atomic_load_explicit(&s->segment_bytes, memory_order_relaxed) + atomic_load_explicit(&s->log_bytes, memory_order_relaxed);
+    uint64_t bytes = atomic_load_explicit(&s->log_bytes, memory_order_relaxed);
+    for (uint32_t i = 0; i < set->count; i++)
+        bytes += set->at[i]->file_bytes;
+    return bytes;
 }
 
 /* How many of the oldest have to go. */
 static uint32_t count_to_delete(kis_store *s, const kis_segment_set *set, uint64_t more_bytes)
 {
-    uint64_t bytes = disk_bytes(s) + more_bytes, now = s->os->ops->now_unix_ns(s->os);
+    uint64_t bytes = kept_bytes(s, set) + more_bytes, now = s->os->ops->now_unix_ns(s->os);
     uint64_t keep_from = s->options.keep_ns > 0 && now > (uint64_t)s->options.keep_ns ? now - (uint64_t)s->options.keep_ns : 0;
     uint32_t count = 0;
 

@@ -217,6 +217,47 @@ TEST(age_and_bytes_delete_whole_segments)
     fixture_done(&f);
 }
 
+typedef struct slow_reader {
+    store_fixture *f;
+    kis_store_stats before, after;
+} slow_reader;
+
+/* Six files are written while this reader holds everything that there was. */
+static bool read_slowly(void *user, const kis_found_span *found)
+{
+    slow_reader *r = user;
+    (void)found;
+    r->before = kis_store_get_stats(r->f->store);
+    for (uint64_t i = 0; i < 6; i++) {
+        CHECK_ERR(KIS_OK, fixture_push_generated(r->f, 20001 + i * 100, 100, 20), "pushed");
+        CHECK_ERR(KIS_OK, kis_store_flush(r->f->store, UINT64_MAX, NULL), "flushed");
+    }
+    r->after = kis_store_get_stats(r->f->store);
+    return false;
+}
+
+TEST(a_slow_reader_costs_no_other_segment_its_life)
+{
+    store_fixture f;
+    kis_store_options small = { .keep_bytes = 14 << 20, .head_bytes = 1 << 20 };
+    slow_reader r = { .f = &f };
+    kis_request request = { .deadline_ns = 0 };
+    kis_answer answer;
+    fixture_open(&f, &small);
+    for (uint64_t i = 0; i < 120; i++)
+        CHECK_ERR(KIS_OK, fixture_push_generated(&f, 1 + i * 100, 100, 20), "pushed");
+    CHECK_ERR(KIS_OK, kis_store_flush(f.store, UINT64_MAX, NULL), "flushed");
+    kis_trace_id newest = test_trace_id(12000);
+    kis_reader *reader = kis_store_reader(f.store);
+    CHECK_ERR(KIS_OK, reader->ops->get(reader, &request, &newest, read_slowly, &r, &answer, NULL), "read");
+    CHECK(r.before.segments_deleted > 0, "the folder is full");
+    CHECK(r.after.segments_deleted > r.before.segments_deleted, "something had to go");
+    CHECK(r.after.segments_deleted - r.before.segments_deleted <= r.after.flushes - r.before.flushes, "at most one for each that came");
+    CHECK_INT(20, fixture_get(&f, 12000).count, "what was read is still there");
+    CHECK(kis_store_get_stats(f.store).disk_bytes <= 14 << 20, "the reader has ended, and within the bound it is again");
+    fixture_done(&f);
+}
+
 TEST(memory_store_forgets_the_oldest)
 {
     store_fixture f;
@@ -325,7 +366,8 @@ TEST(more_names_than_a_list_holds_are_still_found)
     fixture_done(&f);
 }
 
-TEST_MAIN(RUN(repeats_of_a_key_that_is_being_written_wait_for_its_answer), RUN(more_names_than_a_list_holds_are_still_found),
+TEST_MAIN(RUN(a_slow_reader_costs_no_other_segment_its_life),
+          RUN(repeats_of_a_key_that_is_being_written_wait_for_its_answer), RUN(more_names_than_a_list_holds_are_still_found),
           RUN(what_was_pushed_is_found_at_once), RUN(a_flush_changes_no_answer), RUN(what_was_answered_is_there_after_reopening),
           RUN(a_second_store_on_one_folder_is_refused), RUN(a_newer_folder_is_refused_untouched),
           RUN(a_repeated_key_is_stored_once_across_flush_and_reopening), RUN(a_resend_without_a_key_is_shown_once),
