@@ -57,6 +57,7 @@ static void begin_block(kis_seg_builder *b)
     kis_map_done(&b->scope_map);
     kis_map_done(&b->block_name_map);
     kis_map_done(&b->sig_map);
+    b->dict_bytes = 0;
     b->previous_start = 0;
     b->trace_first = 0;
 }
@@ -246,8 +247,12 @@ static bool find_scope(kis_seg_builder *b, const kis_head_scope *scope, uint16_t
     uint32_t resource = 0;
     while (resource < b->resources.len && b->resources.at[resource] != scope->resource)
         resource++;
-    if (resource == b->resources.len && !KIS_VEC_PUSH(&b->resources, b->alloc, scope->resource))
-        return false;
+    if (resource == b->resources.len) {
+        if (!KIS_VEC_PUSH(&b->resources, b->alloc, scope->resource))
+            return false;
+        b->dict_bytes += kis_frame_resource_size(&scope->resource->view);
+    }
+    b->dict_bytes += kis_frame_scope_size(&scope->view);
     if (!KIS_VEC_PUSH(&b->scopes, b->alloc, scope) || !kis_map_add(&b->scope_map, hash, b->scopes.len - 1))
         return false;
     *out = (uint16_t)(b->scopes.len - 1);
@@ -285,7 +290,7 @@ static bool list_name(kis_seg_builder *b, kis_str service, kis_str name, uint8_t
             *c.at == kind)
             return true;
     }
-    if (b->name_offsets.len == KIS_SEG_NAMES_MAX) {
+    if (b->name_offsets.len == KIS_SEG_NAMES_MAX || b->names.len + service.len + name.len > KIS_SEG_NAMES_BYTES_MAX) {
         b->info.flags |= KIS_SEG_NAMES_CUT;
         return true;
     }
@@ -399,7 +404,8 @@ kis_err kis_seg_build_row(kis_seg_builder *b, const kis_span_view *span, const k
     without_flags.flags = 0;
     size_t rest_size = kis_row_rest_size(&without_flags, &parts);
     size_t held = b->columns[KIS_SEG_ATTRS].len + b->columns[KIS_SEG_REST].len;
-    if (b->block.rows == KIS_SEG_BLOCK_ROWS_MAX || (b->block.rows && held + span->attrs.len + rest_size > KIS_SEG_BLOCK_BYTES_MAX)) {
+    if (b->block.rows == KIS_SEG_BLOCK_ROWS_MAX || b->dict_bytes > KIS_SEG_DICT_BYTES_MAX ||
+        (b->block.rows && held + span->attrs.len + rest_size > KIS_SEG_BLOCK_BYTES_MAX)) {
         kis_err err = end_block(b, diag);
         if (err)
             return err;

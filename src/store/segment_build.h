@@ -34,6 +34,7 @@ typedef struct kis_seg_builder {
     kis_buf columns[KIS_SEG_COLUMNS];
     KIS_VEC(const kis_head_scope *) scopes;
     KIS_VEC(const kis_head_resource *) resources;
+    size_t dict_bytes;               /* of both */
     KIS_VEC(uint64_t) block_names;   /* offset << 32 | length, into name_text */
     KIS_VEC(kis_seg_sig) sigs;
     kis_buf name_text;

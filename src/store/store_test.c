@@ -366,7 +366,50 @@ TEST(more_names_than_a_list_holds_are_still_found)
     fixture_done(&f);
 }
 
-TEST_MAIN(RUN(a_slow_reader_costs_no_other_segment_its_life),
+/* Names and resources are as long as OTLP's receiver lets them be: what was answered must always become a file. */
+TEST(long_services_and_large_resources_become_files)
+{
+    enum { SERVICE_BYTES = 60000, OPERATIONS = 1200, RESOURCES = 70, RESOURCE_BYTES = 1000000 };
+    store_fixture f;
+    test_spans t;
+    char name[32];
+    uint64_t now = kis_now_unix_ns();
+    char *text = malloc(RESOURCE_BYTES + 1);
+    memset(text, 's', RESOURCE_BYTES);
+    text[SERVICE_BYTES] = '\0';
+    fixture_open(&f, NULL);
+    test_spans_begin(&t, &kis_mem);
+    test_spans_resource(&t, text);
+    for (uint32_t i = 1; i <= OPERATIONS; i++) {
+        snprintf(name, sizeof name, "name-%u", i);
+        test_spans_add(&t, &(test_span){ .trace = i, .span = i, .name = name, .start_ns = now + i, .end_ns = now + i + 1 });
+    }
+    CHECK_ERR(KIS_OK, fixture_push(&f, test_spans_end(&t)), "one service with many operations");
+    CHECK_ERR(KIS_OK, kis_store_flush(f.store, UINT64_MAX, NULL), "flushed");
+    text[SERVICE_BYTES] = 's';
+    text[RESOURCE_BYTES] = '\0';
+    test_spans_begin(&t, &kis_mem);
+    for (uint32_t i = 1; i <= RESOURCES; i++) {
+        snprintf(name, sizeof name, "service-%u", i);
+        test_spans_resource(&t, name);
+        test_spans_resource_str(&t, "large", text);
+        test_spans_add(&t, &(test_span){ .trace = 5000, .span = i, .name = "n", .start_ns = now + i, .end_ns = now + i + 1 });
+    }
+    CHECK_ERR(KIS_OK, fixture_push(&f, test_spans_end(&t)), "one trace over many large resources");
+    uint64_t before = fixture_get(&f, 5000).hash;
+    CHECK_ERR(KIS_OK, kis_store_flush(f.store, UINT64_MAX, NULL), "flushed");
+    fixture_reopen(&f);
+    fixture_answer answer = fixture_get(&f, 5000);
+    CHECK_INT(RESOURCES, answer.count, "all of them");
+    CHECK(answer.hash == before && !answer.is_partial, "as they were");
+    text[SERVICE_BYTES] = '\0';
+    kis_filter of_service = { .op = KIS_FILTER_COMPARE, .on = KIS_ON_SERVICE, .compare = KIS_EQ, .value = { .kind = KIS_VALUE_STR, .str = test_text(text) } };
+    CHECK_INT(OPERATIONS, fixture_find(&f, &of_service, 5000).count, "found by its service");
+    free(text);
+    fixture_done(&f);
+}
+
+TEST_MAIN(RUN(a_slow_reader_costs_no_other_segment_its_life), RUN(long_services_and_large_resources_become_files),
           RUN(repeats_of_a_key_that_is_being_written_wait_for_its_answer), RUN(more_names_than_a_list_holds_are_still_found),
           RUN(what_was_pushed_is_found_at_once), RUN(a_flush_changes_no_answer), RUN(what_was_answered_is_there_after_reopening),
           RUN(a_second_store_on_one_folder_is_refused), RUN(a_newer_folder_is_refused_untouched),
