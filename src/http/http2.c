@@ -58,6 +58,7 @@ typedef struct header_block {
     kis_header *views; /* made of fields when the block is whole; as large as views_cap */
     uint32_t views_cap;
     size_t list_bytes; /* as RFC 9113, 10.5.1 counts: name, value and 32 */
+    int32_t stream_id;
     bool is_open, is_too_large;
 } header_block;
 
@@ -207,8 +208,9 @@ static kis_http2_stream *stream_of(kis_http2 *h2, int32_t id)
 
 /* ---- header blocks ---- */
 
-static void block_begin(kis_http2 *h2)
+static void block_begin(kis_http2 *h2, int32_t stream_id)
 {
+    h2->block.stream_id = stream_id;
     h2->block.fields.len = 0;
     h2->block.list_bytes = 0;
     h2->block.is_open = true;
@@ -298,7 +300,7 @@ static kis_http2_head block_head(kis_http2 *h2)
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     kis_http2 *h2 = user;
-    block_begin(h2);
+    block_begin(h2, frame->hd.stream_id);
     if (!h2->is_server || frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
     kis_http2_stream *stream = stream_new(h2, frame->hd.stream_id);
@@ -432,6 +434,8 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error,
 {
     kis_http2 *h2 = user;
     kis_http2_stream *stream = stream_of(h2, id);
+    if (id == h2->block.stream_id) /* reset for what its header said: nghttp2 tells nobody of the header's end */
+        h2->block.is_open = false;
     if (!stream)
         return 0;
     nghttp2_session_set_stream_user_data(session, id, NULL);

@@ -418,7 +418,14 @@ static void sweep_stream(kis_conn *conn, kis_http2_stream *stream)
 void kis_h2_timeout(kis_conn *conn)
 {
     kis_http2 *session = conn->h2->session;
-    bool is_block_late = conn->h2->block_ns && conn->h2->block_ns <= kis_loop_now_ns(conn->home->loop);
+    uint64_t now = kis_loop_now_ns(conn->home->loop);
+    if (!kis_http2_is_in_header_block(session)) /* its stream was reset since: that is told by what is sent */
+        conn->h2->block_ns = 0;
+    if (!conn->h2->block_ns && conn->h2->phase_ns > now) {
+        h2_set_clock(conn);
+        return;
+    }
+    bool is_block_late = conn->h2->block_ns && conn->h2->block_ns <= now;
     if (conn->h2->phase == H2_BUSY && !is_block_late) {
         for (kis_http2_stream *stream = kis_http2_first(session), *next; stream; stream = next) {
             next = stream->next;

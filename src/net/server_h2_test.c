@@ -145,7 +145,7 @@ static size_t put_frame(uint8_t *to, uint8_t type, uint8_t flags, uint32_t id, c
     const uint8_t head[9] = { (uint8_t)(size >> 16), (uint8_t)(size >> 8), (uint8_t)size, type, flags, (uint8_t)(id >> 24), (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id };
     memcpy(to, head, 9);
     if (size)
-        memcpy(to + 9, payload, size);
+        memmove(to + 9, payload, size); /* it may stand there already */
     return 9 + size;
 }
 
@@ -231,6 +231,15 @@ TEST(clocks_run_for_every_kind_of_silence)
     /* idle */
     fd = raw_open(&s);
     CHECK_INT(0, read_goodbye(fd, &resets), "idle: a friendly goodbye");
+    close(fd);
+    /* a whole header block that may not be: its stream is reset, and the connection is idle */
+    fd = raw_open(&s);
+    memcpy(frame + 9, post_head, sizeof(post_head));
+    memcpy(frame + 9 + sizeof(post_head), "\0\1X\1y", 5); /* an upper-case name */
+    test_send(fd, frame, put_frame(frame, 1, 5, 1, frame + 9, sizeof(post_head) + 5));
+    start = kis_now_ns();
+    CHECK(read_goodbye(fd, &resets) == 0 && kis_now_ns() - start > 380000000u, "a malformed request is no header block without an end");
+    CHECK_INT(1, resets, "that request alone fails");
     close(fd);
     /* a body that does not get on: only that call fails */
     peer_open(&p, &s);
