@@ -104,7 +104,9 @@ static kis_err open_sdk(kis_native *native, const kis_sdk_options *given, kis_di
     kis_err err;
     kis_sdk_setup setup = {
         .host = &native->host,
-        .limits = { o->attr_count, o->event_count, o->link_count, o->event_attr_count, o->link_attr_count, o->attr_value_length, o->value_depth },
+        .limits = { .attr_count = o->attr_count, .event_count = o->event_count, .link_count = o->link_count,
+                    .event_attr_count = o->event_attr_count, .link_attr_count = o->link_attr_count,
+                    .value_length = o->attr_value_length, .value_depth = o->value_depth },
         .sampler = choose_sampler(native, given),
         .ids = o->ids,
         .processors = o->processors,
