@@ -262,5 +262,28 @@ TEST(exit_is_bounded_when_nobody_answers)
     CHECK(after.tv_sec - before.tv_sec < 10, "it did not wait for ever");
 }
 
-TEST_MAIN(RUN(a_child_records_and_sends_its_own_and_nothing_else), RUN(many_children_forked_while_spans_are_sent_never_share_ids),
+TEST(a_fork_with_two_sdks_holds_the_locks_of_both)
+{
+    kis_diag diag;
+    kis_sdk_options local = { .exporter = KIS_STR("none"), .user_exporter = &exporter, .is_local = true };
+    int status = 0;
+
+    begin();
+    kis_sdk *one = start(), *two = kis_sdk_start(&local, &diag);
+    CHECK(two, two ? "" : diag.text);
+    pid_t child = fork();
+    if (!child) {
+        record("child", 3);
+        _exit(kis_sdk_flush(one, 10000) == KIS_OK ? 7 : 1);
+    }
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status), "it ended by itself");
+    CHECK_INT(7, WEXITSTATUS(status), "and sent its spans");
+    CHECK_ERR(KIS_OK, kis_sdk_stop(two, 1000), "stopped");
+    CHECK_ERR(KIS_OK, kis_sdk_stop(one, 1000), "stopped");
+    char *text = read_spans();
+    CHECK_INT(3, count_of(text, "\"name\":\"child\""), "of the child");
+    free(text);
+}
+
+TEST_MAIN(RUN(a_fork_with_two_sdks_holds_the_locks_of_both), RUN(a_child_records_and_sends_its_own_and_nothing_else), RUN(many_children_forked_while_spans_are_sent_never_share_ids),
           RUN(a_grandchild_and_a_child_that_never_traces), RUN(exit_without_stop_sends_what_there_is), RUN(exit_is_bounded_when_nobody_answers))

@@ -198,12 +198,18 @@ kis_native *kis_native_of(const kis_sdk *sdk)
 
 /* ---- fork and exit ---- */
 
+/* Whose locks the fork holds: written and read under list_lock. By their mutexes, because locks of one rank may not be held together otherwise; here the
+ * order is always the same. */
+static bool is_held[KIS_SDKS_MAX];
+
 static void before_fork(void)
 {
     pthread_mutex_lock(&list_lock);
-    for (size_t i = 0; i < KIS_SDKS_MAX; i++)
-        if (is_taken[i] && natives[i].is_live)
-            kis_lock_take(&natives[i].lock);
+    for (size_t i = 0; i < KIS_SDKS_MAX; i++) {
+        is_held[i] = is_taken[i] && natives[i].is_live;
+        if (is_held[i])
+            pthread_mutex_lock(&natives[i].lock._mutex);
+    }
     kis_mem_before_fork();
 }
 
@@ -211,8 +217,8 @@ static void after_fork_in_parent(void)
 {
     kis_mem_after_fork();
     for (size_t i = KIS_SDKS_MAX; i-- > 0;)
-        if (is_taken[i] && natives[i].is_live)
-            kis_lock_give(&natives[i].lock);
+        if (is_held[i])
+            pthread_mutex_unlock(&natives[i].lock._mutex);
     pthread_mutex_unlock(&list_lock);
 }
 
@@ -234,9 +240,9 @@ static void after_fork_in_child(void)
     kis_recorder_after_fork();
     for (size_t i = KIS_SDKS_MAX; i-- > 0;) {
         kis_native *native = &natives[i];
-        if (!is_taken[i] || !native->is_live)
+        if (!is_held[i])
             continue;
-        kis_lock_give(&native->lock);
+        pthread_mutex_unlock(&native->lock._mutex);
         kis_lock_init(&native->lock, KIS_RANK_SDK); /* threads of the parent may have waited for both; here nobody does */
         kis_cond_init(&native->changed);
         native->worker = KIS_WORKER_NONE;
