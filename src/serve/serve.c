@@ -74,16 +74,20 @@ static kis_str listener_option(const kis_serve *s, kis_listener_name name)
     return text;
 }
 
-/* "ADDR:PORT" of a listener from its option, --listen and the usual port. */
+/* "ADDR:PORT" of a listener from its option, --listen and the usual port. ":PORT" names no address: whoever
+ * only moves a port must not open it to other machines. */
 static kis_str wanted_address(const kis_serve *s, kis_listener_name name, char room[128])
 {
     kis_str option = listener_option(s, name), host = s->setup.options->listen;
     bool is_ipv6 = host.len && host.ptr[0] != '[' && kis_str_find_char(host, ':') != KIS_STR_NPOS;
 
-    if (option.len)
+    if (option.len && option.ptr[0] != ':')
         return option;
-    return kis_str_of(room, kis_fmt(room, 128, is_ipv6 ? "[" KIS_FMT "]:%s" : KIS_FMT ":%s",
-                                    KIS_ARG(host), listener_rows[name].port));
+    kis_str port = option.len ? kis_str_slice(option, 1, option.len)
+                              : kis_str_from_c(listener_rows[name].port);
+    return kis_str_of(room,
+                      kis_fmt(room, 128, is_ipv6 ? "[" KIS_FMT "]:" KIS_FMT : KIS_FMT ":" KIS_FMT,
+                              KIS_ARG(host), KIS_ARG(port)));
 }
 
 static bool budget_take(void *user, uint64_t bytes)
@@ -216,7 +220,8 @@ static kis_err start_loops(kis_serve *s, kis_diag *diag)
             kis_loop_free(t->loop);
             return err;
         }
-        while (!kis_loop_is_running(t->loop)) /* a loop that does not run is taken for the caller's own to touch */
+        while (!kis_loop_is_running(
+            t->loop)) /* a loop that does not run is taken for the caller's own to touch */
             sched_yield();
     }
     return KIS_OK;

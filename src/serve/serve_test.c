@@ -366,11 +366,15 @@ TEST(a_listener_that_others_can_reach_is_warned_about)
     CHECK(pipe2(ends, O_CLOEXEC) == 0, "a pipe for the log");
     default_options();
     options.otlp_grpc = KIS_STR("0.0.0.0:0");
+    options.query = KIS_STR(":0"); /* a port alone is on --listen's address */
     kis_serve_setup setup = {
         .options = &options, .os = kis_os_real(), .alloc = &kis_mem, .log = &server_log
     };
     kis_log_init(&server_log, ends[1], KIS_LOG_INFO, false);
     CHECK_ERR(KIS_OK, kis_serve_start(&setup, &server, &diag), diag.text);
+    CHECK(kis_str_starts(kis_str_from_c(kis_serve_address(server, KIS_LISTENER_QUERY)),
+                         KIS_STR("127.0.0.1:")),
+          kis_serve_address(server, KIS_LISTENER_QUERY));
     stop();
     close(ends[1]);
     CHECK(read(ends[0], text, sizeof(text) - 1) > 0, "the log has lines");
