@@ -44,7 +44,8 @@ int kis_verb_check(int argc, char **argv)
     if (next < argc)
         return kis_program_misuse("check", "'%s' is not an option", argv[next]);
     if (!options.data.len)
-        return kis_program_misuse("check", "which directory? --data DIR");
+        return kis_program_misuse(
+            "check", "which directory? --data DIR; it stands in what kiseki serve prints");
     kis_err err =
         kis_store_check(kis_os_real(), &kis_mem, options.data, print_finding, NULL, &diag);
     if (err == KIS_OK)

@@ -56,6 +56,8 @@ static void open_standard_descriptors(void)
 
 int main(int argc, char **argv)
 {
+    static char help[] = "--help";
+
     open_standard_descriptors();
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone is an error of a write, not the end */
     if (argc < 2) {
@@ -63,6 +65,12 @@ int main(int argc, char **argv)
         return KIS_EXIT_USAGE;
     }
     kis_str verb = kis_str_from_c(argv[1]);
+    if (kis_str_eq(verb, KIS_STR("help")) &&
+        argc == 3) { /* kiseki help VERB is kiseki VERB --help */
+        verb = kis_str_from_c(argv[2]);
+        argv[1] = argv[2];
+        argv[2] = help;
+    }
     for (size_t i = 0; i < KIS_COUNT_OF(verbs); i++)
         if (kis_str_eq(verb, kis_str_from_c(verbs[i].name)))
             return verbs[i].run(argc - 1, argv + 1);

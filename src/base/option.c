@@ -304,6 +304,17 @@ static kis_err option_refuse_flag(const kis_option *rows, size_t count, kis_str 
     return kis_diag_set(diag, KIS_ERR_NOT_FOUND, "unknown option --" KIS_FMT, KIS_ARG(flag));
 }
 
+/* `choices` are the words of a choice, of any other kind what help calls the value. */
+static kis_err option_refuse_no_value(const kis_option *row, kis_diag *diag)
+{
+    if (row->kind == KIS_OPT_TEXT && row->choices)
+        return kis_diag_set(diag, KIS_ERR_SYNTAX, "--%s needs a value: %s", row->flag,
+                            row->choices);
+    return kis_diag_set(diag, KIS_ERR_SYNTAX, "--%s needs a value: %s%s%s", row->flag,
+                        option_wants[row->kind], row->kind == KIS_OPT_CHOICE ? " " : "",
+                        row->kind == KIS_OPT_CHOICE ? row->choices : "");
+}
+
 kis_err kis_options_parse_args(const kis_option *rows, size_t count, int argc, char **argv,
                                int first, void *into, int *out_next, kis_diag *diag)
 {
@@ -328,9 +339,7 @@ kis_err kis_options_parse_args(const kis_option *rows, size_t count, int argc, c
         else if (!has_value && i + 1 < argc)
             value = kis_str_from_c(argv[++i]);
         else if (!has_value)
-            return kis_diag_set(diag, KIS_ERR_SYNTAX, "--%s needs a value: %s%s%s", row->flag,
-                                option_wants[row->kind], row->choices ? " " : "",
-                                row->choices ? row->choices : "");
+            return option_refuse_no_value(row, diag);
         kis_err err = kis_option_set(row, value, into, diag);
         if (err)
             return err;

@@ -123,6 +123,7 @@ TEST(errors_name_the_flag_the_text_and_what_was_wanted)
           "flush-ms: '5s' is not a number; want a whole number of milliseconds" },
         { "--keep", NULL, KIS_ERR_SYNTAX,
           "--keep needs a value: a number and one of ns us ms s m h d" },
+        { "--data", NULL, KIS_ERR_SYNTAX, "--data needs a value: DIR" },
         { "--log-level", NULL, KIS_ERR_SYNTAX,
           "--log-level needs a value: one of debug|info|warning|error" },
         { "--kep-bytes=1", NULL, KIS_ERR_NOT_FOUND,

@@ -33,7 +33,8 @@ struct kis_tls_client {
 
 static kis_err tls_failed(kis_diag *diag, const char *what, const char *file)
 {
-    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+    unsigned long first = ERR_peek_error(); /* the last one says no more than "system lib" or "PEM lib" */
+    const char *reason = ERR_SYSTEM_ERROR(first) ? strerror(ERR_GET_REASON(first)) : ERR_reason_error_string(first);
     ERR_clear_error();
     return kis_diag_set(diag, KIS_ERR_IO, "%s '%s': %s", what, file, reason ? reason : "cannot be used");
 }

@@ -208,9 +208,9 @@ static kis_err check_all(checking *c, kis_diag *diag)
             check_log(c, i);
     if (err)
         return err;
-    say(c, "%u segments, %llu blocks, %llu spans; %u logs, %llu spans; %llu damages", c->folder.segments.len, (unsigned long long)c->blocks,
+    say(c, "%u segments, %llu blocks, %llu spans; %u logs, %llu spans; damaged places: %llu", c->folder.segments.len, (unsigned long long)c->blocks,
         (unsigned long long)c->spans_in_segments, c->folder.logs.len, (unsigned long long)c->spans_in_logs, (unsigned long long)c->damages);
-    return c->damages ? kis_diag_set(diag, KIS_ERR_CORRUPT, "%llu damages", (unsigned long long)c->damages) : KIS_OK;
+    return c->damages ? kis_diag_set(diag, KIS_ERR_CORRUPT, "damaged places: %llu", (unsigned long long)c->damages) : KIS_OK;
 }
 
 kis_err kis_store_check(kis_os *os, const kis_alloc *alloc, kis_str dir, void (*line)(void *user, const char *text), void *user, kis_diag *diag)
@@ -225,6 +225,8 @@ kis_err kis_store_check(kis_os *os, const kis_alloc *alloc, kis_str dir, void (*
         return err;
     size_t len = kis_fmt(path, sizeof path, KIS_FMT "/lock", KIS_ARG(dir));
     err = os->ops->lock(os, kis_str_of(path, len), &lock, diag);
+    if (err == KIS_ERR_RANGE)
+        return kis_diag_set(diag, err, "store '" KIS_FMT "': another process has it open; stop that server first", KIS_ARG(dir));
     if (err)
         return err;
     kis_arena_init(&c.arena, alloc, CHECK_BYTES_MAX);

@@ -123,6 +123,8 @@ static kis_err prepare_folder(kis_store *s, kis_diag *diag)
         return err;
     size_t len = kis_fmt(path, sizeof path, KIS_FMT "/lock", KIS_ARG(dir));
     err = s->os->ops->lock(s->os, kis_str_of(path, len), &s->lock_file, diag);
+    if (err == KIS_ERR_RANGE)
+        return kis_diag_set(diag, err, "another process has it open; ask that server, or stop it");
     if (err)
         return err;
     err = kis_folder_read_version(s->os, dir, diag);
