@@ -38,21 +38,27 @@ typedef enum kis_attr_type {
     KIS_ATTR_MAP,     /* `items` points to `count` kis_attr */
 } kis_attr_type;
 
-/** One attribute. Made by the macros and functions below, never field by field: they also work out `_key_bit`. */
+/* What an attribute holds; read by its type. */
+typedef union kis_attr_payload_ {
+    int64_t integer;
+    double number;
+    bool boolean;
+    const void *items; /* text, bytes, or the items of an array, list or map */
+} kis_attr_payload_;
+
+/** One attribute. Made by the macros and functions below, never field by field: they also work out `_key_bit` and `_flags`. */
 typedef struct kis_attr {
     const char *key;
+    uint8_t _key_bit; /* says quickly that two keys differ; a constant for a literal key */
+    uint8_t type;     /* kis_attr_type */
+    uint16_t _flags;  /* KIS_ATTR_PLAIN_...; 0: find out */
     uint32_t key_len;
-    uint8_t type;      /* kis_attr_type */
-    uint8_t _key_bit;  /* says quickly that two keys differ; a constant for a literal key */
-    uint16_t _reserved;
-    union {
-        int64_t integer;
-        double number;
-        bool boolean;
-        const void *items; /* text, bytes, or the items of an array, list or map */
-    } value;
+    kis_attr_payload_ value;
     size_t count; /* bytes of a text, items of an array, list or map */
 } kis_attr;
+
+#define KIS_ATTR_PLAIN_KEY_ 1u  /* the key is a literal of 1 to 60 ASCII characters */
+#define KIS_ATTR_PLAIN_TEXT_ 2u /* and the value is a text */
 
 /** Borrowed attributes, in order. All zeros is none. */
 typedef struct kis_attr_list {
@@ -73,8 +79,15 @@ static inline size_t kis_text_len_(const char *text)
 #define KIS_TEXT_LEN_(text) kis_text_len_(text)
 #endif
 
+/* What is worked out here is a constant where the key is a literal: but only inside of the caller, so even where a compiler thinks it too long. */
+#if defined(__GNUC__)
+#define KIS_INLINE_ static inline __attribute__((always_inline))
+#else
+#define KIS_INLINE_ static inline
+#endif
+
 /* Which of 256 bits stands for a key: from its length, first and last bytes. */
-static inline uint8_t kis_key_bit_(const char *key, uint32_t len)
+KIS_INLINE_ uint8_t kis_key_bit_(const char *key, uint32_t len)
 {
 #if defined(__GNUC__) /* words are read as the machine has them: the bit never leaves it */
     if (len >= 8) {
@@ -87,55 +100,101 @@ static inline uint8_t kis_key_bit_(const char *key, uint32_t len)
     return (uint8_t)(len == 0 ? 0 : (uint8_t)key[0] * 7u + (uint8_t)key[len / 2] * 31u + (uint8_t)key[len - 1] * 127u + len);
 }
 
-static inline kis_attr kis_attr_items_(const char *key, kis_attr_type type, const void *items, size_t count)
+/* KIS_ATTR_PLAIN_KEY_ for a literal key that is short and ASCII; worked out by the compiler, so nothing is done about any other key. */
+KIS_INLINE_ uint16_t kis_key_flags_(const char *key, uint32_t len)
+{
+#if defined(__GNUC__) && defined(__OPTIMIZE__)
+    if (__builtin_constant_p(len) && len >= 1 && len <= 60) {
+        uint64_t seen = 0, word;
+        if (len >= 8) {
+            __builtin_memcpy(&seen, key + len - 8, 8);
+#define KIS_KEY_WORD_(at)                                                                          \
+    if (len >= (at) + 8) {                                                                         \
+        __builtin_memcpy(&word, key + (at), 8);                                                    \
+        seen |= word;                                                                              \
+    }
+            KIS_KEY_WORD_(0)
+            KIS_KEY_WORD_(8)
+            KIS_KEY_WORD_(16)
+            KIS_KEY_WORD_(24)
+            KIS_KEY_WORD_(32)
+            KIS_KEY_WORD_(40)
+            KIS_KEY_WORD_(48)
+#undef KIS_KEY_WORD_
+        } else {
+            seen = (uint8_t)key[0];
+            seen |= len > 1 ? (uint8_t)key[1] : 0u;
+            seen |= len > 2 ? (uint8_t)key[2] : 0u;
+            seen |= len > 3 ? (uint8_t)key[3] : 0u;
+            seen |= len > 4 ? (uint8_t)key[4] : 0u;
+            seen |= len > 5 ? (uint8_t)key[5] : 0u;
+            seen |= len > 6 ? (uint8_t)key[6] : 0u;
+        }
+        return (uint16_t)((seen & UINT64_C(0x8080808080808080)) ? 0 : KIS_ATTR_PLAIN_KEY_);
+    }
+#else
+    (void)key, (void)len;
+#endif
+    return 0;
+}
+
+KIS_INLINE_ kis_attr kis_attr_items_(const char *key, kis_attr_type type, const void *items, size_t count)
 {
     kis_attr attr;
     attr.key = key;
     attr.key_len = (uint32_t)KIS_TEXT_LEN_(key);
     attr.type = (uint8_t)type;
     attr._key_bit = kis_key_bit_(key, attr.key_len);
-    attr._reserved = 0;
+    attr._flags = kis_key_flags_(key, attr.key_len);
+    if (attr._flags && type == KIS_ATTR_TEXT)
+        attr._flags = KIS_ATTR_PLAIN_KEY_ | KIS_ATTR_PLAIN_TEXT_;
     attr.value.items = items;
     attr.count = count;
     return attr;
 }
 
+/* Key bit, type, flags and length of the key, as they stand in the attribute from low to high. */
+KIS_INLINE_ uint64_t kis_attr_word_(const kis_attr *attr)
+{
+    return (uint64_t)attr->key_len << 32 | (uint64_t)attr->_flags << 16 | (uint64_t)attr->type << 8 | attr->_key_bit;
+}
+
 /* What the macros below choose from; they can be called by name as well. */
-static inline kis_attr kis_attr_null(const char *key) { return kis_attr_items_(key, KIS_ATTR_NULL, NULL, 0); }
-static inline kis_attr kis_attr_text(const char *key, const char *value)
+KIS_INLINE_ kis_attr kis_attr_null(const char *key) { return kis_attr_items_(key, KIS_ATTR_NULL, NULL, 0); }
+KIS_INLINE_ kis_attr kis_attr_text(const char *key, const char *value)
 {
     return value ? kis_attr_items_(key, KIS_ATTR_TEXT, value, KIS_TEXT_LEN_(value)) : kis_attr_null(key);
 }
-static inline kis_attr kis_attr_str(const char *key, kis_str value) { return kis_attr_items_(key, KIS_ATTR_TEXT, value.ptr, value.len); }
-static inline kis_attr kis_attr_bytes(const char *key, kis_bytes value) { return kis_attr_items_(key, KIS_ATTR_BYTES, value.ptr, value.len); }
-static inline kis_attr kis_attr_bool(const char *key, bool value)
+KIS_INLINE_ kis_attr kis_attr_str(const char *key, kis_str value) { return kis_attr_items_(key, KIS_ATTR_TEXT, value.ptr, value.len); }
+KIS_INLINE_ kis_attr kis_attr_bytes(const char *key, kis_bytes value) { return kis_attr_items_(key, KIS_ATTR_BYTES, value.ptr, value.len); }
+KIS_INLINE_ kis_attr kis_attr_bool(const char *key, bool value)
 {
     kis_attr attr = kis_attr_items_(key, KIS_ATTR_BOOL, NULL, 0);
     attr.value.boolean = value;
     return attr;
 }
-static inline kis_attr kis_attr_int(const char *key, int64_t value)
+KIS_INLINE_ kis_attr kis_attr_int(const char *key, int64_t value)
 {
     kis_attr attr = kis_attr_items_(key, KIS_ATTR_INT, NULL, 0);
     attr.value.integer = value;
     return attr;
 }
-static inline kis_attr kis_attr_uint(const char *key, uint64_t value)
+KIS_INLINE_ kis_attr kis_attr_uint(const char *key, uint64_t value)
 {
     return kis_attr_int(key, value > (uint64_t)INT64_MAX ? INT64_MAX : (int64_t)value);
 }
-static inline kis_attr kis_attr_double(const char *key, double value)
+KIS_INLINE_ kis_attr kis_attr_double(const char *key, double value)
 {
     kis_attr attr = kis_attr_items_(key, KIS_ATTR_DOUBLE, NULL, 0);
     attr.value.number = value;
     return attr;
 }
-static inline kis_attr kis_attr_texts(const char *key, const char *const *items, size_t count) { return kis_attr_items_(key, KIS_ATTR_TEXTS, items, count); }
-static inline kis_attr kis_attr_bools(const char *key, const bool *items, size_t count) { return kis_attr_items_(key, KIS_ATTR_BOOLS, items, count); }
-static inline kis_attr kis_attr_ints(const char *key, const int64_t *items, size_t count) { return kis_attr_items_(key, KIS_ATTR_INTS, items, count); }
-static inline kis_attr kis_attr_doubles(const char *key, const double *items, size_t count) { return kis_attr_items_(key, KIS_ATTR_DOUBLES, items, count); }
-static inline kis_attr kis_attr_list_of(const char *key, kis_attr_list items) { return kis_attr_items_(key, KIS_ATTR_LIST, items.at, items.count); }
-static inline kis_attr kis_attr_map(const char *key, kis_attr_list items) { return kis_attr_items_(key, KIS_ATTR_MAP, items.at, items.count); }
+KIS_INLINE_ kis_attr kis_attr_texts(const char *key, const char *const *items, size_t count) { return kis_attr_items_(key, KIS_ATTR_TEXTS, items, count); }
+KIS_INLINE_ kis_attr kis_attr_bools(const char *key, const bool *items, size_t count) { return kis_attr_items_(key, KIS_ATTR_BOOLS, items, count); }
+KIS_INLINE_ kis_attr kis_attr_ints(const char *key, const int64_t *items, size_t count) { return kis_attr_items_(key, KIS_ATTR_INTS, items, count); }
+KIS_INLINE_ kis_attr kis_attr_doubles(const char *key, const double *items, size_t count) { return kis_attr_items_(key, KIS_ATTR_DOUBLES, items, count); }
+KIS_INLINE_ kis_attr kis_attr_list_of(const char *key, kis_attr_list items) { return kis_attr_items_(key, KIS_ATTR_LIST, items.at, items.count); }
+KIS_INLINE_ kis_attr kis_attr_map(const char *key, kis_attr_list items) { return kis_attr_items_(key, KIS_ATTR_MAP, items.at, items.count); }
 
 #ifndef __cplusplus
 

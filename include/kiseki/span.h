@@ -44,7 +44,7 @@ typedef struct kis_tracer {
 } kis_tracer;
 
 /**
- * Defines a function `ident()` that answers the tracer of this file: kis_tracer *. No semicolon behind it. No semicolon behind it. It may be called before an SDK is started, and follows the
+ * Defines a function `ident()` that answers the tracer of this file: kis_tracer *. No semicolon behind it. It may be called before an SDK is started, and follows the
  * SDK that is the global one at each call.
  */
 #ifndef __cplusplus
@@ -147,6 +147,21 @@ static inline void kis_span_set_attrs(kis_span span, kis_attr_list attrs)
         kis_api_here()->span_set(span, attrs);
 }
 
+/* The same for one attribute: what has a plain key, as most have, goes in registers. */
+KIS_INLINE_ void kis_span_set_one_(kis_span span, kis_attr attr)
+{
+    const kis_api *api = kis_api_here();
+    kis_attr_list list;
+
+    if (attr._flags & KIS_ATTR_PLAIN_KEY_) {
+        api->span_set_plain(span, attr.key, kis_attr_word_(&attr), attr.value, attr.count);
+        return;
+    }
+    list.at = &attr;
+    list.count = 1;
+    api->span_set(span, list);
+}
+
 /** The function behind kis_span_event; time 0 is now. */
 static inline void kis_span_add_event(kis_span span, const char *name, uint64_t time_unix_ns, kis_attr_list attrs)
 {
@@ -163,7 +178,11 @@ static inline void kis_span_add_link(kis_span span, const kis_span_context *to, 
 
 #ifndef __cplusplus
 /** Sets attributes: kis_span_set(span, KIS_KV("user.id", 7), KIS_BOOL("cache.hit", hit)) [kis_span_set_attrs]. */
-#define kis_span_set(span, ...) (kis_span_wants(span) ? kis_span_set_attrs((span), KIS_ATTRS(__VA_ARGS__)) : (void)0)
+#define kis_span_set(span, ...)                                                                    \
+    (!kis_span_wants(span) ? (void)0                                                               \
+     : sizeof((const kis_attr[]){ __VA_ARGS__ }) == sizeof(kis_attr)                               \
+         ? kis_span_set_one_((span), ((const kis_attr[]){ __VA_ARGS__ })[0])                       \
+         : kis_span_set_attrs((span), KIS_ATTRS(__VA_ARGS__)))
 /** Adds an event of this moment: kis_span_event(span, "cache miss", KIS_KV("key", key)) [kis_span_add_event]. At least one attribute; for none, or for a time of
  *  its own, call the function. */
 #define kis_span_event(span, name, ...) (kis_span_wants(span) ? kis_span_add_event((span), (name), 0, KIS_ATTRS(__VA_ARGS__)) : (void)0)

@@ -18,10 +18,11 @@
 #define KIS_SHORT_TEXT_MAX 56u
 
 #define KIS_SHORT_KEY_MAX 60u
-#define KIS_SHORT_ATTR_MAX 128u /* what the straight piece of code may touch */
 
 _Static_assert(2 + KIS_SHORT_KEY_MAX + 4 + KIS_SHORT_TEXT_MAX <= 127, "lengths of a short attribute take one byte");
 _Static_assert(8 + KIS_SHORT_KEY_MAX + KIS_SHORT_TEXT_MAX <= KIS_SHORT_ATTR_MAX, "and it fits into the room that was asked for");
+
+_Static_assert(KIS_SHORT_ATTR_MIN == 8 + 1 + 0 && KIS_SHORT_ATTR_MIN == 6 + 1 + 2, "the empty text, the number of one byte");
 
 #define KIS_HIGH_BITS 0x8080808080808080u
 
@@ -67,56 +68,95 @@ KIS_ALWAYS_INLINE uint64_t kis_copy_ascii(uint8_t *to, const char *from, size_t 
         memcpy(to + len - 4, &high, 4);
         return (low | high) & (uint32_t)KIS_HIGH_BITS;
     }
-    if (len > 0) { /* first, middle and last are all there are */
-        uint8_t first = (uint8_t)from[0], middle = (uint8_t)from[len / 2], last = (uint8_t)from[len - 1];
-        to[0] = first;
-        to[len / 2] = middle;
-        to[len - 1] = last;
-        return (first | middle | last) & 0x80u;
+    if (len >= 2) {
+        uint16_t low, high;
+        memcpy(&low, from, 2);
+        memcpy(&high, from + len - 2, 2);
+        memcpy(to, &low, 2);
+        memcpy(to + len - 2, &high, 2);
+        return (low | high) & (uint16_t)KIS_HIGH_BITS;
+    }
+    if (len > 0) {
+        to[0] = (uint8_t)from[0];
+        return to[0] & 0x80u;
     }
     return 0;
 }
 
-/* What stands before a short value: tags and lengths of the attribute and its key, the key. 0: it is plain. */
-KIS_ALWAYS_INLINE uint64_t kis_put_short_key(uint8_t *to, const char *key, uint32_t key_len, uint32_t any)
+/* The name of a new span, if it is short: its block has room. */
+KIS_ALWAYS_INLINE bool kis_slot_put_short_name(kis_slot *slot, kis_str name)
+{
+    uint8_t *to = slot->at;
+
+    if (KIS_UNLIKELY(name.len > KIS_SHORT_TEXT_MAX || kis_copy_ascii(to + 2, name.ptr, name.len)))
+        return false;
+    to[0] = KIS_SLOT_NAME;
+    to[1] = (uint8_t)name.len;
+    slot->view.name = kis_str_of((const char *)to + 2, name.len);
+    slot->at = to + 2 + name.len;
+    return true;
+}
+_Static_assert(KIS_SLOT_FIRST_BLOCK >= KIS_SLOT_HEAD_BYTES + 2 + KIS_SHORT_TEXT_MAX + KIS_SHORT_ATTR_MAX, "a new span has room for a short name, and an attribute");
+
+/* What stands before a short value: tags and lengths of the attribute and its key. */
+KIS_ALWAYS_INLINE void kis_put_short_head(uint8_t *to, uint32_t key_len, uint32_t any)
 {
     uint32_t head = KIS_TAG_SPAN_ATTRS | (key_len + 4 + any) << 8 | 0x0a0000u | key_len << 24;
 
     memcpy(to, &head, 4);
+}
+/* The same with the key. 0: it is ASCII. */
+KIS_ALWAYS_INLINE uint64_t kis_put_short_key(uint8_t *to, const char *key, uint32_t key_len, uint32_t any)
+{
+    kis_put_short_head(to, key_len, any);
     return kis_copy_ascii(to + 4, key, key_len);
 }
-
-/* Writes a short number or bool; answers its size, 0: the long way. */
-KIS_ALWAYS_INLINE uint32_t kis_put_short_number(uint8_t *to, const kis_attr *attr, const char *key, uint32_t len)
+/* Tags and lengths of a short text. */
+KIS_ALWAYS_INLINE void kis_put_short_middle(uint8_t *to, uint32_t chars)
 {
-    uint64_t integer = (uint64_t)attr->value.integer;
+    uint32_t middle = 0x000a0212u + chars * 0x01000100u; /* 12 (2 + chars) 0a (chars) */
+
+    memcpy(to, &middle, 4);
+}
+
+/* The AnyValue of a short number or bool at `to`, two bytes for the head of it left free; answers its size, 0: the long way. */
+KIS_ALWAYS_INLINE uint32_t kis_put_short_any(uint8_t *to, uint32_t type, kis_attr_payload_ value)
+{
+    uint64_t integer = (uint64_t)value.integer;
     uint32_t any;
 
-    switch (attr->type) {
+    switch (type) {
     case KIS_ATTR_INT:
-        to[6 + len] = 0x18;
+        to[2] = 0x18;
         if (KIS_LIKELY(integer < 0x4000)) { /* one byte, or two */
-            any = 2 + (integer >= 0x80);
-            to[7 + len] = (uint8_t)(integer | (uint64_t)(integer >= 0x80) << 7);
-            to[8 + len] = (uint8_t)(integer >> 7);
-        } else {
-            any = 1 + (uint32_t)kis_varint_size(integer);
-            kis_varint_put(to + 7 + len, integer);
+            to[3] = (uint8_t)(integer | (uint64_t)(integer >= 0x80) << 7);
+            to[4] = (uint8_t)(integer >> 7);
+            return 2 + (integer >= 0x80);
         }
-        break;
+        for (any = 2; integer >= 0x80; integer >>= 7)
+            to[1 + any++] = (uint8_t)(integer | 0x80);
+        to[1 + any] = (uint8_t)integer;
+        return any;
     case KIS_ATTR_BOOL:
-        any = 2;
-        to[6 + len] = 0x10;
-        to[7 + len] = attr->value.boolean;
-        break;
+        to[2] = 0x10;
+        to[3] = value.boolean;
+        return 2;
     case KIS_ATTR_DOUBLE:
-        any = 9;
-        to[6 + len] = 0x21;
-        memcpy(to + 7 + len, &attr->value.number, 8);
-        break;
+        to[2] = 0x21;
+        memcpy(to + 3, &value.number, 8);
+        return 9;
     default:
         return 0;
     }
+}
+
+/* Writes a short number or bool; answers its size, 0: the long way. */
+KIS_ALWAYS_INLINE uint32_t kis_put_short_number(uint8_t *to, uint32_t type, kis_attr_payload_ value, const char *key, uint32_t len)
+{
+    uint32_t any = kis_put_short_any(to + 4 + len, type, value);
+
+    if (KIS_UNLIKELY(!any))
+        return 0;
     to[4 + len] = 0x12;
     to[5 + len] = (uint8_t)any;
     return kis_put_short_key(to, key, len, any) ? 0 : 6 + len + any;
@@ -126,20 +166,19 @@ KIS_ALWAYS_INLINE uint32_t kis_put_short_number(uint8_t *to, const kis_attr *att
 KIS_ALWAYS_INLINE uint32_t kis_slot_put_short(kis_slot *slot, const kis_attr *attr, const kis_span_limits *limits)
 {
     const char *key = attr->key, *text = attr->value.items;
-    uint32_t len = attr->key_len, chars, middle;
+    uint32_t len = attr->key_len, chars;
     uint8_t *to = slot->at;
     uint64_t seen;
 
     if (KIS_UNLIKELY(len - 1 >= KIS_SHORT_KEY_MAX || slot->end - to < (ptrdiff_t)KIS_SHORT_ATTR_MAX))
         return 0;
     if (KIS_UNLIKELY(attr->type != KIS_ATTR_TEXT))
-        return kis_put_short_number(to, attr, key, len);
+        return kis_put_short_number(to, attr->type, attr->value, key, len);
     if (KIS_UNLIKELY(attr->count > limits->short_text))
         return 0;
     chars = (uint32_t)attr->count;
-    middle = 0x000a0212u + chars * 0x01000100u; /* 12 (2 + chars) 0a (chars) */
     seen = kis_put_short_key(to, key, len, 2 + chars);
-    memcpy(to + 4 + len, &middle, 4);
+    kis_put_short_middle(to + 4 + len, chars);
     return KIS_LIKELY(!(seen | kis_copy_ascii(to + 8 + len, text, chars))) ? 8 + len + chars : 0;
 }
 
@@ -158,6 +197,63 @@ KIS_ALWAYS_INLINE bool kis_slot_set_short(kis_slot *slot, const kis_span_limits 
     slot->view.attr_count = count + 1;
     slot->at += size;
     return true;
+}
+
+/* The same for an attribute whose key the compiler has looked at (KIS_ATTR_PLAIN_KEY_): all there is to ask is of the slot. True: the key is new, by its bit, which is
+ * set from here on, and there is room. A bit that stays for an attribute that is refused later costs a walk, no more. */
+KIS_ALWAYS_INLINE bool kis_slot_begin_plain(kis_slot *slot, uint64_t word)
+{
+    uint64_t *keys = &slot->keys[word >> 6 & 3], before = *keys;
+
+    if (KIS_UNLIKELY(before >> (word & 63) & 1 || slot->at > slot->short_end))
+        return false;
+    *keys = before | (uint64_t)1 << (word & 63);
+    return true;
+}
+
+/* What must be asked of a text comes first: behind it, only the key is still needed, and no register need be saved. */
+KIS_ALWAYS_INLINE bool kis_slot_put_plain_text(kis_slot *slot, const char *key, uint64_t word, const char *text, size_t count)
+{
+    uint8_t *to = slot->at;
+
+    if (KIS_UNLIKELY(count > slot->short_text || kis_copy_ascii(to + 8 + (word >> 32), text, count)))
+        return false;
+    kis_put_short_head(to, (uint32_t)(word >> 32), 2 + (uint32_t)count);
+    kis_copy_ascii(to + 4, key, word >> 32);
+    to += 4 + (word >> 32);
+    kis_put_short_middle(to, (uint32_t)count);
+    slot->view.attr_count++;
+    slot->at = to + 4 + count;
+    return true;
+}
+
+KIS_ALWAYS_INLINE bool kis_slot_put_plain_number(kis_slot *slot, const char *key, uint64_t word, kis_attr_payload_ value)
+{
+    uint32_t len = (uint32_t)(word >> 32), any;
+    uint8_t *to = slot->at;
+
+    any = kis_put_short_any(to + 4 + len, (uint8_t)(word >> 8), value);
+    if (KIS_UNLIKELY(!any))
+        return false;
+    kis_put_short_head(to, len, any);
+    kis_copy_ascii(to + 4, key, len);
+    to += 4 + len;
+    to[0] = 0x12;
+    to[1] = (uint8_t)any;
+    slot->view.attr_count++;
+    slot->at = to + 2 + any;
+    return true;
+}
+
+/* Both, for lists. */
+KIS_ALWAYS_INLINE bool kis_slot_set_plain(kis_slot *slot, const kis_attr *attr)
+{
+    uint64_t word = kis_attr_word_(attr);
+
+    if (KIS_UNLIKELY(!kis_slot_begin_plain(slot, word)))
+        return false;
+    return KIS_LIKELY(attr->_flags & KIS_ATTR_PLAIN_TEXT_) ? kis_slot_put_plain_text(slot, attr->key, word, attr->value.items, attr->count)
+                                                           : kis_slot_put_plain_number(slot, attr->key, word, attr->value);
 }
 
 #endif

@@ -288,6 +288,7 @@ __attribute__((noinline)) static void keep_checked(kis_slot *slot, const kis_spa
         slot->view.attr_count++;
     slot->keys[bit >> 6] |= mask;
     slot->at += size;
+    kis_slot_limit_short(slot);
 }
 
 /* A valid text of any length under a short plain key: one look, one copy. 0: not that. */
@@ -350,7 +351,8 @@ void kis_slot_set_attrs(kis_slot *slot, const kis_span_limits *limits, kis_attr_
 {
     for (const kis_attr *attr = attrs.at, *end = attr + attrs.count; attr < end; attr++) {
         uint32_t size;
-        if (KIS_LIKELY(kis_slot_set_short(slot, limits, attr)))
+        if (attr->_flags & KIS_ATTR_PLAIN_KEY_ ? kis_slot_set_plain(slot, attr)
+                                               : kis_slot_set_short(slot, limits, attr))
             continue;
         size = kis_slot_put_short(slot, attr, limits);
         if (size)

@@ -21,7 +21,7 @@ uint16_t kis_recorder_epoch = 1;
 static kis_sdk entries[KIS_SDKS_MAX];
 static _Atomic uint32_t registry_lock; /* guards is_taken of the entries, and opening */
 static _Atomic uint32_t generations;
-static _Atomic(kis_sdk *) global;
+_Atomic(kis_sdk *) kis_recorder_global;
 
 static void lock(_Atomic uint32_t *word)
 {
@@ -38,7 +38,6 @@ kis_sdk *kis_sdk_entry(uint32_t index)
 {
     return index < KIS_SDKS_MAX && atomic_load_explicit(&entries[index].generation, memory_order_acquire) ? &entries[index] : NULL;
 }
-kis_sdk *kis_sdk_of_context(void) { return atomic_load_explicit(&global, memory_order_acquire); }
 
 void kis_sdk_log(const kis_sdk *sdk, kis_log_level level, const char *format, ...)
 {
@@ -156,6 +155,7 @@ static kis_err fill_entry(kis_sdk *sdk, const kis_sdk_setup *setup, kis_diag *di
     sdk->host = *setup->host;
     sdk->limits = setup->limits;
     sdk->limits.short_text = KIS_MIN(setup->limits.value_length, KIS_SHORT_TEXT_MAX);
+    sdk->limits.uncounted_bytes = (size_t)(setup->limits.attr_count ? setup->limits.attr_count - 1 : 0) * KIS_SHORT_ATTR_MIN;
     sdk->sampler = setup->sampler;
     sdk->sampler_short = kis_sampler_shorten(setup->sampler);
     sdk->ids = setup->ids;
@@ -242,7 +242,7 @@ kis_err kis_sdk_open(const kis_sdk_setup *setup, kis_sdk **out, kis_diag *diag)
         sdk->is_taken = true;
         *out = sdk;
         if (!sdk->is_local)
-            atomic_store_explicit(&global, sdk, memory_order_release);
+            atomic_store_explicit(&kis_recorder_global, sdk, memory_order_release);
         atomic_store_explicit(&sdk->is_recording, !sdk->is_disabled, memory_order_release);
         refresh_listening();
     }
@@ -275,7 +275,7 @@ void kis_sdk_retire(kis_sdk *sdk)
     kis_sdk *expected = sdk;
 
     lock(&registry_lock);
-    atomic_compare_exchange_strong_explicit(&global, &expected, NULL, memory_order_release, memory_order_relaxed);
+    atomic_compare_exchange_strong_explicit(&kis_recorder_global, &expected, NULL, memory_order_release, memory_order_relaxed);
     sdk->is_taken = false;
     unlock(&registry_lock);
 }

@@ -34,6 +34,7 @@ typedef struct kis_span_limits {
     uint32_t value_length; /* characters or bytes */
     uint32_t value_depth;
     uint32_t short_text;   /* kis_sdk_open fills it in: texts up to this are surely not too long */
+    size_t uncounted_bytes; /* and it: a block of this size cannot hold one attribute too many */
 } kis_span_limits;
 
 typedef struct kis_scope {
@@ -158,7 +159,8 @@ extern uint16_t kis_recorder_epoch;
 void kis_recorder_thread_done(void);
 /** Entries by index, for those who must see all; NULL where none was ever used. */
 kis_sdk *kis_sdk_entry(uint32_t index);
-kis_sdk *kis_sdk_of_context(void); /* the global one, recording or disabled */
+extern _Atomic(kis_sdk *) kis_recorder_global; /* recording or disabled; NULL: none */
+static inline kis_sdk *kis_sdk_of_context(void) { return atomic_load_explicit(&kis_recorder_global, memory_order_acquire); }
 
 kis_here *kis_here_get(void);
 kis_recorder_thread *kis_recorder_thread_begin(kis_sdk *sdk, kis_here *here); /* NULL: no memory */

@@ -19,6 +19,17 @@ bool kis_slot_enter_slow(kis_slot *slot, uint32_t generation, uint32_t states)
     }
 }
 
+/* An attribute takes KIS_SHORT_ATTR_MIN bytes at least, so up to short_end there cannot be more of them than the limit says: the short way need not count. */
+void kis_slot_limit_short(kis_slot *slot)
+{
+    uint32_t limit = slot->home->sdk->limits.attr_count, count = slot->view.attr_count;
+    size_t room = (size_t)(slot->end - slot->at);
+
+    slot->short_end = slot->block; /* before any attribute: none */
+    if (count < limit && room >= KIS_SHORT_ATTR_MAX)
+        slot->short_end = slot->at + KIS_MIN(room - KIS_SHORT_ATTR_MAX, (size_t)(limit - count - 1) * KIS_SHORT_ATTR_MIN);
+}
+
 /* Moves what is there together over the holes; name and message are pointed at their new places. */
 static void close_holes(kis_slot *slot)
 {
@@ -39,6 +50,7 @@ static void close_holes(kis_slot *slot)
     }
     slot->at = to;
     slot->hole_bytes = 0;
+    kis_slot_limit_short(slot); /* the fields behind stand nearer to the front than they were counted */
 }
 
 static size_t block_size(const kis_slot *slot) { return (size_t)(slot->end - slot->block); }
@@ -83,6 +95,7 @@ uint8_t *kis_slot_grow(kis_slot *slot, size_t size)
     slot->block = block;
     slot->at = block + len;
     slot->end = block + cap;
+    kis_slot_limit_short(slot);
     return slot->at;
 
 refuse:
@@ -95,29 +108,6 @@ void kis_slot_shrink(kis_slot *slot)
     give_block_back(slot);
     slot->block = slot->first_block;
     slot->end = slot->first_block + KIS_SLOT_FIRST_BLOCK;
-}
-
-void kis_slot_begin(kis_slot *slot, uint8_t kind)
-{
-    kis_span_view *v = &slot->view;
-    uint8_t *to = slot->block;
-    uint64_t nothing = 0;
-
-    v->kind = (uint8_t)(kind + 1);
-    to[0] = 0x22, to[1] = 8;
-    memcpy(to + 2, v->parent_id.bytes, 8);
-    to[10] = 0x0a, to[11] = 16;
-    memcpy(to + 12, v->trace_id.bytes, 16);
-    to[28] = 0x12, to[29] = 8;
-    memcpy(to + 30, v->span_id.bytes, 8);
-    to[38] = 0x30, to[39] = v->kind;
-    to[40] = 0x39;
-    memcpy(to + 41, &v->start_unix_ns, 8);
-    to[49] = 0x41;
-    memcpy(to + KIS_SLOT_HEAD_END, &nothing, 8);
-    to[58] = 0x85, to[59] = 1; /* field 16, fixed 32 */
-    memcpy(to + 60, &v->flags, 4);
-    slot->at = to + KIS_SLOT_HEAD_BYTES;
 }
 
 /* The message can be copied as it stands when nothing of the view is missing in it. */

@@ -47,6 +47,10 @@
 #define KIS_SLOT_HEAD_ROOT 10  /* where the message of a root begins */
 #define KIS_SLOT_HEAD_END 50   /* where the end time stands */
 
+/* A short attribute (attr_short.h): what it takes at least, and what writing it may touch. */
+#define KIS_SHORT_ATTR_MIN 9u
+#define KIS_SHORT_ATTR_MAX 128u
+
 struct kis_recorder_thread;
 struct kis_bag;
 struct kis_scope;
@@ -54,6 +58,8 @@ struct kis_scope;
 typedef struct kis_slot {
     _Atomic uint64_t word;
     uint8_t *at, *end;                  /* free room of the block */
+    uint8_t *short_end;                 /* a short attribute may begin up to here: it has room, and its key is not one too many */
+    uint64_t short_text;                /* and its text may have this many bytes */
     uint8_t *block;
     uint64_t keys[4];                   /* filter of the keys that were set */
     struct kis_sdk *sdk;
@@ -99,6 +105,9 @@ static inline void kis_slot_leave(kis_slot *slot)
     atomic_store_explicit(&slot->word, word & ~(uint64_t)KIS_SLOT_BUSY, memory_order_release);
 }
 
+/** Sets short_end anew: after the block has changed, or an attribute was set in another way than the short one. */
+void kis_slot_limit_short(kis_slot *slot);
+
 /** Room for `size` bytes at slot->at, or NULL. Busy bit held. */
 uint8_t *kis_slot_grow(kis_slot *slot, size_t size);
 static inline uint8_t *kis_slot_room(kis_slot *slot, size_t size)
@@ -110,7 +119,26 @@ static inline uint8_t *kis_slot_room(kis_slot *slot, size_t size)
 void kis_slot_shrink(kis_slot *slot);
 
 /** Starts the block: head and view get what the slot knows. ids, parent, flags of the view are set. */
-void kis_slot_begin(kis_slot *slot, uint8_t kind);
+static inline void kis_slot_begin(kis_slot *slot, uint8_t kind)
+{
+    kis_span_view *v = &slot->view;
+    uint8_t *to = slot->block;
+
+    v->kind = (uint8_t)(kind + 1);
+    to[0] = 0x22, to[1] = 8;
+    memcpy(to + 2, v->parent_id.bytes, 8);
+    to[10] = 0x0a, to[11] = 16;
+    memcpy(to + 12, v->trace_id.bytes, 16);
+    to[28] = 0x12, to[29] = 8;
+    memcpy(to + 30, v->span_id.bytes, 8);
+    to[38] = 0x30, to[39] = v->kind;
+    to[40] = 0x39;
+    memcpy(to + 41, &v->start_unix_ns, 8);
+    to[49] = 0x41; /* the end time follows: kis_slot_finish */
+    to[58] = 0x85, to[59] = 1; /* field 16, fixed 32 */
+    memcpy(to + 60, &v->flags, 4);
+    slot->at = to + KIS_SLOT_HEAD_BYTES;
+}
 /** Completes head and view: end time, stretches, the message as bytes when it can be copied. */
 void kis_slot_finish(kis_slot *slot, uint64_t end_unix_ns);
 

@@ -271,8 +271,13 @@ kis_span kis_recorder_span_start(kis_sdk *sdk, kis_tracer *tracer, const kis_spa
     slot->start_ns = now;
     slot->view.start_unix_ns = o->start_unix_ns ? o->start_unix_ns : now + wall_offset(sdk);
     kis_slot_begin(slot, (uint8_t)((unsigned)o->kind <= KIS_SPAN_KIND_CONSUMER ? o->kind : KIS_SPAN_KIND_INTERNAL));
-    kis_slot_set_text(slot, KIS_SLOT_NAME, name, KIS_SPAN_NAME_BYTES_MAX, &slot->view.name);
+    if (KIS_UNLIKELY(!kis_slot_put_short_name(slot, name)))
+        kis_slot_set_text(slot, KIS_SLOT_NAME, name, KIS_SPAN_NAME_BYTES_MAX, &slot->view.name);
     slot->attrs_at = (uint32_t)(slot->at - slot->block);
+    slot->short_text = sdk->limits.short_text;
+    slot->short_end = slot->end - KIS_SHORT_ATTR_MAX;
+    if (KIS_UNLIKELY((size_t)(slot->end - slot->block) > sdk->limits.uncounted_bytes))
+        kis_slot_limit_short(slot);
     if (o->attrs.count)
         kis_slot_set_attrs(slot, &sdk->limits, o->attrs);
     if (KIS_UNLIKELY(more.count))
@@ -307,6 +312,51 @@ void kis_recorder_span_set(kis_span span, kis_attr_list attrs)
         kis_slot_leave(slot);
     else
         set_and_leave(slot, attrs);
+}
+
+__attribute__((noinline)) static void set_plain_and_leave(kis_slot *slot, const char *key, uint64_t word, kis_attr_payload_ value, size_t count)
+{
+    kis_attr attr = { key, (uint8_t)word, (uint8_t)(word >> 8), (uint16_t)(word >> 16), (uint32_t)(word >> 32), value, count };
+
+    set_and_leave(slot, (kis_attr_list){ &attr, 1 });
+}
+/* Somebody else is busy with the span, it is being ended, or it has ended. */
+__attribute__((noinline)) static void set_plain_later(kis_span span, const char *key, uint64_t word, kis_attr_payload_ value, size_t count)
+{
+    kis_slot *slot = span._slot;
+
+    if (kis_slot_enter(slot, span._generation))
+        set_plain_and_leave(slot, key, word, value, count);
+    else
+        count_late(slot);
+}
+
+__attribute__((noinline)) static void set_plain_number(kis_slot *slot, const char *key, uint64_t word, kis_attr_payload_ value, size_t count)
+{
+    if (KIS_LIKELY(kis_slot_put_plain_number(slot, key, word, value)))
+        kis_slot_leave(slot);
+    else
+        set_plain_and_leave(slot, key, word, value, count);
+}
+
+/* The common call. What is less common is called last, so that nothing need be kept for afterwards. */
+void kis_recorder_span_set_plain(kis_span span, const char *key, uint64_t word, kis_attr_payload_ value, size_t count)
+{
+    kis_slot *slot = span._slot;
+    uint64_t open = (uint64_t)span._generation << 32 | KIS_SLOT_OPEN, found = open;
+
+    if (KIS_UNLIKELY(span._epoch != kis_recorder_epoch))
+        return;
+    if (KIS_UNLIKELY(!atomic_compare_exchange_strong_explicit(&slot->word, &found, open | KIS_SLOT_BUSY, memory_order_acquire, memory_order_relaxed)))
+        set_plain_later(span, key, word, value, count);
+    else if (KIS_UNLIKELY(!kis_slot_begin_plain(slot, word)))
+        set_plain_and_leave(slot, key, word, value, count);
+    else if (!(word & (uint64_t)KIS_ATTR_PLAIN_TEXT_ << 16))
+        set_plain_number(slot, key, word, value, count);
+    else if (KIS_LIKELY(kis_slot_put_plain_text(slot, key, word, value.items, count)))
+        atomic_store_explicit(&slot->word, open, memory_order_release);
+    else
+        set_plain_and_leave(slot, key, word, value, count);
 }
 
 static void drop_event(kis_slot *slot)

@@ -146,6 +146,21 @@ static void open_slot(kis_slot *slot)
         word &= ~(uint64_t)KIS_SLOT_BUSY; /* somebody reads the ids of the span before */
 }
 
+/* What is not written in any case by the start (ids, times, flags, kind) or the end of a span (stretches, bytes). */
+static inline void clear_slot(kis_slot *slot)
+{
+    kis_span_view *v = &slot->view;
+
+    memset(slot->keys, 0, sizeof(slot->keys));
+    v->parent_id = (kis_span_id){ { 0 } };
+    v->name.ptr = NULL;
+    v->trace_state = v->status_message = KIS_STR_NONE;
+    v->attr_count = v->event_count = v->link_count = v->dropped_attrs = v->dropped_events = v->dropped_links = 0;
+    v->status = 0;
+    slot->hole_bytes = slot->attrs_at = 0;
+    slot->has_old_name = false;
+}
+
 kis_slot *kis_slot_take(kis_recorder_thread *t)
 {
     kis_slot *slot = t->free;
@@ -158,10 +173,7 @@ kis_slot *kis_slot_take(kis_recorder_thread *t)
     }
     t->free = slot->next;
     open_slot(slot);
-    memset(&slot->view, 0, sizeof(slot->view));
-    memset(slot->keys, 0, sizeof(slot->keys));
-    slot->hole_bytes = slot->attrs_at = 0;
-    slot->has_old_name = false;
+    clear_slot(slot);
     return slot;
 }
 

@@ -134,7 +134,20 @@ static size_t span_size_about(const kis_span_view *s)
 
 static void encode_one_span(kis_buf *out, const kis_span_view *span)
 {
-    if (span->bytes.len) {
+    size_t len = span->bytes.len;
+    if (KIS_LIKELY(len - 1 < 0x3fff)) { /* its length takes one byte, or two */
+        uint8_t *to = kis_buf_reserve(out, len + 3);
+        if (!to)
+            return;
+        to[0] = KIS_PB_TAG(2, KIS_PB_BYTES);
+        to[1] = (uint8_t)(len | (size_t)(len >= 0x80) << 7);
+        to[2] = (uint8_t)(len >> 7);
+        to += 2 + (len >= 0x80);
+        memcpy(to, span->bytes.ptr, len);
+        out->len = (size_t)(to - out->ptr) + len;
+        return;
+    }
+    if (len) {
         kis_pb_put_bytes(out, 2, span->bytes);
         return;
     }
