@@ -33,6 +33,8 @@ typedef struct otlp_job {
     kis_post post;
     kis_timer timer;
     struct otlp_job *next; /* in `waiting` or `resting` */
+    struct otlp_job *older, *newer; /* guarded by the sender's lock, as the ticket is */
+    uint64_t ticket;                /* pushes are counted; this was the so-manyth */
     struct otlp_sender *sender;
     kis_batch *batch;
     kis_done done;
@@ -55,8 +57,10 @@ typedef struct otlp_sender {
     kis_thread thread;
     kis_tls_client *tls;
 
-    kis_lock lock; /* guards the three below */
-    kis_cond idle; /* jobs became 0 */
+    kis_lock lock;               /* guards the six below */
+    kis_cond oldest_gone;        /* a flush may be over */
+    otlp_job *oldest, *newest;   /* all jobs, in the order of their pushes */
+    uint64_t pushed;             /* tickets given out */
     uint32_t jobs;
     bool is_closed;    /* close was called: nothing enters */
     bool may_loop_end; /* the client is gone: the last job ends the loop */
@@ -85,13 +89,14 @@ static void say(const otlp_sender *s, int level, const char *text)
 /* ---- the end of a job
  * --------------------------------------------------------------------------------------- */
 
-static void leave(otlp_sender *s)
+static void leave(otlp_sender *s, otlp_job *job)
 {
     kis_lock_take(&s->lock);
-    bool is_last = --s->jobs == 0;
-    bool ends_loop = is_last && s->may_loop_end;
-    if (is_last)
-        kis_cond_broadcast(&s->idle);
+    if (!job->older)
+        kis_cond_broadcast(&s->oldest_gone);
+    *(job->older ? &job->older->newer : &s->oldest) = job->newer;
+    *(job->newer ? &job->newer->older : &s->newest) = job->older;
+    bool ends_loop = --s->jobs == 0 && s->may_loop_end;
     kis_lock_give(&s->lock);
     if (ends_loop)
         kis_loop_stop(s->loop);
@@ -104,8 +109,8 @@ static void finish(otlp_job *job, const kis_sink_result *result)
     job->done.call(job->done.user, result);
     kis_batch_unref(job->batch);
     kis_buf_done(&job->body);
+    leave(s, job);
     s->alloc->give_back(s->alloc->user, job, sizeof(*job));
-    leave(s);
 }
 
 static void finish_failed(otlp_job *job, kis_err err, const char *text)
@@ -309,32 +314,33 @@ static void job_arrives(kis_post *post)
     start_waiting(job->sender);
 }
 
-static bool enter(otlp_sender *s, kis_err *why)
+/* Under the lock the loop cannot end between the job and its post: what a job needs to be over is this lock. */
+static kis_err enter(otlp_sender *s, otlp_job *job)
 {
     kis_lock_take(&s->lock);
-    *why = s->is_closed                          ? KIS_ERR_CLOSED
-           : s->jobs >= s->options.queue_batches ? KIS_ERR_FULL
-                                                 : KIS_OK;
-    if (!*why)
+    kis_err why = s->is_closed                          ? KIS_ERR_CLOSED
+                  : s->jobs >= s->options.queue_batches ? KIS_ERR_FULL
+                                                        : KIS_OK;
+    if (!why) {
         s->jobs++;
+        job->ticket = ++s->pushed;
+        job->older = s->newest;
+        *(s->newest ? &s->newest->newer : &s->oldest) = job;
+        s->newest = job;
+        KIS_ASSERT(kis_loop_post(s->loop, &job->post)); /* (4): the loop runs while there are jobs */
+    }
     kis_lock_give(&s->lock);
-    return *why == KIS_OK;
+    return why;
 }
 
+/* What is refused touches neither loop nor sender behind `enter`: close may be freeing both. */
 static void otlp_push(kis_sink *sink, kis_batch *batch, kis_done done)
 {
     otlp_sender *s = KIS_CONTAINER(sink, otlp_sender, sink);
-    kis_err why;
+    const kis_alloc *alloc = s->alloc;
+    otlp_job *job = alloc->take(alloc->user, sizeof(*job));
 
-    if (!enter(s, &why)) {
-        done.call(done.user, &(kis_sink_result){ .err = why,
-                                                 .retry_after_ms = why == KIS_ERR_FULL ? 1000 : 0,
-                                                 .reason = KIS_STR("the sending queue is full") });
-        return;
-    }
-    otlp_job *job = s->alloc->take(s->alloc->user, sizeof(*job));
     if (!job) {
-        leave(s);
         done.call(done.user, &(kis_sink_result){ .err = KIS_ERR_NOMEM });
         return;
     }
@@ -343,20 +349,30 @@ static void otlp_push(kis_sink *sink, kis_batch *batch, kis_done done)
                        .sender = s,
                        .batch = kis_batch_ref(batch),
                        .done = done };
-    KIS_ASSERT(kis_loop_post(s->loop, &job->post)); /* (4): the loop runs while there are jobs */
+    kis_err why = enter(s, job);
+    if (!why)
+        return; /* the loop has the job, or has finished it already */
+    kis_batch_unref(batch);
+    alloc->give_back(alloc->user, job, sizeof(*job));
+    done.call(done.user, &(kis_sink_result){ .err = why,
+                                             .retry_after_ms = why == KIS_ERR_FULL ? 1000 : 0,
+                                             .reason = KIS_STR("the sending queue is full") });
 }
 
+/* Jobs finish in any order, so that the number of finished ones says nothing: all of before are over when the
+ * oldest there is came later. */
 static kis_err otlp_flush(kis_sink *sink, uint64_t deadline_ns)
 {
     otlp_sender *s = KIS_CONTAINER(sink, otlp_sender, sink);
-    kis_err err = KIS_OK;
+    bool in_time = true;
 
     kis_lock_take(&s->lock);
-    while (s->jobs > 0 && !err)
-        if (!kis_cond_wait_until(&s->idle, &s->lock, deadline_ns))
-            err = s->jobs > 0 ? KIS_ERR_TIMEOUT : KIS_OK;
+    uint64_t want = s->pushed;
+    while (s->oldest && s->oldest->ticket <= want && in_time)
+        in_time = kis_cond_wait_until(&s->oldest_gone, &s->lock, deadline_ns);
+    bool is_done = !s->oldest || s->oldest->ticket > want;
     kis_lock_give(&s->lock);
-    return err;
+    return is_done ? KIS_OK : KIS_ERR_TIMEOUT;
 }
 
 /* ---- life
@@ -426,7 +442,7 @@ static void free_sender(otlp_sender *s)
         kis_loop_free(s->loop);
     kis_codecs_free(s->codecs);
     kis_tls_client_free(s->tls);
-    kis_cond_done(&s->idle);
+    kis_cond_done(&s->oldest_gone);
     kis_lock_done(&s->lock);
     kis_arena_done(&s->texts);
     s->alloc->give_back(s->alloc->user, s, sizeof(*s));
@@ -561,7 +577,7 @@ kis_err kis_send_otlp_open(const kis_send_options *options, const kis_alloc *all
     kis_random_bytes(&s->random, sizeof(s->random));
     kis_arena_init(&s->texts, alloc, HEADER_BYTES_MAX * 2);
     kis_lock_init(&s->lock, KIS_RANK_QUEUE);
-    kis_cond_init(&s->idle);
+    kis_cond_init(&s->oldest_gone);
     set_defaults(&s->options);
 
     err = copy_texts(s, diag);

@@ -418,6 +418,115 @@ TEST(flush_waits_no_longer_than_it_was_told)
     peer_stop(&p);
 }
 
+static bool take_all_on_head(void *user, kis_exchange *exchange, uint64_t *max_body)
+{
+    (void)user;
+    (void)exchange;
+    *max_body = 64u << 20;
+    return true;
+}
+
+/* A peer that answers when the test says so, in the order it says. */
+static void hold_on_body(void *user, kis_exchange *exchange, uint8_t *body, size_t len, size_t cap)
+{
+    test_server *server = user;
+    (void)len;
+    kis_lock_take(&server->lock);
+    server->held[server->held_count++ % (int)COUNT_OF(server->held)] = kis_exchange_ref(exchange);
+    kis_cond_broadcast(&server->changed);
+    kis_lock_give(&server->lock);
+    test_free_body(server, body, cap);
+}
+
+static void hold_start(test_server *server)
+{
+    memset(server, 0, sizeof(*server));
+    kis_listener_options listener = test_listener(server);
+    listener.handler.on_head = take_all_on_head;
+    listener.handler.on_body = hold_on_body;
+    test_server_start(server, 1, &listener);
+}
+
+static void hold_stop(test_server *server)
+{
+    server->held_count = 0; /* answered, and let go */
+    test_server_stop(server, 1000);
+}
+
+static void answer_held(test_server *server, int i, outcome *o)
+{
+    kis_lock_take(&server->lock);
+    while (server->held_count <= i &&
+           kis_cond_wait_until(&server->changed, &server->lock, in_ms(10000)))
+        ;
+    CHECK(server->held_count > i, "the request came");
+    kis_exchange *exchange = server->held[i % (int)COUNT_OF(server->held)];
+    kis_lock_give(&server->lock);
+    test_answer(exchange, 200, "application/x-protobuf", KIS_BYTES_NONE);
+    kis_exchange_unref(exchange);
+    if (o)
+        WAIT_FOR(atomic_load(&o->calls), "it is done");
+}
+
+TEST(flush_waits_for_the_oldest_when_a_later_one_is_answered_first)
+{
+    test_server server;
+    sender s;
+    outcome o[2];
+    hold_start(&server);
+    sender_start(&s, server.port, (kis_send_options){ 0 });
+    for (int i = 0; i < 2; i++) {
+        push(&s, &o[i], 1);
+        (void)test_held(&server, i); /* so that the second to come is the second pushed */
+    }
+    answer_held(&server, 1, &o[1]);
+    CHECK_ERR(KIS_ERR_TIMEOUT, kis_sink_flush(s.sink, in_ms(50)), "the first is still open");
+    answer_held(&server, 0, NULL);
+    flush(&s, &o[0]);
+    sender_stop(&s);
+    hold_stop(&server);
+}
+
+typedef struct flusher {
+    sender *s;
+    kis_err err;
+    atomic_bool is_over;
+} flusher;
+
+static void flusher_run(void *user)
+{
+    flusher *f = user;
+    f->err = kis_sink_flush(f->s->sink, in_ms(20000));
+    atomic_store(&f->is_over, true);
+}
+
+TEST(flush_does_not_wait_for_what_is_pushed_after_it)
+{
+    enum { OUTCOMES = 4 };
+    test_server server;
+    sender s;
+    outcome o[OUTCOMES];
+    flusher f = { .s = &s };
+    kis_thread thread;
+    int pushed = 1;
+    hold_start(&server);
+    sender_start(&s, server.port, (kis_send_options){ 0 });
+    push(&s, &o[0], 1);
+    CHECK_ERR(KIS_OK, kis_thread_start(&thread, "flush", flusher_run, &f, NULL), "a thread");
+    uint64_t end_ns = in_ms(10000);
+    for (; !atomic_load(&f.is_over) && kis_now_ns() < end_ns; pushed++) {
+        push(&s, &o[pushed % OUTCOMES], 1); /* there is always one more */
+        answer_held(&server, pushed - 1, &o[(pushed - 1) % OUTCOMES]);
+    }
+    CHECK(atomic_load(&f.is_over), "steady load does not keep it for ever");
+    CHECK(kis_send_get_stats(s.sink).waiting_batches > 0, "while something was open all the time");
+    kis_thread_join(&thread);
+    CHECK_ERR(KIS_OK, f.err, "flushed");
+    answer_held(&server, pushed - 1, &o[(pushed - 1) % OUTCOMES]);
+    sender_stop(&s);
+    hold_stop(&server);
+}
+
 TEST(close_while_in_flight_answers_what_is_open)
 {
     static const step steps[] = { { .kind = STEP_HOLD } };
@@ -553,14 +662,6 @@ TEST(grpc_to_an_http_port_is_told)
 
 /* ---- the seam ---- */
 
-static bool take_all_on_head(void *user, kis_exchange *exchange, uint64_t *max_body)
-{
-    (void)user;
-    (void)exchange;
-    *max_body = 64u << 20;
-    return true;
-}
-
 static void take_all_on_body(void *user, kis_exchange *exchange, uint8_t *body, size_t len,
                              size_t cap)
 {
@@ -597,6 +698,8 @@ TEST_MAIN(RUN(what_is_sent_is_the_batch), RUN(the_body_is_the_encoded_request),
           RUN(each_answer_is_followed_as_the_specification_says),
           RUN(nobody_there_is_tried_until_the_time_is_up), RUN(an_attempt_has_a_time_limit),
           RUN(a_full_queue_says_so_at_once), RUN(flush_waits_no_longer_than_it_was_told),
+          RUN(flush_waits_for_the_oldest_when_a_later_one_is_answered_first),
+          RUN(flush_does_not_wait_for_what_is_pushed_after_it),
           RUN(close_while_in_flight_answers_what_is_open),
           RUN(close_while_backing_off_says_why_it_waited),
           RUN(grpc_statuses_are_followed_as_the_specification_says),
