@@ -151,15 +151,16 @@ static inline void kis_span_set_attrs(kis_span span, kis_attr_list attrs)
 KIS_INLINE_ void kis_span_set_one_(kis_span span, kis_attr attr)
 {
     const kis_api *api = kis_api_here();
-    kis_attr_list list;
 
     if (attr._flags & KIS_ATTR_PLAIN_KEY_) {
         api->span_set_plain(span, attr.key, kis_attr_word_(&attr), attr.value, attr.count);
-        return;
+    } else {
+        kis_attr in_memory = attr; /* a copy, so that the other way is not made to have one */
+        kis_attr_list list;
+        list.at = &in_memory;
+        list.count = 1;
+        api->span_set(span, list);
     }
-    list.at = &attr;
-    list.count = 1;
-    api->span_set(span, list);
 }
 
 /** The function behind kis_span_event; time 0 is now. */

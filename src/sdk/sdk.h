@@ -176,8 +176,20 @@ static inline kis_recorder_thread *kis_recorder_thread_here(kis_sdk *sdk, kis_he
 /** The counters of this thread; NULL: it has none. */
 kis_thread_counts *kis_counts_here(kis_sdk *sdk);
 
-/** A slot for a new span: open, its generation new, its counts zero. NULL: max_spans are in use, or no memory. */
-kis_slot *kis_slot_take(kis_recorder_thread *thread);
+/** Free slots for a thread that has none left. False: max_spans are in use, or no memory. */
+bool kis_slot_find_free(kis_recorder_thread *thread);
+/** A slot for a new span: open, its generation new, its counts zero. NULL: as above. Owner thread. */
+static inline kis_slot *kis_slot_take(kis_recorder_thread *thread)
+{
+    kis_slot *slot;
+
+    if (KIS_UNLIKELY(!thread->free && !kis_slot_find_free(thread)))
+        return NULL;
+    slot = thread->free;
+    thread->free = slot->next;
+    kis_slot_open(slot);
+    return slot;
+}
 /** Back to its home. Any thread; `here` is the caller's own record of the same SDK, or NULL. */
 void kis_slot_release(kis_slot *slot, kis_recorder_thread *here);
 

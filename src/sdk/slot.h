@@ -105,6 +105,26 @@ static inline void kis_slot_leave(kis_slot *slot)
     atomic_store_explicit(&slot->word, word & ~(uint64_t)KIS_SLOT_BUSY, memory_order_release);
 }
 
+/* New generation, open and busy: from here on old handles are stale. Cleared is what is not written in any case by the start of a span (ids, times, flags, kind)
+ * or its end (stretches, bytes). */
+static inline void kis_slot_open(kis_slot *slot)
+{
+    uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed) & ~(uint64_t)KIS_SLOT_BUSY;
+    uint64_t next = ((word >> 32) + 1) << 32 | KIS_SLOT_OPEN | KIS_SLOT_BUSY;
+    kis_span_view *v = &slot->view;
+
+    while (KIS_UNLIKELY(!atomic_compare_exchange_weak_explicit(&slot->word, &word, next, memory_order_acquire, memory_order_relaxed)))
+        word &= ~(uint64_t)KIS_SLOT_BUSY; /* somebody reads the ids of the span before */
+    memset(slot->keys, 0, sizeof(slot->keys));
+    v->parent_id = (kis_span_id){ { 0 } };
+    v->name.ptr = NULL;
+    v->trace_state = v->status_message = KIS_STR_NONE;
+    v->attr_count = v->event_count = v->link_count = v->dropped_attrs = v->dropped_events = v->dropped_links = 0;
+    v->status = 0;
+    slot->hole_bytes = slot->attrs_at = 0;
+    slot->has_old_name = false;
+}
+
 /** Sets short_end anew: after the block has changed, or an attribute was set in another way than the short one. */
 void kis_slot_limit_short(kis_slot *slot);
 

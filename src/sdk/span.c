@@ -314,49 +314,47 @@ void kis_recorder_span_set(kis_span span, kis_attr_list attrs)
         set_and_leave(slot, attrs);
 }
 
-__attribute__((noinline)) static void set_plain_and_leave(kis_slot *slot, const char *key, uint64_t word, kis_attr_payload_ value, size_t count)
+/* The less common ways have the parameters of the common one, so that it need not move them. Busy bit held. */
+__attribute__((noinline)) static void set_plain_long(kis_span span, const char *key, uint64_t word, kis_attr_payload_ value, size_t count)
 {
     kis_attr attr = { key, (uint8_t)word, (uint8_t)(word >> 8), (uint16_t)(word >> 16), (uint32_t)(word >> 32), value, count };
 
-    set_and_leave(slot, (kis_attr_list){ &attr, 1 });
+    set_and_leave(span._slot, (kis_attr_list){ &attr, 1 });
 }
-/* Somebody else is busy with the span, it is being ended, or it has ended. */
+__attribute__((noinline)) static void set_plain_number(kis_span span, const char *key, uint64_t word, kis_attr_payload_ value, size_t count)
+{
+    if (KIS_LIKELY(kis_slot_put_plain_number(span._slot, key, word, value)))
+        kis_slot_leave(span._slot);
+    else
+        set_plain_long(span, key, word, value, count);
+}
+/* Not held: somebody else is busy with the span, it is being ended, or it has ended. */
 __attribute__((noinline)) static void set_plain_later(kis_span span, const char *key, uint64_t word, kis_attr_payload_ value, size_t count)
 {
-    kis_slot *slot = span._slot;
-
-    if (kis_slot_enter(slot, span._generation))
-        set_plain_and_leave(slot, key, word, value, count);
+    if (kis_slot_enter(span._slot, span._generation))
+        set_plain_long(span, key, word, value, count);
     else
-        count_late(slot);
-}
-
-__attribute__((noinline)) static void set_plain_number(kis_slot *slot, const char *key, uint64_t word, kis_attr_payload_ value, size_t count)
-{
-    if (KIS_LIKELY(kis_slot_put_plain_number(slot, key, word, value)))
-        kis_slot_leave(slot);
-    else
-        set_plain_and_leave(slot, key, word, value, count);
+        count_late(span._slot);
 }
 
 /* The common call. What is less common is called last, so that nothing need be kept for afterwards. */
 void kis_recorder_span_set_plain(kis_span span, const char *key, uint64_t word, kis_attr_payload_ value, size_t count)
 {
     kis_slot *slot = span._slot;
-    uint64_t open = (uint64_t)span._generation << 32 | KIS_SLOT_OPEN, found = open;
+    uint64_t found = (uint64_t)span._generation << 32 | KIS_SLOT_OPEN;
 
     if (KIS_UNLIKELY(span._epoch != kis_recorder_epoch))
         return;
-    if (KIS_UNLIKELY(!atomic_compare_exchange_strong_explicit(&slot->word, &found, open | KIS_SLOT_BUSY, memory_order_acquire, memory_order_relaxed)))
+    if (KIS_UNLIKELY(!atomic_compare_exchange_strong_explicit(&slot->word, &found, found | KIS_SLOT_BUSY, memory_order_acquire, memory_order_relaxed)))
         set_plain_later(span, key, word, value, count);
     else if (KIS_UNLIKELY(!kis_slot_begin_plain(slot, word)))
-        set_plain_and_leave(slot, key, word, value, count);
+        set_plain_long(span, key, word, value, count);
     else if (!(word & (uint64_t)KIS_ATTR_PLAIN_TEXT_ << 16))
-        set_plain_number(slot, key, word, value, count);
+        set_plain_number(span, key, word, value, count);
     else if (KIS_LIKELY(kis_slot_put_plain_text(slot, key, word, value.items, count)))
-        atomic_store_explicit(&slot->word, open, memory_order_release);
+        atomic_store_explicit(&slot->word, (uint64_t)span._generation << 32 | KIS_SLOT_OPEN, memory_order_release);
     else
-        set_plain_and_leave(slot, key, word, value, count);
+        set_plain_long(span, key, word, value, count);
 }
 
 static void drop_event(kis_slot *slot)

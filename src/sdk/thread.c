@@ -136,45 +136,10 @@ refuse:
     return false;
 }
 
-/* New generation, open and busy: from here on old handles are stale. */
-static void open_slot(kis_slot *slot)
+bool kis_slot_find_free(kis_recorder_thread *t)
 {
-    uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed) & ~(uint64_t)KIS_SLOT_BUSY;
-    uint64_t next = ((word >> 32) + 1) << 32 | KIS_SLOT_OPEN | KIS_SLOT_BUSY;
-
-    while (KIS_UNLIKELY(!atomic_compare_exchange_weak_explicit(&slot->word, &word, next, memory_order_acquire, memory_order_relaxed)))
-        word &= ~(uint64_t)KIS_SLOT_BUSY; /* somebody reads the ids of the span before */
-}
-
-/* What is not written in any case by the start (ids, times, flags, kind) or the end of a span (stretches, bytes). */
-static inline void clear_slot(kis_slot *slot)
-{
-    kis_span_view *v = &slot->view;
-
-    memset(slot->keys, 0, sizeof(slot->keys));
-    v->parent_id = (kis_span_id){ { 0 } };
-    v->name.ptr = NULL;
-    v->trace_state = v->status_message = KIS_STR_NONE;
-    v->attr_count = v->event_count = v->link_count = v->dropped_attrs = v->dropped_events = v->dropped_links = 0;
-    v->status = 0;
-    slot->hole_bytes = slot->attrs_at = 0;
-    slot->has_old_name = false;
-}
-
-kis_slot *kis_slot_take(kis_recorder_thread *t)
-{
-    kis_slot *slot = t->free;
-
-    if (KIS_UNLIKELY(!slot)) {
-        slot = atomic_exchange_explicit(&t->returned, NULL, memory_order_acquire);
-        if (!slot && !make_slots(t))
-            return NULL;
-        slot = slot ? slot : t->free;
-    }
-    t->free = slot->next;
-    open_slot(slot);
-    clear_slot(slot);
-    return slot;
+    t->free = atomic_exchange_explicit(&t->returned, NULL, memory_order_acquire);
+    return t->free || make_slots(t);
 }
 
 void kis_slot_release(kis_slot *slot, kis_recorder_thread *here)

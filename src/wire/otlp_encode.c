@@ -176,9 +176,10 @@ static void encode_scope(kis_buf *out, const kis_scope_view *scope)
     kis_pb_end(out, begun);
 }
 
-static void put_scope_spans(const kis_batch *batch, const kis_scope_view *scope, kis_buf *out)
+static void put_scope_spans(const kis_batch *batch, const kis_scope_view *scope, size_t size,
+                            kis_buf *out)
 {
-    size_t begun = kis_pb_begin_about(out, 2, scope_size_about(batch, scope));
+    size_t begun = kis_pb_begin_about(out, 2, size);
     encode_scope(out, scope);
     for (uint32_t i = 0; i < scope->span_count; i++)
         encode_one_span(out, &batch->spans[scope->first_span + i]);
@@ -198,15 +199,18 @@ static void put_resource(kis_buf *out, const kis_resource_view *resource)
 static uint32_t put_resource_spans(const kis_batch *batch, uint32_t first, kis_buf *out)
 {
     const kis_resource_view *resource = kis_batch_resource(batch, &batch->scopes[first]);
-    size_t size = resource->attrs.len + resource->schema_url.len + 16;
+    size_t size = resource->attrs.len + resource->schema_url.len + 16, last = 0;
     uint32_t end = first;
     for (; end < batch->scope_count && batch->scopes[end].resource == batch->scopes[first].resource;
-         end++)
-        size += scope_size_about(batch, &batch->scopes[end]) + 4;
+         end++) {
+        last = scope_size_about(batch, &batch->scopes[end]);
+        size += last + 4;
+    }
     size_t begun = kis_pb_begin_about(out, 1, size);
     put_resource(out, resource);
     for (uint32_t i = first; i < end; i++)
-        put_scope_spans(batch, &batch->scopes[i], out);
+        put_scope_spans(batch, &batch->scopes[i],
+                        i + 1 == end ? last : scope_size_about(batch, &batch->scopes[i]), out);
     encode_text(out, 3, resource->schema_url);
     kis_pb_end(out, begun);
     return end;
