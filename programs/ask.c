@@ -1,8 +1,9 @@
 /* ask.c - see ask.h. */
 #include "ask.h"
 
+#include "program.h"
+
 #include "base/diag.h"
-#include "http/url.h"
 #include "net/client.h"
 #include "os/mem.h"
 #include "serve/routes.h"
@@ -63,17 +64,41 @@ static kis_err ask_url(const kis_ask *ask, const kis_url *url, kis_str path, htt
     return err;
 }
 
+/* What --server says, as a URL; whatever is wrong with it, the sentence shows a right one. */
+static kis_err read_server(kis_str text, char room[KIS_PROGRAM_URL_MAX], kis_url *out,
+                           kis_diag *diag)
+{
+    kis_err err = kis_program_read_url(text, KIS_ASK_PORT, room, out, diag);
+    bool is_http = !err && (kis_str_eq_nocase(out->scheme, KIS_STR("http")) ||
+                            kis_str_eq_nocase(out->scheme, KIS_STR("https")));
+
+    return is_http ? KIS_OK
+                   : kis_diag_set(diag, KIS_ERR_SYNTAX,
+                                  "--server: '" KIS_FMT
+                                  "' is not a server's address; want http://127.0.0.1:16686",
+                                  KIS_ARG(text));
+}
+
+static kis_err explain_no_server(kis_err err, kis_diag *diag)
+{
+    kis_diag why = *diag;
+
+    if (!kis_str_ends(kis_str_from_c(why.text), KIS_STR("connection refused")))
+        return err;
+    return kis_diag_set(diag, err, "%s; is kiseki serve running there? (--server)", why.text);
+}
+
 static kis_err ask_server(const kis_ask *ask, kis_str path, int *out_status, kis_buf *out_body,
                           kis_diag *diag)
 {
     http_question q = { .body = out_body, .diag = diag };
     kis_url url;
-    char room[2048];
+    char room[2048], url_room[KIS_PROGRAM_URL_MAX];
     kis_buf whole;
 
-    kis_err err = kis_url_parse(ask->server, &url, diag);
+    kis_err err = read_server(ask->server, url_room, &url, diag);
     if (err)
-        return kis_diag_in(diag, err, "--server");
+        return err;
     kis_buf_init_fixed(&whole, room, sizeof(room));
     if (url.path.len > 1) /* a server behind a prefix */
         kis_buf_add_str(
@@ -88,7 +113,7 @@ static kis_err ask_server(const kis_ask *ask, kis_str path, int *out_status, kis
     err = ask_url(ask, &url, kis_buf_str(&whole), &q, diag);
     kis_loop_free(q.loop);
     *out_status = q.status;
-    return err;
+    return err ? explain_no_server(err, diag) : KIS_OK;
 }
 
 /* ---- from a directory ------------------------------------------------------------------------ */

@@ -12,6 +12,7 @@ typedef struct kis_ask {
     uint64_t timeout_ns;
 } kis_ask;
 
+#define KIS_ASK_PORT       16686
 #define KIS_ASK_ANSWER_MAX ((size_t)1 << 30)
 
 /** GET `path` ("/api/v3/services?…"). OK: there is an answer, whatever its status. */

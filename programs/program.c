@@ -121,3 +121,23 @@ bool kis_program_read_options(const kis_program_options *options, int argc, char
     }
     return true;
 }
+
+kis_err kis_program_read_url(kis_str text, uint16_t usual_port, char room[KIS_PROGRAM_URL_MAX],
+                             kis_url *out, kis_diag *diag)
+{
+    kis_str rest = text, authority = kis_str_cut(&rest, '/'), after_bracket = authority;
+
+    if (kis_str_find(text, KIS_STR("://")) != KIS_STR_NPOS || text.len == 0)
+        return kis_url_parse(text, out, diag);
+    if (text.len > KIS_PROGRAM_URL_MAX - 16)
+        return kis_diag_set(diag, KIS_ERR_LIMIT, "too long for an address");
+    if (kis_str_find_char(authority, ']') != KIS_STR_NPOS)
+        kis_str_cut(&after_bracket, ']');
+    bool has_port = kis_str_find_char(after_bracket, ':') != KIS_STR_NPOS;
+    kis_err err = kis_url_parse(
+        kis_str_of(room, kis_fmt(room, KIS_PROGRAM_URL_MAX, "http://" KIS_FMT, KIS_ARG(text))), out,
+        diag);
+    if (!err && !has_port)
+        out->port = usual_port;
+    return err;
+}

@@ -4,6 +4,7 @@
 #define KIS_PROGRAMS_PROGRAM_H
 
 #include "base/option.h"
+#include "http/url.h"
 
 /* Exit codes. */
 enum { KIS_EXIT_OK = 0, KIS_EXIT_FAILED = 1, KIS_EXIT_USAGE = 2 };
@@ -35,6 +36,13 @@ typedef struct kis_program_options {
  *  (--help was asked for, or something was wrong and has been said). */
 bool kis_program_read_options(const kis_program_options *options, int argc, char **argv, int *next,
                               int *exit_code);
+
+#define KIS_PROGRAM_URL_MAX 2048
+
+/** An address as people type it: a URL, or ADDR[:PORT], which is http and, when it names no port,
+ * `usual_port`. The URL borrows from `text` and `room`. */
+kis_err kis_program_read_url(kis_str text, uint16_t usual_port, char room[KIS_PROGRAM_URL_MAX],
+                             kis_url *out, kis_diag *diag) KIS_CHECKED;
 
 /** All of `text` to a descriptor, waiting where need be; false: it cannot be written. */
 bool kis_program_print(int fd, kis_str text);

@@ -228,6 +228,18 @@ static const struct question {
     { "dependencies", NULL, ask_dependencies, kis_show_dependencies },
 };
 
+/* An answer that the query API does not give: to its own errors belongs a message. */
+static int fail_without_message(const query_call *call, int status)
+{
+    const query_options *o = &call->options;
+
+    if (!o->data.len && (status == 404 || status == 405 || status == 415))
+        return kis_program_fail(KIS_FMT " has no query API (%d); kiseki serve prints its 'page and "
+                                "query' address",
+                                KIS_ARG(o->server), status);
+    return kis_program_fail("the server answered %d", status);
+}
+
 static int print_answer(const struct question *q, const query_call *call, int status,
                         kis_bytes body)
 {
@@ -240,7 +252,7 @@ static int print_answer(const struct question *q, const query_call *call, int st
     if (status != 200) {
         kis_str message = kis_show_error(body, &arena);
         exit_code = message.len ? kis_program_fail(KIS_FMT, KIS_ARG(message))
-                                : kis_program_fail("the server answered %d", status);
+                                : fail_without_message(call, status);
     } else if (call->options.json) {
         kis_program_print(STDOUT_FILENO, kis_str_of_bytes(body));
         kis_program_print(STDOUT_FILENO, KIS_STR("\n"));
