@@ -166,14 +166,23 @@ static void *load(void *unused)
     return NULL;
 }
 
+/* AddressSanitizer's allocator has locks of its own that fork does not know: a child of a process whose other threads allocate may wait for
+ * ever. So there the parent is at rest while it forks; the other builds (release, ThreadSanitizer) fork under load. */
+#if defined(__SANITIZE_ADDRESS__)
+#define LOADERS 0
+#else
+#define LOADERS 2
+#endif
+
 TEST(many_children_forked_while_spans_are_sent_never_share_ids)
 {
     int children = getenv("KISEKI_TEST_FULL") ? 1000 : 50;
     pthread_t threads[2];
+    int loaders = LOADERS;
     begin();
     kis_sdk *sdk = start();
     is_loading = true;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < loaders; i++)
         pthread_create(&threads[i], NULL, load, NULL);
     for (int i = 0; i < children; i++) {
         pid_t child = fork();
@@ -187,7 +196,7 @@ TEST(many_children_forked_while_spans_are_sent_never_share_ids)
         nanosleep(&pause, NULL);
     }
     is_loading = false;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < loaders; i++)
         pthread_join(threads[i], NULL);
     kis_sdk_stop(sdk, 10000);
     kis_sdk_free(sdk);

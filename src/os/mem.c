@@ -106,10 +106,28 @@ static void large_give_back(void *ptr, size_t size)
         munmap(ptr, mapped_size(size));
 }
 
+/* AddressSanitizer's allocator has locks that fork does not know, so under it a fork waits until nobody is inside. */
 #ifdef KIS_ARENA_ASAN
 #define IS_LARGE(size) (false && (size) >= LARGE_MIN)
+
+static void *small_take(size_t size)
+{
+    kis_lock_take(&cache.lock);
+    void *piece = malloc(size);
+    kis_lock_give(&cache.lock);
+    return piece;
+}
+
+static void small_give_back(void *ptr)
+{
+    kis_lock_take(&cache.lock);
+    free(ptr);
+    kis_lock_give(&cache.lock);
+}
 #else
 #define IS_LARGE(size) ((size) >= LARGE_MIN)
+#define small_take(size) malloc(size)
+#define small_give_back(ptr) free(ptr)
 #endif
 
 static void *mem_take(void *user, size_t size)
@@ -117,7 +135,7 @@ static void *mem_take(void *user, size_t size)
     (void)user;
     if (size > PIECE_BYTES_MAX)
         return NULL;
-    void *piece = IS_LARGE(size) ? large_take(size) : malloc(size ? size : 1);
+    void *piece = IS_LARGE(size) ? large_take(size) : small_take(size ? size : 1);
     if (piece)
         atomic_fetch_add_explicit(&held_bytes, size, memory_order_relaxed);
     return piece;
@@ -132,7 +150,7 @@ static void mem_give_back(void *user, void *ptr, size_t size)
     if (IS_LARGE(size))
         large_give_back(ptr, size);
     else
-        free(ptr);
+        small_give_back(ptr);
 }
 
 const kis_alloc kis_mem = { mem_take, mem_give_back, NULL };
