@@ -1,4 +1,6 @@
 /* client_tls_test.c - the client behind TLS, and many requests at once with and without it. */
+#include <openssl/ssl.h>
+
 #include "net/test_client.h"
 
 /* ---- many at once ---- */
@@ -186,5 +188,75 @@ TEST(tls_carries_both_protocols_and_large_bodies)
     tls_stop(&t);
 }
 
+/* A peer whose answer ends with its connection, once with and once without a goodbye of TLS. */
+typedef struct tls_closer {
+    SSL_CTX *ctx;
+    int listen_fd;
+    uint16_t port;
+    bool says_goodbye;
+} tls_closer;
+
+static void tls_closer_run(void *user)
+{
+    tls_closer *c = user;
+    char request[4096];
+    int fd = accept(c->listen_fd, NULL, NULL);
+    SSL *ssl = SSL_new(c->ctx);
+    SSL_set_fd(ssl, fd);
+    if (SSL_accept(ssl) == 1 && SSL_read(ssl, request, sizeof(request)) > 0)
+        SSL_write(ssl, "HTTP/1.1 200 OK\r\n\r\nhalf", 23);
+    if (c->says_goodbye)
+        SSL_shutdown(ssl);
+    shutdown(fd, SHUT_WR); /* without it nothing but the end of TCP */
+    (void)!read(fd, request, sizeof(request));
+    SSL_free(ssl);
+    close(fd);
+}
+
+static void tls_closer_listen(tls_closer *c, const test_tls *t)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof(at);
+    c->ctx = SSL_CTX_new(TLS_server_method());
+    CHECK(SSL_CTX_use_certificate_chain_file(c->ctx, t->cert) == 1 &&
+              SSL_CTX_use_PrivateKey_file(c->ctx, t->key, SSL_FILETYPE_PEM) == 1,
+          "a peer by TLS");
+    c->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(c->listen_fd, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(c->listen_fd, 2) < 0 ||
+        getsockname(c->listen_fd, (struct sockaddr *)&at, &len) < 0)
+        fail_msg("listen: %s", strerror(errno));
+    c->port = ntohs(at.sin_port);
+}
+
+TEST(an_answer_until_the_end_is_whole_only_when_tls_ended_too)
+{
+    test_tls t;
+    tls_closer c = { 0 };
+    tls_start(&t, "DNS:localhost,IP:127.0.0.1");
+    tls_closer_listen(&c, &t);
+    for (int says_goodbye = 0; says_goodbye < 2; says_goodbye++) {
+        test_client tc;
+        ask a;
+        kis_thread thread;
+        c.says_goodbye = says_goodbye;
+        CHECK_ERR(KIS_OK, kis_thread_start(&thread, "closer", tls_closer_run, &c, NULL), "a peer");
+        kis_client_options options = to_port(c.port, false);
+        options.tls = t.client;
+        client_start(&tc, &options);
+        get(&a, &tc, "/");
+        if (says_goodbye)
+            CHECK_ERR(KIS_OK, a.err, a.diag);
+        else
+            CHECK_ERR(KIS_ERR_IO, a.err, "anybody on the way could have cut it");
+        ask_done(&a);
+        client_stop(&tc);
+        kis_thread_join(&thread);
+    }
+    close(c.listen_fd);
+    SSL_CTX_free(c.ctx);
+    tls_stop(&t);
+}
+
 TEST_MAIN(RUN(many_requests_get_their_own_answers), RUN(tls_checks_who_the_peer_is),
-          RUN(tls_carries_both_protocols_and_large_bodies))
+          RUN(tls_carries_both_protocols_and_large_bodies),
+          RUN(an_answer_until_the_end_is_whole_only_when_tls_ended_too))

@@ -52,7 +52,7 @@ static void set_common(SSL_CTX *ctx)
 {
     SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
 }
 
 enum { ALPN_HTTP1 = 1, ALPN_HTTP2 = 2 }; /* bits, in the SSL's app data */
@@ -89,6 +89,7 @@ static kis_err server_ctx_new(const kis_tls_server *tls, SSL_CTX **out, kis_diag
     if (!ctx)
         return kis_diag_set(diag, KIS_ERR_NOMEM, "TLS: out of memory");
     set_common(ctx);
+    SSL_CTX_set_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF); /* a request says where it ends; an answer may end with its connection, so not for clients */
     SSL_CTX_set_alpn_select_cb(ctx, alpn_choose, NULL);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets resume sessions; memory per former client does not */
     SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"kiseki", 6);
