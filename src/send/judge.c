@@ -117,7 +117,7 @@ static void judge_http(kis_otlp_protocol protocol, const kis_client_answer *answ
     kis_fmt(out->text, sizeof(out->text), "HTTP %d%s%s%s", answer->status, safe[0] ? ": " : "",
             safe,
             answer->status == 404 || answer->status == 405
-                ? " (is the path right? OTLP's is /v1/traces)"
+                ? " (OTLP/HTTP goes to port 4318, path /v1/traces)"
                 : "");
 }
 

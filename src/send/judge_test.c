@@ -106,6 +106,19 @@ TEST(the_other_language_is_named)
               "an HTTP 200 is not a gRPC success");
 }
 
+TEST(a_wrong_port_or_path_is_told_where_spans_go)
+{
+    static const int statuses[] = { 404, 405 };
+    for (size_t i = 0; i < COUNT_OF(statuses); i++) {
+        char want[96];
+        kis_client_answer answer = { .status = statuses[i] };
+        snprintf(want, sizeof(want), "HTTP %d (OTLP/HTTP goes to port 4318, path /v1/traces)",
+                 statuses[i]);
+        CHECK_STR(want, kis_str_from_c(judge(KIS_OTLP_HTTP_PROTOBUF, &answer).text),
+                  "the port of the page or of gRPC is the usual cause");
+    }
+}
+
 TEST(lost_connections_are_tried_again)
 {
     kis_client_answer lost = { .err = KIS_ERR_IO };
@@ -154,5 +167,6 @@ TEST_MAIN(RUN(http_statuses_are_judged_as_the_specification_says),
           RUN(grpc_codes_are_judged_as_the_specification_says),
           RUN(resource_exhausted_is_tried_again_only_with_retry_info),
           RUN(partial_success_is_taken_and_told), RUN(the_other_language_is_named),
+          RUN(a_wrong_port_or_path_is_told_where_spans_go),
           RUN(lost_connections_are_tried_again), RUN(retry_after_is_read_in_both_forms_and_capped),
           RUN(backoff_grows_by_half_with_jitter_and_is_capped))
