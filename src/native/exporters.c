@@ -10,6 +10,7 @@
 
 #include "base/diag.h"
 #include "base/fmt.h"
+#include "http/url.h"
 #include "os/mem.h"
 
 #define HEADERS_MAX 32
@@ -54,9 +55,32 @@ static const char *env_of(const kis_native *native, const char *name)
 
 static bool is_grpc(const kis_native *native) { return kis_str_eq(native->options.otlp_protocol, KIS_STR("grpc")); }
 
+#define TRACES_ENDPOINT "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+#define COMMON_ENDPOINT "OTEL_EXPORTER_OTLP_ENDPOINT"
+
+/* What was written, before anything is added to it, is what an error quotes. gRPC may go without a scheme. */
+static kis_err check_endpoint(const kis_native *native, kis_diag *diag)
+{
+    const char *own = env_of(native, TRACES_ENDPOINT), *common = env_of(native, COMMON_ENDPOINT);
+    kis_str given = native->options.otlp_endpoint;
+    const char *source = given.len ? "otlp_endpoint" : own ? TRACES_ENDPOINT : COMMON_ENDPOINT;
+    kis_str text = given.len ? given : kis_str_from_c(own ? own : common);
+    bool is_unix = kis_str_starts(text, KIS_STR("unix:"));
+    kis_url url;
+    kis_err err;
+
+    if (!text.len)
+        return KIS_OK;
+    if (kis_str_find(text, KIS_STR("://")) == KIS_STR_NPOS && !is_unix)
+        return is_grpc(native) ? KIS_OK
+                               : kis_diag_set(diag, KIS_ERR_SYNTAX, "%s: '" KIS_FMT "' has no scheme; want http://" KIS_FMT, source, KIS_ARG(text), KIS_ARG(text));
+    err = kis_url_parse(text, &url, diag);
+    return err ? kis_diag_in(diag, err, "%s", source) : KIS_OK;
+}
+
 static kis_str endpoint_of(kis_native *native, char *room, size_t size)
 {
-    const char *own = env_of(native, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), *common = env_of(native, "OTEL_EXPORTER_OTLP_ENDPOINT");
+    const char *own = env_of(native, TRACES_ENDPOINT), *common = env_of(native, COMMON_ENDPOINT);
     bool has_slash;
 
     if (native->options.otlp_endpoint.len)
@@ -146,7 +170,9 @@ static kis_err open_otlp(kis_native *native, kis_sink **out, kis_diag *diag)
     else if (!kis_coding_parse(o->otlp_compression, &send.compression))
         return kis_diag_set(diag, KIS_ERR_SYNTAX, "OTLP compression '" KIS_FMT "': want gzip, zstd or none", KIS_ARG(o->otlp_compression));
     kis_arena_init(&texts, &kis_mem, 1 << 20);
-    err = parse_headers(o->otlp_headers, &texts, headers, &send.header_count, diag);
+    err = check_endpoint(native, diag);
+    if (!err)
+        err = parse_headers(o->otlp_headers, &texts, headers, &send.header_count, diag);
     if (!err)
         err = kis_send_otlp_open(&send, &kis_mem, out, diag);
     kis_arena_done(&texts);

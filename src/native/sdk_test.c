@@ -174,6 +174,26 @@ TEST(wrong_options_in_the_code_are_told)
     end(sdk);
 }
 
+TEST(a_wrong_endpoint_is_quoted_as_it_was_written)
+{
+    static const struct { const char *name, *value, *text; } rows[] = {
+        { "OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318", "OTEL_EXPORTER_OTLP_ENDPOINT: 'localhost:4318' has no scheme; want http://localhost:4318" },
+        { "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "c/v1/traces", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'c/v1/traces' has no scheme; want http://c/v1/traces" },
+        { "OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:no", "OTEL_EXPORTER_OTLP_ENDPOINT: 'http://c:no' has a port" },
+    };
+    clear_environment();
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        kis_diag diag = { 0 };
+        setenv(rows[i].name, rows[i].value, 1);
+        CHECK(!kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("otlp") }, &diag), rows[i].value);
+        CHECK(strstr(diag.text, rows[i].text), diag.text);
+        unsetenv(rows[i].name);
+    }
+    kis_diag diag = { 0 };
+    CHECK(!kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("otlp"), .otlp_endpoint = KIS_STR("c:4318") }, &diag), "in the code");
+    CHECK(strstr(diag.text, "otlp_endpoint: 'c:4318' has no scheme"), diag.text);
+}
+
 TEST(samplers_have_their_exact_descriptions)
 {
     static const struct { const char *name, *arg, *want; } rows[] = {
@@ -569,7 +589,7 @@ TEST(recording_makes_no_system_call_once_warm)
     CHECK_INT(0, WEXITSTATUS(status), "all were recorded");
 }
 
-TEST_MAIN(RUN(a_span_goes_all_the_way), RUN(service_name_has_its_order), RUN(the_environment_is_read_as_the_specification_says),
+TEST_MAIN(RUN(a_span_goes_all_the_way), RUN(service_name_has_its_order), RUN(the_environment_is_read_as_the_specification_says), RUN(a_wrong_endpoint_is_quoted_as_it_was_written),
           RUN(wrong_options_in_the_code_are_told), RUN(samplers_have_their_exact_descriptions), RUN(context_crosses_processes),
           RUN(a_bad_header_leaves_the_context_as_it_was), RUN(a_disabled_sdk_passes_context_through), RUN(contexts_carry_values_and_are_immutable),
           RUN(processors_and_exporters_of_the_program_are_called), RUN(recorded_but_not_sampled_goes_to_processors_alone),
