@@ -8,6 +8,8 @@ import urllib.request
 from . import peers
 from .tools import KISEKI, LOAD_CORE, SERVER_CORE, Peak, Server, disk_bytes, folder, output, process_cpu_seconds
 
+SECONDS = 60  # of load a row; bench/run --seconds
+
 
 def load(address, protocol, connections, seconds, *options):
     words = ["taskset", "-c", LOAD_CORE, KISEKI, "load", "--to", address.removeprefix("http://"), "--protocol", protocol,
@@ -104,10 +106,11 @@ def collector(table, protocol, connections, seconds):
 
 
 def run(table, short):
-    seconds = 6 if short else 60
+    seconds = 6 if short else SECONDS
+    table.note(f"{seconds} s of load a row.")
     for protocol in ("grpc", "http"):
         for connections in (1, 8, 64):
             one(table, protocol, connections, seconds)
-        collector(table, protocol, 8, 6 if short else 30)
+        collector(table, protocol, 8, min(seconds, 30))
     one(table, "grpc", 8, seconds, "--harsh", title=", harsh mix", goals=False)
     fresh_search(table)
