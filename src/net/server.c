@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -22,6 +23,7 @@
 #define ACCEPTS_A_TURN 64
 #define ACCEPT_RETRY_NS 100000000u /* after the machine had no descriptor or memory for one more */
 #define CONNECTIONS_DEFAULT 20000u
+#define DESCRIPTORS_KEPT 256u /* of those the process may have: for the store's files, listeners, loops; of a very small limit half */
 
 struct kis_server {
     const kis_alloc *alloc;
@@ -229,9 +231,8 @@ static void listener_took(kis_listener *listener, int fd, const kis_address *pee
 {
     kis_server *server = listener->server;
     kis_home *accepting = &server->homes[0], *home = least_busy_home(server);
-    unsigned max = listener->options.max_connections ? listener->options.max_connections : CONNECTIONS_DEFAULT;
     kis_conn *conn = NULL;
-    if (server_conn_count(server) < max || make_room(server, accepting))
+    if (server_conn_count(server) < listener->options.max_connections || make_room(server, accepting))
         conn = conn_new(listener, home, fd, peer);
     if (!conn) {
         kis_count_add(&accepting->stats.refused, 1);
@@ -302,6 +303,17 @@ static void listener_retry(kis_timer *timer)
     kis_loop_rewatch(server->homes[0].loop, &listener->watch, KIS_LOOP_READ);
 }
 
+/* Connections may not take the last descriptors: whoever stores spans needs some to open files. */
+static uint32_t connections_max(uint32_t asked)
+{
+    struct rlimit files;
+    uint32_t max = asked ? asked : CONNECTIONS_DEFAULT;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
+        return max;
+    rlim_t left = files.rlim_cur - KIS_MIN((rlim_t)DESCRIPTORS_KEPT, files.rlim_cur / 2);
+    return left < max ? (uint32_t)left : max;
+}
+
 kis_err kis_server_listen(kis_server *server, const kis_listener_options *options, char out_address[80], kis_diag *diag)
 {
     kis_address address, bound;
@@ -313,6 +325,7 @@ kis_err kis_server_listen(kis_server *server, const kis_listener_options *option
     listener->server = server;
     listener->options = *options;
     listener->options.address = KIS_STR_NONE; /* the caller's text need not live on */
+    listener->options.max_connections = connections_max(options->max_connections);
     listener->watch.ready = listener_ready;
     listener->retry.fire = listener_retry;
     kis_err err = kis_address_parse(options->address, &address, diag);

@@ -92,7 +92,7 @@ typedef struct kis_listener_options {
     uint32_t header_timeout_ms;  /* 0: 10 s */
     uint32_t body_progress_ms;   /* 0: 30 s without a byte */
     uint32_t idle_timeout_ms;    /* 0: 60 s between requests; connections with an open exchange are not idle */
-    uint32_t max_connections;    /* 0: 20000, over all listeners of a server the oldest idle is closed first */
+    uint32_t max_connections;    /* 0: 20000, over all listeners of a server; the oldest idle is closed first. Never more than RLIMIT_NOFILE leaves */
 } kis_listener_options;
 
 typedef struct kis_server_stats {

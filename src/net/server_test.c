@@ -335,6 +335,30 @@ TEST(a_process_without_descriptors_refuses_and_recovers)
     test_server_stop(&s, 1000);
 }
 
+TEST(connections_leave_descriptors_to_others)
+{
+    enum { LIMIT = 64, MAX = LIMIT / 2 };
+    test_server s;
+    struct rlimit before, low;
+    int fds[MAX + 1];
+    getrlimit(RLIMIT_NOFILE, &before);
+    low = before;
+    low.rlim_cur = LIMIT;
+    setrlimit(RLIMIT_NOFILE, &low);
+    test_server_start(&s, 1, NULL);
+    setrlimit(RLIMIT_NOFILE, &before); /* our own ends are not meant */
+    for (unsigned i = 0; i < MAX; i++) {
+        fds[i] = test_dial(&s);
+        WAIT_FOR(kis_server_get_stats(s.server).connections_open == i + 1, "below the bound each is taken");
+    }
+    fds[MAX] = test_dial(&s);
+    CHECK(test_is_closed(fds[0]), "the oldest idle one goes, although the default is 20000");
+    WAIT_FOR(kis_server_get_stats(s.server).connections_open == MAX, "half of a small limit");
+    for (unsigned i = 0; i <= MAX; i++)
+        close(fds[i]);
+    test_server_stop(&s, 1000);
+}
+
 TEST(a_port_that_is_taken_is_said)
 {
     test_server s;
@@ -444,5 +468,5 @@ TEST_MAIN(RUN(requests_are_answered_and_the_connection_stays), RUN(pipelined_req
           RUN(bad_requests_get_a_sentence_and_the_connection_closes), RUN(heads_that_are_too_large_are_refused), RUN(bodies_are_bounded_before_they_are_read),
           RUN(large_bodies_arrive_whole), RUN(a_body_nobody_wants_costs_the_connection_only_when_it_is_large), RUN(answers_stream_from_another_thread),
           RUN(slow_and_silent_clients_are_cut), RUN(many_slow_clients_do_not_stop_others), RUN(the_oldest_idle_connection_makes_room),
-          RUN(a_process_without_descriptors_refuses_and_recovers), RUN(a_port_that_is_taken_is_said), RUN(stopping_waits_for_answers_and_then_cuts),
+          RUN(a_process_without_descriptors_refuses_and_recovers), RUN(connections_leave_descriptors_to_others), RUN(a_port_that_is_taken_is_said), RUN(stopping_waits_for_answers_and_then_cuts),
           RUN(a_peer_that_vanishes_is_noticed), RUN(answers_cannot_smuggle_header_lines), RUN(unix_sockets_listen_and_leave_nothing_behind))
