@@ -33,13 +33,13 @@ uint32_t kis_listener_ms(uint32_t given, uint32_t otherwise)
 
 /* ---- idle connections, the oldest first ---- */
 
-void kis_conn_set_idle(kis_conn *conn, bool is_idle)
+static void conn_list_idle(kis_conn *conn, bool is_listed)
 {
     kis_home *home = conn->home;
-    if (conn->is_idle == is_idle)
+    if (conn->is_listed == is_listed)
         return;
-    conn->is_idle = is_idle;
-    if (is_idle) {
+    conn->is_listed = is_listed;
+    if (is_listed) {
         conn->idle_prev = home->idle_newest;
         conn->idle_next = NULL;
         *(home->idle_newest ? &home->idle_newest->idle_next : &home->idle_oldest) = conn;
@@ -50,6 +50,13 @@ void kis_conn_set_idle(kis_conn *conn, bool is_idle)
         *(conn->idle_next ? &conn->idle_next->idle_prev : &home->idle_newest) = conn->idle_prev;
         atomic_fetch_sub_explicit(&home->idle_count, 1, memory_order_relaxed);
     }
+}
+
+void kis_conn_set_idle(kis_conn *conn, bool is_idle)
+{
+    conn->is_idle = is_idle;
+    if (!is_idle)
+        conn_list_idle(conn, false); /* into the list only when all is sent: conn_settle */
 }
 
 void kis_conn_set_phase(kis_conn *conn, uint64_t timeout_ms)
@@ -273,6 +280,7 @@ static void conn_set_timer(kis_conn *conn)
 static void conn_settle(kis_conn *conn)
 {
     bool is_unsent = conn->out_at < conn->out.len;
+    conn_list_idle(conn, conn->is_idle && !is_unsent);
     if (!is_unsent && conn->closes_when_sent) {
         if (!conn->lingers) {
             kis_stream_shut_write(&conn->io);

@@ -54,7 +54,7 @@ struct kis_home {
     kis_server *server;
     kis_loop *loop;
     kis_conn *conns;                   /* all of them */
-    kis_conn *idle_oldest, *idle_newest;
+    kis_conn *idle_oldest, *idle_newest; /* between requests, and nothing unsent: may be closed to make room */
     atomic_uint conn_count;            /* added to by the accepting loop, before the connection arrives */
     atomic_uint idle_count;            /* written by this loop */
     atomic_bool close_asked;           /* `close_idle` is under way from the accepting loop */
@@ -95,7 +95,7 @@ struct kis_conn {
     kis_stream io;
     kis_conn_protocol protocol;
     uint32_t depth; /* how many kis_conn_enter are open */
-    bool is_dead, is_idle, closes_when_sent, lingers, ignored_read, is_in_input;
+    bool is_dead, is_idle, is_listed, closes_when_sent, lingers, ignored_read, is_in_input;
     uint64_t phase_deadline_ns; /* of head, body, idleness; 0: none */
     uint64_t write_deadline_ns; /* while something is unsent */
     kis_buf in;                 /* read, not yet understood */

@@ -302,6 +302,35 @@ TEST(the_oldest_idle_connection_makes_room)
     test_server_stop(&s, 100);
 }
 
+TEST(an_answer_under_way_is_not_cut_to_make_room)
+{
+    enum { SIZE = 16 << 20 };
+    test_server s;
+    kis_listener_options options = test_listener(&s);
+    options.max_connections = 2;
+    test_server_start(&s, 1, &options);
+    int reader = test_dial(&s);
+    char *body = calloc(1, SIZE), head[100];
+    snprintf(head, sizeof(head), "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", SIZE);
+    CHECK(test_send_text(reader, head) && test_send(reader, body, SIZE), "asked");
+    WAIT_FOR(atomic_load(&s.bodies) == 1, "its answer is larger than any socket's buffer");
+    int idle = test_dial(&s);
+    WAIT_FOR(kis_server_get_stats(s.server).connections_open == 2, "both");
+    int newest = test_dial(&s);
+    CHECK(test_is_closed(idle), "the idle one goes, although the reader's request is older");
+    size_t len = 0;
+    for (ssize_t size; len < SIZE && (size = recv(reader, body, SIZE, 0)) > 0;)
+        len += (size_t)size;
+    CHECK(len > SIZE - 1, "the answer comes whole");
+    test_send_text(newest, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+    WAIT_FOR(atomic_load(&s.bodies) == 2 && kis_server_get_stats(s.server).connections_open == 2, "the newest is busy");
+    int more = test_dial(&s);
+    CHECK(test_is_closed(reader), "a reader that has all of it is idle again");
+    free(body);
+    close(reader), close(idle), close(newest), close(more);
+    test_server_stop(&s, 100);
+}
+
 TEST(a_process_without_descriptors_refuses_and_recovers)
 {
     test_server s;
@@ -468,5 +497,6 @@ TEST_MAIN(RUN(requests_are_answered_and_the_connection_stays), RUN(pipelined_req
           RUN(bad_requests_get_a_sentence_and_the_connection_closes), RUN(heads_that_are_too_large_are_refused), RUN(bodies_are_bounded_before_they_are_read),
           RUN(large_bodies_arrive_whole), RUN(a_body_nobody_wants_costs_the_connection_only_when_it_is_large), RUN(answers_stream_from_another_thread),
           RUN(slow_and_silent_clients_are_cut), RUN(many_slow_clients_do_not_stop_others), RUN(the_oldest_idle_connection_makes_room),
+          RUN(an_answer_under_way_is_not_cut_to_make_room),
           RUN(a_process_without_descriptors_refuses_and_recovers), RUN(connections_leave_descriptors_to_others), RUN(a_port_that_is_taken_is_said), RUN(stopping_waits_for_answers_and_then_cuts),
           RUN(a_peer_that_vanishes_is_noticed), RUN(answers_cannot_smuggle_header_lines), RUN(unix_sockets_listen_and_leave_nothing_behind))
