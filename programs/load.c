@@ -134,7 +134,7 @@ struct load_run {
     size_t body_max;
     kis_watch signals;
     kis_timer tick;
-    bool is_stopping, shows_progress;
+    bool is_stopping, is_unreachable, shows_progress;
     uint64_t next_seed, next_turn_ns;
     uint64_t begin_ns, end_ns, last_answer_ns, first_answer_ns, largest_gap_ns;
     uint64_t requests_sent, requests_acknowledged, requests_refused, requests_failed;
@@ -282,6 +282,14 @@ static uint64_t wait_after(const kis_client_answer *answer)
     return FAILURE_WAIT_NS;
 }
 
+/* A server that restarts is waited for, one that was never there is not. */
+static bool is_nobody_there(const load_run *run, kis_str why)
+{
+    return !run->requests_acknowledged && !run->requests_refused &&
+           (kis_str_ends(why, KIS_STR("connection refused")) ||
+            kis_str_ends(why, KIS_STR("no such name")));
+}
+
 static void on_answer(void *user, const kis_client_answer *answer)
 {
     load_slot *slot = user;
@@ -300,6 +308,8 @@ static void on_answer(void *user, const kis_client_answer *answer)
     run->requests_refused += is_refused;
     run->requests_failed += !is_refused;
     note_failure(run, answer, status);
+    if (answer->err && is_nobody_there(run, kis_str_from_c(answer->diag.text)))
+        run->is_stopping = run->is_unreachable = true;
     if (run->is_stopping)
         stop_if_idle(run);
     else
@@ -562,16 +572,11 @@ static void print_report(const load_run *run, const kis_load_verdict *verdict)
 static kis_err make_clients(load_run *run, kis_diag *diag)
 {
     kis_url url;
-    char text[280];
-    kis_str to = run->options.to.len                  ? run->options.to
-                 : run->options.protocol == LOAD_GRPC ? KIS_STR("127.0.0.1:4317")
-                                                      : KIS_STR("127.0.0.1:4318");
-    bool has_scheme = kis_str_find(to, KIS_STR("://")) != KIS_STR_NPOS;
-    kis_str whole =
-        has_scheme ? to
-                   : kis_str_of(text, kis_fmt(text, sizeof(text), "http://" KIS_FMT, KIS_ARG(to)));
+    char room[KIS_PROGRAM_URL_MAX];
+    uint16_t usual_port = run->options.protocol == LOAD_GRPC ? 4317 : 4318;
+    kis_str to = run->options.to.len ? run->options.to : KIS_STR("127.0.0.1");
 
-    kis_err err = kis_url_parse(whole, &url, diag);
+    kis_err err = kis_program_read_url(to, usual_port, room, &url, diag);
     if (err)
         return kis_diag_in(diag, err, "--to");
     if (url.is_tls) {
@@ -695,7 +700,8 @@ static int judge_run(load_run *run)
         if (kis_load_verify_run(&verify, &verdict, &diag) != KIS_OK)
             return kis_program_fail("--verify: %s", diag.text);
     }
-    print_report(run, run->options.verify ? &verdict : NULL);
+    if (!run->is_unreachable || run->options.report == 1) /* a text of zeros tells nobody anything */
+        print_report(run, run->options.verify ? &verdict : NULL);
     if (run->requests_acknowledged == 0)
         return kis_program_fail("nothing was acknowledged: %s",
                                 run->first_failure[0] ? run->first_failure : "no answer came");

@@ -8,6 +8,7 @@
 
 #include <unistd.h>
 
+#include "ask.h"
 #include "program.h"
 
 #include "base/diag.h"
@@ -183,11 +184,12 @@ kis_err kis_load_verify_run(const kis_load_verify *verify, kis_load_verdict *out
     verify_run run = { .what = verify, .verdict = out };
     kis_tls_client *tls = NULL;
     kis_url url;
+    char room[KIS_PROGRAM_URL_MAX];
 
     *out = (kis_load_verdict){ 0 };
     if (verify->seed_count == 0)
         return KIS_OK;
-    kis_err err = kis_url_parse(verify->server, &url, diag);
+    kis_err err = kis_program_read_url(verify->server, KIS_ASK_PORT, room, &url, diag);
     if (err)
         return kis_diag_in(diag, err, "--query");
     err = make_tls(verify, &url, &tls, diag);
