@@ -88,11 +88,8 @@ static bool read_environment(const kis_program_options *options, kis_diag *diag)
         const char *value = options->rows[i].env ? getenv(options->rows[i].env) : NULL;
         if (!value || !*value)
             continue;
-        kis_err err = kis_option_set(&options->rows[i], kis_str_from_c(value), options->into, diag);
-        if (err) {
-            kis_diag_in(diag, err, "environment variable %s", options->rows[i].env);
+        if (kis_option_set_env(&options->rows[i], kis_str_from_c(value), options->into, diag))
             return false;
-        }
     }
     return true;
 }

@@ -159,35 +159,64 @@ static void option_store(const kis_option *row, const option_value *value, void 
     }
 }
 
-static const char *option_name(const kis_option *row)
+/* How an error calls the option: "--keep" on the command line, "KISEKI_KEEP" in the environment. */
+typedef struct option_source {
+    const char *dashes, *name;
+} option_source;
+
+static option_source option_source_of(const kis_option *row)
 {
-    return row->flag ? row->flag : row->env ? row->env : "option";
+    return (option_source){ "", row->flag ? row->flag : row->env ? row->env : "option" };
 }
 
-static kis_err option_refuse_syntax(const kis_option *row, kis_str value, kis_err err,
-                                    kis_diag *diag)
+static kis_err option_refuse_syntax(const kis_option *row, option_source from, kis_str value,
+                                    kis_err err, kis_diag *diag)
 {
     bool is_choice = row->kind == KIS_OPT_CHOICE;
     if (value.len == 0)
-        return kis_diag_set(diag, err, "%s: no value; want %s%s%s", option_name(row),
+        return kis_diag_set(diag, err, "%s%s: no value; want %s%s%s", from.dashes, from.name,
                             option_wants[row->kind], is_choice ? " " : "",
                             is_choice ? row->choices : "");
-    return kis_diag_set(diag, err, "%s: '" KIS_FMT "' is not %s; want %s%s%s", option_name(row),
-                        KIS_ARG(value), option_nouns[row->kind], option_wants[row->kind],
-                        is_choice ? " " : "", is_choice ? row->choices : "");
+    return kis_diag_set(diag, err, "%s%s: '" KIS_FMT "' is not %s; want %s%s%s", from.dashes,
+                        from.name, KIS_ARG(value), option_nouns[row->kind],
+                        option_wants[row->kind], is_choice ? " " : "",
+                        is_choice ? row->choices : "");
 }
 
-static kis_err option_refuse_range(const kis_option *row, kis_str value, kis_diag *diag)
+/* Kinds without a sign: the row need not say that they begin at 0. */
+static bool option_is_unsigned(kis_opt_kind kind)
 {
-    if (row->min && row->max)
-        return kis_diag_set(diag, KIS_ERR_RANGE, "%s: '" KIS_FMT "' is out of range; want %s to %s",
-                            option_name(row), KIS_ARG(value), row->min, row->max);
-    if (row->min || row->max)
-        return kis_diag_set(diag, KIS_ERR_RANGE, "%s: '" KIS_FMT "' is out of range; want at %s %s",
-                            option_name(row), KIS_ARG(value), row->min ? "least" : "most",
-                            row->min ? row->min : row->max);
-    return kis_diag_set(diag, KIS_ERR_RANGE, "%s: '" KIS_FMT "' is too large", option_name(row),
-                        KIS_ARG(value));
+    return kind == KIS_OPT_U32 || kind == KIS_OPT_U64 || kind == KIS_OPT_MS ||
+           kind == KIS_OPT_SIZE;
+}
+
+static bool option_is_negative(const kis_option *row, kis_str value)
+{
+    return option_is_unsigned(row->kind) && value.len > 1 && value.ptr[0] == '-' &&
+           value.ptr[1] >= '0' && value.ptr[1] <= '9';
+}
+
+static kis_err option_refuse_range(const kis_option *row, option_source from, kis_str value,
+                                   kis_diag *diag)
+{
+    bool is_negative = option_is_negative(row, value);
+    const char *min = row->min ? row->min : is_negative ? "0" : NULL;
+
+    if (min && row->max)
+        return kis_diag_set(diag, KIS_ERR_RANGE,
+                            "%s%s: '" KIS_FMT "' is out of range; want %s to %s", from.dashes,
+                            from.name, KIS_ARG(value), min, row->max);
+    if (is_negative)
+        return kis_diag_set(diag, KIS_ERR_RANGE,
+                            "%s%s: '" KIS_FMT "' is out of range; want %s or more", from.dashes,
+                            from.name, KIS_ARG(value), min);
+    if (min || row->max)
+        return kis_diag_set(diag, KIS_ERR_RANGE,
+                            "%s%s: '" KIS_FMT "' is out of range; want at %s %s", from.dashes,
+                            from.name, KIS_ARG(value), min ? "least" : "most",
+                            min ? min : row->max);
+    return kis_diag_set(diag, KIS_ERR_RANGE, "%s%s: '" KIS_FMT "' is too large", from.dashes,
+                        from.name, KIS_ARG(value));
 }
 
 /* Reads a bound of the row; one that cannot be read is our own mistake. */
@@ -195,36 +224,47 @@ static kis_err option_bound(const kis_option *row, const char *text, option_valu
                             kis_diag *diag)
 {
     kis_err err = option_parse_value(row, kis_str_from_c(text), out);
-    return err ? kis_diag_set(diag, err, "%s: the row's bound '%s' is wrong", option_name(row),
-                              text)
+    return err ? kis_diag_set(diag, err, "%s: the row's bound '%s' is wrong",
+                              option_source_of(row).name, text)
                : KIS_OK;
 }
 
-kis_err kis_option_set(const kis_option *row, kis_str value, void *into, kis_diag *diag)
+static kis_err option_set_from(const kis_option *row, option_source from, kis_str value,
+                               void *into, kis_diag *diag)
 {
     option_value parsed, bound;
     kis_err err = option_parse_value(row, value, &parsed);
 
-    if (err == KIS_ERR_RANGE)
-        return option_refuse_range(row, value, diag);
+    if (err == KIS_ERR_RANGE || (err && option_is_negative(row, value)))
+        return option_refuse_range(row, from, value, diag);
     if (err)
-        return option_refuse_syntax(row, value, err, diag);
+        return option_refuse_syntax(row, from, value, err, diag);
     if (row->min) {
         err = option_bound(row, row->min, &bound, diag);
         if (err)
             return err;
         if (option_is_below(row->kind, &parsed, &bound))
-            return option_refuse_range(row, value, diag);
+            return option_refuse_range(row, from, value, diag);
     }
     if (row->max) {
         err = option_bound(row, row->max, &bound, diag);
         if (err)
             return err;
         if (option_is_below(row->kind, &bound, &parsed))
-            return option_refuse_range(row, value, diag);
+            return option_refuse_range(row, from, value, diag);
     }
     option_store(row, &parsed, into);
     return KIS_OK;
+}
+
+kis_err kis_option_set(const kis_option *row, kis_str value, void *into, kis_diag *diag)
+{
+    return option_set_from(row, option_source_of(row), value, into, diag);
+}
+
+kis_err kis_option_set_env(const kis_option *row, kis_str value, void *into, kis_diag *diag)
+{
+    return option_set_from(row, (option_source){ "", row->env }, value, into, diag);
 }
 
 kis_err kis_options_default(const kis_option *rows, size_t count, void *into, kis_diag *diag)
@@ -340,7 +380,8 @@ kis_err kis_options_parse_args(const kis_option *rows, size_t count, int argc, c
             value = kis_str_from_c(argv[++i]);
         else if (!has_value)
             return option_refuse_no_value(row, diag);
-        kis_err err = kis_option_set(row, value, into, diag);
+        kis_err err =
+            option_set_from(row, (option_source){ "--", row->flag }, value, into, diag);
         if (err)
             return err;
     }

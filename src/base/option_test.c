@@ -101,26 +101,32 @@ TEST(errors_name_the_flag_the_text_and_what_was_wanted)
         const char *want;
     } cases[] = {
         { "--keep", "72x", KIS_ERR_SYNTAX,
-          "keep: '72x' is not a duration; want a number and one of ns us ms s m h d" },
-        { "--keep=1s", NULL, KIS_ERR_RANGE, "keep: '1s' is out of range; want at least 1m" },
+          "--keep: '72x' is not a duration; want a number and one of ns us ms s m h d" },
+        { "--keep=1s", NULL, KIS_ERR_RANGE, "--keep: '1s' is out of range; want at least 1m" },
         { "--keep-bytes=2TiB", NULL, KIS_ERR_RANGE,
-          "keep-bytes: '2TiB' is out of range; want at most 1TiB" },
+          "--keep-bytes: '2TiB' is out of range; want at most 1TiB" },
         { "--queue-spans=0", NULL, KIS_ERR_RANGE,
-          "queue-spans: '0' is out of range; want 1 to 1048576" },
+          "--queue-spans: '0' is out of range; want 1 to 1048576" },
         { "--queue-spans=99999999999", NULL, KIS_ERR_RANGE,
-          "queue-spans: '99999999999' is out of range; want 1 to 1048576" },
+          "--queue-spans: '99999999999' is out of range; want 1 to 1048576" },
         { "--queue-spans=many", NULL, KIS_ERR_SYNTAX,
-          "queue-spans: 'many' is not a number; want a whole number" },
+          "--queue-spans: 'many' is not a number; want a whole number" },
         { "--big=99999999999999999999", NULL, KIS_ERR_RANGE,
-          "big: '99999999999999999999' is too large" },
-        { "--ratio=1.5", NULL, KIS_ERR_RANGE, "ratio: '1.5' is out of range; want 0 to 1" },
-        { "--ratio=", NULL, KIS_ERR_SYNTAX, "ratio: no value; want a number" },
+          "--big: '99999999999999999999' is too large" },
+        { "--big=-3", NULL, KIS_ERR_RANGE, "--big: '-3' is out of range; want 0 or more" },
+        { "--keep-bytes=-3", NULL, KIS_ERR_RANGE,
+          "--keep-bytes: '-3' is out of range; want 0 to 1TiB" },
+        { "--queue-spans", "-3", KIS_ERR_RANGE,
+          "--queue-spans: '-3' is out of range; want 1 to 1048576" },
+        { "--big=-x", NULL, KIS_ERR_SYNTAX, "--big: '-x' is not a number; want a whole number" },
+        { "--ratio=1.5", NULL, KIS_ERR_RANGE, "--ratio: '1.5' is out of range; want 0 to 1" },
+        { "--ratio=", NULL, KIS_ERR_SYNTAX, "--ratio: no value; want a number" },
         { "--memory=maybe", NULL, KIS_ERR_SYNTAX,
-          "memory: 'maybe' is not true or false; want true or false" },
+          "--memory: 'maybe' is not true or false; want true or false" },
         { "--log-level=loud", NULL, KIS_ERR_SYNTAX,
-          "log-level: 'loud' is not a known value; want one of debug|info|warning|error" },
+          "--log-level: 'loud' is not a known value; want one of debug|info|warning|error" },
         { "--flush-ms=5s", NULL, KIS_ERR_SYNTAX,
-          "flush-ms: '5s' is not a number; want a whole number of milliseconds" },
+          "--flush-ms: '5s' is not a number; want a whole number of milliseconds" },
         { "--keep", NULL, KIS_ERR_SYNTAX,
           "--keep needs a value: a number and one of ns us ms s m h d" },
         { "--data", NULL, KIS_ERR_SYNTAX, "--data needs a value: DIR" },
@@ -132,7 +138,7 @@ TEST(errors_name_the_flag_the_text_and_what_was_wanted)
           "unknown option --queue; did you mean --queue-spans?" },
         { "--frobnicate", NULL, KIS_ERR_NOT_FOUND, "unknown option --frobnicate" },
         { "--keep=\x1b[2J", NULL, KIS_ERR_SYNTAX,
-          "keep: '\\x1b[2J' is not a duration; want a number and one of ns us ms s m h d" },
+          "--keep: '\\x1b[2J' is not a duration; want a number and one of ns us ms s m h d" },
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         settings s = defaults(), before = s;
@@ -145,6 +151,17 @@ TEST(errors_name_the_flag_the_text_and_what_was_wanted)
         CHECK(memcmp(&s, &before, sizeof(s)) == 0, "a refused value leaves the field alone");
         CHECK_INT(77, next, "and the index");
     }
+}
+
+TEST(errors_of_the_environment_name_the_variable)
+{
+    settings s = defaults();
+    kis_diag diag = { 0 };
+    CHECK_ERR(KIS_ERR_SYNTAX, kis_option_set_env(&rows[2], KIS_STR("many"), &s, &diag), "refused");
+    assert_string_equal("OTEL_BSP_MAX_QUEUE_SIZE: 'many' is not a number; want a whole number",
+                        diag.text);
+    CHECK_ERR(KIS_OK, kis_option_set_env(&rows[2], KIS_STR("17"), &s, &diag), diag.text);
+    CHECK_INT(17, s.spans, "read");
 }
 
 TEST(near_flags_are_found_and_far_ones_are_not)
@@ -219,5 +236,6 @@ TEST(a_wrong_row_is_told)
 
 TEST_MAIN(RUN(defaults_come_from_the_rows), RUN(flags_are_read_in_every_form),
           RUN(errors_name_the_flag_the_text_and_what_was_wanted),
+          RUN(errors_of_the_environment_name_the_variable),
           RUN(near_flags_are_found_and_far_ones_are_not), RUN(help_has_a_line_for_each_flag),
           RUN(a_wrong_row_is_told))
