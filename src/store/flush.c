@@ -302,8 +302,8 @@ static void remove_log(kis_store *s, kis_head *head)
 
     atomic_fetch_sub_explicit(&s->log_bytes, head->wal.reserved, memory_order_relaxed);
     kis_wal_close(&head->wal);
-    if (kis_wal_remove(s->os, s->options.dir, head->generation, head->wal.attempt, &diag) ||
-        s->os->ops->sync_dir(s->os, s->options.dir, &diag))
+    /* a rewrite that failed at its end has left a file, too: alone, it would be replayed when retention has taken the segments */
+    if (kis_wal_remove_attempts(s->os, s->options.dir, head->generation, 0, head->wal_header.attempt, &diag))
         kis_store_log(s, 2, "a log file that is not needed any more stays: %s", diag.text); /* the next start removes it */
 }
 

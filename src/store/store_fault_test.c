@@ -205,6 +205,62 @@ TEST(a_full_disk_is_told_and_got_over)
     kis_sim_free(l.sim);
 }
 
+typedef struct sim_names {
+    char seg[8][64];
+    uint32_t seg_count, attempts; /* attempts: log files of generation 1 */
+} sim_names;
+
+static void note_sim_name(void *user, kis_str name)
+{
+    sim_names *n = user;
+    if (kis_str_starts(name, KIS_STR("seg-0000000000000001-")) && n->seg_count < 8)
+        snprintf(n->seg[n->seg_count++], sizeof n->seg[0], "/data/%.*s", (int)name.len, name.ptr);
+    n->attempts += kis_str_starts(name, KIS_STR("log-0000000000000001-"));
+}
+
+static sim_names list_sim(life *l)
+{
+    sim_names names = { 0 };
+    kis_os *os = kis_sim_os(l->sim);
+    CHECK_ERR(KIS_OK, os->ops->list_dir(os, KIS_STR("/data"), note_sim_name, &names, NULL), "the folder");
+    return names;
+}
+
+/* A rewrite whose file takes its name and whose folder sync then fails: the file is whole, is not used, and must go with its generation. */
+TEST(a_log_of_a_failed_rewrite_does_not_outlive_its_generation)
+{
+    for (int with_third = 0; with_third < 2; with_third++) { /* flushed from the suspect file, or after one more rewrite */
+        life l = { 0 };
+        kis_diag diag = { 0 };
+
+        CHECK_ERR(KIS_OK, kis_sim_new(&kis_mem, 5, &l.sim), "a machine");
+        l.f.options = (kis_store_options){ .os = kis_sim_os(l.sim), .alloc = &kis_mem, .dir = KIS_STR("/data"), .keep_bytes = (uint64_t)1 << 32 };
+        CHECK_ERR(KIS_OK, kis_store_open(&l.f.options, &l.f.store, &diag), diag.text);
+        CHECK_ERR(KIS_OK, fixture_push(&l.f, one_trace(1)), "stored");
+        kis_sim_fail_at(l.sim, KIS_SIM_SYNC, 1, 2, KIS_ERR_IO);
+        CHECK_ERR(KIS_ERR_IO, fixture_push(&l.f, one_trace(2)), "the log and its rewrite fail: the file is suspect");
+        kis_sim_fail_at(l.sim, KIS_SIM_SYNC_DIR, 1, 1, KIS_ERR_IO);
+        CHECK_ERR(KIS_ERR_IO, fixture_push(&l.f, one_trace(3)), "the rewrite's file is named, and its name not synced");
+        CHECK_INT(2, list_sim(&l).attempts, "the suspect file and the one that is not used");
+        if (with_third) {
+            CHECK_ERR(KIS_OK, fixture_push(&l.f, one_trace(4)), "the next rewrite does it");
+            CHECK_INT(1, list_sim(&l).attempts, "those before it go");
+        }
+        CHECK_ERR(KIS_OK, kis_store_flush(l.f.store, UINT64_MAX, &diag), diag.text);
+        sim_names left = list_sim(&l);
+        CHECK_INT(0, left.attempts, "no attempt is left behind the segments");
+        CHECK(left.seg_count > 0, "they are there");
+        kis_store_close(l.f.store);
+        for (uint32_t i = 0; i < left.seg_count; i++) /* as retention does */
+            CHECK_ERR(KIS_OK, kis_sim_os(l.sim)->ops->remove(kis_sim_os(l.sim), kis_str_from_c(left.seg[i]), NULL), "deleted");
+        CHECK_ERR(KIS_OK, kis_store_open(&l.f.options, &l.f.store, &diag), diag.text);
+        for (uint64_t trace = 1; trace <= 4; trace++)
+            CHECK_INT(0, fixture_get(&l.f, trace).count, "what retention took does not come back");
+        kis_store_close(l.f.store);
+        kis_sim_free(l.sim);
+    }
+}
+
 TEST(age_deletes_by_the_time_of_receiving)
 {
     life l = { 0 };
@@ -370,5 +426,5 @@ TEST(a_segment_that_vanishes_under_way_is_an_error_and_no_crash)
 }
 
 TEST_MAIN(RUN(each_failing_call_loses_nothing), RUN(a_power_cut_at_each_write_loses_nothing_that_was_answered), RUN(a_full_disk_is_told_and_got_over),
-          RUN(age_deletes_by_the_time_of_receiving), RUN(a_flipped_bit_anywhere_in_a_segment_is_told_and_the_rest_is_shown),
+          RUN(a_log_of_a_failed_rewrite_does_not_outlive_its_generation), RUN(age_deletes_by_the_time_of_receiving), RUN(a_flipped_bit_anywhere_in_a_segment_is_told_and_the_rest_is_shown),
           RUN(a_flipped_bit_in_a_log_is_refused_or_was_never_answered), RUN(a_segment_that_vanishes_under_way_is_an_error_and_no_crash))

@@ -173,6 +173,18 @@ kis_err kis_wal_remove(kis_os *os, kis_str dir, uint64_t generation, uint32_t at
     return os->ops->remove(os, kis_str_of(path, len), diag);
 }
 
+kis_err kis_wal_remove_attempts(kis_os *os, kis_str dir, uint64_t generation, uint32_t first, uint32_t last, kis_diag *diag)
+{
+    for (uint32_t attempt = first; attempt <= last; attempt++) {
+        kis_err err = attempt == last && last > first ? os->ops->sync_dir(os, dir, diag) : KIS_OK;
+        if (!err)
+            err = kis_wal_remove(os, dir, generation, attempt, diag);
+        if (err && err != KIS_ERR_NOT_FOUND)
+            return err;
+    }
+    return os->ops->sync_dir(os, dir, diag);
+}
+
 static uint32_t record_crc(const uint8_t *record, size_t body_size)
 {
     uint32_t crc = kis_crc32c(0, kis_bytes_of(record, 28));

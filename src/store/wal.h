@@ -45,6 +45,9 @@ kis_err kis_wal_finish_temporary(kis_wal *wal, kis_diag *diag) KIS_CHECKED;
 kis_err kis_wal_reopen(kis_wal *wal, kis_os *os, kis_str dir, const kis_wal_header *header, uint64_t good_length, kis_diag *diag) KIS_CHECKED;
 void kis_wal_close(kis_wal *wal); /* fine on zeros */
 kis_err kis_wal_remove(kis_os *os, kis_str dir, uint64_t generation, uint32_t attempt, kis_diag *diag); /* may be ignored */
+/** Removes the attempts `first` to `last`, those that are there, and makes it last. The highest goes after the others are surely gone, and
+ * stays when one of them does: it alone is complete. */
+kis_err kis_wal_remove_attempts(kis_os *os, kis_str dir, uint64_t generation, uint32_t first, uint32_t last, kis_diag *diag) KIS_CHECKED;
 
 /** Fills the 32 bytes in front of a body of `size` bytes that stands right behind them. */
 void kis_wal_seal_record(uint8_t *record, size_t body_size, uint64_t sequence, uint64_t synced);

@@ -224,7 +224,8 @@ kis_err kis_store_rewrite_log(kis_store *s, kis_head *head, kis_diag *diag)
     kis_wal_close(&head->wal);
     head->wal = fresh;
     kis_diag ignored; /* what is left of the old file loses against the new one's number at the next start */
-    (void)kis_wal_remove(s->os, s->options.dir, header.generation, old_attempt, &ignored);
+    for (uint32_t attempt = old_attempt; attempt < header.attempt; attempt++) /* those between took their name, and then failed */
+        (void)kis_wal_remove(s->os, s->options.dir, header.generation, attempt, &ignored);
     kis_store_log(s, 2, "the log was written anew as attempt %u after its file failed", header.attempt);
     return KIS_OK;
 }
