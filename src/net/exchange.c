@@ -276,13 +276,18 @@ static kis_answer_copy *answer_copy(kis_exchange *exchange, const kis_answer_hea
     return copy;
 }
 
+/* Of an exchange that is claimed already: there was no memory for what its answerer meant. */
+static void answer_no_memory(kis_exchange *exchange)
+{
+    const kis_header retry = { KIS_STR("retry-after"), KIS_STR("1") };
+    answer_on_loop(exchange, &(kis_answer_head){ .status = 503, .headers = &retry, .header_count = 1 }, KIS_BYTES_NONE);
+}
+
 static void deliver_run(kis_post *post)
 {
     kis_exchange *exchange = KIS_CONTAINER(post, kis_exchange, deliver);
-    const kis_header retry = { KIS_STR("retry-after"), KIS_STR("1") };
-    const kis_answer_head no_memory = { .status = 503, .headers = &retry, .header_count = 1 };
     if (!exchange->copy)
-        answer_on_loop(exchange, &no_memory, KIS_BYTES_NONE);
+        answer_no_memory(exchange);
     else if (exchange->stream)
         begin_on_loop(exchange, &exchange->copy->head);
     else
@@ -360,7 +365,7 @@ void kis_exchange_begin(kis_exchange *exchange, const kis_answer_head *head)
         if (stream)
             begin_on_loop(exchange, head);
         else
-            kis_exchange_say(exchange, 503, KIS_GRPC_UNAVAILABLE, "no memory");
+            answer_no_memory(exchange);
         return;
     }
     exchange->copy = stream ? answer_copy(exchange, head, KIS_BYTES_NONE) : NULL;
