@@ -241,9 +241,7 @@ kis_err kis_native_open_sinks(kis_native *native, kis_diag *diag)
         native->memory = native->user_sink = NULL;
         return err;
     }
-    batcher->sink_count = 0;
-    for (uint32_t i = 0; i < count; i++)
-        kis_batcher_add_sink(batcher, sinks[i]);
+    kis_batcher_replace_sinks(batcher, sinks, count);
     native->needs_sinks = false;
     return KIS_OK;
 }

@@ -63,8 +63,20 @@ kis_err kis_batcher_init(kis_batcher *batcher, kis_sdk *sdk, const kis_batcher_o
 
 void kis_batcher_add_sink(kis_batcher *batcher, kis_sink *sink)
 {
-    KIS_ASSERT(batcher->sink_count < KIS_SINKS_MAX);
-    batcher->sinks[batcher->sink_count++] = sink;
+    uint32_t count = atomic_load_explicit(&batcher->sink_count, memory_order_relaxed);
+
+    KIS_ASSERT(count < KIS_SINKS_MAX);
+    batcher->sinks[count] = sink;
+    atomic_store_explicit(&batcher->sink_count, count + 1, memory_order_release);
+}
+
+/* The count goes from the old one to the new one at once: a thread that saw none in between would let its span go. */
+void kis_batcher_replace_sinks(kis_batcher *batcher, kis_sink *const *sinks, uint32_t count)
+{
+    KIS_ASSERT(count <= KIS_SINKS_MAX);
+    for (uint32_t i = 0; i < count; i++)
+        batcher->sinks[i] = sinks[i];
+    atomic_store_explicit(&batcher->sink_count, count, memory_order_release);
 }
 
 void kis_batcher_after_fork(kis_batcher *batcher)
@@ -73,12 +85,12 @@ void kis_batcher_after_fork(kis_batcher *batcher)
     kis_batcher_options options = batcher->options;
     void (*on_result)(void *, const kis_sink_result *, uint32_t) = batcher->on_result;
     void *user = batcher->on_result_user;
-    uint32_t sinks = batcher->sink_count;
+    uint32_t sinks = atomic_load_explicit(&batcher->sink_count, memory_order_relaxed);
 
     KIS_ASSERT(kis_batcher_init(batcher, sdk, &options) == KIS_OK);
     batcher->on_result = on_result;
     batcher->on_result_user = user;
-    batcher->sink_count = sinks; /* of the parent: the host puts new ones in their place before the first batch */
+    atomic_store_explicit(&batcher->sink_count, sinks, memory_order_relaxed); /* of the parent: the host puts new ones in their place before the first batch */
 }
 
 uint64_t kis_batcher_queued(const kis_batcher *batcher)
@@ -221,7 +233,7 @@ static kis_batch *make_batch(kis_batcher *batcher, kis_flight *flight, bool is_s
 
 static void push_flight(kis_batcher *b, kis_flight *flight, bool is_stepper)
 {
-    uint32_t sinks = b->sink_count;
+    uint32_t sinks = atomic_load_explicit(&b->sink_count, memory_order_acquire);
 
     flight->batcher = b;
     flight->batch = make_batch(b, flight, is_stepper);

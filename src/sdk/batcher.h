@@ -34,7 +34,7 @@ typedef struct kis_batcher {
     kis_batcher_options options;
     kis_alloc body_alloc;           /* gives the slots of a batch back, see batcher.c */
     kis_sink *sinks[KIS_SINKS_MAX]; /* borrowed */
-    uint32_t sink_count;
+    _Atomic uint32_t sink_count;    /* recording threads ask whether there are any; 0 only when there shall be none */
     _Atomic uint32_t driver;        /* kis_driver */
     _Atomic uint32_t step_lock;     /* one stepper at a time */
     /* the stepper's: */
@@ -60,6 +60,8 @@ kis_err kis_batcher_init(kis_batcher *batcher, struct kis_sdk *sdk, const kis_ba
 /** Where batches go; before the first span, or after a fork. Several: each batch goes to all, and is answered when all have. */
 void kis_batcher_add_sink(kis_batcher *batcher, kis_sink *sink);
 void kis_batcher_after_fork(kis_batcher *batcher);
+/** These instead of all that are there, which are the parent process's: in a child, by the stepper, while other threads end spans. */
+void kis_batcher_replace_sinks(kis_batcher *batcher, kis_sink *const *sinks, uint32_t count);
 
 /**
  * Does what is due at `now` (monotonic) and answers when to be called again at the latest. One thread at a time; a second one that comes in

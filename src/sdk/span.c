@@ -546,7 +546,7 @@ void kis_recorder_span_end(kis_span span, uint64_t end_unix_ns)
     if (KIS_UNLIKELY(processors))
         tell_ended(sdk, slot, span, processors, here);
     mark_ended(slot, span._generation);
-    if (KIS_UNLIKELY(!slot->is_sampled || sdk->batcher.sink_count == 0)) {
+    if (KIS_UNLIKELY(!slot->is_sampled || atomic_load_explicit(&sdk->batcher.sink_count, memory_order_relaxed) == 0)) {
         kis_slot_release(slot, thread);
     } else if (KIS_UNLIKELY(sdk->batcher.options.is_simple)) {
         kis_batcher_push_one(&sdk->batcher, slot);
