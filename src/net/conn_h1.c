@@ -248,6 +248,10 @@ static void h1_refuse_body(kis_conn *conn, kis_err why, kis_diag *diag)
         return;
     conn->h1.keeps_alive = false;
     kis_exchange_refuse(exchange, why, diag);
+    if (conn->is_dead || conn->h1.exchange != exchange)
+        return;
+    conn->h1.is_discarding = true; /* its answer comes from another thread; what follows is no body that anybody may have */
+    conn->h1.discarded_bytes = 0;
 }
 
 static void h1_append(kis_conn *conn, kis_bytes data)

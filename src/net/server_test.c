@@ -163,6 +163,36 @@ TEST(bodies_are_bounded_before_they_are_read)
     test_server_stop(&s, 1000);
 }
 
+static void refuse_run(void *user)
+{
+    test_answer(user, 413, "text/plain", kis_bytes_of("elsewhere\n", 10));
+}
+
+static void refuse_elsewhere(void *user, kis_exchange *exchange, kis_err why)
+{
+    kis_thread thread = { 0 };
+    test_server *s = user;
+    (void)why;
+    atomic_fetch_add(&s->refused, 1);
+    CHECK_ERR(KIS_OK, kis_thread_start(&thread, "refuse", refuse_run, exchange, NULL), "a thread");
+    kis_thread_join(&thread); /* the answer is claimed, and lies in the loop's queue */
+}
+
+TEST(a_refused_body_never_arrives_in_part)
+{
+    test_server s;
+    kis_listener_options options = test_listener(&s);
+    options.handler.on_refuse = refuse_elsewhere;
+    test_server_start(&s, 1, &options);
+    s.max_body = 10;
+    ask(&s, "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nc\r\ntwelve bytes\r\n2\r\nhi\r\n0\r\n\r\n", NULL);
+    CHECK(strstr(got, "HTTP/1.1 413 ") == got && strstr(got, "elsewhere"), "the answer of another thread");
+    CHECK(strstr(got, "connection: close"), "and then no more");
+    CHECK_INT(1, atomic_load(&s.refused), "refused once");
+    CHECK_INT(0, atomic_load(&s.bodies), "what came behind it is not taken for a body");
+    test_server_stop(&s, 1000);
+}
+
 TEST(large_bodies_arrive_whole)
 {
     test_server s;
@@ -495,7 +525,7 @@ TEST(unix_sockets_listen_and_leave_nothing_behind)
 
 TEST_MAIN(RUN(requests_are_answered_and_the_connection_stays), RUN(pipelined_requests_are_answered_in_order), RUN(half_closed_clients_hear_the_answer),
           RUN(bad_requests_get_a_sentence_and_the_connection_closes), RUN(heads_that_are_too_large_are_refused), RUN(bodies_are_bounded_before_they_are_read),
-          RUN(large_bodies_arrive_whole), RUN(a_body_nobody_wants_costs_the_connection_only_when_it_is_large), RUN(answers_stream_from_another_thread),
+          RUN(a_refused_body_never_arrives_in_part), RUN(large_bodies_arrive_whole), RUN(a_body_nobody_wants_costs_the_connection_only_when_it_is_large), RUN(answers_stream_from_another_thread),
           RUN(slow_and_silent_clients_are_cut), RUN(many_slow_clients_do_not_stop_others), RUN(the_oldest_idle_connection_makes_room),
           RUN(an_answer_under_way_is_not_cut_to_make_room),
           RUN(a_process_without_descriptors_refuses_and_recovers), RUN(connections_leave_descriptors_to_others), RUN(a_port_that_is_taken_is_said), RUN(stopping_waits_for_answers_and_then_cuts),
