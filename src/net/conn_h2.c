@@ -146,6 +146,8 @@ static void h2_set_phase(kis_conn *conn, h2_phase phase)
 static void on_head(void *user, kis_http2_stream *stream, const kis_http2_head *head)
 {
     kis_conn *conn = user;
+    if (conn->h2->is_dead) /* its exchanges are let go of already: one more would stay for ever */
+        return;
     kis_exchange *exchange = exchange_of_head(conn, head);
     kis_count_add(&conn->home->stats.requests, 1);
     if (!exchange) {
