@@ -34,7 +34,7 @@ typedef struct kis_native {
     kis_worker_state worker;
     bool is_woken, wants_end;
     bool is_live, is_stopping; /* between start and stop; a stop has begun */
-    bool needs_sinks;        /* in a forked child: those there are the parent's */
+    _Atomic bool needs_sinks; /* in a forked child: those there are the parent's; the worker clears it once its own are there */
 
     kis_sink *memory;        /* exporter "memory", or NULL */
     kis_sink *user_sink;
