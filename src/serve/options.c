@@ -1,7 +1,10 @@
 /* options.c - see options.h. */
 #include "serve/options.h"
 
+#include <stdlib.h>
+
 #include "base/diag.h"
+#include "base/fmt.h"
 #include "base/num.h"
 #include "serve/host_check.h"
 
@@ -66,7 +69,7 @@ const kis_option kis_serve_option_rows[] = {
 };
 const size_t kis_serve_option_count = KIS_COUNT_OF(kis_serve_option_rows);
 
-/* "ADDR:PORT", "[ADDR]:PORT", ":PORT", "unix:PATH" or "off". What ADDR names is found out when it
+/* "ADDR:PORT", "[ADDR]:PORT", ":PORT", "PORT", "unix:PATH" or "off". What ADDR names is found out when it
  * is bound. */
 static bool is_address(kis_str text)
 {
@@ -78,8 +81,10 @@ static bool is_address(kis_str text)
         return true;
     while (colon > 0 && text.ptr[colon - 1] != ':')
         colon--;
-    if (colon == 0 || kis_u64_parse(kis_str_slice(text, colon, text.len), &port) || port > 65535)
+    if (kis_u64_parse(kis_str_slice(text, colon, text.len), &port) || port > 65535)
         return false;
+    if (colon == 0)
+        return true;
     kis_str host = kis_str_slice(text, 0, colon - 1);
     bool has_bracket = host.len && host.ptr[0] == '[';
     if (has_bracket != (kis_str_find_char(host, ':') != KIS_STR_NPOS) ||
@@ -98,6 +103,18 @@ static bool is_host(kis_str text)
     return kis_str_find_char(text, ' ') == KIS_STR_NPOS && (colon == KIS_STR_NPOS || is_ipv6);
 }
 
+/* "--query" or "KISEKI_QUERY": a text that came from the environment still lies there. */
+static const char *source_of(const char *flag, kis_str value, char room[32])
+{
+    const kis_option *row =
+        kis_option_find(kis_serve_option_rows, kis_serve_option_count, kis_str_from_c(flag));
+
+    if (row && getenv(row->env) == value.ptr)
+        return row->env;
+    kis_fmt(room, 32, "--%s", flag);
+    return room;
+}
+
 static kis_err check_addresses(const kis_serve_options *o, kis_diag *diag)
 {
     const struct {
@@ -108,18 +125,20 @@ static kis_err check_addresses(const kis_serve_options *o, kis_diag *diag)
                  { "query", o->query },
                  { "health", o->health },
                  { "metrics", o->metrics } };
+    char room[32];
 
     if (!is_host(o->listen))
         return kis_diag_set(diag, KIS_ERR_SYNTAX,
-                            "--listen: '" KIS_FMT
+                            "%s: '" KIS_FMT
                             "' is not an address; want one without a port, such as 0.0.0.0",
+                            source_of("listen", o->listen, room),
                             KIS_ARG(kis_str_slice(o->listen, 0, 64)));
     for (size_t i = 0; i < KIS_COUNT_OF(rows); i++)
         if (!is_address(rows[i].address))
             return kis_diag_set(diag, KIS_ERR_SYNTAX,
-                                "--%s: '" KIS_FMT
+                                "%s: '" KIS_FMT
                                 "' is not an address; want ADDR:PORT, :PORT, [ADDR]:PORT or off",
-                                rows[i].flag, KIS_ARG(kis_str_slice(rows[i].address, 0, 64)));
+                                source_of(rows[i].flag, rows[i].address, room), KIS_ARG(kis_str_slice(rows[i].address, 0, 64)));
     return KIS_OK;
 }
 

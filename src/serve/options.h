@@ -10,7 +10,7 @@ typedef struct kis_serve_options {
     bool memory;
     kis_str listen; /* the host of every listener that names none itself */
     kis_str otlp_grpc, otlp_http, query, health,
-        metrics; /* "ADDR:PORT", ":PORT", "off"; empty: `listen` and the usual port */
+        metrics; /* "ADDR:PORT", ":PORT", "PORT", "off"; empty: `listen` and the usual port */
     int64_t keep_ns, flush_after_ns;
     uint64_t keep_bytes, head_bytes, memory_limit, max_request_bytes;
     kis_str allow_host, allow_origin; /* lists with commas */

@@ -1,5 +1,6 @@
 /* options_test.c - the rows of `kiseki serve`: defaults, environment names, relations. */
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/test.h"
@@ -79,6 +80,8 @@ TEST(relations_between_options_are_checked)
         { "IPv6, a name, a path", "query", "[::1]:80", "otlp-http", "unix:/run/k.sock", KIS_OK },
         { "off", "query", "off", "metrics", "off", KIS_OK },
         { "no port", "query", "127.0.0.1", NULL, NULL, KIS_ERR_SYNTAX },
+        { "a port alone", "query", "16690", NULL, NULL, KIS_OK },
+        { "a port alone that is none", "query", "99999", NULL, NULL, KIS_ERR_SYNTAX },
         { "words", "query", "not an address", NULL, NULL, KIS_ERR_SYNTAX },
         { "a port that is none", "otlp-grpc", "127.0.0.1:99999", NULL, NULL, KIS_ERR_SYNTAX },
         { "a port with letters", "metrics", "127.0.0.1:80a", NULL, NULL, KIS_ERR_SYNTAX },
@@ -108,6 +111,26 @@ TEST(relations_between_options_are_checked)
     }
 }
 
+TEST(a_wrong_address_is_blamed_on_where_it_came_from)
+{
+    kis_diag diag = { 0 };
+
+    CHECK(setenv("KISEKI_QUERY", "no port", 1) == 0, "a variable");
+    for (int is_env = 0; is_env < 2; is_env++) {
+        CHECK_ERR(
+            KIS_OK,
+            kis_options_default(kis_serve_option_rows, kis_serve_option_count, &options, &diag),
+            "defaults");
+        options.query = is_env ? kis_str_from_c(getenv("KISEKI_QUERY")) : KIS_STR("no port");
+        CHECK_ERR(KIS_ERR_SYNTAX, kis_serve_options_check(&options, &diag), "refused");
+        CHECK(kis_str_starts(kis_str_from_c(diag.text), is_env ? KIS_STR("KISEKI_QUERY: 'no port'")
+                                                               : KIS_STR("--query: 'no port'")),
+              diag.text);
+    }
+    unsetenv("KISEKI_QUERY");
+}
+
 TEST_MAIN(RUN(defaults_are_what_the_manual_says),
           RUN(every_row_has_its_environment_variable_and_help), RUN(command_lines_are_read),
-          RUN(relations_between_options_are_checked))
+          RUN(relations_between_options_are_checked),
+          RUN(a_wrong_address_is_blamed_on_where_it_came_from))

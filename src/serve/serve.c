@@ -74,16 +74,18 @@ static kis_str listener_option(const kis_serve *s, kis_listener_name name)
     return text;
 }
 
-/* "ADDR:PORT" of a listener from its option, --listen and the usual port. ":PORT" names no address: whoever
- * only moves a port must not open it to other machines. */
+/* "ADDR:PORT" of a listener from its option, --listen and the usual port. ":PORT" and "PORT" name
+ * no address: whoever only moves a port must not open it to other machines. */
 static kis_str wanted_address(const kis_serve *s, kis_listener_name name, char room[128])
 {
     kis_str option = listener_option(s, name), host = s->setup.options->listen;
     bool is_ipv6 = host.len && host.ptr[0] != '[' && kis_str_find_char(host, ':') != KIS_STR_NPOS;
+    uint64_t number;
+    bool is_port = kis_u64_parse(option, &number) == KIS_OK;
 
-    if (option.len && option.ptr[0] != ':')
+    if (option.len && option.ptr[0] != ':' && !is_port)
         return option;
-    kis_str port = option.len ? kis_str_slice(option, 1, option.len)
+    kis_str port = option.len ? kis_str_slice(option, !is_port, option.len)
                               : kis_str_from_c(listener_rows[name].port);
     return kis_str_of(room,
                       kis_fmt(room, 128, is_ipv6 ? "[" KIS_FMT "]:" KIS_FMT : KIS_FMT ":" KIS_FMT,
@@ -113,18 +115,34 @@ static kis_handler handler_of(kis_serve *s, kis_listener_name name)
     }
 }
 
-static void warn_if_open(kis_serve *s, kis_listener_name name)
+static bool is_open_to_others(const kis_serve *s, kis_listener_name name)
 {
-    kis_str host = kis_host_of_address(kis_str_from_c(s->addresses[name]));
-    bool is_unix = kis_str_starts(kis_str_from_c(s->addresses[name]), KIS_STR("unix:"));
+    kis_str address = kis_str_from_c(s->addresses[name]);
     bool asks_certificates = listener_rows[name].has_tls && s->setup.options->tls_client_ca.len;
 
-    if (!is_unix && !kis_host_is_loopback(host) && !asks_certificates)
-        kis_log_always(
-            s->setup.log, KIS_LOG_WARN,
-            "%s: %s can be reached from other machines, and nobody is asked who they are%s",
-            listener_rows[name].label, s->addresses[name],
-            listener_rows[name].has_tls ? " (--tls-client-ca asks for certificates)" : "");
+    return address.len && !kis_str_starts(address, KIS_STR("unix:")) &&
+           !kis_host_is_loopback(kis_host_of_address(address)) && !asks_certificates;
+}
+
+/* One line for all of them: five say no more than one. */
+static void warn_of_open_listeners(kis_serve *s)
+{
+    char room[512];
+    kis_buf names;
+    bool may_ask = false;
+
+    kis_buf_init_fixed(&names, room, sizeof(room) - 1);
+    for (int i = 0; i < KIS_LISTENERS; i++)
+        if (is_open_to_others(s, (kis_listener_name)i)) {
+            kis_buf_add_fmt(&names, "%s%s %s", names.len ? ", " : "", listener_rows[i].label,
+                            s->addresses[i]);
+            may_ask |= listener_rows[i].has_tls;
+        }
+    room[names.len] = '\0';
+    if (names.len)
+        kis_log_always(s->setup.log, KIS_LOG_WARN,
+                       "open to other machines, and nobody is asked who they are: %s%s", room,
+                       may_ask ? " (--tls-client-ca asks for certificates)" : "");
 }
 
 /* The diag of a listener that could not be bound, as people should read it. */
@@ -159,7 +177,6 @@ static kis_err listen_one(kis_serve *s, kis_listener_name name, kis_diag *diag)
     if (!err) {
         if (name == KIS_LISTENER_QUERY)
             s->queries.hosts.listen_host = kis_host_of_address(kis_str_from_c(s->addresses[name]));
-        warn_if_open(s, name);
         return KIS_OK;
     }
     s->addresses[name][0] = '\0';
@@ -314,6 +331,8 @@ static kis_err start_server(kis_serve *s, kis_diag *diag)
     s->metrics = (kis_metrics_source){ collect_metrics, s, s->setup.alloc };
     for (int name = 0; name < KIS_LISTENERS && !err; name++)
         err = listen_one(s, (kis_listener_name)name, diag);
+    if (!err)
+        warn_of_open_listeners(s);
     return err;
 }
 
@@ -380,18 +399,32 @@ static void put_data_line(const kis_serve *s, kis_buf *out)
                     KIS_ARG(age), KIS_ARG(size));
 }
 
+/* The page's line is clicked: 0.0.0.0 and [::] are addresses to listen on, not to go to. */
+static void put_listener_line(const kis_serve *s, kis_listener_name name, kis_buf *out)
+{
+    const struct listener_row *row = &listener_rows[name];
+    kis_str address = kis_str_from_c(s->addresses[name]), host = kis_host_of_address(address);
+    bool is_any = name == KIS_LISTENER_QUERY && !kis_str_starts(address, KIS_STR("unix:")) &&
+                  (kis_str_eq(host, KIS_STR("0.0.0.0")) || kis_str_eq(host, KIS_STR("::")));
+    kis_str port = kis_str_slice(address, host.len + (address.ptr[0] == '[' ? 2 : 0), address.len);
+
+    kis_buf_add_fmt(out, "  %-16s %s", row->label,
+                    !row->is_url             ? ""
+                    : row->has_tls && s->tls ? "https://"
+                                             : "http://");
+    if (is_any)
+        kis_buf_add_fmt(out, "127.0.0.1" KIS_FMT "  (and on this machine's other addresses)\n",
+                        KIS_ARG(port));
+    else
+        kis_buf_add_fmt(out, "%s%s\n", s->addresses[name], row->path);
+}
+
 void kis_serve_ready_lines(const kis_serve *s, kis_buf *out)
 {
     kis_buf_add_fmt(out, "kiseki %s\n", KIS_VERSION);
-    for (int i = 0; i < KIS_LISTENERS; i++) {
-        const struct listener_row *row = &listener_rows[i];
+    for (int i = 0; i < KIS_LISTENERS; i++)
         if (s->addresses[i][0])
-            kis_buf_add_fmt(out, "  %-16s %s%s%s\n", row->label,
-                            !row->is_url             ? ""
-                            : row->has_tls && s->tls ? "https://"
-                                                     : "http://",
-                            s->addresses[i], row->path);
-    }
+            put_listener_line(s, (kis_listener_name)i, out);
     put_data_line(s, out);
     kis_buf_add_str(out, KIS_STR("ready\n"));
 }

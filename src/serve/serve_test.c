@@ -367,6 +367,7 @@ TEST(a_listener_that_others_can_reach_is_warned_about)
     default_options();
     options.otlp_grpc = KIS_STR("0.0.0.0:0");
     options.query = KIS_STR(":0"); /* a port alone is on --listen's address */
+    options.health = KIS_STR("0"); /* with or without its colon */
     kis_serve_setup setup = {
         .options = &options, .os = kis_os_real(), .alloc = &kis_mem, .log = &server_log
     };
@@ -375,13 +376,17 @@ TEST(a_listener_that_others_can_reach_is_warned_about)
     CHECK(kis_str_starts(kis_str_from_c(kis_serve_address(server, KIS_LISTENER_QUERY)),
                          KIS_STR("127.0.0.1:")),
           kis_serve_address(server, KIS_LISTENER_QUERY));
+    CHECK(kis_str_starts(kis_str_from_c(kis_serve_address(server, KIS_LISTENER_HEALTH)),
+                         KIS_STR("127.0.0.1:")),
+          kis_serve_address(server, KIS_LISTENER_HEALTH));
     stop();
     close(ends[1]);
     CHECK(read(ends[0], text, sizeof(text) - 1) > 0, "the log has lines");
-    CHECK(strstr(text, "WARN  OTLP/gRPC: 0.0.0.0:") &&
-              strstr(text, "nobody is asked who they are (--tls-client-ca asks"),
+    CHECK(strstr(text, "WARN  open to other machines, and nobody is asked who they are: OTLP/gRPC "
+                       "0.0.0.0:") &&
+              strstr(text, " (--tls-client-ca asks for certificates)"),
           text);
-    CHECK(!strstr(text, "page and query:"), "the others are on loopback");
+    CHECK(!strstr(text, "page and query"), "the others are on loopback");
     close(ends[0]);
 }
 
@@ -406,6 +411,49 @@ TEST(ready_lines_are_what_scripts_wait_for)
     CHECK(strstr(room, "\n  data             memory  (keeps 256.0 MiB; "), room);
     CHECK(strcmp(room + lines.len - 7, "\nready\n") == 0, room);
     stop();
+}
+
+static bool has_ipv6(void)
+{
+    struct sockaddr_in6 address = { .sin6_family = AF_INET6, .sin6_addr = in6addr_any };
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool is_there = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+    close(fd);
+    return is_there;
+}
+
+TEST(the_page_on_every_address_has_a_line_to_click_and_one_warning)
+{
+    static const char *const hosts[] = { "0.0.0.0", "::" };
+    for (size_t i = 0; i < (has_ipv6() ? 2 : 1); i++) {
+        int ends[2];
+        char room[4096] = "", text[8192] = "";
+        kis_buf lines;
+        kis_diag diag = { 0 };
+
+        CHECK(pipe2(ends, O_CLOEXEC) == 0, "a pipe for the log");
+        default_options();
+        options.listen = kis_str_from_c(hosts[i]);
+        options.query = options.otlp_http = options.otlp_grpc = KIS_STR(":0");
+        options.health = options.metrics = KIS_STR("off");
+        kis_serve_setup setup = {
+            .options = &options, .os = kis_os_real(), .alloc = &kis_mem, .log = &server_log
+        };
+        kis_log_init(&server_log, ends[1], KIS_LOG_INFO, false);
+        CHECK_ERR(KIS_OK, kis_serve_start(&setup, &server, &diag), diag.text);
+        kis_buf_init_fixed(&lines, room, sizeof(room) - 1);
+        kis_serve_ready_lines(server, &lines);
+        stop();
+        close(ends[1]);
+        char *page = strstr(room, "  page and query   http://127.0.0.1:");
+        CHECK(page && strstr(page, "  (and on this machine's other addresses)\n"), room);
+        CHECK(strstr(room, i ? "OTLP/gRPC        [::]:" : "OTLP/gRPC        0.0.0.0:"), room);
+        CHECK(read(ends[0], text, sizeof(text) - 1) > 0, "the log has lines");
+        char *first = strstr(text, "nobody is asked");
+        CHECK(first && !strstr(first + 1, "nobody is asked"), "one line for all listeners");
+        CHECK(strstr(text, "page and query") && strstr(text, "OTLP/HTTP"), text);
+        close(ends[0]);
+    }
 }
 
 TEST(what_was_acknowledged_is_there_after_a_stop)
@@ -596,6 +644,7 @@ TEST_MAIN(RUN(a_trace_goes_in_by_otlp_and_comes_out_by_both_apis),
           RUN(a_taken_port_ends_the_start_or_is_a_warning),
           RUN(a_listener_that_others_can_reach_is_warned_about),
           RUN(ready_lines_are_what_scripts_wait_for),
+          RUN(the_page_on_every_address_has_a_line_to_click_and_one_warning),
           RUN(what_was_acknowledged_is_there_after_a_stop),
           RUN(a_stop_waits_for_a_request_in_flight), RUN(a_large_trace_streams),
           RUN(too_many_queries_are_told_to_come_back_and_a_slow_reader_holds_only_its_own),
