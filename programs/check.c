@@ -9,7 +9,7 @@
 #include "store/store.h"
 
 static const char usage[] = "kiseki check - read every byte of a data directory and say what is "
-                            "damaged\n\n    kiseki check --data DIR\n\n"
+                            "damaged\n\n    kiseki check [--data DIR]\n\n"
                             "Changes nothing. A directory that a server has open is refused. Exit "
                             "code 0: sound, 1: damaged or not readable.\n\n";
 
@@ -19,7 +19,8 @@ typedef struct check_options {
 
 static const kis_option rows[] = {
     { "data", "KISEKI_DATA", KIS_OPT_TEXT, offsetof(check_options, data), NULL, NULL, NULL, "DIR",
-      "The data directory." },
+      "The data directory. Default: that of kiseki serve, $XDG_DATA_HOME/kiseki or "
+      "~/.local/share/kiseki." },
 };
 
 static void print_finding(void *user, const char *text)
@@ -36,6 +37,7 @@ int kis_verb_check(int argc, char **argv)
 {
     check_options options;
     kis_program_options read = { "check", usage, rows, KIS_COUNT_OF(rows), &options };
+    char data_room[KIS_PROGRAM_DIR_MAX];
     kis_diag diag = { 0 };
     int next, exit_code;
 
@@ -43,9 +45,9 @@ int kis_verb_check(int argc, char **argv)
         return exit_code;
     if (next < argc)
         return kis_program_misuse("check", "'%s' is not an option", argv[next]);
-    if (!options.data.len)
+    if (!options.data.len && !kis_program_data_dir(data_room, &options.data))
         return kis_program_misuse(
-            "check", "which directory? --data DIR; it stands in what kiseki serve prints");
+            "check", "neither XDG_DATA_HOME nor HOME says where spans are kept; use --data DIR");
     kis_err err =
         kis_store_check(kis_os_real(), &kis_mem, options.data, print_finding, NULL, &diag);
     if (err == KIS_OK)

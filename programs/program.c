@@ -138,3 +138,17 @@ kis_err kis_program_read_url(kis_str text, uint16_t usual_port, char room[KIS_PR
         out->port = usual_port;
     return err;
 }
+
+/* XDG base directory specification: only absolute paths count. */
+bool kis_program_data_dir(char room[KIS_PROGRAM_DIR_MAX], kis_str *out)
+{
+    const char *data_home = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+
+    if (data_home && data_home[0] == '/')
+        *out = kis_str_of(room, kis_fmt(room, KIS_PROGRAM_DIR_MAX, "%s/kiseki", data_home));
+    else if (home && home[0] == '/')
+        *out = kis_str_of(room, kis_fmt(room, KIS_PROGRAM_DIR_MAX, "%s/.local/share/kiseki", home));
+    else
+        return false;
+    return out->len < KIS_PROGRAM_DIR_MAX - 1;
+}

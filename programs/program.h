@@ -37,6 +37,12 @@ typedef struct kis_program_options {
 bool kis_program_read_options(const kis_program_options *options, int argc, char **argv, int *next,
                               int *exit_code);
 
+#define KIS_PROGRAM_DIR_MAX 1024
+
+/** Where spans are kept when nobody says: $XDG_DATA_HOME/kiseki, else ~/.local/share/kiseki. False:
+ * neither variable says. */
+bool kis_program_data_dir(char room[KIS_PROGRAM_DIR_MAX], kis_str *out);
+
 #define KIS_PROGRAM_URL_MAX 2048
 
 /** An address as people type it: a URL, or ADDR[:PORT], which is http and, when it names no port,

@@ -1,6 +1,8 @@
 /* program_test.c - addresses as people type them. */
 #include "program.h"
 
+#include <stdlib.h>
+
 #include "tests/test.h"
 
 TEST(addresses_are_read_as_people_type_them)
@@ -38,4 +40,25 @@ TEST(addresses_are_read_as_people_type_them)
     }
 }
 
-TEST_MAIN(RUN(addresses_are_read_as_people_type_them))
+TEST(the_data_directory_follows_xdg)
+{
+    static const struct {
+        const char *data_home, *home, *want, *why;
+    } rows[] = {
+        { "/x", "/h", "/x/kiseki", "XDG_DATA_HOME first" },
+        { "x", "/h", "/h/.local/share/kiseki", "which counts only as an absolute path" },
+        { "", "/h", "/h/.local/share/kiseki", "and not empty" },
+        { "", "h", NULL, "HOME neither" },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char room[KIS_PROGRAM_DIR_MAX];
+        kis_str dir;
+        setenv("XDG_DATA_HOME", rows[i].data_home, 1);
+        setenv("HOME", rows[i].home, 1);
+        CHECK(kis_program_data_dir(room, &dir) == (rows[i].want != NULL), rows[i].why);
+        if (rows[i].want)
+            CHECK_STR(rows[i].want, dir, rows[i].why);
+    }
+}
+
+TEST_MAIN(RUN(addresses_are_read_as_people_type_them), RUN(the_data_directory_follows_xdg))

@@ -259,7 +259,7 @@ static int print_answer(const struct question *q, const query_call *call, int st
     } else {
         kis_err err = q->show(body, &arena, &text);
         if (err == KIS_ERR_NOT_FOUND)
-            exit_code = kis_program_fail("no %s found", q->name);
+            exit_code = kis_program_fail("No %s found", q->name);
         else if (err || text.err)
             exit_code = kis_program_fail(
                 "the answer is not what was asked for (--json prints it as it is)");

@@ -31,21 +31,6 @@ static void raise_file_limit(void)
     }
 }
 
-/* $XDG_DATA_HOME/kiseki, else ~/.local/share/kiseki (XDG base directory specification: only
- * absolute paths count). */
-static bool default_data_dir(char room[1024], kis_str *out)
-{
-    const char *data_home = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
-
-    if (data_home && data_home[0] == '/')
-        *out = kis_str_of(room, kis_fmt(room, 1024, "%s/kiseki", data_home));
-    else if (home && home[0] == '/')
-        *out = kis_str_of(room, kis_fmt(room, 1024, "%s/.local/share/kiseki", home));
-    else
-        return false;
-    return out->len < 1023;
-}
-
 static void print_ready_lines(const kis_serve *serve)
 {
     char room[8192];
@@ -112,12 +97,45 @@ static int run_server(const kis_serve_options *options, kis_log *log)
     return KIS_EXIT_OK;
 }
 
+/* Variables that are ours though serve does not read them, or that Kubernetes sets for a service
+ * called kiseki. */
+static bool is_known_elsewhere(kis_str name)
+{
+    return kis_str_eq(name, KIS_STR("KISEKI_SERVER")) ||
+           kis_str_eq(name, KIS_STR("KISEKI_PORT")) ||
+           kis_str_starts(name, KIS_STR("KISEKI_PORT_")) ||
+           kis_str_starts(name, KIS_STR("KISEKI_SERVICE_"));
+}
+
+/* A mistyped flag ends the start; a mistyped variable would be silence. */
+static void warn_of_unknown_variables(kis_log *log)
+{
+    for (char **at = environ; *at; at++) {
+        kis_str rest = kis_str_from_c(*at), name = kis_str_cut(&rest, '=');
+        char flag[64];
+        size_t len = 0;
+        if (!kis_str_starts(name, KIS_STR("KISEKI_")) || is_known_elsewhere(name))
+            continue;
+        for (size_t i = 7; i < name.len && len < sizeof(flag); i++) {
+            char c = name.ptr[i];
+            flag[len++] = c == '_' ? '-' : c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+        }
+        const kis_option *near = kis_option_nearest(kis_serve_option_rows, kis_serve_option_count,
+                                                    kis_str_of(flag, len));
+        if (near && kis_str_eq(name, kis_str_from_c(near->env)))
+            continue;
+        kis_log_always(log, KIS_LOG_WARN, KIS_FMT ": no such variable%s%s%s",
+                       KIS_ARG(kis_str_slice(name, 0, 64)), near ? "; did you mean " : "",
+                       near ? near->env : "", near ? "?" : "");
+    }
+}
+
 int kis_verb_serve(int argc, char **argv)
 {
     kis_serve_options options;
     kis_program_options read = { "serve", usage, kis_serve_option_rows, kis_serve_option_count,
                                  &options };
-    char data_room[1024];
+    char data_room[KIS_PROGRAM_DIR_MAX];
     kis_diag diag = { 0 };
     kis_log log;
     int next, exit_code;
@@ -128,10 +146,11 @@ int kis_verb_serve(int argc, char **argv)
         return kis_program_misuse("serve", "'%s' is not an option", argv[next]);
     if (kis_serve_options_check(&options, &diag) != KIS_OK)
         return kis_program_misuse("serve", "%s", diag.text);
-    if (!options.memory && !options.data.len && !default_data_dir(data_room, &options.data))
+    if (!options.memory && !options.data.len && !kis_program_data_dir(data_room, &options.data))
         return kis_program_misuse(
             "serve", "neither XDG_DATA_HOME nor HOME says where to keep spans; use --data DIR");
     kis_log_init(&log, STDERR_FILENO, (kis_log_level)options.log_level, options.log_format == 1);
+    warn_of_unknown_variables(&log);
     exit_code = run_server(&options, &log);
     kis_log_done(&log);
     return exit_code;

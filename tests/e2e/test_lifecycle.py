@@ -124,12 +124,35 @@ def test_the_lock_goes_with_its_process(own_server):
 
 @pytest.mark.parametrize("arguments", [
     ["serve", "--no-such-option"], ["serve", "--query", "not an address"], ["serve", "--query", "127.0.0.1:99999"], ["serve", "--keep", "yesterday"],
-    ["serve", "--keep-bytes", "many"], ["serve", "--data"], ["serve", "stray"], ["no-such-verb"], ["query"], ["query", "trace"], ["check"],
+    ["serve", "--keep-bytes", "many"], ["serve", "--data"], ["serve", "stray"], ["no-such-verb"], ["query"], ["query", "trace"], ["check", "stray"],
 ])
 def test_wrong_usage_is_exit_2_with_a_sentence(arguments, tmp_path):
     done = subprocess.run([str(PROGRAM), *arguments], capture_output=True, text=True, timeout=20, cwd=tmp_path, env={"HOME": str(tmp_path), "PATH": "/usr/bin"})
     assert done.returncode == 2, (done.returncode, done.stderr)
     assert done.stderr.strip() and not done.stdout
+
+
+@pytest.mark.parametrize("arguments, variables, sentence", [
+    (["query", "services", "--server", "ftp://x"], {}, "--server: 'ftp://x' is not a server's address; want http://127.0.0.1:16686"),
+    (["query", "services", "--server", "127.0.0.1:1"], {}, "connection refused; is kiseki serve running there? (--server)"),
+    (["load", "--to", "127.0.0.1:1"], {}, "nothing was acknowledged: connect to 127.0.0.1:1: connection refused"),
+    (["serve", "--keep", "abc"], {}, "--keep: 'abc' is not a duration"),
+    (["serve"], {"KISEKI_KEEP": "abc"}, "kiseki: KISEKI_KEEP: 'abc' is not a duration"),
+    (["serve"], {"KISEKI_QUERY": "x"}, "kiseki: KISEKI_QUERY: 'x' is not an address"),
+    (["serve", "--data", "/dev/null/x"], {"KISEKI_KEP": "1h"}, "KISEKI_KEP: no such variable; did you mean KISEKI_KEEP?"),
+    (["check"], {}, "/.local/share/kiseki"),
+])
+def test_what_is_wrong_is_said_where_it_was_written(arguments, variables, sentence, tmp_path):
+    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin", **variables}
+    done = subprocess.run([str(PROGRAM), *arguments], capture_output=True, text=True, timeout=5, cwd=tmp_path, env=environment)
+    assert done.returncode in (1, 2) and sentence in done.stderr, (done.returncode, done.stderr)
+    assert not done.stdout
+
+
+def test_a_port_without_the_query_api_is_told(own_server):
+    server = own_server()
+    done = subprocess.run([str(PROGRAM), "query", "services", "--server", server.http], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 1 and f"{server.http} has no query API (404)" in done.stderr, done
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["help"], ["serve", "--help"], ["query", "--help"], ["load", "--help"], ["check", "--help"]])
