@@ -369,7 +369,9 @@ static kis_err first_head(recovery *r, kis_diag *diag)
 
     if (!head)
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for a head");
-    head->wal_header = (kis_wal_header){ .generation = head->generation, .created_unix_ns = s->os->ops->now_unix_ns(s->os) };
+    head->wal_header = (kis_wal_header){ .generation = head->generation,
+                                         .created_unix_ns = s->os->ops->now_unix_ns(s->os),
+                                         .salt = kis_wal_new_salt(s->os, head->generation) };
     kis_err err = kis_wal_create(&head->wal, s->os, s->options.dir, &head->wal_header, diag);
     if (err) {
         kis_head_unref(head);

@@ -5,6 +5,7 @@
 #include "base/cursor.h"
 #include "base/diag.h"
 #include "base/fmt.h"
+#include "base/hash.h"
 #include "base/num.h"
 #include "store/bounds.h"
 
@@ -56,7 +57,17 @@ static void encode_header(const kis_wal_header *header, uint8_t to[KIS_WAL_HEADE
     put_u64(to + 32, header->previous_length);
     put_u64(to + 40, header->created_unix_ns);
     put_u32(to + 48, header->attempt);
+    put_u32(to + 52, header->salt);
     put_u32(to + 12, kis_crc32c(0, kis_bytes_of(to, KIS_WAL_HEADER_BYTES))); /* over the field as zero */
+}
+
+uint32_t kis_wal_new_salt(kis_os *os, uint64_t generation)
+{
+    uint64_t salt = kis_hash_u64(os->ops->now_unix_ns(os) ^ kis_hash_u64(generation));
+
+    if (os == kis_os_real()) /* a simulated machine does the same each time */
+        kis_random_bytes(&salt, sizeof salt);
+    return (uint32_t)salt;
 }
 
 static kis_err write_header(kis_wal *wal, const kis_wal_header *header, kis_str path, kis_diag *diag)
@@ -185,20 +196,25 @@ kis_err kis_wal_remove_attempts(kis_os *os, kis_str dir, uint64_t generation, ui
     return os->ops->sync_dir(os, dir, diag);
 }
 
-static uint32_t record_crc(const uint8_t *record, size_t body_size)
+/* Both begin at the file's salt: who sends a body does not know it, and so cannot put a record into it. */
+static uint32_t record_header_crc(const uint8_t *record, uint32_t salt)
 {
-    uint32_t crc = kis_crc32c(0, kis_bytes_of(record, 28));
-    return kis_crc32c(crc, kis_bytes_of(record + KIS_WAL_RECORD_HEADER_BYTES, body_size));
+    return kis_crc32c(salt, kis_bytes_of(record, 24));
 }
 
-void kis_wal_seal_record(uint8_t *record, size_t body_size, uint64_t sequence, uint64_t synced)
+static uint32_t record_body_crc(const uint8_t *record, size_t body_size, uint32_t salt)
+{
+    return kis_crc32c(salt, kis_bytes_of(record + KIS_WAL_RECORD_HEADER_BYTES, body_size));
+}
+
+void kis_wal_seal_record(uint8_t *record, size_t body_size, uint64_t sequence, uint64_t synced, uint32_t salt)
 {
     put_u32(record, RECORD_MAGIC);
     put_u32(record + 4, (uint32_t)body_size);
     put_u64(record + 8, sequence);
     put_u64(record + 16, synced);
-    put_u32(record + 24, 0);
-    put_u32(record + 28, record_crc(record, body_size));
+    put_u32(record + 24, record_header_crc(record, salt));
+    put_u32(record + 28, record_body_crc(record, body_size, salt));
 }
 
 kis_err kis_wal_write(kis_wal *wal, const uint8_t *bytes, size_t size, kis_diag *diag)
@@ -263,12 +279,13 @@ kis_err kis_wal_read_header(kis_bytes file, kis_wal_header *out, kis_diag *diag)
                              .previous_generation = get_u64(copy + 24),
                              .previous_length = get_u64(copy + 32),
                              .created_unix_ns = get_u64(copy + 40),
-                             .attempt = get_u32(copy + 48) };
+                             .attempt = get_u32(copy + 48),
+                             .salt = get_u32(copy + 52) };
     return KIS_OK;
 }
 
 /* Whether a whole record with a right checksum stands at `at`. */
-static bool record_reads(kis_bytes file, uint64_t at, uint64_t sequence_min, const char **why)
+static bool record_reads(kis_bytes file, uint64_t at, uint64_t sequence_min, uint32_t salt, const char **why)
 {
     if (file.len - at < KIS_WAL_RECORD_HEADER_BYTES) {
         *why = "ends inside a record's header";
@@ -279,11 +296,15 @@ static bool record_reads(kis_bytes file, uint64_t at, uint64_t sequence_min, con
         *why = "no record begins here";
         return false;
     }
+    if (record_header_crc(record, salt) != get_u32(record + 24)) {
+        *why = "a record header's checksum is wrong";
+        return false;
+    }
     if (get_u32(record + 4) > file.len - at - KIS_WAL_RECORD_HEADER_BYTES) {
         *why = "ends inside a record";
         return false;
     }
-    if (record_crc(record, get_u32(record + 4)) != get_u32(record + 28)) {
+    if (record_body_crc(record, get_u32(record + 4), salt) != get_u32(record + 28)) {
         *why = "a record's checksum is wrong";
         return false;
     }
@@ -294,15 +315,6 @@ static bool record_reads(kis_bytes file, uint64_t at, uint64_t sequence_min, con
     return true;
 }
 
-bool kis_wal_has_records(kis_bytes file)
-{
-    const char *why;
-    for (uint64_t at = 0; at + KIS_WAL_RECORD_HEADER_BYTES <= file.len; at++)
-        if (get_u32(file.ptr + at) == RECORD_MAGIC && record_reads(file, at, 0, &why))
-            return true;
-    return false;
-}
-
 static bool all_zero(kis_bytes file, uint64_t from)
 {
     for (uint64_t i = from; i < file.len; i++)
@@ -311,13 +323,22 @@ static bool all_zero(kis_bytes file, uint64_t from)
     return true;
 }
 
-/* A later record that was written when the bytes at `damaged` had been synced: then they are not torn but damaged. */
-static bool was_synced(kis_bytes file, uint64_t damaged, uint64_t sequence_min)
+/* The header is on the disk before the first record, so a file without a header and with something behind its place has lost it. */
+bool kis_wal_has_records(kis_bytes file)
 {
-    const char *why;
-    for (uint64_t at = damaged + 1; at + KIS_WAL_RECORD_HEADER_BYTES <= file.len; at++)
-        if (get_u32(file.ptr + at) == RECORD_MAGIC && get_u64(file.ptr + at + 16) > damaged && record_reads(file, at, sequence_min, &why))
+    return !all_zero(file, KIS_WAL_HEADER_BYTES);
+}
+
+/* A later record that was written when the bytes at `damaged` had been synced: then they are not torn but damaged. Its header is enough to
+ * know; bodies are not read, so that bytes which look like many records cost no more than others. */
+static bool was_synced(kis_bytes file, uint64_t damaged, uint64_t sequence_min, uint32_t salt)
+{
+    for (uint64_t at = damaged + 1; at + KIS_WAL_RECORD_HEADER_BYTES <= file.len; at++) {
+        const uint8_t *record = file.ptr + at;
+        if (get_u32(record) == RECORD_MAGIC && get_u64(record + 16) > damaged && get_u64(record + 16) <= at &&
+            get_u64(record + 8) >= sequence_min && record_header_crc(record, salt) == get_u32(record + 24))
             return true;
+    }
     return false;
 }
 
@@ -332,7 +353,7 @@ kis_err kis_wal_read(kis_bytes file, uint64_t length_known, kis_wal_record_fn *e
     if (length_known > file.len)
         return kis_diag_set(diag, KIS_ERR_CORRUPT, "at offset %llu: the file ends, it had %llu bytes", (unsigned long long)file.len,
                             (unsigned long long)length_known);
-    while (at < file.len && record_reads(file, at, scan.last_sequence + 1, &scan.why)) {
+    while (at < file.len && record_reads(file, at, scan.last_sequence + 1, scan.header.salt, &scan.why)) {
         uint32_t size = get_u32(file.ptr + at + 4);
         err = each ? each(user, kis_bytes_of(file.ptr + at + KIS_WAL_RECORD_HEADER_BYTES, size), at, diag) : KIS_OK;
         if (err)
@@ -342,7 +363,7 @@ kis_err kis_wal_read(kis_bytes file, uint64_t length_known, kis_wal_record_fn *e
         at += KIS_WAL_RECORD_HEADER_BYTES + size;
     }
     scan.good_length = at;
-    if (at < length_known || was_synced(file, at, scan.last_sequence + 1))
+    if (at < length_known || was_synced(file, at, scan.last_sequence + 1, scan.header.salt))
         return kis_diag_set(diag, KIS_ERR_CORRUPT, "damaged at offset %llu: %s", (unsigned long long)at, scan.why);
     if (at == file.len || all_zero(file, at))
         scan.why = NULL;

@@ -34,7 +34,11 @@ typedef struct kis_wal {
 typedef struct kis_wal_header {
     uint64_t generation, previous_generation, previous_length, created_unix_ns;
     uint32_t attempt;
+    uint32_t salt; /* where the checksums of the file's records begin; all attempts of a generation have the same */
 } kis_wal_header;
+
+/** For a new generation's header: nobody who sends spans can know it. */
+uint32_t kis_wal_new_salt(kis_os *os, uint64_t generation);
 
 /** Makes an empty file, synced, with its name in the folder synced. */
 kis_err kis_wal_create(kis_wal *wal, kis_os *os, kis_str dir, const kis_wal_header *header, kis_diag *diag) KIS_CHECKED;
@@ -50,7 +54,7 @@ kis_err kis_wal_remove(kis_os *os, kis_str dir, uint64_t generation, uint32_t at
 kis_err kis_wal_remove_attempts(kis_os *os, kis_str dir, uint64_t generation, uint32_t first, uint32_t last, kis_diag *diag) KIS_CHECKED;
 
 /** Fills the 32 bytes in front of a body of `size` bytes that stands right behind them. */
-void kis_wal_seal_record(uint8_t *record, size_t body_size, uint64_t sequence, uint64_t synced);
+void kis_wal_seal_record(uint8_t *record, size_t body_size, uint64_t sequence, uint64_t synced, uint32_t salt);
 kis_err kis_wal_write(kis_wal *wal, const uint8_t *bytes, size_t size, kis_diag *diag) KIS_CHECKED;
 kis_err kis_wal_sync(kis_wal *wal, kis_diag *diag) KIS_CHECKED; /* an error makes the file suspect */
 static inline void kis_wal_roll_back(kis_wal *wal) { wal->written = wal->synced; }
@@ -68,7 +72,7 @@ typedef struct kis_wal_scan {
     const char *why;         /* what ended it, or NULL for a clean end */
 } kis_wal_scan;
 
-/** Whether any whole record stands anywhere in the bytes, header or not. */
+/** Of a file whose header does not read: whether anything was written behind it. */
 bool kis_wal_has_records(kis_bytes file);
 
 typedef kis_err kis_wal_record_fn(void *user, kis_bytes body, uint64_t offset, kis_diag *diag);

@@ -1,5 +1,6 @@
 /* Log files as bytes: torn ends, damage, versions, names. */
 #include <string.h>
+#include <time.h>
 
 #include "base/crc.h"
 #include "os/mem.h"
@@ -8,6 +9,7 @@
 #include "tests/test.h"
 
 #define RECORDS 6u
+#define SALT 0x5a17c0deu
 
 typedef struct log_file {
     uint8_t bytes[4096];
@@ -19,7 +21,7 @@ static void make_log(log_file *log)
 {
     kis_sim *sim;
     kis_wal wal;
-    kis_wal_header header = { .generation = 42, .previous_generation = 41, .previous_length = 1000, .created_unix_ns = 5 };
+    kis_wal_header header = { .generation = 42, .previous_generation = 41, .previous_length = 1000, .created_unix_ns = 5, .salt = SALT };
     uint8_t record[KIS_WAL_RECORD_HEADER_BYTES + 100];
 
     CHECK_ERR(KIS_OK, kis_sim_new(&kis_mem, 1, &sim), "a machine");
@@ -29,7 +31,7 @@ static void make_log(log_file *log)
     for (uint32_t i = 0; i < RECORDS; i++) {
         log->starts[i] = (size_t)wal.written;
         memset(record, 'a' + i, sizeof record);
-        kis_wal_seal_record(record, 50 + i, i + 1, wal.synced);
+        kis_wal_seal_record(record, 50 + i, i + 1, wal.synced, SALT);
         CHECK_ERR(KIS_OK, kis_wal_write(&wal, record, KIS_WAL_RECORD_HEADER_BYTES + 50 + i, NULL), "written");
         CHECK_ERR(KIS_OK, kis_wal_sync(&wal, NULL), "synced");
     }
@@ -107,6 +109,78 @@ TEST(wal_reports_damage_in_an_older_file)
     CHECK_INT(RECORDS, records, "and all of it counts");
 }
 
+/* A sender's attribute may hold anything, also what would be a record that says all before it had been synced. */
+TEST(a_body_cannot_hold_a_record)
+{
+    log_file log;
+    kis_wal_scan scan;
+    uint32_t records;
+    static const struct { const char *why; uint32_t salt; uint64_t synced, sequence; kis_err want; } rows[] = {
+        { "without the salt it is bytes like others", 0, 1, 99, KIS_OK },
+        { "with another file's, too", SALT + 1, 1, 99, KIS_OK },
+        { "with it, it is a record: the test can fail", SALT, 1, 99, KIS_ERR_CORRUPT },
+        { "one that had been synced behind itself is none", SALT, 4000, 99, KIS_OK },
+        { "nor one that came before", SALT, 1, 1, KIS_OK },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        make_log(&log);
+        size_t last = log.starts[RECORDS - 1];
+        kis_wal_seal_record(log.bytes + last + KIS_WAL_RECORD_HEADER_BYTES + 3, 8, rows[i].sequence, last + rows[i].synced, rows[i].salt);
+        CHECK_ERR(rows[i].want, read_log(&log, sizeof log.bytes, 0, &records, &scan, NULL), rows[i].why);
+        CHECK_INT(RECORDS - 1, records, "the torn record itself does not count");
+    }
+}
+
+TEST(bytes_that_look_like_many_records_are_looked_at_once)
+{
+    enum { SIZE = 8 << 20 };
+    uint8_t *bytes = calloc(1, SIZE), *record = bytes + KIS_WAL_HEADER_BYTES;
+    log_file log;
+    kis_wal_scan scan;
+    uint32_t records = 0;
+
+    CHECK(bytes != NULL, "memory");
+    make_log(&log);
+    memcpy(bytes, log.bytes, KIS_WAL_HEADER_BYTES);
+    for (; record + 64 <= bytes + SIZE; record += KIS_WAL_RECORD_HEADER_BYTES) { /* each says that it reaches to the end */
+        kis_wal_seal_record(record, 0, 1 << 20, 70, 0);
+        uint32_t to_end = (uint32_t)(bytes + SIZE - record) - KIS_WAL_RECORD_HEADER_BYTES;
+        memcpy(record + 4, &to_end, 4);
+    }
+    clock_t before = clock();
+    CHECK_ERR(KIS_OK, kis_wal_read(kis_bytes_of(bytes, SIZE), 0, count_record, &records, &scan, NULL), "a torn end");
+    CHECK_INT(0, records, "no record in it");
+    CHECK(clock() - before < 10 * CLOCKS_PER_SEC, "a quarter of a million checksums of 4 MiB would take minutes");
+    free(bytes);
+}
+
+TEST(a_file_without_its_header_has_records_when_anything_stands_behind_it)
+{
+    log_file log;
+
+    make_log(&log);
+    memset(log.bytes, 0, KIS_WAL_HEADER_BYTES);
+    CHECK(kis_wal_has_records(kis_bytes_of(log.bytes, sizeof log.bytes)), "records, and a lost header");
+    memset(log.bytes + KIS_WAL_HEADER_BYTES, 0, sizeof log.bytes - KIS_WAL_HEADER_BYTES);
+    log.bytes[9] = 1;
+    CHECK(!kis_wal_has_records(kis_bytes_of(log.bytes, sizeof log.bytes)), "a torn header and reserved zeros: being made");
+    CHECK(!kis_wal_has_records(kis_bytes_of(log.bytes, 10)), "shorter than a header");
+}
+
+/* The example in FORMAT.md. */
+TEST(a_record_header_is_as_documented)
+{
+    static const uint8_t want[KIS_WAL_RECORD_HEADER_BYTES] = { 0x4b, 0x57, 0x52, 0x31, 0x02, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+                                                              0x40, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x30, 0xec, 0x2f, 0x3f, 0xe7, 0xfa, 0xda, 0xf9 };
+    uint8_t record[KIS_WAL_RECORD_HEADER_BYTES + 2] = { 0 };
+
+    record[32] = 'h';
+    record[33] = 'i';
+    kis_wal_seal_record(record, 2, 1, 64, SALT);
+    for (size_t i = 0; i < sizeof want; i++)
+        CHECK_INT(want[i], record[i], "as in FORMAT.md");
+}
+
 TEST(headers_of_other_versions_and_other_files_are_refused)
 {
     log_file log;
@@ -137,7 +211,7 @@ TEST(a_suspect_file_is_not_synced_again)
     CHECK_ERR(KIS_OK, os->ops->make_dir(os, KIS_STR("/d"), NULL), "a folder");
     CHECK_ERR(KIS_OK, kis_wal_create(&wal, os, KIS_STR("/d"), &header, NULL), "a log");
     kis_sim_fail_at(sim, KIS_SIM_SYNC, 1, 1, KIS_ERR_IO);
-    kis_wal_seal_record(record, 0, 1, wal.synced);
+    kis_wal_seal_record(record, 0, 1, wal.synced, 0);
     CHECK_ERR(KIS_OK, kis_wal_write(&wal, record, sizeof record, NULL), "written");
     CHECK_ERR(KIS_ERR_IO, kis_wal_sync(&wal, NULL), "the sync fails");
     uint64_t syncs = kis_sim_calls(sim, KIS_SIM_SYNC | KIS_SIM_WRITE);
@@ -165,4 +239,6 @@ TEST(names_round_trip_and_others_are_not_taken)
 }
 
 TEST_MAIN(RUN(a_file_cut_anywhere_reads_to_its_last_whole_record), RUN(wal_reports_damage_in_an_older_file),
+          RUN(a_body_cannot_hold_a_record), RUN(bytes_that_look_like_many_records_are_looked_at_once),
+          RUN(a_file_without_its_header_has_records_when_anything_stands_behind_it), RUN(a_record_header_is_as_documented),
           RUN(headers_of_other_versions_and_other_files_are_refused), RUN(a_suspect_file_is_not_synced_again), RUN(names_round_trip_and_others_are_not_taken))

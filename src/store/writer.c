@@ -272,7 +272,8 @@ static kis_err rotate(kis_store *s, kis_diag *diag)
         fresh->wal_header = (kis_wal_header){ .generation = fresh->generation,
                                               .previous_generation = old->generation,
                                               .previous_length = old->wal.synced,
-                                              .created_unix_ns = s->os->ops->now_unix_ns(s->os) };
+                                              .created_unix_ns = s->os->ops->now_unix_ns(s->os),
+                                              .salt = kis_wal_new_salt(s->os, fresh->generation) };
         kis_err err = kis_wal_create(&fresh->wal, s->os, s->options.dir, &fresh->wal_header, diag);
         if (err) {
             kis_head_unref(fresh);
@@ -417,7 +418,7 @@ static kis_err enter(kis_store *s, kis_push *push, size_t size, kis_diag *diag)
     if (!record)
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for the batch");
     kis_frame_encode(push->batch, received, record + KIS_WAL_RECORD_HEADER_BYTES, size);
-    kis_wal_seal_record(record, size, ++head->sequence, head->wal.synced);
+    kis_wal_seal_record(record, size, ++head->sequence, head->wal.synced, head->wal_header.salt);
     kis_head_keep_record(head, KIS_WAL_RECORD_HEADER_BYTES + size);
     if (!atomic_load_explicit(&head->opened_ns, memory_order_relaxed))
         atomic_store_explicit(&head->opened_ns, s->os->ops->now_ns(s->os), memory_order_relaxed);
