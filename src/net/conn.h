@@ -27,6 +27,7 @@
 #define KIS_BODY_FIRST_BYTES ((size_t)1 << 20)     /* of a declared length this much is taken on trust; more as bytes come */
 #define KIS_BODY_UNKNOWN_BYTES ((size_t)4 << 10)   /* the same when no length is declared */
 #define KIS_BODY_PROGRESS_BYTES 1024u              /* fewer bytes of a body in a whole progress time: it is not getting on */
+#define KIS_BODY_WHOLE_MS 300000u                  /* a body that gets on, but is not there after so long, is refused: it pins budget */
 #define KIS_BODY_DISCARD_BYTES ((size_t)64 << 10)  /* an unwanted body up to this is read away to keep the connection */
 #define KIS_WRITE_STALL_MS 30000u                  /* not a byte taken by the peer for so long: it is gone */
 #define KIS_LINGER_MS 2000u                        /* after a refusal or a goodbye, time for the peer to read it */
@@ -150,6 +151,7 @@ struct kis_exchange {
     kis_net_budget budget;
     uint64_t max_body_bytes;
     uint64_t expected_bytes; /* of the body as it was declared; 0: unknown */
+    uint64_t body_deadline_ns; /* of the whole body; looked at every progress time */
     uint8_t *body;
     size_t body_len, body_cap; /* cap is what is charged */
     kis_post deliver, pull;

@@ -494,7 +494,8 @@ void kis_h1_timeout(kis_conn *conn)
 {
     kis_exchange *exchange = conn->h1.exchange;
     bool is_body = conn->h1.state == KIS_H1_BODY && !conn->closes_when_sent;
-    if (is_body && conn->h1.progress_bytes >= KIS_BODY_PROGRESS_BYTES) {
+    bool is_too_slow = exchange && kis_loop_now_ns(conn->home->loop) >= exchange->body_deadline_ns;
+    if (is_body && conn->h1.progress_bytes >= KIS_BODY_PROGRESS_BYTES && !is_too_slow) {
         conn->h1.progress_bytes = 0;
         kis_conn_set_phase(conn, kis_listener_ms(conn->listener->options.body_progress_ms, BODY_PROGRESS_MS));
         return;
@@ -503,7 +504,7 @@ void kis_h1_timeout(kis_conn *conn)
         kis_count_add(&conn->home->stats.timeouts, 1);
     if (is_body && exchange && !conn->h1.is_discarding) {
         kis_diag diag;
-        kis_diag_set(&diag, KIS_ERR_TIMEOUT, "the body does not get on");
+        kis_diag_set(&diag, KIS_ERR_TIMEOUT, is_too_slow ? "the body takes too long" : "the body does not get on");
         h1_refuse_body(conn, KIS_ERR_TIMEOUT, &diag);
     } else if (!conn->is_idle && conn->h1.state == KIS_H1_HEAD && conn->protocol == KIS_CONN_HTTP1) {
         h1_refuse_bytes(conn, 408, "the head of the request did not come in time");

@@ -393,7 +393,7 @@ void kis_h2_fill(kis_conn *conn)
 
 /* ---- time and the end ---- */
 
-/* A stream that moved no byte since the last sweep, although it is its peer's turn, is over. */
+/* A stream that moved no byte since the last sweep, although it is its peer's turn, is over; so is one whose body is not there in time. */
 static void sweep_stream(kis_conn *conn, kis_http2_stream *stream)
 {
     kis_exchange *exchange = stream->user;
@@ -402,11 +402,12 @@ static void sweep_stream(kis_conn *conn, kis_http2_stream *stream)
     bool is_reading = !stream->is_in_over && !atomic_load(&exchange->is_claimed);
     bool is_writing = stream->is_begun && !stream->is_out_over && !stream->is_deferred;
     bool is_stuck = is_reading ? stream->bytes_in - exchange->swept_in < KIS_BODY_PROGRESS_BYTES : is_writing && stream->bytes_out == exchange->swept_out;
-    if (is_stuck && exchange->is_swept) {
+    bool is_too_slow = is_reading && kis_loop_now_ns(conn->home->loop) >= exchange->body_deadline_ns;
+    if ((is_stuck && exchange->is_swept) || is_too_slow) {
         kis_count_add(&conn->home->stats.timeouts, 1);
         if (is_reading) {
             kis_diag diag;
-            kis_diag_set(&diag, KIS_ERR_TIMEOUT, "the body does not get on");
+            kis_diag_set(&diag, KIS_ERR_TIMEOUT, is_too_slow ? "the body takes too long" : "the body does not get on");
             kis_exchange_refuse(exchange, KIS_ERR_TIMEOUT, &diag);
         } else {
             kis_http2_reset(stream, KIS_HTTP2_CANCEL);

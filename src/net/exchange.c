@@ -38,6 +38,8 @@ kis_exchange *kis_exchange_new(kis_conn *conn, size_t text_bytes, size_t header_
     exchange->listener = conn->listener;
     exchange->handler = conn->listener->options.handler;
     exchange->budget = conn->listener->options.budget;
+    uint64_t whole_ms = kis_listener_ms(conn->listener->options.body_whole_ms, KIS_BODY_WHOLE_MS);
+    exchange->body_deadline_ns = kis_loop_now_ns(exchange->loop) + whole_ms * 1000000u;
     *out_headers = (kis_header *)(void *)((uint8_t *)exchange + headers_at);
     *out_text = (uint8_t *)exchange + text_at;
     return exchange;

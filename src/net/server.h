@@ -90,7 +90,8 @@ typedef struct kis_listener_options {
     kis_tls_server *tls;     /* NULL: plain */
     bool allow_http1, allow_http2;
     uint32_t header_timeout_ms;  /* 0: 10 s */
-    uint32_t body_progress_ms;   /* 0: 30 s without a byte */
+    uint32_t body_progress_ms;   /* 0: 30 s without a kilobyte */
+    uint32_t body_whole_ms;      /* 0: 5 min for the whole body; seen at the end of a progress time */
     uint32_t idle_timeout_ms;    /* 0: 60 s between requests; connections with an open exchange are not idle */
     uint32_t max_connections;    /* 0: 20000, over all listeners of a server; the oldest idle is closed first. Never more than RLIMIT_NOFILE leaves */
 } kis_listener_options;

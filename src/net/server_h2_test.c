@@ -270,6 +270,27 @@ TEST(clocks_run_for_every_kind_of_silence)
     test_server_stop(&s, 1000);
 }
 
+TEST(a_body_that_gets_on_slowly_ends_too)
+{
+    test_server s;
+    kis_listener_options options = test_listener(&s);
+    options.body_progress_ms = 200;
+    options.body_whole_ms = 500;
+    test_server_start(&s, 1, &options);
+    uint8_t frame[1100];
+    static const uint8_t piece[1024];
+    int fd = raw_open(&s);
+    uint64_t start = kis_now_ns();
+    test_send(fd, frame, put_frame(frame, 1, 4, 1, post_head, sizeof(post_head)));
+    for (int i = 0; i < 60 && kis_server_get_stats(s.server).timeouts == 0; i++, poll(NULL, 0, 50))
+        test_send(fd, frame, put_frame(frame, 0, 0, 1, piece, sizeof(piece)));
+    CHECK_INT(1, kis_server_get_stats(s.server).timeouts, "progress alone pins no budget for ever");
+    CHECK(kis_now_ns() - start >= 500000000u, "it had its time");
+    CHECK_INT(0, atomic_load(&s.bodies), "it never arrives");
+    close(fd);
+    test_server_stop(&s, 1000);
+}
+
 TEST(answers_that_are_not_taken_are_bounded)
 {
     test_server s;
@@ -362,6 +383,6 @@ TEST(header_lists_that_are_too_large_fail_alone)
     test_server_stop(&s, 1000);
 }
 
-TEST_MAIN(RUN(calls_are_answered_side_by_side), RUN(other_threads_answer_and_stream), RUN(bodies_have_bounds_that_grpc_understands), RUN(cancelled_calls_leave_nothing),
+TEST_MAIN(RUN(a_body_that_gets_on_slowly_ends_too), RUN(calls_are_answered_side_by_side), RUN(other_threads_answer_and_stream), RUN(bodies_have_bounds_that_grpc_understands), RUN(cancelled_calls_leave_nothing),
           RUN(floods_end_their_connection_and_no_other), RUN(clocks_run_for_every_kind_of_silence), RUN(answers_that_are_not_taken_are_bounded), RUN(ports_speak_what_they_allow), RUN(the_goodbye_finishes_what_is_open),
           RUN(header_lists_that_are_too_large_fail_alone))

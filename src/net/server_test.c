@@ -289,6 +289,28 @@ TEST(slow_and_silent_clients_are_cut)
     test_server_stop(&s, 1000);
 }
 
+TEST(a_body_that_gets_on_slowly_ends_too)
+{
+    test_server s;
+    kis_listener_options options = test_listener(&s);
+    options.body_progress_ms = 200;
+    options.body_whole_ms = 500;
+    test_server_start(&s, 1, &options);
+    static const uint8_t piece[4096];
+    int fd = test_dial(&s);
+    struct pollfd answered = { fd, POLLIN, 0 };
+    test_send_text(fd, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 60000000\r\n\r\n");
+    uint64_t start = kis_now_ns();
+    while (poll(&answered, 1, 5) == 0 && kis_now_ns() - start < 10000000000u)
+        test_send(fd, piece, sizeof(piece));
+    CHECK(kis_now_ns() - start >= 500000000u, "it had its time");
+    test_read_until(fd, got, sizeof(got), NULL);
+    CHECK(strstr(got, "HTTP/1.1 408 ") == got && strstr(got, "the body takes too long"), "progress alone pins no budget for ever");
+    CHECK_INT(1, kis_server_get_stats(s.server).timeouts, "and is counted");
+    close(fd);
+    test_server_stop(&s, 1000);
+}
+
 TEST(many_slow_clients_do_not_stop_others)
 {
     enum { SLOW = 400 };
@@ -526,7 +548,7 @@ TEST(unix_sockets_listen_and_leave_nothing_behind)
 TEST_MAIN(RUN(requests_are_answered_and_the_connection_stays), RUN(pipelined_requests_are_answered_in_order), RUN(half_closed_clients_hear_the_answer),
           RUN(bad_requests_get_a_sentence_and_the_connection_closes), RUN(heads_that_are_too_large_are_refused), RUN(bodies_are_bounded_before_they_are_read),
           RUN(a_refused_body_never_arrives_in_part), RUN(large_bodies_arrive_whole), RUN(a_body_nobody_wants_costs_the_connection_only_when_it_is_large), RUN(answers_stream_from_another_thread),
-          RUN(slow_and_silent_clients_are_cut), RUN(many_slow_clients_do_not_stop_others), RUN(the_oldest_idle_connection_makes_room),
+          RUN(slow_and_silent_clients_are_cut), RUN(a_body_that_gets_on_slowly_ends_too), RUN(many_slow_clients_do_not_stop_others), RUN(the_oldest_idle_connection_makes_room),
           RUN(an_answer_under_way_is_not_cut_to_make_room),
           RUN(a_process_without_descriptors_refuses_and_recovers), RUN(connections_leave_descriptors_to_others), RUN(a_port_that_is_taken_is_said), RUN(stopping_waits_for_answers_and_then_cuts),
           RUN(a_peer_that_vanishes_is_noticed), RUN(answers_cannot_smuggle_header_lines), RUN(unix_sockets_listen_and_leave_nothing_behind))
