@@ -314,7 +314,8 @@ static void job_arrives(kis_post *post)
     start_waiting(job->sender);
 }
 
-/* Under the lock the loop cannot end between the job and its post: what a job needs to be over is this lock. */
+/* Under the lock the loop cannot end between the job and its post: a job needs this lock to be
+ * over. */
 static kis_err enter(otlp_sender *s, otlp_job *job)
 {
     kis_lock_take(&s->lock);
@@ -327,7 +328,7 @@ static kis_err enter(otlp_sender *s, otlp_job *job)
         job->older = s->newest;
         *(s->newest ? &s->newest->newer : &s->oldest) = job;
         s->newest = job;
-        KIS_ASSERT(kis_loop_post(s->loop, &job->post)); /* (4): the loop runs while there are jobs */
+        KIS_ASSERT(kis_loop_post(s->loop, &job->post)); /* (4): it runs while there are jobs */
     }
     kis_lock_give(&s->lock);
     return why;
@@ -359,8 +360,8 @@ static void otlp_push(kis_sink *sink, kis_batch *batch, kis_done done)
                                              .reason = KIS_STR("the sending queue is full") });
 }
 
-/* Jobs finish in any order, so that the number of finished ones says nothing: all of before are over when the
- * oldest there is came later. */
+/* Jobs finish in any order, so that the number of finished ones says nothing: all of before are
+ * over when the oldest there is came later. */
 static kis_err otlp_flush(kis_sink *sink, uint64_t deadline_ns)
 {
     otlp_sender *s = KIS_CONTAINER(sink, otlp_sender, sink);
