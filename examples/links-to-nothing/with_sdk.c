@@ -15,6 +15,7 @@ int main(void)
     kis_sdk_stop(sdk, 1000);
     if (price == 42 && stats.started == 1 && stats.ended == 1)
         return 0;
-    fprintf(stderr, "price %d, %llu spans started, %llu ended\n", price, (unsigned long long)stats.started, (unsigned long long)stats.ended);
+    fprintf(stderr, "price %d, %llu spans started, %llu ended\n", price,
+            (unsigned long long)stats.started, (unsigned long long)stats.ended);
     return 1;
 }

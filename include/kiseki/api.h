@@ -18,9 +18,14 @@
 #define KISEKI_API_H
 
 #ifdef __cplusplus
-#define KIS_ZERO_ {}
+#define KIS_ZERO_ \
+    {             \
+    }
 #else
-#define KIS_ZERO_ { 0 }
+#define KIS_ZERO_ \
+    {             \
+        0         \
+    }
 #endif
 
 #ifdef __cplusplus
@@ -57,14 +62,16 @@ typedef struct kis_api {
     void (*context_enter_span)(kis_context_scope *scope, kis_span span);
     void (*context_with_span)(kis_context *context, kis_span span);
     void (*context_with_span_context)(kis_context *context, const kis_span_context *parent);
-    bool (*context_get_span_context)(const kis_context *context, kis_span_context *out, char *buffer, size_t buffer_size);
+    bool (*context_get_span_context)(const kis_context *context, kis_span_context *out,
+                                     char *buffer, size_t buffer_size);
     void (*context_set)(kis_context *context, const struct kis_context_key *key, void *value);
     void *(*context_get)(const kis_context *context, const struct kis_context_key *key);
 
     void (*baggage_set)(kis_context *context, kis_str name, kis_str value, kis_str metadata);
     void (*baggage_remove)(kis_context *context, kis_str name);
     void (*baggage_clear)(kis_context *context);
-    bool (*baggage_get)(const kis_context *context, kis_str name, char *buffer, size_t buffer_size, kis_str *out);
+    bool (*baggage_get)(const kis_context *context, kis_str name, char *buffer, size_t buffer_size,
+                        kis_str *out);
     size_t (*baggage_each)(const kis_context *context, kis_baggage_member_fn *call, void *user);
 
     void (*context_inject)(const kis_context *context, const struct kis_carrier *carrier);
@@ -72,7 +79,8 @@ typedef struct kis_api {
     size_t (*context_fields)(const char **out, size_t max);
 
     /* One attribute with a plain key, in registers: its parts, and kis_attr_word_. */
-    void (*span_set_plain)(kis_span span, const char *key, uint64_t word, kis_attr_payload_ value, size_t count);
+    void (*span_set_plain)(kis_span span, const char *key, uint64_t word, kis_attr_payload_ value,
+                           size_t count);
 } kis_api;
 
 #if defined(__GNUC__)
@@ -100,7 +108,10 @@ static inline const kis_api *kis_api_here(void)
 }
 
 /** Hands the table to a library that cannot find it (see above); called inside that library, with kis_api_get() of the program. */
-static inline void kis_api_bind(const kis_api *api) { __atomic_store_n(&kis_api_bound_, api, __ATOMIC_RELAXED); }
+static inline void kis_api_bind(const kis_api *api)
+{
+    __atomic_store_n(&kis_api_bound_, api, __ATOMIC_RELAXED);
+}
 
 static inline bool kis_api_is_listening_(const kis_api *api)
 {
@@ -112,9 +123,18 @@ static inline bool kis_api_is_listening_(const kis_api *api)
 #define KIS_THREAD_LOCAL_ _Thread_local
 static KIS_THREAD_LOCAL_ kis_context kis_no_sdk_current_;
 const kis_api *kis_api_get(void);
-static inline const kis_api *kis_api_here(void) { return kis_api_get(); }
-static inline void kis_api_bind(const kis_api *api) { (void)api; }
-static inline bool kis_api_is_listening_(const kis_api *api) { return *(const volatile uint32_t *)&api->is_listening != 0; }
+static inline const kis_api *kis_api_here(void)
+{
+    return kis_api_get();
+}
+static inline void kis_api_bind(const kis_api *api)
+{
+    (void)api;
+}
+static inline bool kis_api_is_listening_(const kis_api *api)
+{
+    return *(const volatile uint32_t *)&api->is_listening != 0;
+}
 
 #endif
 

@@ -30,12 +30,12 @@ typedef enum kis_attr_type {
     KIS_ATTR_INT,
     KIS_ATTR_DOUBLE,
     KIS_ATTR_BYTES,
-    KIS_ATTR_TEXTS,   /* arrays of one type: `items` points to `count` of char const *, bool, int64_t, double */
+    KIS_ATTR_TEXTS, /* arrays of one type: `items` points to `count` of char const *, bool, int64_t, double */
     KIS_ATTR_BOOLS,
     KIS_ATTR_INTS,
     KIS_ATTR_DOUBLES,
-    KIS_ATTR_LIST,    /* array of any values: `items` points to `count` kis_attr, whose keys are not looked at */
-    KIS_ATTR_MAP,     /* `items` points to `count` kis_attr */
+    KIS_ATTR_LIST, /* array of any values: `items` points to `count` kis_attr, whose keys are not looked at */
+    KIS_ATTR_MAP, /* `items` points to `count` kis_attr */
 } kis_attr_type;
 
 /* What an attribute holds; read by its type. */
@@ -57,7 +57,7 @@ typedef struct kis_attr {
     size_t count; /* bytes of a text, items of an array, list or map */
 } kis_attr;
 
-#define KIS_ATTR_PLAIN_KEY_ 1u  /* the key is a literal of 1 to 60 ASCII characters */
+#define KIS_ATTR_PLAIN_KEY_  1u /* the key is a literal of 1 to 60 ASCII characters */
 #define KIS_ATTR_PLAIN_TEXT_ 2u /* and the value is a text */
 
 /** Borrowed attributes, in order. All zeros is none. */
@@ -97,7 +97,9 @@ KIS_INLINE_ uint8_t kis_key_bit_(const char *key, uint32_t len)
         return (uint8_t)(((a ^ (b << 17 | b >> 47)) + len) * UINT64_C(0x9e3779b97f4a7c15) >> 56);
     }
 #endif
-    return (uint8_t)(len == 0 ? 0 : (uint8_t)key[0] * 7u + (uint8_t)key[len / 2] * 31u + (uint8_t)key[len - 1] * 127u + len);
+    return (uint8_t)(len == 0 ? 0
+                              : (uint8_t)key[0] * 7u + (uint8_t)key[len / 2] * 31u +
+                                    (uint8_t)key[len - 1] * 127u + len);
 }
 
 /* KIS_ATTR_PLAIN_KEY_ for a literal key that is short and ASCII; worked out by the compiler, so nothing is done about any other key. */
@@ -108,10 +110,10 @@ KIS_INLINE_ uint16_t kis_key_flags_(const char *key, uint32_t len)
         uint64_t seen = 0, word;
         if (len >= 8) {
             __builtin_memcpy(&seen, key + len - 8, 8);
-#define KIS_KEY_WORD_(at)                                                                          \
-    if (len >= (at) + 8) {                                                                         \
-        __builtin_memcpy(&word, key + (at), 8);                                                    \
-        seen |= word;                                                                              \
+#define KIS_KEY_WORD_(at)                       \
+    if (len >= (at) + 8) {                      \
+        __builtin_memcpy(&word, key + (at), 8); \
+        seen |= word;                           \
     }
             KIS_KEY_WORD_(0)
             KIS_KEY_WORD_(8)
@@ -138,7 +140,8 @@ KIS_INLINE_ uint16_t kis_key_flags_(const char *key, uint32_t len)
     return 0;
 }
 
-KIS_INLINE_ kis_attr kis_attr_items_(const char *key, kis_attr_type type, const void *items, size_t count)
+KIS_INLINE_ kis_attr kis_attr_items_(const char *key, kis_attr_type type, const void *items,
+                                     size_t count)
 {
     kis_attr attr;
     attr.key = key;
@@ -156,17 +159,28 @@ KIS_INLINE_ kis_attr kis_attr_items_(const char *key, kis_attr_type type, const 
 /* Key bit, type, flags and length of the key, as they stand in the attribute from low to high. */
 KIS_INLINE_ uint64_t kis_attr_word_(const kis_attr *attr)
 {
-    return (uint64_t)attr->key_len << 32 | (uint64_t)attr->_flags << 16 | (uint64_t)attr->type << 8 | attr->_key_bit;
+    return (uint64_t)attr->key_len << 32 | (uint64_t)attr->_flags << 16 |
+           (uint64_t)attr->type << 8 | attr->_key_bit;
 }
 
 /* What the macros below choose from; they can be called by name as well. */
-KIS_INLINE_ kis_attr kis_attr_null(const char *key) { return kis_attr_items_(key, KIS_ATTR_NULL, NULL, 0); }
+KIS_INLINE_ kis_attr kis_attr_null(const char *key)
+{
+    return kis_attr_items_(key, KIS_ATTR_NULL, NULL, 0);
+}
 KIS_INLINE_ kis_attr kis_attr_text(const char *key, const char *value)
 {
-    return value ? kis_attr_items_(key, KIS_ATTR_TEXT, value, KIS_TEXT_LEN_(value)) : kis_attr_null(key);
+    return value ? kis_attr_items_(key, KIS_ATTR_TEXT, value, KIS_TEXT_LEN_(value))
+                 : kis_attr_null(key);
 }
-KIS_INLINE_ kis_attr kis_attr_str(const char *key, kis_str value) { return kis_attr_items_(key, KIS_ATTR_TEXT, value.ptr, value.len); }
-KIS_INLINE_ kis_attr kis_attr_bytes(const char *key, kis_bytes value) { return kis_attr_items_(key, KIS_ATTR_BYTES, value.ptr, value.len); }
+KIS_INLINE_ kis_attr kis_attr_str(const char *key, kis_str value)
+{
+    return kis_attr_items_(key, KIS_ATTR_TEXT, value.ptr, value.len);
+}
+KIS_INLINE_ kis_attr kis_attr_bytes(const char *key, kis_bytes value)
+{
+    return kis_attr_items_(key, KIS_ATTR_BYTES, value.ptr, value.len);
+}
 KIS_INLINE_ kis_attr kis_attr_bool(const char *key, bool value)
 {
     kis_attr attr = kis_attr_items_(key, KIS_ATTR_BOOL, NULL, 0);
@@ -189,17 +203,35 @@ KIS_INLINE_ kis_attr kis_attr_double(const char *key, double value)
     attr.value.number = value;
     return attr;
 }
-KIS_INLINE_ kis_attr kis_attr_texts(const char *key, const char *const *items, size_t count) { return kis_attr_items_(key, KIS_ATTR_TEXTS, items, count); }
-KIS_INLINE_ kis_attr kis_attr_bools(const char *key, const bool *items, size_t count) { return kis_attr_items_(key, KIS_ATTR_BOOLS, items, count); }
-KIS_INLINE_ kis_attr kis_attr_ints(const char *key, const int64_t *items, size_t count) { return kis_attr_items_(key, KIS_ATTR_INTS, items, count); }
-KIS_INLINE_ kis_attr kis_attr_doubles(const char *key, const double *items, size_t count) { return kis_attr_items_(key, KIS_ATTR_DOUBLES, items, count); }
-KIS_INLINE_ kis_attr kis_attr_list_of(const char *key, kis_attr_list items) { return kis_attr_items_(key, KIS_ATTR_LIST, items.at, items.count); }
-KIS_INLINE_ kis_attr kis_attr_map(const char *key, kis_attr_list items) { return kis_attr_items_(key, KIS_ATTR_MAP, items.at, items.count); }
+KIS_INLINE_ kis_attr kis_attr_texts(const char *key, const char *const *items, size_t count)
+{
+    return kis_attr_items_(key, KIS_ATTR_TEXTS, items, count);
+}
+KIS_INLINE_ kis_attr kis_attr_bools(const char *key, const bool *items, size_t count)
+{
+    return kis_attr_items_(key, KIS_ATTR_BOOLS, items, count);
+}
+KIS_INLINE_ kis_attr kis_attr_ints(const char *key, const int64_t *items, size_t count)
+{
+    return kis_attr_items_(key, KIS_ATTR_INTS, items, count);
+}
+KIS_INLINE_ kis_attr kis_attr_doubles(const char *key, const double *items, size_t count)
+{
+    return kis_attr_items_(key, KIS_ATTR_DOUBLES, items, count);
+}
+KIS_INLINE_ kis_attr kis_attr_list_of(const char *key, kis_attr_list items)
+{
+    return kis_attr_items_(key, KIS_ATTR_LIST, items.at, items.count);
+}
+KIS_INLINE_ kis_attr kis_attr_map(const char *key, kis_attr_list items)
+{
+    return kis_attr_items_(key, KIS_ATTR_MAP, items.at, items.count);
+}
 
 #ifndef __cplusplus
 
 /** One attribute whose type is that of the C value. An array or a map: the macros below. */
-#define KIS_KV(key, value)                                                                         \
+#define KIS_KV(key, value) \
     _Generic((value),                                                                              \
         char *: kis_attr_text, const char *: kis_attr_text, kis_str: kis_attr_str, kis_bytes: kis_attr_bytes, \
         bool: kis_attr_bool, float: kis_attr_double, double: kis_attr_double,                      \
@@ -217,18 +249,27 @@ KIS_INLINE_ kis_attr kis_attr_map(const char *key, kis_attr_list items) { return
 
 /* Arrays of one type from their items: KIS_TEXTS("hosts", "a", "b"), KIS_INTS("sizes", 1, 2, 3). At least one item; for none or for
  * an array at hand use kis_attr_texts(key, items, count) and its like. */
-#define KIS_TEXTS(key, ...) kis_attr_texts((key), (const char *const[]){ __VA_ARGS__ }, sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
-#define KIS_INTS(key, ...) kis_attr_ints((key), (const int64_t[]){ __VA_ARGS__ }, sizeof((const int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t))
-#define KIS_DOUBLES(key, ...) kis_attr_doubles((key), (const double[]){ __VA_ARGS__ }, sizeof((const double[]){ __VA_ARGS__ }) / sizeof(double))
-#define KIS_BOOLS(key, ...) kis_attr_bools((key), (const bool[]){ __VA_ARGS__ }, sizeof((const bool[]){ __VA_ARGS__ }) / sizeof(bool))
+#define KIS_TEXTS(key, ...)                                     \
+    kis_attr_texts((key), (const char *const[]){ __VA_ARGS__ }, \
+                   sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
+#define KIS_INTS(key, ...)                                 \
+    kis_attr_ints((key), (const int64_t[]){ __VA_ARGS__ }, \
+                  sizeof((const int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t))
+#define KIS_DOUBLES(key, ...)                                \
+    kis_attr_doubles((key), (const double[]){ __VA_ARGS__ }, \
+                     sizeof((const double[]){ __VA_ARGS__ }) / sizeof(double))
+#define KIS_BOOLS(key, ...)                              \
+    kis_attr_bools((key), (const bool[]){ __VA_ARGS__ }, \
+                   sizeof((const bool[]){ __VA_ARGS__ }) / sizeof(bool))
 
 /** A map, and an array of mixed values: KIS_MAP("user", KIS_KV("id", 7), KIS_KV("name", n)). Nested to 64 levels; deeper is empty. */
-#define KIS_MAP(key, ...) kis_attr_map((key), KIS_ATTRS(__VA_ARGS__))
+#define KIS_MAP(key, ...)  kis_attr_map((key), KIS_ATTRS(__VA_ARGS__))
 #define KIS_LIST(key, ...) kis_attr_list_of((key), KIS_ATTRS(__VA_ARGS__))
 
 /** Several attributes as one argument. It lives until the end of the enclosing block. */
-#define KIS_ATTRS(...)                                                                             \
-    ((kis_attr_list){ (const kis_attr[]){ __VA_ARGS__ }, sizeof((const kis_attr[]){ __VA_ARGS__ }) / sizeof(kis_attr) })
+#define KIS_ATTRS(...)                                   \
+    ((kis_attr_list){ (const kis_attr[]){ __VA_ARGS__ }, \
+                      sizeof((const kis_attr[]){ __VA_ARGS__ }) / sizeof(kis_attr) })
 
 #endif /* __cplusplus */
 

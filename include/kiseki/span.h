@@ -36,8 +36,8 @@ typedef struct kis_tracer {
     const char *name;    /* of the library, not of the service; empty is allowed, and logged once */
     const char *version; /* or NULL */
     const char *schema_url; /* or NULL */
-    kis_attr_list attrs; /* of the scope; what they point to lives as long as the tracer */
-    struct kis_sdk *sdk; /* NULL: the global one */
+    kis_attr_list attrs;    /* of the scope; what they point to lives as long as the tracer */
+    struct kis_sdk *sdk;    /* NULL: the global one */
     void *_scope;
     uint32_t _generation;
     uint32_t _reserved;
@@ -48,11 +48,11 @@ typedef struct kis_tracer {
  * SDK that is the global one at each call.
  */
 #ifndef __cplusplus
-#define KIS_TRACER(ident, name_, version_)                                                         \
-    KIS_MAYBE_UNUSED_ static kis_tracer *ident(void)                                               \
-    {                                                                                              \
-        static kis_tracer tracer = { .name = (name_), .version = (version_) };                     \
-        return &tracer;                                                                            \
+#define KIS_TRACER(ident, name_, version_)                                     \
+    KIS_MAYBE_UNUSED_ static kis_tracer *ident(void)                           \
+    {                                                                          \
+        static kis_tracer tracer = { .name = (name_), .version = (version_) }; \
+        return &tracer;                                                        \
     }
 #endif
 
@@ -83,12 +83,14 @@ typedef struct kis_link_list {
 typedef struct kis_span_options {
     const char *name;
     kis_span_kind kind;
-    bool is_root;         /* a new trace, whatever the parent; baggage stays */
-    kis_context parent;   /* zeros: the thread's current context. A parent is always a context, never a bare span */
-    kis_attr_list attrs;  /* prefer these to kis_span_set: a sampler sees only what is there at the start */
+    bool is_root; /* a new trace, whatever the parent; baggage stays */
+    kis_context
+        parent; /* zeros: the thread's current context. A parent is always a context, never a bare span */
+    kis_attr_list
+        attrs; /* prefer these to kis_span_set: a sampler sees only what is there at the start */
     kis_link_list links;
     uint64_t start_unix_ns; /* 0: now */
-    kis_str name_str;     /* instead of `name`, for a name that does not end in NUL */
+    kis_str name_str;       /* instead of `name`, for a name that does not end in NUL */
 } kis_span_options;
 
 static inline kis_span kis_span_none(void)
@@ -98,7 +100,10 @@ static inline kis_span kis_span_none(void)
 }
 
 /** True when attributes given now would be recorded: one load, no call. A span that was ended may still say yes. */
-static inline bool kis_span_wants(kis_span span) { return (span._flags & KIS_SPAN_FLAG_RECORDING_) != 0; }
+static inline bool kis_span_wants(kis_span span)
+{
+    return (span._flags & KIS_SPAN_FLAG_RECORDING_) != 0;
+}
 
 /** The function behind kis_span_start. */
 static inline kis_span kis_span_start_with(kis_tracer *tracer, const kis_span_options *options)
@@ -116,8 +121,10 @@ static inline kis_span kis_span_start_with(kis_tracer *tracer, const kis_span_op
  * The rest are fields of kis_span_options. The span is not made current: kis_context_enter does that. The time is that of the call.
  * Answers a span that does nothing when nobody listens, or when the memory for spans is used up (counted).
  */
-#define kis_span_start(tracer, ...)                                                                \
-    (kis_api_is_listening_(kis_api_here()) ? kis_span_start_with((tracer), &(kis_span_options){ .name = __VA_ARGS__ }) : kis_span_none())
+#define kis_span_start(tracer, ...)                                                  \
+    (kis_api_is_listening_(kis_api_here())                                           \
+         ? kis_span_start_with((tracer), &(kis_span_options){ .name = __VA_ARGS__ }) \
+         : kis_span_none())
 #endif
 
 /** True until the span is ended, when the sampler wants it recorded. */
@@ -138,7 +145,10 @@ static inline bool kis_span_get_context(kis_span span, kis_span_context *out)
 }
 
 /** The thread's current span; the one that does nothing when there is none in this process. */
-static inline kis_span kis_span_current(void) { return kis_context_current()._span; }
+static inline kis_span kis_span_current(void)
+{
+    return kis_context_current()._span;
+}
 
 /** The function behind kis_span_set: sets attributes. A key that is there takes the new value. At most 128 keys (OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT). */
 static inline void kis_span_set_attrs(kis_span span, kis_attr_list attrs)
@@ -164,7 +174,8 @@ KIS_INLINE_ void kis_span_set_one_(kis_span span, kis_attr attr)
 }
 
 /** The function behind kis_span_event; time 0 is now. */
-static inline void kis_span_add_event(kis_span span, const char *name, uint64_t time_unix_ns, kis_attr_list attrs)
+static inline void kis_span_add_event(kis_span span, const char *name, uint64_t time_unix_ns,
+                                      kis_attr_list attrs)
 {
     if (kis_span_wants(span))
         kis_api_here()->span_event(span, name, time_unix_ns, attrs);
@@ -179,16 +190,18 @@ static inline void kis_span_add_link(kis_span span, const kis_span_context *to, 
 
 #ifndef __cplusplus
 /** Sets attributes: kis_span_set(span, KIS_KV("user.id", 7), KIS_BOOL("cache.hit", hit)) [kis_span_set_attrs]. */
-#define kis_span_set(span, ...)                                                                    \
-    (!kis_span_wants(span) ? (void)0                                                               \
-     : sizeof((const kis_attr[]){ __VA_ARGS__ }) == sizeof(kis_attr)                               \
-         ? kis_span_set_one_((span), ((const kis_attr[]){ __VA_ARGS__ })[0])                       \
+#define kis_span_set(span, ...)                                              \
+    (!kis_span_wants(span) ? (void)0                                         \
+     : sizeof((const kis_attr[]){ __VA_ARGS__ }) == sizeof(kis_attr)         \
+         ? kis_span_set_one_((span), ((const kis_attr[]){ __VA_ARGS__ })[0]) \
          : kis_span_set_attrs((span), KIS_ATTRS(__VA_ARGS__)))
 /** Adds an event of this moment: kis_span_event(span, "cache miss", KIS_KV("key", key)) [kis_span_add_event]. At least one attribute; for none, or for a time of
  *  its own, call the function. */
-#define kis_span_event(span, name, ...) (kis_span_wants(span) ? kis_span_add_event((span), (name), 0, KIS_ATTRS(__VA_ARGS__)) : (void)0)
+#define kis_span_event(span, name, ...) \
+    (kis_span_wants(span) ? kis_span_add_event((span), (name), 0, KIS_ATTRS(__VA_ARGS__)) : (void)0)
 /** Adds a link with attributes [kis_span_add_link]. */
-#define kis_span_link(span, to, ...) (kis_span_wants(span) ? kis_span_add_link((span), (to), KIS_ATTRS(__VA_ARGS__)) : (void)0)
+#define kis_span_link(span, to, ...) \
+    (kis_span_wants(span) ? kis_span_add_link((span), (to), KIS_ATTRS(__VA_ARGS__)) : (void)0)
 #endif
 
 /** Sets the status. OK is final; UNSET is ignored; the message is kept with ERROR alone, and may be NULL. */
@@ -199,7 +212,10 @@ static inline void kis_span_set_status(kis_span span, kis_status_code code, cons
 }
 
 /** The span failed: status ERROR with this message, which may be NULL. Does not end it. */
-static inline void kis_span_fail(kis_span span, const char *message) { kis_span_set_status(span, KIS_STATUS_ERROR, message); }
+static inline void kis_span_fail(kis_span span, const char *message)
+{
+    kis_span_set_status(span, KIS_STATUS_ERROR, message);
+}
 
 /** An error as other languages have exceptions; every field may be NULL. */
 typedef struct kis_error {
@@ -209,7 +225,8 @@ typedef struct kis_error {
 } kis_error;
 
 /** Adds the event "exception" for an error; `more` is added to it, and wins over the fields of the same names. The status is not touched: kis_span_fail does that. */
-static inline void kis_span_record_error_with(kis_span span, const kis_error *error, kis_attr_list more)
+static inline void kis_span_record_error_with(kis_span span, const kis_error *error,
+                                              kis_attr_list more)
 {
     if (kis_span_wants(span))
         kis_api_here()->span_record_error(span, error, more);
@@ -279,9 +296,10 @@ static inline void kis_span_scope_end(kis_span_scope *scope)
  * Not for a function that gives control away in the middle (a coroutine, setjmp): there, start and end by hand.
  * Needs __attribute__((cleanup)): GCC and Clang. Elsewhere use kis_span_scope_begin and kis_span_scope_end.
  */
-#define KIS_SPAN(var, tracer, ...)                                                                 \
-    __attribute__((cleanup(kis_span_scope_end))) kis_span_scope var##_scope_;                      \
-    KIS_MAYBE_UNUSED_ const kis_span var = kis_span_scope_begin(&var##_scope_, kis_span_start(tracer, __VA_ARGS__))
+#define KIS_SPAN(var, tracer, ...)                                            \
+    __attribute__((cleanup(kis_span_scope_end))) kis_span_scope var##_scope_; \
+    KIS_MAYBE_UNUSED_ const kis_span var =                                    \
+        kis_span_scope_begin(&var##_scope_, kis_span_start(tracer, __VA_ARGS__))
 #endif
 
 #ifdef __cplusplus

@@ -15,13 +15,22 @@
 
 #define HEADERS_MAX 32
 
-typedef enum exporter_kind { EXPORT_NONE, EXPORT_OTLP, EXPORT_CONSOLE, EXPORT_MEMORY, EXPORT_FILE } exporter_kind;
+typedef enum exporter_kind {
+    EXPORT_NONE,
+    EXPORT_OTLP,
+    EXPORT_CONSOLE,
+    EXPORT_MEMORY,
+    EXPORT_FILE
+} exporter_kind;
 
 static bool exporter_named(kis_str name, exporter_kind *out)
 {
-    static const struct { const char *name; exporter_kind kind; } names[] = {
-        { "none", EXPORT_NONE }, { "otlp", EXPORT_OTLP }, { "console", EXPORT_CONSOLE }, { "logging", EXPORT_CONSOLE },
-        { "memory", EXPORT_MEMORY }, { "file", EXPORT_FILE },
+    static const struct {
+        const char *name;
+        exporter_kind kind;
+    } names[] = {
+        { "none", EXPORT_NONE },       { "otlp", EXPORT_OTLP },     { "console", EXPORT_CONSOLE },
+        { "logging", EXPORT_CONSOLE }, { "memory", EXPORT_MEMORY }, { "file", EXPORT_FILE },
     };
     for (size_t i = 0; i < KIS_COUNT_OF(names); i++)
         if (kis_str_eq(name, kis_str_from_c(names[i].name))) {
@@ -53,7 +62,10 @@ static const char *env_of(const kis_native *native, const char *name)
     return value && *value ? value : NULL;
 }
 
-static bool is_grpc(const kis_native *native) { return kis_str_eq(native->options.otlp_protocol, KIS_STR("grpc")); }
+static bool is_grpc(const kis_native *native)
+{
+    return kis_str_eq(native->options.otlp_protocol, KIS_STR("grpc"));
+}
 
 #define TRACES_ENDPOINT "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 #define COMMON_ENDPOINT "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -72,8 +84,11 @@ static kis_err check_endpoint(const kis_native *native, kis_diag *diag)
     if (!text.len)
         return KIS_OK;
     if (kis_str_find(text, KIS_STR("://")) == KIS_STR_NPOS && !is_unix)
-        return is_grpc(native) ? KIS_OK
-                               : kis_diag_set(diag, KIS_ERR_SYNTAX, "%s: '" KIS_FMT "' has no scheme; want http://" KIS_FMT, source, KIS_ARG(text), KIS_ARG(text));
+        return is_grpc(native)
+                   ? KIS_OK
+                   : kis_diag_set(diag, KIS_ERR_SYNTAX,
+                                  "%s: '" KIS_FMT "' has no scheme; want http://" KIS_FMT, source,
+                                  KIS_ARG(text), KIS_ARG(text));
     err = kis_url_parse(text, &url, diag);
     return err ? kis_diag_in(diag, err, "%s", source) : KIS_OK;
 }
@@ -88,14 +103,20 @@ static kis_str endpoint_of(kis_native *native, char *room, size_t size)
     if (own)
         return kis_str_from_c(own);
     if (!common)
-        return is_grpc(native) ? KIS_STR("http://localhost:4317") : KIS_STR("http://localhost:4318/v1/traces");
+        return is_grpc(native) ? KIS_STR("http://localhost:4317")
+                               : KIS_STR("http://localhost:4318/v1/traces");
     if (is_grpc(native))
         return kis_str_from_c(common);
     has_slash = common[strlen(common) - 1] == '/';
     return kis_str_of(room, kis_fmt(room, size, "%s%sv1/traces", common, has_slash ? "" : "/"));
 }
 
-static int hex_value(char c) { return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1; }
+static int hex_value(char c)
+{
+    return c >= '0' && c <= '9'                 ? c - '0'
+           : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+                                                : -1;
+}
 
 /* Percent-decodes in place. */
 static size_t decode_value(char *text, size_t len)
@@ -103,7 +124,8 @@ static size_t decode_value(char *text, size_t len)
     size_t to = 0;
 
     for (size_t i = 0; i < len; i++)
-        if (text[i] == '%' && i + 2 < len && hex_value(text[i + 1]) >= 0 && hex_value(text[i + 2]) >= 0) {
+        if (text[i] == '%' && i + 2 < len && hex_value(text[i + 1]) >= 0 &&
+            hex_value(text[i + 2]) >= 0) {
             text[to++] = (char)(hex_value(text[i + 1]) << 4 | hex_value(text[i + 2]));
             i += 2;
         } else {
@@ -113,7 +135,8 @@ static size_t decode_value(char *text, size_t len)
 }
 
 /* "name=value,name=value" into headers, names in lower case; texts in `arena`. */
-static kis_err parse_headers(kis_str text, kis_arena *arena, kis_header *headers, size_t *count, kis_diag *diag)
+static kis_err parse_headers(kis_str text, kis_arena *arena, kis_header *headers, size_t *count,
+                             kis_diag *diag)
 {
     while (text.len) {
         kis_str pair = kis_str_trim(kis_str_cut(&text, ',')), name, value;
@@ -123,7 +146,8 @@ static kis_err parse_headers(kis_str text, kis_arena *arena, kis_header *headers
             continue;
         name = kis_str_trim(kis_str_slice(pair, 0, equals));
         if (equals == KIS_STR_NPOS || !name.len)
-            return kis_diag_set(diag, KIS_ERR_SYNTAX, "OTLP headers: '" KIS_FMT "' is not name=value", KIS_ARG(pair));
+            return kis_diag_set(diag, KIS_ERR_SYNTAX,
+                                "OTLP headers: '" KIS_FMT "' is not name=value", KIS_ARG(pair));
         value = kis_str_trim(kis_str_slice(pair, equals + 1, pair.len));
         copy = kis_arena_take(arena, name.len + value.len + 1, 1);
         if (!copy)
@@ -131,11 +155,13 @@ static kis_err parse_headers(kis_str text, kis_arena *arena, kis_header *headers
         if (*count == HEADERS_MAX)
             return kis_diag_set(diag, KIS_ERR_LIMIT, "OTLP headers: more than %d", HEADERS_MAX);
         for (size_t i = 0; i < name.len; i++)
-            copy[i] = name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? (char)(name.ptr[i] + 32) : name.ptr[i];
+            copy[i] =
+                name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? (char)(name.ptr[i] + 32) : name.ptr[i];
         if (value.len)
             memcpy(copy + name.len, value.ptr, value.len);
         headers[*count].name = kis_str_of(copy, name.len);
-        headers[(*count)++].value = kis_str_of(copy + name.len, decode_value(copy + name.len, value.len));
+        headers[(*count)++].value =
+            kis_str_of(copy + name.len, decode_value(copy + name.len, value.len));
     }
     return KIS_OK;
 }
@@ -149,7 +175,9 @@ static kis_err open_otlp(kis_native *native, kis_sink **out, kis_diag *diag)
     kis_send_options send = {
         .endpoint = endpoint_of(native, room, sizeof(room)),
         .headers = headers,
-        .tls = { .ca_file = o->otlp_ca_file, .cert_file = o->otlp_cert_file, .key_file = o->otlp_key_file },
+        .tls = { .ca_file = o->otlp_ca_file,
+                 .cert_file = o->otlp_cert_file,
+                 .key_file = o->otlp_key_file },
         .insecure = o->otlp_insecure,
         .timeout_ms = o->otlp_timeout_ms,
         .retry_elapsed_max_ms = o->export_timeout_ms,
@@ -164,11 +192,15 @@ static kis_err open_otlp(kis_native *native, kis_sink **out, kis_diag *diag)
     else if (kis_str_eq(o->otlp_protocol, KIS_STR("http/protobuf")))
         send.protocol = KIS_OTLP_HTTP_PROTOBUF;
     else
-        return kis_diag_set(diag, KIS_ERR_SYNTAX, "OTLP protocol '" KIS_FMT "': want grpc, http/protobuf or http/json", KIS_ARG(o->otlp_protocol));
+        return kis_diag_set(diag, KIS_ERR_SYNTAX,
+                            "OTLP protocol '" KIS_FMT "': want grpc, http/protobuf or http/json",
+                            KIS_ARG(o->otlp_protocol));
     if (kis_str_eq(o->otlp_compression, KIS_STR("none")))
         send.compression = KIS_CODING_NONE;
     else if (!kis_coding_parse(o->otlp_compression, &send.compression))
-        return kis_diag_set(diag, KIS_ERR_SYNTAX, "OTLP compression '" KIS_FMT "': want gzip, zstd or none", KIS_ARG(o->otlp_compression));
+        return kis_diag_set(diag, KIS_ERR_SYNTAX,
+                            "OTLP compression '" KIS_FMT "': want gzip, zstd or none",
+                            KIS_ARG(o->otlp_compression));
     kis_arena_init(&texts, &kis_mem, 1 << 20);
     err = check_endpoint(native, diag);
     if (!err)
@@ -190,8 +222,10 @@ static kis_err open_one(kis_native *native, exporter_kind kind, kis_sink **out, 
     case EXPORT_OTLP:
         return open_otlp(native, out, diag);
     case EXPORT_CONSOLE:
-        err = kis_send_console_open(kis_str_eq(o->console_stream, KIS_STR("stderr")) ? STDERR_FILENO : STDOUT_FILENO,
-                                    kis_str_eq(o->console_form, KIS_STR("line")) ? KIS_CONSOLE_LINE : KIS_CONSOLE_PRETTY, &kis_mem, out);
+        err = kis_send_console_open(
+            kis_str_eq(o->console_stream, KIS_STR("stderr")) ? STDERR_FILENO : STDOUT_FILENO,
+            kis_str_eq(o->console_form, KIS_STR("line")) ? KIS_CONSOLE_LINE : KIS_CONSOLE_PRETTY,
+            &kis_mem, out);
         break;
     case EXPORT_MEMORY:
         err = kis_send_memory_open(&kis_mem, o->max_spans, out);
@@ -219,7 +253,9 @@ kis_err kis_native_open_sinks(kis_native *native, kis_diag *diag)
         if (!name.len)
             continue;
         if (!exporter_named(name, &kind)) {
-            err = kis_diag_set(diag, KIS_ERR_SYNTAX, "exporter '" KIS_FMT "': want otlp, console, none, memory or file", KIS_ARG(name));
+            err = kis_diag_set(diag, KIS_ERR_SYNTAX,
+                               "exporter '" KIS_FMT "': want otlp, console, none, memory or file",
+                               KIS_ARG(name));
         } else if (kind != EXPORT_NONE && count < KIS_SINKS_MAX - 1) {
             err = open_one(native, kind, &sinks[count], diag);
             if (err)
@@ -249,7 +285,8 @@ kis_err kis_native_open_sinks(kis_native *native, kis_diag *diag)
 void kis_native_close_sinks(kis_native *native, uint64_t deadline_ns)
 {
     kis_batcher *batcher = &native->sdk->batcher;
-    uint32_t count = native->needs_sinks ? 0 : batcher->sink_count; /* the parent's are not ours to close */
+    uint32_t count =
+        native->needs_sinks ? 0 : batcher->sink_count; /* the parent's are not ours to close */
 
     if (native->user_sink)
         kis_exporter_sink_set_deadline(native->user_sink, deadline_ns);

@@ -14,40 +14,48 @@
 #include "sdk/options.h"
 #include "send/send.h"
 
-typedef enum kis_worker_state { KIS_WORKER_NONE, KIS_WORKER_RUNS, KIS_WORKER_ENDED, KIS_WORKER_FAILED } kis_worker_state;
+typedef enum kis_worker_state {
+    KIS_WORKER_NONE,
+    KIS_WORKER_RUNS,
+    KIS_WORKER_ENDED,
+    KIS_WORKER_FAILED
+} kis_worker_state;
 
 typedef struct kis_native {
     /* Made once for the entry and never undone: a thread may be in the middle of waking when its SDK is stopped. */
-    kis_lock lock;           /* guards worker and what follows it */
-    kis_cond changed;        /* the worker went a step, was woken, or ended; a flush moved on */
+    kis_lock lock;    /* guards worker and what follows it */
+    kis_cond changed; /* the worker went a step, was woken, or ended; a flush moved on */
 
-    kis_sdk *sdk;            /* from here on zeroed for each SDK */
+    kis_sdk *sdk; /* from here on zeroed for each SDK */
     kis_host host;
     kis_sdk_options options; /* resolved; its texts lie in `texts` */
     kis_arena texts;
     kis_sampler samplers[2];
     const kis_propagator *propagators[KIS_PROPAGATORS_MAX];
     size_t propagator_count;
-    char instance_id[36];    /* service.instance.id, unless the program gave another */
+    char instance_id[36]; /* service.instance.id, unless the program gave another */
 
     kis_thread thread;
     kis_worker_state worker;
     bool is_woken, wants_end;
     bool is_live, is_stopping; /* between start and stop; a stop has begun */
-    _Atomic bool needs_sinks; /* in a forked child: those there are the parent's; the worker clears it once its own are there */
+    _Atomic bool
+        needs_sinks; /* in a forked child: those there are the parent's; the worker clears it once its own are there */
 
-    kis_sink *memory;        /* exporter "memory", or NULL */
+    kis_sink *memory; /* exporter "memory", or NULL */
     kis_sink *user_sink;
     _Atomic uint64_t last_line_ns; /* when the last line about failures was written */
     _Atomic uint32_t quiet_lines;  /* failures not said since */
 } kis_native;
 
 /* host_native.c */
-kis_native *kis_native_new(const kis_sdk_options *given, kis_diag *diag); /* an entry of the static list, its host made; NULL: all are taken */
+kis_native *kis_native_new(
+    const kis_sdk_options *given,
+    kis_diag *diag); /* an entry of the static list, its host made; NULL: all are taken */
 void kis_native_drop(kis_native *native);
 kis_native *kis_native_of(const kis_sdk *sdk); /* NULL: not one of ours */
 void kis_native_say(kis_native *native, kis_log_level level, const char *text);
-void kis_native_hooks(void); /* fork and exit; once for the process */
+void kis_native_hooks(void);                      /* fork and exit; once for the process */
 bool kis_native_start_worker(kis_native *native); /* lock held */
 
 /* exporters.c */
@@ -56,10 +64,13 @@ void kis_native_close_sinks(kis_native *native, uint64_t deadline_ns);
 bool kis_native_has_exporter(const kis_native *native);
 
 /* resource_detect.c */
-void kis_instance_id(char out[36]); /* a random UUID, RFC 9562 version 4: tells two processes of one service apart */
+void kis_instance_id(
+    char out[36]); /* a random UUID, RFC 9562 version 4: tells two processes of one service apart */
 #define KIS_RESOURCE_ATTRS_MAX 256
 /** Everything known about this process, in `attrs`, texts in `arena`; answers how many. LIMIT, NOMEM. A malformed OTEL_RESOURCE_ATTRIBUTES is a warning. */
-kis_err kis_resource_detect(const kis_sdk_options *given, const kis_host *host, const char instance_id[36], kis_arena *arena, kis_attr attrs[KIS_RESOURCE_ATTRS_MAX], size_t *out_count, kis_diag *diag)
-    KIS_CHECKED;
+kis_err kis_resource_detect(const kis_sdk_options *given, const kis_host *host,
+                            const char instance_id[36], kis_arena *arena,
+                            kis_attr attrs[KIS_RESOURCE_ATTRS_MAX], size_t *out_count,
+                            kis_diag *diag) KIS_CHECKED;
 
 #endif

@@ -11,14 +11,17 @@ static kis_span span_start(kis_tracer *tracer, const kis_span_options *options)
 {
     kis_sdk *sdk = sdk_of(tracer);
 
-    return sdk && atomic_load_explicit(&sdk->is_recording, memory_order_acquire) ? kis_recorder_span_start(sdk, tracer, options) : (kis_span){ 0 };
+    return sdk && atomic_load_explicit(&sdk->is_recording, memory_order_acquire)
+               ? kis_recorder_span_start(sdk, tracer, options)
+               : (kis_span){ 0 };
 }
 
 static bool tracer_enabled(kis_tracer *tracer)
 {
     kis_sdk *sdk = sdk_of(tracer);
 
-    return sdk && atomic_load_explicit(&sdk->is_recording, memory_order_acquire) && sdk->has_listeners;
+    return sdk && atomic_load_explicit(&sdk->is_recording, memory_order_acquire) &&
+           sdk->has_listeners;
 }
 
 static kis_api table = {
@@ -54,6 +57,12 @@ static kis_api table = {
     .span_set_plain = kis_recorder_span_set_plain,
 };
 
-KIS_API const kis_api *kis_api_get(void) { return &table; }
+KIS_API const kis_api *kis_api_get(void)
+{
+    return &table;
+}
 
-void kis_api_set_listening(bool is_listening) { __atomic_store_n(&table.is_listening, is_listening, __ATOMIC_RELAXED); }
+void kis_api_set_listening(bool is_listening)
+{
+    __atomic_store_n(&table.is_listening, is_listening, __ATOMIC_RELAXED);
+}

@@ -14,30 +14,45 @@
 
 #include "sdk/sdk.h"
 
-#define KIS_ALWAYS_INLINE static inline __attribute__((always_inline))
+#define KIS_ALWAYS_INLINE  static inline __attribute__((always_inline))
 #define KIS_SHORT_TEXT_MAX 56u
 
 #define KIS_SHORT_KEY_MAX 60u
 
-_Static_assert(2 + KIS_SHORT_KEY_MAX + 4 + KIS_SHORT_TEXT_MAX <= 127, "lengths of a short attribute take one byte");
-_Static_assert(8 + KIS_SHORT_KEY_MAX + KIS_SHORT_TEXT_MAX <= KIS_SHORT_ATTR_MAX, "and it fits into the room that was asked for");
+_Static_assert(2 + KIS_SHORT_KEY_MAX + 4 + KIS_SHORT_TEXT_MAX <= 127,
+               "lengths of a short attribute take one byte");
+_Static_assert(8 + KIS_SHORT_KEY_MAX + KIS_SHORT_TEXT_MAX <= KIS_SHORT_ATTR_MAX,
+               "and it fits into the room that was asked for");
 
-_Static_assert(KIS_SHORT_ATTR_MIN == 8 + 1 + 0 && KIS_SHORT_ATTR_MIN == 6 + 1 + 2, "the empty text, the number of one byte");
+_Static_assert(KIS_SHORT_ATTR_MIN == 8 + 1 + 0 && KIS_SHORT_ATTR_MIN == 6 + 1 + 2,
+               "the empty text, the number of one byte");
 
 #define KIS_HIGH_BITS 0x8080808080808080u
 
-KIS_ALWAYS_INLINE uint64_t kis_load8(const void *from) { uint64_t w; memcpy(&w, from, 8); return w; }
-KIS_ALWAYS_INLINE uint32_t kis_load4(const void *from) { uint32_t w; memcpy(&w, from, 4); return w; }
+KIS_ALWAYS_INLINE uint64_t kis_load8(const void *from)
+{
+    uint64_t w;
+    memcpy(&w, from, 8);
+    return w;
+}
+KIS_ALWAYS_INLINE uint32_t kis_load4(const void *from)
+{
+    uint32_t w;
+    memcpy(&w, from, 4);
+    return w;
+}
 
 /* Copies at most 60 bytes in overlapping words. Answers 0 when all of them are ASCII. */
 KIS_ALWAYS_INLINE uint64_t kis_copy_ascii(uint8_t *to, const char *from, size_t len)
 {
     if (len >= 16) {
 #ifdef __SSE2__
-        __m128i first = _mm_loadu_si128((const __m128i *)(const void *)from), last = _mm_loadu_si128((const __m128i *)(const void *)(from + len - 16));
+        __m128i first = _mm_loadu_si128((const __m128i *)(const void *)from),
+                last = _mm_loadu_si128((const __m128i *)(const void *)(from + len - 16));
         _mm_storeu_si128((__m128i *)(void *)to, first);
         if (KIS_UNLIKELY(len > 32)) {
-            __m128i second = _mm_loadu_si128((const __m128i *)(const void *)(from + 16)), third = _mm_loadu_si128((const __m128i *)(const void *)(from + len - 32));
+            __m128i second = _mm_loadu_si128((const __m128i *)(const void *)(from + 16)),
+                    third = _mm_loadu_si128((const __m128i *)(const void *)(from + len - 32));
             _mm_storeu_si128((__m128i *)(void *)(to + 16), second);
             _mm_storeu_si128((__m128i *)(void *)(to + len - 32), third);
             first = _mm_or_si128(first, _mm_or_si128(second, third));
@@ -96,7 +111,9 @@ KIS_ALWAYS_INLINE bool kis_slot_put_short_name(kis_slot *slot, kis_str name)
     slot->at = to + 2 + name.len;
     return true;
 }
-_Static_assert(KIS_SLOT_FIRST_BLOCK >= KIS_SLOT_HEAD_BYTES + 2 + KIS_SHORT_TEXT_MAX + KIS_SHORT_ATTR_MAX, "a new span has room for a short name, and an attribute");
+_Static_assert(KIS_SLOT_FIRST_BLOCK >=
+                   KIS_SLOT_HEAD_BYTES + 2 + KIS_SHORT_TEXT_MAX + KIS_SHORT_ATTR_MAX,
+               "a new span has room for a short name, and an attribute");
 
 /* What stands before a short value: tags and lengths of the attribute and its key. */
 KIS_ALWAYS_INLINE void kis_put_short_head(uint8_t *to, uint32_t key_len, uint32_t any)
@@ -106,7 +123,8 @@ KIS_ALWAYS_INLINE void kis_put_short_head(uint8_t *to, uint32_t key_len, uint32_
     memcpy(to, &head, 4);
 }
 /* The same with the key. 0: it is ASCII. */
-KIS_ALWAYS_INLINE uint64_t kis_put_short_key(uint8_t *to, const char *key, uint32_t key_len, uint32_t any)
+KIS_ALWAYS_INLINE uint64_t kis_put_short_key(uint8_t *to, const char *key, uint32_t key_len,
+                                             uint32_t any)
 {
     kis_put_short_head(to, key_len, any);
     return kis_copy_ascii(to + 4, key, key_len);
@@ -151,7 +169,8 @@ KIS_ALWAYS_INLINE uint32_t kis_put_short_any(uint8_t *to, uint32_t type, kis_att
 }
 
 /* Writes a short number or bool; answers its size, 0: the long way. */
-KIS_ALWAYS_INLINE uint32_t kis_put_short_number(uint8_t *to, uint32_t type, kis_attr_payload_ value, const char *key, uint32_t len)
+KIS_ALWAYS_INLINE uint32_t kis_put_short_number(uint8_t *to, uint32_t type, kis_attr_payload_ value,
+                                                const char *key, uint32_t len)
 {
     uint32_t any = kis_put_short_any(to + 4 + len, type, value);
 
@@ -163,14 +182,16 @@ KIS_ALWAYS_INLINE uint32_t kis_put_short_number(uint8_t *to, uint32_t type, kis_
 }
 
 /* Writes a short attribute at the end of the block; answers its size, 0: the long way. */
-KIS_ALWAYS_INLINE uint32_t kis_slot_put_short(kis_slot *slot, const kis_attr *attr, const kis_span_limits *limits)
+KIS_ALWAYS_INLINE uint32_t kis_slot_put_short(kis_slot *slot, const kis_attr *attr,
+                                              const kis_span_limits *limits)
 {
     const char *key = attr->key, *text = attr->value.items;
     uint32_t len = attr->key_len, chars;
     uint8_t *to = slot->at;
     uint64_t seen;
 
-    if (KIS_UNLIKELY(len - 1 >= KIS_SHORT_KEY_MAX || slot->end - to < (ptrdiff_t)KIS_SHORT_ATTR_MAX))
+    if (KIS_UNLIKELY(len - 1 >= KIS_SHORT_KEY_MAX ||
+                     slot->end - to < (ptrdiff_t)KIS_SHORT_ATTR_MAX))
         return 0;
     if (KIS_UNLIKELY(attr->type != KIS_ATTR_TEXT))
         return kis_put_short_number(to, attr->type, attr->value, key, len);
@@ -183,7 +204,8 @@ KIS_ALWAYS_INLINE uint32_t kis_slot_put_short(kis_slot *slot, const kis_attr *at
 }
 
 /* Sets one attribute that is short and has a new key, without a call. False: the long way. */
-KIS_ALWAYS_INLINE bool kis_slot_set_short(kis_slot *slot, const kis_span_limits *limits, const kis_attr *attr)
+KIS_ALWAYS_INLINE bool kis_slot_set_short(kis_slot *slot, const kis_span_limits *limits,
+                                          const kis_attr *attr)
 {
     uint32_t bit = attr->_key_bit, count = slot->view.attr_count, size;
     uint64_t mask = (uint64_t)1 << (bit & 63), *keys = &slot->keys[bit >> 6];
@@ -212,11 +234,13 @@ KIS_ALWAYS_INLINE bool kis_slot_begin_plain(kis_slot *slot, uint64_t word)
 }
 
 /* What must be asked of a text comes first: behind it, only the key is still needed, and no register need be saved. */
-KIS_ALWAYS_INLINE bool kis_slot_put_plain_text(kis_slot *slot, const char *key, uint64_t word, const char *text, size_t count)
+KIS_ALWAYS_INLINE bool kis_slot_put_plain_text(kis_slot *slot, const char *key, uint64_t word,
+                                               const char *text, size_t count)
 {
     uint8_t *to = slot->at;
 
-    if (KIS_UNLIKELY(count > slot->short_text || kis_copy_ascii(to + 8 + (word >> 32), text, count)))
+    if (KIS_UNLIKELY(count > slot->short_text ||
+                     kis_copy_ascii(to + 8 + (word >> 32), text, count)))
         return false;
     kis_put_short_head(to, (uint32_t)(word >> 32), 2 + (uint32_t)count);
     kis_copy_ascii(to + 4, key, word >> 32);
@@ -227,7 +251,8 @@ KIS_ALWAYS_INLINE bool kis_slot_put_plain_text(kis_slot *slot, const char *key, 
     return true;
 }
 
-KIS_ALWAYS_INLINE bool kis_slot_put_plain_number(kis_slot *slot, const char *key, uint64_t word, kis_attr_payload_ value)
+KIS_ALWAYS_INLINE bool kis_slot_put_plain_number(kis_slot *slot, const char *key, uint64_t word,
+                                                 kis_attr_payload_ value)
 {
     uint32_t len = (uint32_t)(word >> 32), any;
     uint8_t *to = slot->at;
@@ -252,8 +277,9 @@ KIS_ALWAYS_INLINE bool kis_slot_set_plain(kis_slot *slot, const kis_attr *attr)
 
     if (KIS_UNLIKELY(!kis_slot_begin_plain(slot, word)))
         return false;
-    return KIS_LIKELY(attr->_flags & KIS_ATTR_PLAIN_TEXT_) ? kis_slot_put_plain_text(slot, attr->key, word, attr->value.items, attr->count)
-                                                           : kis_slot_put_plain_number(slot, attr->key, word, attr->value);
+    return KIS_LIKELY(attr->_flags & KIS_ATTR_PLAIN_TEXT_)
+               ? kis_slot_put_plain_text(slot, attr->key, word, attr->value.items, attr->count)
+               : kis_slot_put_plain_number(slot, attr->key, word, attr->value);
 }
 
 #endif

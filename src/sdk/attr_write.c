@@ -29,7 +29,8 @@ size_t kis_text_size(kis_str *text, uint32_t max_chars, bool *is_plain)
         return text->len;
     }
     rest = *text;
-    for (uint32_t chars = 0; rest.len && chars < max_chars && size + 4 <= KIS_VALUE_BYTES_MAX; chars++) { /* a character, or one wrong byte */
+    for (uint32_t chars = 0; rest.len && chars < max_chars && size + 4 <= KIS_VALUE_BYTES_MAX;
+         chars++) { /* a character, or one wrong byte */
         size_t one = kis_utf8_cut_chars(kis_str_of(rest.ptr, KIS_MIN(rest.len, 4)), 1);
         bool is_good = one && one <= rest.len && kis_utf8_is_valid(kis_str_of(rest.ptr, one));
         size += is_good ? one : 3;
@@ -66,14 +67,20 @@ uint8_t *kis_text_put(uint8_t *to, kis_str text, bool is_plain)
 
 /* ---- any value: measured, then written ---- */
 
-static size_t message_size(size_t body) { return 1 + kis_varint_size(body) + body; }
+static size_t message_size(size_t body)
+{
+    return 1 + kis_varint_size(body) + body;
+}
 static uint8_t *put_message_head(uint8_t *to, uint32_t tag, size_t body)
 {
     *to++ = (uint8_t)tag;
     return to + kis_varint_put(to, body);
 }
 
-static kis_str attr_key(const kis_attr *attr) { return kis_str_of(attr->key, KIS_MIN(attr->key_len, KIS_KEY_BYTES_MAX)); }
+static kis_str attr_key(const kis_attr *attr)
+{
+    return kis_str_of(attr->key, KIS_MIN(attr->key_len, KIS_KEY_BYTES_MAX));
+}
 static size_t key_size(const kis_attr *attr, bool *is_plain)
 {
     kis_str key = attr_key(attr);
@@ -115,7 +122,8 @@ static size_t items_size(const kis_attr *attr, const kis_span_limits *limits, ui
         return 0;
     for (size_t i = 0; i < attr->count && size <= KIS_SLOT_BLOCK_MAX; i++) {
         kis_attr item = item_of(attr, i);
-        size += message_size(attr->type == KIS_ATTR_MAP ? key_value_size(&item, limits, depth + 1) : any_size(&item, limits, depth + 1));
+        size += message_size(attr->type == KIS_ATTR_MAP ? key_value_size(&item, limits, depth + 1)
+                                                        : any_size(&item, limits, depth + 1));
     }
     return size;
 }
@@ -137,7 +145,8 @@ static size_t any_size(const kis_attr *attr, const kis_span_limits *limits, uint
     case KIS_ATTR_DOUBLE:
         return 9;
     case KIS_ATTR_BYTES:
-        return message_size(KIS_MIN(attr->count, KIS_MIN(limits->value_length, KIS_VALUE_BYTES_MAX)));
+        return message_size(
+            KIS_MIN(attr->count, KIS_MIN(limits->value_length, KIS_VALUE_BYTES_MAX)));
     case KIS_ATTR_NULL:
         return 0;
     default:
@@ -145,9 +154,11 @@ static size_t any_size(const kis_attr *attr, const kis_span_limits *limits, uint
     }
 }
 
-static uint8_t *any_put(uint8_t *to, const kis_attr *attr, const kis_span_limits *limits, uint32_t depth);
+static uint8_t *any_put(uint8_t *to, const kis_attr *attr, const kis_span_limits *limits,
+                        uint32_t depth);
 
-static uint8_t *key_value_put(uint8_t *to, const kis_attr *attr, const kis_span_limits *limits, uint32_t depth)
+static uint8_t *key_value_put(uint8_t *to, const kis_attr *attr, const kis_span_limits *limits,
+                              uint32_t depth)
 {
     kis_str key = attr_key(attr);
     bool is_plain;
@@ -159,21 +170,25 @@ static uint8_t *key_value_put(uint8_t *to, const kis_attr *attr, const kis_span_
     return any_put(put_message_head(to, 0x12, any_size(attr, limits, depth)), attr, limits, depth);
 }
 
-static uint8_t *items_put(uint8_t *to, const kis_attr *attr, const kis_span_limits *limits, uint32_t depth)
+static uint8_t *items_put(uint8_t *to, const kis_attr *attr, const kis_span_limits *limits,
+                          uint32_t depth)
 {
     if (depth >= limits->value_depth)
         return to;
     for (size_t i = 0; i < attr->count; i++) {
         kis_attr item = item_of(attr, i);
         if (attr->type == KIS_ATTR_MAP)
-            to = key_value_put(put_message_head(to, 0x0a, key_value_size(&item, limits, depth + 1)), &item, limits, depth + 1);
+            to = key_value_put(put_message_head(to, 0x0a, key_value_size(&item, limits, depth + 1)),
+                               &item, limits, depth + 1);
         else
-            to = any_put(put_message_head(to, 0x0a, any_size(&item, limits, depth + 1)), &item, limits, depth + 1);
+            to = any_put(put_message_head(to, 0x0a, any_size(&item, limits, depth + 1)), &item,
+                         limits, depth + 1);
     }
     return to;
 }
 
-static uint8_t *any_put(uint8_t *to, const kis_attr *attr, const kis_span_limits *limits, uint32_t depth)
+static uint8_t *any_put(uint8_t *to, const kis_attr *attr, const kis_span_limits *limits,
+                        uint32_t depth)
 {
     kis_str text = kis_str_of(attr->value.items, attr->count);
     size_t size;
@@ -200,9 +215,11 @@ static uint8_t *any_put(uint8_t *to, const kis_attr *attr, const kis_span_limits
     case KIS_ATTR_NULL:
         return to;
     case KIS_ATTR_MAP:
-        return items_put(put_message_head(to, 0x32, items_size(attr, limits, depth)), attr, limits, depth);
+        return items_put(put_message_head(to, 0x32, items_size(attr, limits, depth)), attr, limits,
+                         depth);
     default:
-        return items_put(put_message_head(to, 0x2a, items_size(attr, limits, depth)), attr, limits, depth);
+        return items_put(put_message_head(to, 0x2a, items_size(attr, limits, depth)), attr, limits,
+                         depth);
     }
 }
 
@@ -268,7 +285,8 @@ static void drop_attr(kis_slot *slot)
 }
 
 /* The field at the end of the block, `size` bytes, becomes the value of its key. */
-__attribute__((noinline)) static void keep_checked(kis_slot *slot, const kis_span_limits *limits, const char *key, size_t key_len, size_t size)
+__attribute__((noinline)) static void keep_checked(kis_slot *slot, const kis_span_limits *limits,
+                                                   const char *key, size_t key_len, size_t size)
 {
     uint32_t bit = kis_key_bit_(key, (uint32_t)key_len);
     uint64_t mask = (uint64_t)1 << (bit & 63);
@@ -298,8 +316,9 @@ static size_t put_text(kis_slot *slot, const kis_attr *attr, const kis_span_limi
     size_t any, body;
     uint8_t *start, *to;
 
-    if (attr->type != KIS_ATTR_TEXT || attr->key_len > KIS_SHORT_KEY_MAX || text.len > KIS_MIN(limits->value_length, KIS_VALUE_BYTES_MAX) ||
-        !kis_utf8_is_valid(text) || !kis_utf8_is_valid(kis_str_of(attr->key, attr->key_len)))
+    if (attr->type != KIS_ATTR_TEXT || attr->key_len > KIS_SHORT_KEY_MAX ||
+        text.len > KIS_MIN(limits->value_length, KIS_VALUE_BYTES_MAX) || !kis_utf8_is_valid(text) ||
+        !kis_utf8_is_valid(kis_str_of(attr->key, attr->key_len)))
         return 0;
     any = message_size(text.len);
     body = message_size(attr->key_len) + message_size(any);
@@ -307,7 +326,8 @@ static size_t put_text(kis_slot *slot, const kis_attr *attr, const kis_span_limi
     if (!start)
         return 0;
     to = put_message_head(start, KIS_TAG_SPAN_ATTRS, body);
-    to = kis_text_put(put_message_head(to, 0x0a, attr->key_len), kis_str_of(attr->key, attr->key_len), true);
+    to = kis_text_put(put_message_head(to, 0x0a, attr->key_len),
+                      kis_str_of(attr->key, attr->key_len), true);
     to = put_message_head(put_message_head(to, 0x12, any), 0x0a, text.len);
     to = kis_text_put(to, text, true);
     return (size_t)(to - start);
@@ -334,7 +354,8 @@ static size_t put_long(kis_slot *slot, const kis_attr *attr, const kis_span_limi
 }
 
 /* A key that had to be repaired or cut is not the caller's any more: it is looked up as it was written. */
-__attribute__((noinline)) static void set_long(kis_slot *slot, const kis_span_limits *limits, const kis_attr *attr)
+__attribute__((noinline)) static void set_long(kis_slot *slot, const kis_span_limits *limits,
+                                               const kis_attr *attr)
 {
     size_t size = attr->key && attr->key_len ? put_long(slot, attr, limits) : 0;
     block_field key;
@@ -365,17 +386,21 @@ void kis_slot_set_attrs(kis_slot *slot, const kis_span_limits *limits, kis_attr_
 void kis_slot_drop_text(kis_slot *slot, kis_str *in_view)
 {
     if (in_view->ptr)
-        make_hole(slot, slot->block + ((const uint8_t *)in_view->ptr - slot->block) - kis_varint_size(in_view->len) - 1);
+        make_hole(slot, slot->block + ((const uint8_t *)in_view->ptr - slot->block) -
+                            kis_varint_size(in_view->len) - 1);
     *in_view = KIS_STR_NONE;
 }
 
-bool kis_slot_set_text(kis_slot *slot, uint32_t tag, kis_str text, size_t max_bytes, kis_str *in_view)
+bool kis_slot_set_text(kis_slot *slot, uint32_t tag, kis_str text, size_t max_bytes,
+                       kis_str *in_view)
 {
     bool is_plain = true;
     size_t size = text.len;
     uint8_t *to = slot->at, *body;
 
-    if (KIS_LIKELY(size <= KIS_SHORT_TEXT_MAX && (size_t)(slot->end - to) >= 2 + KIS_SHORT_TEXT_MAX && !kis_copy_ascii(to + 2, text.ptr, size))) {
+    if (KIS_LIKELY(size <= KIS_SHORT_TEXT_MAX &&
+                   (size_t)(slot->end - to) >= 2 + KIS_SHORT_TEXT_MAX &&
+                   !kis_copy_ascii(to + 2, text.ptr, size))) {
         to[0] = (uint8_t)tag;
         to[1] = (uint8_t)size;
         body = to + 2;
@@ -420,7 +445,8 @@ typedef struct item_attrs {
 } item_attrs;
 
 /* Measures (to == NULL) or writes the attributes of one list. */
-static uint8_t *item_attrs_do(uint8_t *to, uint32_t tag, kis_attr_list attrs, kis_attr_list more, uint32_t max, const kis_span_limits *limits, item_attrs *sum)
+static uint8_t *item_attrs_do(uint8_t *to, uint32_t tag, kis_attr_list attrs, kis_attr_list more,
+                              uint32_t max, const kis_span_limits *limits, item_attrs *sum)
 {
     for (const kis_attr *attr = attrs.at; attr < attrs.at + attrs.count; attr++) {
         size_t body;
@@ -441,7 +467,8 @@ static uint8_t *item_attrs_do(uint8_t *to, uint32_t tag, kis_attr_list attrs, ki
     return to;
 }
 
-bool kis_slot_add_item(kis_slot *slot, uint32_t tag, kis_bytes head, uint32_t attr_tag, kis_attr_list attrs, kis_attr_list more, uint32_t max_attrs,
+bool kis_slot_add_item(kis_slot *slot, uint32_t tag, kis_bytes head, uint32_t attr_tag,
+                       kis_attr_list attrs, kis_attr_list more, uint32_t max_attrs,
                        const kis_span_limits *limits)
 {
     item_attrs sum = { 0 }, again = { 0 };
@@ -460,7 +487,9 @@ bool kis_slot_add_item(kis_slot *slot, uint32_t tag, kis_bytes head, uint32_t at
     at = item_attrs_do(at + head.len, attr_tag, attrs, more, max_attrs, limits, &again);
     at = item_attrs_do(at, attr_tag, more, (kis_attr_list){ 0 }, max_attrs, limits, &again);
     if (sum.dropped) {
-        *at++ = (uint8_t)(attr_tag - 2 + 8); /* dropped_attributes_count is the next field, a varint, in events and links alike */
+        *at++ =
+            (uint8_t)(attr_tag - 2 +
+                      8); /* dropped_attributes_count is the next field, a varint, in events and links alike */
         at += kis_varint_put(at, sum.dropped);
         counts = kis_counts_here(slot->sdk);
         if (counts)
@@ -471,7 +500,8 @@ bool kis_slot_add_item(kis_slot *slot, uint32_t tag, kis_bytes head, uint32_t at
     return true;
 }
 
-kis_err kis_attrs_write(kis_arena *arena, uint32_t tag, kis_attr_list attrs, const kis_span_limits *limits, kis_bytes *out, uint32_t *out_count)
+kis_err kis_attrs_write(kis_arena *arena, uint32_t tag, kis_attr_list attrs,
+                        const kis_span_limits *limits, kis_bytes *out, uint32_t *out_count)
 {
     item_attrs sum = { 0 }, again = { 0 };
     uint8_t *memory;

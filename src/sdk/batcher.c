@@ -22,16 +22,17 @@
 #include "base/check.h"
 #include "sdk/sdk.h"
 
-#define WATCH_NS 2000000u              /* between two looks while full batches come */
-#define WATCH_FOR_NS 1000000000u       /* after the last full one */
-#define SATURATED_NS 50000000u         /* all batches in flight: an answer wakes the driver; this is for safety */
-#define CLOCK_CHECK_NS 1000000000u     /* between two looks at the wall clock */
-#define CLOCK_STEP_NS 500000u          /* smaller differences are the reading's own */
+#define WATCH_NS     2000000u    /* between two looks while full batches come */
+#define WATCH_FOR_NS 1000000000u /* after the last full one */
+#define SATURATED_NS \
+    50000000u /* all batches in flight: an answer wakes the driver; this is for safety */
+#define CLOCK_CHECK_NS 1000000000u /* between two looks at the wall clock */
+#define CLOCK_STEP_NS  500000u     /* smaller differences are the reading's own */
 
 /* A batch on its way, and the list of its slots. */
 typedef struct kis_flight {
     kis_batcher *batcher;
-    kis_batch *batch;         /* our reference, until the last sink has answered */
+    kis_batch *batch; /* our reference, until the last sink has answered */
     uint32_t span_count, parity;
     _Atomic uint32_t pending; /* sinks that have not answered */
     _Atomic uint32_t err;     /* the first error of them */
@@ -52,7 +53,8 @@ kis_err kis_batcher_init(kis_batcher *batcher, kis_sdk *sdk, const kis_batcher_o
 {
     if (options->batch_spans < 1 || options->batch_spans > KIS_BATCH_SPANS_MAX)
         return KIS_ERR_RANGE;
-    uint32_t number = batcher->batch_number; /* scopes that stay remember the numbers of earlier lives */
+    uint32_t number =
+        batcher->batch_number; /* scopes that stay remember the numbers of earlier lives */
     memset(batcher, 0, sizeof(*batcher));
     batcher->batch_number = number;
     batcher->sdk = sdk;
@@ -90,14 +92,18 @@ void kis_batcher_after_fork(kis_batcher *batcher)
     KIS_ASSERT(kis_batcher_init(batcher, sdk, &options) == KIS_OK);
     batcher->on_result = on_result;
     batcher->on_result_user = user;
-    atomic_store_explicit(&batcher->sink_count, sinks, memory_order_relaxed); /* of the parent: the host puts new ones in their place before the first batch */
+    atomic_store_explicit(
+        &batcher->sink_count, sinks,
+        memory_order_relaxed); /* of the parent: the host puts new ones in their place before the first batch */
 }
 
 uint64_t kis_batcher_queued(const kis_batcher *batcher)
 {
     uint64_t queued = 0;
 
-    for (kis_recorder_thread *t = atomic_load_explicit(&batcher->sdk->threads, memory_order_acquire); t; t = t->next)
+    for (kis_recorder_thread *t =
+             atomic_load_explicit(&batcher->sdk->threads, memory_order_acquire);
+         t; t = t->next)
         queued += kis_span_ring_count(&t->ring);
     return queued;
 }
@@ -115,7 +121,8 @@ static void wake_driver(kis_batcher *batcher)
 static void finish_flight(kis_flight *flight)
 {
     kis_batcher *b = flight->batcher;
-    uint32_t err = atomic_load_explicit(&flight->err, memory_order_relaxed), parity = flight->parity;
+    uint32_t err = atomic_load_explicit(&flight->err, memory_order_relaxed),
+             parity = flight->parity;
     uint32_t spans = flight->span_count;
 
     atomic_store_explicit(&b->last_error, err, memory_order_relaxed);
@@ -139,7 +146,8 @@ static void sink_answered(void *user, const kis_sink_result *result)
     uint32_t none = 0;
 
     if (result->err)
-        atomic_compare_exchange_strong_explicit(&flight->err, &none, result->err, memory_order_relaxed, memory_order_relaxed);
+        atomic_compare_exchange_strong_explicit(&flight->err, &none, result->err,
+                                                memory_order_relaxed, memory_order_relaxed);
     else
         atomic_fetch_add_explicit(&b->rejected, result->rejected_spans, memory_order_relaxed);
     if (b->on_result)
@@ -150,7 +158,10 @@ static void sink_answered(void *user, const kis_sink_result *result)
 
 /* ---- batches ---- */
 
-static size_t flight_size(uint32_t spans) { return sizeof(kis_flight) + spans * sizeof(kis_slot *); }
+static size_t flight_size(uint32_t spans)
+{
+    return sizeof(kis_flight) + spans * sizeof(kis_slot *);
+}
 
 static void drop_slots(kis_batcher *batcher, kis_slot **slots, uint32_t count)
 {
@@ -161,9 +172,13 @@ static void drop_slots(kis_batcher *batcher, kis_slot **slots, uint32_t count)
 
 static void view_scope(const kis_scope *scope, uint32_t first, uint32_t count, kis_scope_view *out)
 {
-    *out = (kis_scope_view){ .name = scope->name, .version = scope->version, .schema_url = scope->schema_url,
-                             .attrs = { scope->attrs.ptr, (uint32_t)scope->attrs.len, KIS_TAG_SCOPE_ATTRS },
-                             .first_span = first, .span_count = count };
+    *out = (kis_scope_view){ .name = scope->name,
+                             .version = scope->version,
+                             .schema_url = scope->schema_url,
+                             .attrs = { scope->attrs.ptr, (uint32_t)scope->attrs.len,
+                                        KIS_TAG_SCOPE_ATTRS },
+                             .first_span = first,
+                             .span_count = count };
 }
 
 /* The spans of one scope must be neighbours: count them, lay out their places, fill. Stepper alone, because of the marks. */
@@ -213,21 +228,24 @@ static bool one_scope(kis_batch *batch, kis_flight *flight)
 /* The batch of a flight; NULL: no memory. The flight belongs to the batch. */
 static kis_batch *make_batch(kis_batcher *batcher, kis_flight *flight, bool is_stepper)
 {
-    size_t bytes = flight->span_count * (sizeof(kis_span_view) + sizeof(kis_scope_view) + 32) + 4096;
+    size_t bytes =
+        flight->span_count * (sizeof(kis_span_view) + sizeof(kis_scope_view) + 32) + 4096;
     kis_batch *batch = kis_batch_new(&batcher->sdk->alloc, bytes * 2);
 
     if (!batch)
         return NULL;
     batch->spans = KIS_NEW_ARRAY(&batch->arena, kis_span_view, flight->span_count);
     batch->resources = KIS_NEW(&batch->arena, kis_resource_view);
-    if (!batch->spans || !batch->resources || !(is_stepper ? group_by_scope(batcher, batch, flight) : one_scope(batch, flight))) {
+    if (!batch->spans || !batch->resources ||
+        !(is_stepper ? group_by_scope(batcher, batch, flight) : one_scope(batch, flight))) {
         kis_batch_unref(batch);
         return NULL;
     }
     batch->span_count = flight->span_count;
     batch->resources[0] = batcher->sdk->resource;
     batch->resource_count = 1;
-    kis_batch_adopt_body(batch, (uint8_t *)flight, 0, flight_size(flight->span_count), &batcher->body_alloc);
+    kis_batch_adopt_body(batch, (uint8_t *)flight, 0, flight_size(flight->span_count),
+                         &batcher->body_alloc);
     return batch;
 }
 
@@ -265,7 +283,8 @@ static uint32_t send_one(kis_batcher *b, uint64_t queued)
     flight = b->sdk->alloc.take(b->sdk->alloc.user, flight_size(want));
     if (!flight)
         return 0;
-    for (kis_recorder_thread *t = atomic_load_explicit(&b->sdk->threads, memory_order_acquire); t && got < want; t = t->next)
+    for (kis_recorder_thread *t = atomic_load_explicit(&b->sdk->threads, memory_order_acquire);
+         t && got < want; t = t->next)
         got += kis_span_ring_take(&t->ring, flight->slots + got, want - got);
     KIS_ASSERT(got == want); /* rings only fill while we look */
     flight->span_count = got;
@@ -292,7 +311,8 @@ uint64_t kis_batcher_drop_queued(kis_batcher *b)
     uint64_t dropped = 0;
     uint32_t count;
 
-    for (kis_recorder_thread *t = atomic_load_explicit(&b->sdk->threads, memory_order_acquire); t; t = t->next)
+    for (kis_recorder_thread *t = atomic_load_explicit(&b->sdk->threads, memory_order_acquire); t;
+         t = t->next)
         while ((count = kis_span_ring_take(&t->ring, slots, KIS_COUNT_OF(slots))) > 0) {
             drop_slots(b, slots, count);
             dropped += count;
@@ -320,14 +340,17 @@ static void begin_flush(kis_batcher *b)
 {
     b->flush_run = atomic_load_explicit(&b->flush_asked, memory_order_acquire);
     b->is_flush_taking = true;
-    for (kis_recorder_thread *t = atomic_load_explicit(&b->sdk->threads, memory_order_acquire); t; t = t->next)
+    for (kis_recorder_thread *t = atomic_load_explicit(&b->sdk->threads, memory_order_acquire); t;
+         t = t->next)
         t->flush_head = atomic_load_explicit(&t->ring.head, memory_order_acquire);
 }
 
 static bool is_past_line(const kis_batcher *b)
 {
-    for (kis_recorder_thread *t = atomic_load_explicit(&b->sdk->threads, memory_order_acquire); t; t = t->next)
-        if ((int32_t)(atomic_load_explicit(&t->ring.tail, memory_order_relaxed) - t->flush_head) < 0)
+    for (kis_recorder_thread *t = atomic_load_explicit(&b->sdk->threads, memory_order_acquire); t;
+         t = t->next)
+        if ((int32_t)(atomic_load_explicit(&t->ring.tail, memory_order_relaxed) - t->flush_head) <
+            0)
             return false;
     return true;
 }
@@ -375,7 +398,9 @@ static uint64_t step_locked(kis_batcher *b, uint64_t now)
     check_clock(b->sdk, now);
     if (!b->due_ns)
         b->due_ns = now + delay_ns;
-    if (!b->is_flush_taking && !b->is_flush_waiting && atomic_load_explicit(&b->flush_asked, memory_order_acquire) != atomic_load_explicit(&b->flush_served, memory_order_relaxed))
+    if (!b->is_flush_taking && !b->is_flush_waiting &&
+        atomic_load_explicit(&b->flush_asked, memory_order_acquire) !=
+            atomic_load_explicit(&b->flush_served, memory_order_relaxed))
         begin_flush(b);
     b->is_draining |= now >= b->due_ns;
     while (queued >= b->options.batch_spans || (queued && (b->is_draining || b->is_flush_taking))) {
@@ -406,7 +431,9 @@ static uint64_t step_locked(kis_batcher *b, uint64_t now)
         return KIS_MIN(b->due_ns, now + WATCH_NS);
     }
     atomic_store_explicit(&b->driver, KIS_DRIVER_ASLEEP, memory_order_seq_cst);
-    return b->is_draining || kis_batcher_queued(b) >= b->options.batch_spans ? now + WATCH_NS : b->due_ns; /* what came before "asleep" was seen */
+    return b->is_draining || kis_batcher_queued(b) >= b->options.batch_spans
+               ? now + WATCH_NS
+               : b->due_ns; /* what came before "asleep" was seen */
 }
 
 uint64_t kis_batcher_step(kis_batcher *b, uint64_t now_ns)
@@ -414,7 +441,8 @@ uint64_t kis_batcher_step(kis_batcher *b, uint64_t now_ns)
     uint32_t unlocked = 0;
     uint64_t next;
 
-    if (!atomic_compare_exchange_strong_explicit(&b->step_lock, &unlocked, 1, memory_order_acquire, memory_order_relaxed))
+    if (!atomic_compare_exchange_strong_explicit(&b->step_lock, &unlocked, 1, memory_order_acquire,
+                                                 memory_order_relaxed))
         return now_ns + WATCH_NS;
     next = step_locked(b, now_ns);
     atomic_store_explicit(&b->step_lock, 0, memory_order_release);
@@ -423,7 +451,8 @@ uint64_t kis_batcher_step(kis_batcher *b, uint64_t now_ns)
 
 void kis_batcher_look(kis_batcher *b, kis_span_ring *ring)
 {
-    uint32_t driver = atomic_load_explicit(&b->driver, memory_order_relaxed), batch = b->options.batch_spans;
+    uint32_t driver = atomic_load_explicit(&b->driver, memory_order_relaxed),
+             batch = b->options.batch_spans;
     uint32_t waiting = kis_span_ring_count(ring);
 
     ring->until_look = waiting < batch ? batch - waiting : batch;

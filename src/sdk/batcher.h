@@ -12,14 +12,14 @@
 struct kis_sdk;
 struct kis_slot;
 
-#define KIS_SINKS_MAX 8
+#define KIS_SINKS_MAX         8
 #define KIS_BATCHES_IN_FLIGHT 4 /* pushed and not answered; more wait in the rings */
-#define KIS_BATCH_SPANS_MAX 8192
+#define KIS_BATCH_SPANS_MAX   8192
 
 typedef struct kis_batcher_options {
-    uint32_t batch_spans;   /* 1 to KIS_BATCH_SPANS_MAX */
-    uint32_t delay_ms;      /* longest wait of an ended span */
-    bool is_simple;         /* each span is a batch, pushed by the thread that ends it */
+    uint32_t batch_spans; /* 1 to KIS_BATCH_SPANS_MAX */
+    uint32_t delay_ms;    /* longest wait of an ended span */
+    bool is_simple;       /* each span is a batch, pushed by the thread that ends it */
 } kis_batcher_options;
 
 /** Who calls kis_batcher_step, and whether he must be woken. */
@@ -34,29 +34,32 @@ typedef struct kis_batcher {
     kis_batcher_options options;
     kis_alloc body_alloc;           /* gives the slots of a batch back, see batcher.c */
     kis_sink *sinks[KIS_SINKS_MAX]; /* borrowed */
-    _Atomic uint32_t sink_count;    /* recording threads ask whether there are any; 0 only when there shall be none */
-    _Atomic uint32_t driver;        /* kis_driver */
-    _Atomic uint32_t step_lock;     /* one stepper at a time */
+    _Atomic uint32_t
+        sink_count; /* recording threads ask whether there are any; 0 only when there shall be none */
+    _Atomic uint32_t driver;    /* kis_driver */
+    _Atomic uint32_t step_lock; /* one stepper at a time */
     /* the stepper's: */
-    uint64_t due_ns;                /* when what is there has waited long enough */
-    uint64_t last_full_ns;          /* a full batch was taken */
-    uint32_t batch_number;          /* for marks in scopes */
-    bool is_draining;               /* due or flushing: partial batches too */
+    uint64_t due_ns;       /* when what is there has waited long enough */
+    uint64_t last_full_ns; /* a full batch was taken */
+    uint32_t batch_number; /* for marks in scopes */
+    bool is_draining;      /* due or flushing: partial batches too */
     bool is_flush_taking, is_flush_waiting;
-    uint32_t flush_run;             /* the ticket that the flush under way serves */
+    uint32_t flush_run; /* the ticket that the flush under way serves */
     /* anybody's: */
-    _Atomic uint32_t parity;        /* which of `unanswered` new batches count in */
-    _Atomic uint32_t unanswered[2]; /* batches pushed and not answered, before and after a flush's line */
+    _Atomic uint32_t parity; /* which of `unanswered` new batches count in */
+    _Atomic uint32_t
+        unanswered[2]; /* batches pushed and not answered, before and after a flush's line */
     _Atomic uint32_t flush_asked, flush_served;
-    _Atomic bool wants_answer;      /* wake the driver at the next answer */
+    _Atomic bool wants_answer; /* wake the driver at the next answer */
     _Atomic uint64_t in_flight_spans, batches, failed_batches, exported, rejected, dropped_export;
-    _Atomic uint32_t last_error;    /* kis_err of the last batch that was answered */
+    _Atomic uint32_t last_error; /* kis_err of the last batch that was answered */
     /** Hears of every answer; set before the first span, on any thread. */
     void (*on_result)(void *user, const kis_sink_result *result, uint32_t span_count);
     void *on_result_user;
 } kis_batcher;
 
-kis_err kis_batcher_init(kis_batcher *batcher, struct kis_sdk *sdk, const kis_batcher_options *options) KIS_CHECKED;
+kis_err kis_batcher_init(kis_batcher *batcher, struct kis_sdk *sdk,
+                         const kis_batcher_options *options) KIS_CHECKED;
 /** Where batches go; before the first span, or after a fork. Several: each batch goes to all, and is answered when all have. */
 void kis_batcher_add_sink(kis_batcher *batcher, kis_sink *sink);
 void kis_batcher_after_fork(kis_batcher *batcher);
@@ -75,7 +78,8 @@ bool kis_batcher_is_flushed(const kis_batcher *batcher, uint32_t ticket);
 uint64_t kis_batcher_queued(const kis_batcher *batcher);
 static inline uint32_t kis_batcher_in_flight(const kis_batcher *batcher)
 {
-    return atomic_load_explicit(&batcher->unanswered[0], memory_order_acquire) + atomic_load_explicit(&batcher->unanswered[1], memory_order_acquire);
+    return atomic_load_explicit(&batcher->unanswered[0], memory_order_acquire) +
+           atomic_load_explicit(&batcher->unanswered[1], memory_order_acquire);
 }
 
 /** The simple processor: one span, now. Takes over the slot. Any thread. */

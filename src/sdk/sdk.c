@@ -29,14 +29,26 @@ static void lock(_Atomic uint32_t *word)
         while (atomic_load_explicit(word, memory_order_relaxed))
             ;
 }
-static void unlock(_Atomic uint32_t *word) { atomic_store_explicit(word, 0, memory_order_release); }
+static void unlock(_Atomic uint32_t *word)
+{
+    atomic_store_explicit(word, 0, memory_order_release);
+}
 
-void kis_sdk_lock(kis_sdk *sdk) { lock(&sdk->lock); }
-void kis_sdk_unlock(kis_sdk *sdk) { unlock(&sdk->lock); }
+void kis_sdk_lock(kis_sdk *sdk)
+{
+    lock(&sdk->lock);
+}
+void kis_sdk_unlock(kis_sdk *sdk)
+{
+    unlock(&sdk->lock);
+}
 
 kis_sdk *kis_sdk_entry(uint32_t index)
 {
-    return index < KIS_SDKS_MAX && atomic_load_explicit(&entries[index].generation, memory_order_acquire) ? &entries[index] : NULL;
+    return index < KIS_SDKS_MAX &&
+                   atomic_load_explicit(&entries[index].generation, memory_order_acquire)
+               ? &entries[index]
+               : NULL;
 }
 
 void kis_sdk_log(const kis_sdk *sdk, kis_log_level level, const char *format, ...)
@@ -58,7 +70,8 @@ static bool is_same_memory(const kis_sdk *sdk, const kis_sdk_setup *setup)
 {
     const kis_alloc *a = &sdk->alloc, *b = setup->host->alloc;
 
-    return a->take == b->take && a->give_back == b->give_back && a->user == b->user && sdk->queue_spans == setup->queue_spans;
+    return a->take == b->take && a->give_back == b->give_back && a->user == b->user &&
+           sdk->queue_spans == setup->queue_spans;
 }
 
 /* Memory of a retired entry that the new one cannot use stays where it is: handles of it may be about. It is listed, so that it is not lost. */
@@ -95,7 +108,8 @@ static kis_sdk *free_entry(const kis_sdk_setup *setup)
         kis_sdk *sdk = &entries[i];
         if (sdk->is_taken)
             continue;
-        if (atomic_load_explicit(&sdk->generation, memory_order_relaxed) && is_same_memory(sdk, setup)) {
+        if (atomic_load_explicit(&sdk->generation, memory_order_relaxed) &&
+            is_same_memory(sdk, setup)) {
             found = sdk; /* with records and slots that are warm */
             break;
         }
@@ -108,7 +122,8 @@ static kis_sdk *free_entry(const kis_sdk_setup *setup)
 /* Everything that an earlier life of the entry has left, but for records, slots, scopes and bags when their memory can be used on. */
 static void reset_entry(kis_sdk *sdk, const kis_sdk_setup *setup)
 {
-    bool is_reused = atomic_load_explicit(&sdk->generation, memory_order_relaxed) != 0 && is_same_memory(sdk, setup);
+    bool is_reused = atomic_load_explicit(&sdk->generation, memory_order_relaxed) != 0 &&
+                     is_same_memory(sdk, setup);
 
     if (!is_reused) {
         abandon_memory(sdk);
@@ -116,9 +131,12 @@ static void reset_entry(kis_sdk *sdk, const kis_sdk_setup *setup)
         kis_arena_init(&sdk->arena, &sdk->alloc, (size_t)64 << 20);
         sdk->scope_count = 0;
         kis_bags_init(&sdk->bags, &sdk->alloc);
-        atomic_store_explicit(&sdk->generation, atomic_fetch_add_explicit(&generations, 1, memory_order_relaxed) + 1, memory_order_relaxed);
+        atomic_store_explicit(&sdk->generation,
+                              atomic_fetch_add_explicit(&generations, 1, memory_order_relaxed) + 1,
+                              memory_order_relaxed);
     }
-    for (kis_recorder_thread *t = atomic_load_explicit(&sdk->threads, memory_order_relaxed); t; t = t->next) {
+    for (kis_recorder_thread *t = atomic_load_explicit(&sdk->threads, memory_order_relaxed); t;
+         t = t->next) {
         memset(&t->counts, 0, sizeof(t->counts));
         atomic_store_explicit(&t->ring.dropped, 0, memory_order_relaxed);
         t->ring.until_look = 1;
@@ -134,13 +152,16 @@ static kis_err write_resource(kis_sdk *sdk, const kis_sdk_setup *setup, kis_diag
     kis_span_limits none = { .value_length = UINT32_MAX, .value_depth = 64 };
     kis_bytes attrs;
     kis_str url;
-    kis_err err = kis_attrs_write(&sdk->arena, KIS_TAG_RESOURCE_ATTRS, setup->resource, &none, &attrs, &sdk->resource_attr_count);
+    kis_err err = kis_attrs_write(&sdk->arena, KIS_TAG_RESOURCE_ATTRS, setup->resource, &none,
+                                  &attrs, &sdk->resource_attr_count);
 
     if (err)
         return kis_diag_set(diag, err, "resource attributes: %s", kis_err_text(err));
     if (!kis_arena_copy(&sdk->arena, setup->resource_schema_url, &url))
         return kis_diag_set(diag, KIS_ERR_NOMEM, "resource: out of memory");
-    sdk->resource = (kis_resource_view){ .attrs = { attrs.ptr, (uint32_t)attrs.len, KIS_TAG_RESOURCE_ATTRS }, .schema_url = url };
+    sdk->resource =
+        (kis_resource_view){ .attrs = { attrs.ptr, (uint32_t)attrs.len, KIS_TAG_RESOURCE_ATTRS },
+                             .schema_url = url };
     sdk->resource.service_name = kis_attrs_text(sdk->resource.attrs, KIS_STR("service.name"));
     if (!sdk->resource.service_name.len)
         sdk->resource.service_name = KIS_STR("unknown_service");
@@ -155,7 +176,8 @@ static kis_err fill_entry(kis_sdk *sdk, const kis_sdk_setup *setup, kis_diag *di
     sdk->host = *setup->host;
     sdk->limits = setup->limits;
     sdk->limits.short_text = KIS_MIN(setup->limits.value_length, KIS_SHORT_TEXT_MAX);
-    sdk->limits.uncounted_bytes = (size_t)(setup->limits.attr_count ? setup->limits.attr_count - 1 : 0) * KIS_SHORT_ATTR_MIN;
+    sdk->limits.uncounted_bytes =
+        (size_t)(setup->limits.attr_count ? setup->limits.attr_count - 1 : 0) * KIS_SHORT_ATTR_MIN;
     sdk->sampler = setup->sampler;
     sdk->sampler_short = kis_sampler_shorten(setup->sampler);
     sdk->ids = setup->ids;
@@ -165,25 +187,32 @@ static kis_err fill_entry(kis_sdk *sdk, const kis_sdk_setup *setup, kis_diag *di
     sdk->is_disabled = setup->is_disabled;
     sdk->has_listeners = setup->has_exporter || setup->processor_count;
     if (setup->processor_count > KIS_PROCESSORS_MAX)
-        return kis_diag_set(diag, KIS_ERR_LIMIT, "%zu processors, at most %d", setup->processor_count, KIS_PROCESSORS_MAX);
+        return kis_diag_set(diag, KIS_ERR_LIMIT, "%zu processors, at most %d",
+                            setup->processor_count, KIS_PROCESSORS_MAX);
     for (uint32_t i = 0; i < setup->processor_count; i++) {
         sdk->processors[i] = setup->processors[i];
         sdk->has_on_ending |= setup->processors[i].on_ending != NULL;
     }
-    atomic_store_explicit(&sdk->processor_count, (uint32_t)setup->processor_count, memory_order_relaxed);
+    atomic_store_explicit(&sdk->processor_count, (uint32_t)setup->processor_count,
+                          memory_order_relaxed);
     if (setup->propagator_count > KIS_PROPAGATORS_MAX)
-        return kis_diag_set(diag, KIS_ERR_LIMIT, "%zu propagators, at most %d", setup->propagator_count, KIS_PROPAGATORS_MAX);
+        return kis_diag_set(diag, KIS_ERR_LIMIT, "%zu propagators, at most %d",
+                            setup->propagator_count, KIS_PROPAGATORS_MAX);
     for (uint32_t i = 0; i < setup->propagator_count; i++)
         sdk->propagators.items[sdk->propagators.count++] = setup->propagators[i];
     if (setup->queue_spans < 1 || setup->queue_spans > KIS_SPAN_RING_MAX)
-        return kis_diag_set(diag, KIS_ERR_RANGE, "queue of %u spans, want 1 to %u", setup->queue_spans, KIS_SPAN_RING_MAX);
+        return kis_diag_set(diag, KIS_ERR_RANGE, "queue of %u spans, want 1 to %u",
+                            setup->queue_spans, KIS_SPAN_RING_MAX);
     err = kis_batcher_init(&sdk->batcher, sdk, &setup->batcher);
     if (err)
-        return kis_diag_set(diag, err, "batch of %u spans, want 1 to %u", setup->batcher.batch_spans, KIS_BATCH_SPANS_MAX);
+        return kis_diag_set(diag, err, "batch of %u spans, want 1 to %u",
+                            setup->batcher.batch_spans, KIS_BATCH_SPANS_MAX);
     err = write_resource(sdk, setup, diag);
     if (err)
         return err;
-    atomic_store_explicit(&sdk->wall_offset_ns, sdk->host.now_unix_ns(sdk->host.user) - kis_sdk_now_ns(sdk), memory_order_relaxed);
+    atomic_store_explicit(&sdk->wall_offset_ns,
+                          sdk->host.now_unix_ns(sdk->host.user) - kis_sdk_now_ns(sdk),
+                          memory_order_relaxed);
     sdk->wall_checked_ns = kis_sdk_now_ns(sdk);
     return KIS_OK;
 }
@@ -197,7 +226,8 @@ void kis_sdk_renew_resource(kis_sdk *sdk, kis_attr_list attrs)
     kis_buf buf;
     kis_alloc alloc = kis_arena_as_alloc(&sdk->arena);
 
-    if (kis_attrs_write(&sdk->arena, KIS_TAG_RESOURCE_ATTRS, attrs, &none, &fresh, &count) != KIS_OK)
+    if (kis_attrs_write(&sdk->arena, KIS_TAG_RESOURCE_ATTRS, attrs, &none, &fresh, &count) !=
+        KIS_OK)
         return;
     kis_buf_init(&buf, &alloc, KIS_RESOURCE_BYTES_MAX);
     for (kis_attr_cursor c = kis_attrs_begin(sdk->resource.attrs); kis_attrs_next(&c, &attr);) {
@@ -275,7 +305,8 @@ void kis_sdk_retire(kis_sdk *sdk)
     kis_sdk *expected = sdk;
 
     lock(&registry_lock);
-    atomic_compare_exchange_strong_explicit(&kis_recorder_global, &expected, NULL, memory_order_release, memory_order_relaxed);
+    atomic_compare_exchange_strong_explicit(&kis_recorder_global, &expected, NULL,
+                                            memory_order_release, memory_order_relaxed);
     sdk->is_taken = false;
     unlock(&registry_lock);
 }
@@ -289,7 +320,8 @@ static void give_memory_back(kis_sdk *sdk)
         sdk->alloc.give_back(sdk->alloc.user, chunk->memory, KIS_SLOT_CHUNK_BYTES);
         sdk->alloc.give_back(sdk->alloc.user, chunk, sizeof(*chunk));
     }
-    for (kis_recorder_thread *t = atomic_load_explicit(&sdk->threads, memory_order_relaxed), *next; t; t = next) {
+    for (kis_recorder_thread *t = atomic_load_explicit(&sdk->threads, memory_order_relaxed), *next;
+         t; t = next) {
         next = t->next;
         kis_span_ring_done(&t->ring, &sdk->alloc);
         sdk->alloc.give_back(sdk->alloc.user, t->memory, sizeof(*t) + 64);

@@ -25,15 +25,16 @@
 #include "sdk/slot.h"
 #include "sdk/span_ring.h"
 
-#define KIS_SLOTS_AT_ONCE 64        /* slots that a thread takes from the common number at a time */
-#define KIS_SCOPES_MAX 1024
-#define KIS_SDK_BLOCK_BYTES_MAX ((size_t)64 << 20) /* of blocks larger than a slot's own, together */
+#define KIS_SLOTS_AT_ONCE 64 /* slots that a thread takes from the common number at a time */
+#define KIS_SCOPES_MAX    1024
+#define KIS_SDK_BLOCK_BYTES_MAX \
+    ((size_t)64 << 20) /* of blocks larger than a slot's own, together */
 
 typedef struct kis_span_limits {
     uint32_t attr_count, event_count, link_count, event_attr_count, link_attr_count;
     uint32_t value_length; /* characters or bytes */
     uint32_t value_depth;
-    uint32_t short_text;   /* kis_sdk_open fills it in: texts up to this are surely not too long */
+    uint32_t short_text;    /* kis_sdk_open fills it in: texts up to this are surely not too long */
     size_t uncounted_bytes; /* and it: a block of this size cannot hold one attribute too many */
 } kis_span_limits;
 
@@ -41,26 +42,28 @@ typedef struct kis_scope {
     kis_str name, version, schema_url;
     kis_bytes attrs; /* fields of KIS_TAG_SCOPE_ATTRS */
     uint32_t attr_count;
-    uint32_t mark;   /* the batcher's: index into the batch being made; batcher thread alone */
+    uint32_t mark; /* the batcher's: index into the batch being made; batcher thread alone */
     uint32_t mark_batch;
 } kis_scope;
 
 /* Counters of one thread; that thread alone writes, anybody reads. */
 typedef struct kis_thread_counts {
-    _Atomic uint64_t started, unsampled, ended, dropped_memory, dropped_attrs, dropped_events, dropped_links, repaired_texts;
+    _Atomic uint64_t started, unsampled, ended, dropped_memory, dropped_attrs, dropped_events,
+        dropped_links, repaired_texts;
 } kis_thread_counts;
 
 typedef struct kis_recorder_thread {
     kis_span_ring ring;
-    kis_slot *free;                 /* owner thread */
-    kis_rng rng;                    /* owner thread */
+    kis_slot *free; /* owner thread */
+    kis_rng rng;    /* owner thread */
     kis_thread_counts counts;
     struct kis_sdk *sdk;
-    void *memory;                   /* as the allocator gave it: records begin on a cache line */
+    void *memory;                     /* as the allocator gave it: records begin on a cache line */
     struct kis_recorder_thread *next; /* in sdk->threads; never changes once in */
-    uint32_t flush_head;            /* the ring's head when a flush began; the stepper's */
-    _Atomic bool is_taken;          /* a thread has it */
-    _Alignas(64) _Atomic(kis_slot *) returned; /* slots on their way back; any thread pushes, the owner takes all */
+    uint32_t flush_head;              /* the ring's head when a flush began; the stepper's */
+    _Atomic bool is_taken;            /* a thread has it */
+    _Alignas(64) _Atomic(kis_slot *)
+        returned; /* slots on their way back; any thread pushes, the owner takes all */
 } kis_recorder_thread;
 
 /* A chunk of slots; listed, to be given back at close. */
@@ -71,12 +74,17 @@ typedef struct kis_slot_chunk {
 #define KIS_SLOT_CHUNK_BYTES (KIS_SLOTS_AT_ONCE * KIS_SLOT_BYTES + 64)
 kis_slot *kis_slot_in(const kis_slot_chunk *chunk, uint32_t i);
 
-typedef enum kis_sampler_short { KIS_SAMPLER_ASK, KIS_SAMPLER_ALL, KIS_SAMPLER_PARENT_OR_ALL } kis_sampler_short;
+typedef enum kis_sampler_short {
+    KIS_SAMPLER_ASK,
+    KIS_SAMPLER_ALL,
+    KIS_SAMPLER_PARENT_OR_ALL
+} kis_sampler_short;
 
 struct kis_sdk {
-    _Atomic uint32_t generation;   /* of this entry: changes when an SDK starts in it; 0: never used */
+    _Atomic uint32_t
+        generation; /* of this entry: changes when an SDK starts in it; 0: never used */
     _Atomic bool is_recording;
-    bool is_taken;                 /* entry is in use; guarded by the registry's lock */
+    bool is_taken; /* entry is in use; guarded by the registry's lock */
     bool is_local, is_disabled, has_listeners;
     uint32_t index;
     kis_host host;
@@ -89,12 +97,12 @@ struct kis_sdk {
     _Atomic uint32_t processor_count;
     bool has_on_ending;
     kis_propagator_list propagators;
-    kis_resource_view resource;      /* points into `arena` */
+    kis_resource_view resource; /* points into `arena` */
     uint32_t resource_attr_count;
     _Atomic uint64_t wall_offset_ns; /* wall clock minus monotonic, looked up now and again */
     uint64_t wall_checked_ns;
 
-    _Atomic uint32_t lock;           /* guards scopes, arena, chunks; never held over a call out */
+    _Atomic uint32_t lock; /* guards scopes, arena, chunks; never held over a call out */
     kis_arena arena;
     kis_scope *scopes[KIS_SCOPES_MAX];
     uint32_t scope_count;
@@ -103,7 +111,7 @@ struct kis_sdk {
 
     uint32_t max_spans, queue_spans;
     _Atomic uint32_t slot_count;
-    _Atomic uint64_t block_bytes;    /* of blocks larger than a slot's own */
+    _Atomic uint64_t block_bytes; /* of blocks larger than a slot's own */
     _Atomic uint64_t late_calls, lost_threads;
     kis_bags bags;
     kis_batcher batcher;
@@ -129,10 +137,10 @@ typedef struct kis_sdk_setup {
     size_t processor_count;
     const kis_propagator *const *propagators;
     size_t propagator_count;
-    kis_attr_list resource;     /* complete, service.name in it; the last of a key counts */
+    kis_attr_list resource; /* complete, service.name in it; the last of a key counts */
     kis_str resource_schema_url;
     kis_batcher_options batcher;
-    bool has_exporter;          /* sinks will be given with kis_batcher_add_sink */
+    bool has_exporter; /* sinks will be given with kis_batcher_add_sink */
     uint32_t max_spans, queue_spans;
     bool is_local, is_disabled;
 } kis_sdk_setup;
@@ -160,7 +168,10 @@ void kis_recorder_thread_done(void);
 /** Entries by index, for those who must see all; NULL where none was ever used. */
 kis_sdk *kis_sdk_entry(uint32_t index);
 extern _Atomic(kis_sdk *) kis_recorder_global; /* recording or disabled; NULL: none */
-static inline kis_sdk *kis_sdk_of_context(void) { return atomic_load_explicit(&kis_recorder_global, memory_order_acquire); }
+static inline kis_sdk *kis_sdk_of_context(void)
+{
+    return atomic_load_explicit(&kis_recorder_global, memory_order_acquire);
+}
 
 kis_here *kis_here_get(void);
 kis_recorder_thread *kis_recorder_thread_begin(kis_sdk *sdk, kis_here *here); /* NULL: no memory */
@@ -201,19 +212,26 @@ void kis_sdk_lock(kis_sdk *sdk);
 void kis_sdk_unlock(kis_sdk *sdk);
 void kis_sdk_log(const kis_sdk *sdk, kis_log_level level, const char *format, ...) KIS_PRINTF(3, 4);
 
-static inline uint64_t kis_sdk_now_ns(const kis_sdk *sdk) { return sdk->host.now_ns(sdk->host.user); }
+static inline uint64_t kis_sdk_now_ns(const kis_sdk *sdk)
+{
+    return sdk->host.now_ns(sdk->host.user);
+}
 
 /* One more in a counter that this thread alone writes: no locked instruction. */
 static inline void kis_count(_Atomic uint64_t *counter, uint64_t by)
 {
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by, memory_order_relaxed);
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
+                          memory_order_relaxed);
 }
 
 /** A finished span in the public form; borrows from view, scope and resource. */
-void kis_span_data_of(const kis_span_view *view, const kis_scope_view *scope, const kis_resource_view *resource, uint32_t resource_attr_count, kis_span_data *out);
+void kis_span_data_of(const kis_span_view *view, const kis_scope_view *scope,
+                      const kis_resource_view *resource, uint32_t resource_attr_count,
+                      kis_span_data *out);
 
 /** A user's exporter as a sink; and until when its shutdown may take, to be said before it is closed. */
-kis_err kis_exporter_sink_open(const kis_exporter *exporter, const kis_host *host, kis_sink **out) KIS_CHECKED;
+kis_err kis_exporter_sink_open(const kis_exporter *exporter, const kis_host *host,
+                               kis_sink **out) KIS_CHECKED;
 void kis_exporter_sink_set_deadline(kis_sink *sink, uint64_t deadline_ns);
 
 #endif

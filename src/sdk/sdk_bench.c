@@ -36,8 +36,16 @@ static uint64_t clock_ns(clockid_t clock)
     clock_gettime(clock, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
-static uint64_t host_now(void *user) { (void)user; return clock_ns(CLOCK_MONOTONIC); }
-static uint64_t host_now_unix(void *user) { (void)user; return clock_ns(CLOCK_REALTIME); }
+static uint64_t host_now(void *user)
+{
+    (void)user;
+    return clock_ns(CLOCK_MONOTONIC);
+}
+static uint64_t host_now_unix(void *user)
+{
+    (void)user;
+    return clock_ns(CLOCK_REALTIME);
+}
 static void host_random(void *user, void *to, size_t size)
 {
     (void)user;
@@ -45,10 +53,21 @@ static void host_random(void *user, void *to, size_t size)
         abort();
 }
 static _Atomic uint64_t allocations;
-static void *take(void *user, size_t size) { (void)user; allocations++; return malloc(size); }
-static void give_back(void *user, void *ptr, size_t size) { (void)user, (void)size; free(ptr); }
+static void *take(void *user, size_t size)
+{
+    (void)user;
+    allocations++;
+    return malloc(size);
+}
+static void give_back(void *user, void *ptr, size_t size)
+{
+    (void)user, (void)size;
+    free(ptr);
+}
 static const kis_alloc bench_alloc = { take, give_back, NULL };
-static const kis_host bench_host = { .now_ns = host_now, .now_unix_ns = host_now_unix, .random = host_random, .alloc = &bench_alloc };
+static const kis_host bench_host = {
+    .now_ns = host_now, .now_unix_ns = host_now_unix, .random = host_random, .alloc = &bench_alloc
+};
 
 /* ---- a sink that encodes ---- */
 
@@ -66,9 +85,17 @@ static void encode_push(kis_sink *sink, kis_batch *batch, kis_done done)
     encoded_spans += batch->span_count;
     done.call(done.user, &(kis_sink_result){ .err = KIS_OK });
 }
-static kis_err no_flush(kis_sink *sink, uint64_t deadline_ns) { (void)sink, (void)deadline_ns; return KIS_OK; }
-static void no_close(kis_sink *sink) { (void)sink; }
-static const kis_sink_ops encode_ops = { "encode", KIS_PROMISE_NONE, encode_push, no_flush, no_close };
+static kis_err no_flush(kis_sink *sink, uint64_t deadline_ns)
+{
+    (void)sink, (void)deadline_ns;
+    return KIS_OK;
+}
+static void no_close(kis_sink *sink)
+{
+    (void)sink;
+}
+static const kis_sink_ops encode_ops = { "encode", KIS_PROMISE_NONE, encode_push, no_flush,
+                                         no_close };
 static kis_sink encode_sink = { &encode_ops };
 
 static kis_sampler samplers[2];
@@ -79,9 +106,14 @@ static kis_sdk *start(bool is_sampled)
     samplers[0] = is_sampled ? kis_sampler_always_on() : kis_sampler_always_off();
     samplers[1] = kis_sampler_parent_based(&samplers[0], NULL, NULL, NULL, NULL);
     kis_sdk_setup setup = {
-        .host = &bench_host, .limits = { 128, 128, 128, 128, 128, 65536, 64 }, .sampler = &samplers[1],
-        .resource = KIS_ATTRS(KIS_KV("service.name", "bench")), .batcher = { .batch_spans = 512, .delay_ms = 5000 }, .has_exporter = true,
-        .max_spans = 16384, .queue_spans = 2048,
+        .host = &bench_host,
+        .limits = { 128, 128, 128, 128, 128, 65536, 64 },
+        .sampler = &samplers[1],
+        .resource = KIS_ATTRS(KIS_KV("service.name", "bench")),
+        .batcher = { .batch_spans = 512, .delay_ms = 5000 },
+        .has_exporter = true,
+        .max_spans = 16384,
+        .queue_spans = 2048,
     };
     if (kis_sdk_open(&setup, &sdk, &diag)) {
         fprintf(stderr, "%s\n", diag.text);
@@ -114,14 +146,22 @@ static void pair(void)
 /* The same with the attributes of each span in one list. */
 static void pair_in_lists(void)
 {
-    kis_span a = kis_span_start(tracer(), "GET /api/users/:id", .kind = KIS_SPAN_KIND_SERVER,
-                                .attrs = KIS_ATTRS(KIS_KV("http.request.method", "GET"), KIS_KV("url.path", "/api/users/42"), KIS_KV("server.address", "shop.example.com"),
-                                                   KIS_KV("http.route", "/api/users/:id"), KIS_KV("user_agent.original", "Mozilla/5.0 (X11; Linux)"),
-                                                   KIS_KV("http.response.status_code", 200)));
-    kis_span b = kis_span_start(tracer(), "SELECT users", .kind = KIS_SPAN_KIND_CLIENT,
-                                .attrs = KIS_ATTRS(KIS_KV("http.request.method", "GET"), KIS_KV("url.path", "/api/users/42"), KIS_KV("server.address", "shop.example.com"),
-                                                   KIS_KV("http.route", "/api/users/:id"), KIS_KV("user_agent.original", "Mozilla/5.0 (X11; Linux)"),
-                                                   KIS_KV("http.response.status_code", 200)));
+    kis_span a =
+        kis_span_start(tracer(), "GET /api/users/:id", .kind = KIS_SPAN_KIND_SERVER,
+                       .attrs = KIS_ATTRS(KIS_KV("http.request.method", "GET"),
+                                          KIS_KV("url.path", "/api/users/42"),
+                                          KIS_KV("server.address", "shop.example.com"),
+                                          KIS_KV("http.route", "/api/users/:id"),
+                                          KIS_KV("user_agent.original", "Mozilla/5.0 (X11; Linux)"),
+                                          KIS_KV("http.response.status_code", 200)));
+    kis_span b =
+        kis_span_start(tracer(), "SELECT users", .kind = KIS_SPAN_KIND_CLIENT,
+                       .attrs = KIS_ATTRS(KIS_KV("http.request.method", "GET"),
+                                          KIS_KV("url.path", "/api/users/42"),
+                                          KIS_KV("server.address", "shop.example.com"),
+                                          KIS_KV("http.route", "/api/users/:id"),
+                                          KIS_KV("user_agent.original", "Mozilla/5.0 (X11; Linux)"),
+                                          KIS_KV("http.response.status_code", 200)));
     kis_span_end(b);
     kis_span_end(a);
 }
@@ -133,7 +173,8 @@ static void scoped(void)
 static void noop(void)
 {
     KIS_SPAN(span, tracer(), "GET /api/users/:id", .kind = KIS_SPAN_KIND_SERVER);
-    kis_span_set(span, KIS_KV("http.request.method", "GET"), KIS_KV("url.path", "/api/users/42"), KIS_KV("http.response.status_code", 200));
+    kis_span_set(span, KIS_KV("http.request.method", "GET"), KIS_KV("url.path", "/api/users/42"),
+                 KIS_KV("http.response.status_code", 200));
 }
 
 static int counter = -1;
@@ -146,7 +187,11 @@ static uint64_t instructions(void)
 }
 static void open_counter(void)
 {
-    struct perf_event_attr attr = { .type = PERF_TYPE_HARDWARE, .size = sizeof(attr), .config = PERF_COUNT_HW_INSTRUCTIONS, .exclude_kernel = 1, .exclude_hv = 1 };
+    struct perf_event_attr attr = { .type = PERF_TYPE_HARDWARE,
+                                    .size = sizeof(attr),
+                                    .config = PERF_COUNT_HW_INSTRUCTIONS,
+                                    .exclude_kernel = 1,
+                                    .exclude_hv = 1 };
     counter = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
 }
 
@@ -154,7 +199,8 @@ static void measure(const char *what, kis_sdk *sdk, void (*run)(void), int spans
 {
     uint64_t best_ns = UINT64_MAX, best_instructions = UINT64_MAX, took = 0;
     for (int round = 0; round < 11; round++) {
-        uint64_t before_allocations = allocations, i0 = instructions(), t0 = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+        uint64_t before_allocations = allocations, i0 = instructions(),
+                 t0 = clock_ns(CLOCK_THREAD_CPUTIME_ID);
         for (int i = 0; i < runs; i++) {
             run();
             if (sdk && (i + 1) * spans_a_run % 512 == 0)
@@ -165,8 +211,9 @@ static void measure(const char *what, kis_sdk *sdk, void (*run)(void), int spans
         best_instructions = i1 - i0 < best_instructions ? i1 - i0 : best_instructions;
         took = allocations - before_allocations;
     }
-    printf("%-46s %8.1f instr a run %8.1f a span %8.1f ns a span %7.4f allocations a span\n", what, (double)best_instructions / runs,
-           (double)best_instructions / runs / spans_a_run, (double)best_ns / runs / spans_a_run, (double)took / runs / spans_a_run);
+    printf("%-46s %8.1f instr a run %8.1f a span %8.1f ns a span %7.4f allocations a span\n", what,
+           (double)best_instructions / runs, (double)best_instructions / runs / spans_a_run,
+           (double)best_ns / runs / spans_a_run, (double)took / runs / spans_a_run);
 }
 
 /* ---- two threads ---- */
@@ -203,7 +250,8 @@ static void *record(void *user)
         }
         uint64_t t0 = clock_ns(CLOCK_THREAD_CPUTIME_ID);
         for (int i = 0; i < BURST; i++) {
-            kis_span span = kis_span_start(tracer(), "GET /api/users/:id", .kind = KIS_SPAN_KIND_SERVER);
+            kis_span span =
+                kis_span_start(tracer(), "GET /api/users/:id", .kind = KIS_SPAN_KIND_SERVER);
             set_six(span);
             kis_span_end(span);
         }
@@ -217,7 +265,9 @@ static void *record(void *user)
 }
 static double spans_per_cpu_second(int threads, kis_sdk *drained)
 {
-    static struct { _Alignas(128) recording of; } each[8];
+    static struct {
+        _Alignas(128) recording of;
+    } each[8];
     double rate = 0;
 
     pthread_barrier_init(&gate, NULL, (unsigned)threads);
@@ -265,7 +315,8 @@ static void measure_threads(kis_sdk *sdk, kis_sdk *drained, const char *what)
         fprintf(stderr, "%s: spans were dropped, so this is not what recording costs\n", what);
         exit(1);
     }
-    printf("%-46s one %.2f M spans/s, two %.2f M spans/s: %.2f times (thread CPU time)\n", what, one / 1e6, two / 1e6, two / one);
+    printf("%-46s one %.2f M spans/s, two %.2f M spans/s: %.2f times (thread CPU time)\n", what,
+           one / 1e6, two / 1e6, two / one);
 }
 
 enum { COUNTED = 5120 };
@@ -290,7 +341,8 @@ static int count(const char *what)
     }
     uint64_t before = allocations;
     counted_pairs(sdk, run);
-    printf("%d pairs, %.4f allocations a pair (of the batcher)\n", COUNTED, (double)(allocations - before) / COUNTED);
+    printf("%d pairs, %.4f allocations a pair (of the batcher)\n", COUNTED,
+           (double)(allocations - before) / COUNTED);
     kis_sdk_close(sdk);
     kis_buf_done(&encoded);
     return 0;
@@ -302,7 +354,8 @@ int main(int argc, char **argv)
         return count(argv[1]);
     open_counter();
     if (counter < 0)
-        printf("no instruction counter on this machine: run under valgrind --tool=callgrind instead\n");
+        printf("no instruction counter on this machine: run under valgrind --tool=callgrind "
+               "instead\n");
     kis_buf_init(&encoded, &bench_alloc, 64u << 20);
     measure("no SDK: KIS_SPAN and 3 attributes", NULL, noop, 1, 1000000);
     kis_sdk *sdk = start(true);

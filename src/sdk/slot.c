@@ -9,10 +9,12 @@ bool kis_slot_enter_slow(kis_slot *slot, uint32_t generation, uint32_t states)
         uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
         if (word >> 32 != generation || !((uint32_t)word & states))
             return false;
-        if (((uint32_t)word & KIS_SLOT_ENDING) && !(states & KIS_SLOT_ENDED) && kis_slot_ending_here() != slot)
+        if (((uint32_t)word & KIS_SLOT_ENDING) && !(states & KIS_SLOT_ENDED) &&
+            kis_slot_ending_here() != slot)
             return false;
         if (!(word & KIS_SLOT_BUSY) &&
-            atomic_compare_exchange_strong_explicit(&slot->word, &word, word | KIS_SLOT_BUSY, memory_order_acquire, memory_order_relaxed))
+            atomic_compare_exchange_strong_explicit(&slot->word, &word, word | KIS_SLOT_BUSY,
+                                                    memory_order_acquire, memory_order_relaxed))
             return true;
         if (tries % 64 == 63 && slot->sdk->host.yield)
             slot->sdk->host.yield(slot->sdk->host.user);
@@ -27,7 +29,8 @@ void kis_slot_limit_short(kis_slot *slot)
 
     slot->short_end = slot->block; /* before any attribute: none */
     if (count < limit && room >= KIS_SHORT_ATTR_MAX)
-        slot->short_end = slot->at + KIS_MIN(room - KIS_SHORT_ATTR_MAX, (size_t)(limit - count - 1) * KIS_SHORT_ATTR_MIN);
+        slot->short_end = slot->at + KIS_MIN(room - KIS_SHORT_ATTR_MAX,
+                                             (size_t)(limit - count - 1) * KIS_SHORT_ATTR_MIN);
 }
 
 /* Moves what is there together over the holes; name and message are pointed at their new places. */
@@ -50,10 +53,14 @@ static void close_holes(kis_slot *slot)
     }
     slot->at = to;
     slot->hole_bytes = 0;
-    kis_slot_limit_short(slot); /* the fields behind stand nearer to the front than they were counted */
+    kis_slot_limit_short(
+        slot); /* the fields behind stand nearer to the front than they were counted */
 }
 
-static size_t block_size(const kis_slot *slot) { return (size_t)(slot->end - slot->block); }
+static size_t block_size(const kis_slot *slot)
+{
+    return (size_t)(slot->end - slot->block);
+}
 
 static void give_block_back(kis_slot *slot)
 {
@@ -65,7 +72,10 @@ static void give_block_back(kis_slot *slot)
     }
 }
 
-static const char *moved(const char *text, const uint8_t *from, const uint8_t *to) { return text ? text + ((const char *)to - (const char *)from) : NULL; }
+static const char *moved(const char *text, const uint8_t *from, const uint8_t *to)
+{
+    return text ? text + ((const char *)to - (const char *)from) : NULL;
+}
 
 uint8_t *kis_slot_grow(kis_slot *slot, size_t size)
 {
@@ -83,7 +93,8 @@ uint8_t *kis_slot_grow(kis_slot *slot, size_t size)
         return NULL;
     while (cap < len + size)
         cap *= 2;
-    if (atomic_fetch_add_explicit(&sdk->block_bytes, cap, memory_order_relaxed) + cap > KIS_SDK_BLOCK_BYTES_MAX)
+    if (atomic_fetch_add_explicit(&sdk->block_bytes, cap, memory_order_relaxed) + cap >
+        KIS_SDK_BLOCK_BYTES_MAX)
         goto refuse;
     block = sdk->alloc.take(sdk->alloc.user, cap);
     if (!block)
@@ -115,25 +126,31 @@ static bool is_whole(const kis_slot *slot)
 {
     const kis_span_view *v = &slot->view;
 
-    return !slot->has_old_name && !(slot->hole_bytes | v->dropped_attrs | v->dropped_events | v->dropped_links) && !v->trace_state.len && !v->status_message.len;
+    return !slot->has_old_name &&
+           !(slot->hole_bytes | v->dropped_attrs | v->dropped_events | v->dropped_links) &&
+           !v->trace_state.len && !v->status_message.len;
 }
 
 void kis_slot_finish(kis_slot *slot, uint64_t end_unix_ns)
 {
     kis_span_view *v = &slot->view;
-    kis_bytes fields = { slot->block + slot->attrs_at, (size_t)(slot->at - slot->block) - slot->attrs_at };
+    kis_bytes fields = { slot->block + slot->attrs_at,
+                         (size_t)(slot->at - slot->block) - slot->attrs_at };
 
     v->end_unix_ns = end_unix_ns;
     memcpy(slot->block + KIS_SLOT_HEAD_END, &end_unix_ns, 8);
-    v->attrs = (kis_attrs){ fields.ptr, v->attr_count ? (uint32_t)fields.len : 0, KIS_TAG_SPAN_ATTRS };
+    v->attrs =
+        (kis_attrs){ fields.ptr, v->attr_count ? (uint32_t)fields.len : 0, KIS_TAG_SPAN_ATTRS };
     v->events = v->event_count ? fields : KIS_BYTES_NONE;
     v->links = v->link_count ? fields : KIS_BYTES_NONE;
     if (KIS_UNLIKELY(slot->bag))
         v->trace_state = kis_bag_trace_state(slot->bag);
     v->bytes = KIS_BYTES_NONE;
     if (KIS_LIKELY(is_whole(slot))) {
-        uint8_t *from = slot->block + (kis_span_id_is_valid(&v->parent_id) ? 0 : KIS_SLOT_HEAD_ROOT);
-        if (KIS_UNLIKELY(v->status)) { /* Status with its code alone; the stretches above end before it */
+        uint8_t *from =
+            slot->block + (kis_span_id_is_valid(&v->parent_id) ? 0 : KIS_SLOT_HEAD_ROOT);
+        if (KIS_UNLIKELY(
+                v->status)) { /* Status with its code alone; the stretches above end before it */
             uint8_t status[4] = { 0x7a, 2, 0x18, v->status };
             if (slot->end - slot->at < 4)
                 return;

@@ -27,25 +27,25 @@
 
 #include "model/span.h"
 
-#define KIS_SLOT_BYTES 1024
-#define KIS_SLOT_BLOCK_KEEP (8u << 10)  /* a block up to this stays with its slot */
-#define KIS_SLOT_BLOCK_MAX (1u << 20)   /* of one span; what would go beyond is dropped and counted */
+#define KIS_SLOT_BYTES      1024
+#define KIS_SLOT_BLOCK_KEEP (8u << 10) /* a block up to this stays with its slot */
+#define KIS_SLOT_BLOCK_MAX  (1u << 20) /* of one span; what would go beyond is dropped and counted */
 
 /* States, in the low bits of the word; the generation is in the high half. */
-#define KIS_SLOT_BUSY 1u
-#define KIS_SLOT_OPEN 2u
+#define KIS_SLOT_BUSY   1u
+#define KIS_SLOT_OPEN   2u
 #define KIS_SLOT_ENDING 4u /* on_ending hooks run: writable by their thread alone */
-#define KIS_SLOT_ENDED 8u
+#define KIS_SLOT_ENDED  8u
 
 /* Fields that only a block has; tags of one byte that a Span message does not know. */
-#define KIS_SLOT_NAME KIS_PB_TAG(5, KIS_PB_BYTES)
-#define KIS_SLOT_HOLE KIS_PB_TAG(6, KIS_PB_BYTES)
+#define KIS_SLOT_NAME    KIS_PB_TAG(5, KIS_PB_BYTES)
+#define KIS_SLOT_HOLE    KIS_PB_TAG(6, KIS_PB_BYTES)
 #define KIS_SLOT_MESSAGE KIS_PB_TAG(7, KIS_PB_BYTES)
 
 /* The head: parent id (10 bytes, left away for a root), trace id (18), span id (10), kind (2), start (9), end (9), flags (6). */
 #define KIS_SLOT_HEAD_BYTES 64
-#define KIS_SLOT_HEAD_ROOT 10  /* where the message of a root begins */
-#define KIS_SLOT_HEAD_END 50   /* where the end time stands */
+#define KIS_SLOT_HEAD_ROOT  10 /* where the message of a root begins */
+#define KIS_SLOT_HEAD_END   50 /* where the end time stands */
 
 /* A short attribute (attr_short.h): what it takes at least, and what writing it may touch. */
 #define KIS_SHORT_ATTR_MIN 9u
@@ -57,28 +57,31 @@ struct kis_scope;
 
 typedef struct kis_slot {
     _Atomic uint64_t word;
-    uint8_t *at, *end;                  /* free room of the block */
-    uint8_t *short_end;                 /* a short attribute may begin up to here: it has room, and its key is not one too many */
-    uint64_t short_text;                /* and its text may have this many bytes */
+    uint8_t *at, *end; /* free room of the block */
+    uint8_t *
+        short_end; /* a short attribute may begin up to here: it has room, and its key is not one too many */
+    uint64_t short_text; /* and its text may have this many bytes */
     uint8_t *block;
-    uint64_t keys[4];                   /* filter of the keys that were set */
+    uint64_t keys[4]; /* filter of the keys that were set */
     struct kis_sdk *sdk;
     const struct kis_scope *scope;
-    struct kis_bag *bag;                /* held until the slot is free again */
-    uint64_t start_ns;                  /* monotonic */
+    struct kis_bag *bag; /* held until the slot is free again */
+    uint64_t start_ns;   /* monotonic */
     uint32_t bag_generation;
     uint32_t hole_bytes;
-    uint32_t attrs_at;                  /* no attribute, event or link stands before */
+    uint32_t attrs_at; /* no attribute, event or link stands before */
     bool is_recording, is_sampled;
-    bool has_old_name;                  /* a hole before attrs_at: the message cannot be copied as it stands */
-    struct kis_slot *next;              /* in a free list */
-    struct kis_recorder_thread *home;   /* where it goes back to */
-    kis_span_view view;                 /* its texts point into the block; attributes, events, links and bytes are filled in at the end */
+    bool has_old_name;     /* a hole before attrs_at: the message cannot be copied as it stands */
+    struct kis_slot *next; /* in a free list */
+    struct kis_recorder_thread *home; /* where it goes back to */
+    kis_span_view
+        view; /* its texts point into the block; attributes, events, links and bytes are filled in at the end */
     _Alignas(8) uint8_t first_block[];
 } kis_slot;
 
 #define KIS_SLOT_FIRST_BLOCK (KIS_SLOT_BYTES - offsetof(kis_slot, first_block))
-_Static_assert(offsetof(kis_slot, first_block) <= KIS_SLOT_BYTES / 2, "most of a slot is its block");
+_Static_assert(offsetof(kis_slot, first_block) <= KIS_SLOT_BYTES / 2,
+               "most of a slot is its block");
 
 /** What a thread is ending right now (on_ending); NULL mostly. */
 kis_slot *kis_slot_ending_here(void);
@@ -90,7 +93,8 @@ static inline bool kis_slot_enter(kis_slot *slot, uint32_t generation)
 {
     uint64_t open = (uint64_t)generation << 32 | KIS_SLOT_OPEN;
 
-    if (KIS_LIKELY(atomic_compare_exchange_strong_explicit(&slot->word, &open, open | KIS_SLOT_BUSY, memory_order_acquire, memory_order_relaxed)))
+    if (KIS_LIKELY(atomic_compare_exchange_strong_explicit(
+            &slot->word, &open, open | KIS_SLOT_BUSY, memory_order_acquire, memory_order_relaxed)))
         return true;
     return kis_slot_enter_slow(slot, generation, KIS_SLOT_OPEN | KIS_SLOT_ENDING);
 }
@@ -109,17 +113,20 @@ static inline void kis_slot_leave(kis_slot *slot)
  * or its end (stretches, bytes). */
 static inline void kis_slot_open(kis_slot *slot)
 {
-    uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed) & ~(uint64_t)KIS_SLOT_BUSY;
+    uint64_t word =
+        atomic_load_explicit(&slot->word, memory_order_relaxed) & ~(uint64_t)KIS_SLOT_BUSY;
     uint64_t next = ((word >> 32) + 1) << 32 | KIS_SLOT_OPEN | KIS_SLOT_BUSY;
     kis_span_view *v = &slot->view;
 
-    while (KIS_UNLIKELY(!atomic_compare_exchange_weak_explicit(&slot->word, &word, next, memory_order_acquire, memory_order_relaxed)))
+    while (KIS_UNLIKELY(!atomic_compare_exchange_weak_explicit(
+        &slot->word, &word, next, memory_order_acquire, memory_order_relaxed)))
         word &= ~(uint64_t)KIS_SLOT_BUSY; /* somebody reads the ids of the span before */
     memset(slot->keys, 0, sizeof(slot->keys));
     v->parent_id = (kis_span_id){ { 0 } };
     v->name.ptr = NULL;
     v->trace_state = v->status_message = KIS_STR_NONE;
-    v->attr_count = v->event_count = v->link_count = v->dropped_attrs = v->dropped_events = v->dropped_links = 0;
+    v->attr_count = v->event_count = v->link_count = v->dropped_attrs = v->dropped_events =
+        v->dropped_links = 0;
     v->status = 0;
     slot->hole_bytes = slot->attrs_at = 0;
     slot->has_old_name = false;
@@ -132,7 +139,8 @@ void kis_slot_limit_short(kis_slot *slot);
 uint8_t *kis_slot_grow(kis_slot *slot, size_t size);
 static inline uint8_t *kis_slot_room(kis_slot *slot, size_t size)
 {
-    return KIS_LIKELY(size <= (size_t)(slot->end - slot->at)) ? slot->at : kis_slot_grow(slot, size);
+    return KIS_LIKELY(size <= (size_t)(slot->end - slot->at)) ? slot->at
+                                                              : kis_slot_grow(slot, size);
 }
 
 /** The slot has its first block again; a larger one is given back. */
@@ -154,7 +162,7 @@ static inline void kis_slot_begin(kis_slot *slot, uint8_t kind)
     to[38] = 0x30, to[39] = v->kind;
     to[40] = 0x39;
     memcpy(to + 41, &v->start_unix_ns, 8);
-    to[49] = 0x41; /* the end time follows: kis_slot_finish */
+    to[49] = 0x41;             /* the end time follows: kis_slot_finish */
     to[58] = 0x85, to[59] = 1; /* field 16, fixed 32 */
     memcpy(to + 60, &v->flags, 4);
     slot->at = to + KIS_SLOT_HEAD_BYTES;

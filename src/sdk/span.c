@@ -27,7 +27,10 @@ static inline bool is_zero8(const void *id)
     return word == 0;
 }
 
-static kis_slot *slot_of(kis_span span) { return span._slot; }
+static kis_slot *slot_of(kis_span span)
+{
+    return span._slot;
+}
 
 static void count_late(kis_slot *slot)
 {
@@ -39,8 +42,10 @@ static inline kis_slot *enter(kis_span span)
 {
     kis_slot *slot = span._slot;
 
-    if (KIS_LIKELY(slot && span._epoch == kis_recorder_epoch && kis_slot_enter(slot, span._generation))) {
-        if (KIS_LIKELY(slot->is_recording && atomic_load_explicit(&slot->sdk->is_recording, memory_order_relaxed)))
+    if (KIS_LIKELY(slot && span._epoch == kis_recorder_epoch &&
+                   kis_slot_enter(slot, span._generation))) {
+        if (KIS_LIKELY(slot->is_recording &&
+                       atomic_load_explicit(&slot->sdk->is_recording, memory_order_relaxed)))
             return slot;
         kis_slot_leave(slot);
         return NULL;
@@ -86,7 +91,10 @@ static void make_span_id(const kis_sdk *sdk, kis_rng *rng, kis_slot *slot)
 }
 
 /* The wall clock as the monotonic one tells it, so that spans of one process fit together. Looked up again every few seconds by the batcher. */
-static uint64_t wall_offset(const kis_sdk *sdk) { return atomic_load_explicit(&sdk->wall_offset_ns, memory_order_relaxed); }
+static uint64_t wall_offset(const kis_sdk *sdk)
+{
+    return atomic_load_explicit(&sdk->wall_offset_ns, memory_order_relaxed);
+}
 
 /* The slot gets a bag of its own: trace state replaced, baggage and values kept. */
 static void replace_trace_state(kis_sdk *sdk, kis_slot *slot, kis_str trace_state)
@@ -99,23 +107,32 @@ static void replace_trace_state(kis_sdk *sdk, kis_slot *slot, kis_str trace_stat
         kis_bag_read(old, &content);
     content.trace_state = trace_state;
     kis_bags_fill(&sdk->bags, &content, &context);
-    slot->bag = context._bag && kis_bag_hold(context._bag, context._bag_generation) ? context._bag : NULL;
+    slot->bag =
+        context._bag && kis_bag_hold(context._bag, context._bag_generation) ? context._bag : NULL;
     slot->bag_generation = context._bag_generation;
     if (old)
         kis_bag_drop(old);
 }
 
 /* Asks a sampler that is not one of the two common ones. */
-static kis_sampling_decision ask_sampler(kis_sdk *sdk, kis_slot *slot, const kis_context *parent, bool has_parent, const kis_span_options *o, kis_str name,
+static kis_sampling_decision ask_sampler(kis_sdk *sdk, kis_slot *slot, const kis_context *parent,
+                                         bool has_parent, const kis_span_options *o, kis_str name,
                                          kis_attr_list *more)
 {
     kis_sampling_result result = { 0 };
     kis_sampling_input input = {
-        .parent = parent, .trace_id = slot->view.trace_id, .trace_flags = (uint8_t)slot->view.flags, .name = name, .kind = o->kind, .attrs = o->attrs, .links = o->links,
+        .parent = parent,
+        .trace_id = slot->view.trace_id,
+        .trace_flags = (uint8_t)slot->view.flags,
+        .name = name,
+        .kind = o->kind,
+        .attrs = o->attrs,
+        .links = o->links,
     };
 
     if (has_parent)
-        input.parent_span = (kis_span_context){ parent->_trace_id, parent->_span_id, parent->_flags, parent->_is_remote != 0, KIS_STR_NONE };
+        input.parent_span = (kis_span_context){ parent->_trace_id, parent->_span_id, parent->_flags,
+                                                parent->_is_remote != 0, KIS_STR_NONE };
     sdk->sampler->should_sample(sdk->sampler, &input, &result);
     if (result.has_trace_state && result.trace_state.len <= KIS_TRACE_STATE_BYTES_MAX)
         replace_trace_state(sdk, slot, result.trace_state);
@@ -123,18 +140,22 @@ static kis_sampling_decision ask_sampler(kis_sdk *sdk, kis_slot *slot, const kis
     return result.decision;
 }
 
-static inline kis_sampling_decision sample(kis_sdk *sdk, kis_slot *slot, const kis_context *parent, bool has_parent, const kis_span_options *o, kis_str name,
+static inline kis_sampling_decision sample(kis_sdk *sdk, kis_slot *slot, const kis_context *parent,
+                                           bool has_parent, const kis_span_options *o, kis_str name,
                                            kis_attr_list *more)
 {
     if (KIS_LIKELY(sdk->sampler_short != KIS_SAMPLER_ASK))
-        return sdk->sampler_short == KIS_SAMPLER_PARENT_OR_ALL && has_parent && !(parent->_flags & KIS_FLAG_SAMPLED) ? KIS_SAMPLING_DROP
-                                                                                                                  : KIS_SAMPLING_RECORD_AND_SAMPLE;
+        return sdk->sampler_short == KIS_SAMPLER_PARENT_OR_ALL && has_parent &&
+                       !(parent->_flags & KIS_FLAG_SAMPLED)
+                   ? KIS_SAMPLING_DROP
+                   : KIS_SAMPLING_RECORD_AND_SAMPLE;
     return ask_sampler(sdk, slot, parent, has_parent, o, name, more);
 }
 
 static bool is_empty_link(const kis_link *link)
 {
-    return is_zero16(&link->to.trace_id) && is_zero8(&link->to.span_id) && link->attrs.count == 0 && link->to.trace_state.len == 0;
+    return is_zero16(&link->to.trace_id) && is_zero8(&link->to.span_id) && link->attrs.count == 0 &&
+           link->to.trace_state.len == 0;
 }
 
 static uint8_t *put_field(uint8_t *to, uint8_t tag, const void *bytes, size_t size)
@@ -181,7 +202,8 @@ static void add_link(kis_sdk *sdk, kis_slot *slot, const kis_link *link)
     *to++ = 0x35;
     memcpy(to, &flags, 4);
     to += 4;
-    if (kis_slot_add_item(slot, KIS_TAG_SPAN_LINKS, kis_bytes_of(head, (size_t)(to - head)), KIS_TAG_LINK_ATTRS, link->attrs, (kis_attr_list){ 0 },
+    if (kis_slot_add_item(slot, KIS_TAG_SPAN_LINKS, kis_bytes_of(head, (size_t)(to - head)),
+                          KIS_TAG_LINK_ATTRS, link->attrs, (kis_attr_list){ 0 },
                           sdk->limits.link_attr_count, &sdk->limits))
         slot->view.link_count++;
     else
@@ -198,7 +220,8 @@ static void tell_started(kis_sdk *sdk, kis_span span, const kis_context *parent)
 }
 
 /* Ids, parent, bag, sampler's word. Answers the decision. */
-static kis_sampling_decision begin_slot(kis_sdk *sdk, kis_recorder_thread *thread, kis_slot *slot, const kis_context *parent, const kis_span_options *o,
+static kis_sampling_decision begin_slot(kis_sdk *sdk, kis_recorder_thread *thread, kis_slot *slot,
+                                        const kis_context *parent, const kis_span_options *o,
                                         kis_str name, kis_attr_list *more)
 {
     bool has_parent = !o->is_root && !is_zero16(&parent->_trace_id) && !is_zero8(&parent->_span_id);
@@ -207,7 +230,8 @@ static kis_sampling_decision begin_slot(kis_sdk *sdk, kis_recorder_thread *threa
     if (has_parent) {
         slot->view.trace_id = parent->_trace_id;
         slot->view.parent_id = parent->_span_id;
-        slot->view.flags = (parent->_flags & KIS_FLAG_RANDOM) | KIS_OTLP_FLAG_HAS_IS_REMOTE | (parent->_is_remote ? KIS_OTLP_FLAG_IS_REMOTE : 0);
+        slot->view.flags = (parent->_flags & KIS_FLAG_RANDOM) | KIS_OTLP_FLAG_HAS_IS_REMOTE |
+                           (parent->_is_remote ? KIS_OTLP_FLAG_IS_REMOTE : 0);
     } else {
         make_trace_id(sdk, &thread->rng, slot);
         slot->view.flags |= KIS_OTLP_FLAG_HAS_IS_REMOTE;
@@ -270,7 +294,9 @@ kis_span kis_recorder_span_start(kis_sdk *sdk, kis_tracer *tracer, const kis_spa
     slot->scope = scope_of(sdk, tracer);
     slot->start_ns = now;
     slot->view.start_unix_ns = o->start_unix_ns ? o->start_unix_ns : now + wall_offset(sdk);
-    kis_slot_begin(slot, (uint8_t)((unsigned)o->kind <= KIS_SPAN_KIND_CONSUMER ? o->kind : KIS_SPAN_KIND_INTERNAL));
+    kis_slot_begin(
+        slot,
+        (uint8_t)((unsigned)o->kind <= KIS_SPAN_KIND_CONSUMER ? o->kind : KIS_SPAN_KIND_INTERNAL));
     if (KIS_UNLIKELY(!kis_slot_put_short_name(slot, name)))
         kis_slot_set_text(slot, KIS_SLOT_NAME, name, KIS_SPAN_NAME_BYTES_MAX, &slot->view.name);
     slot->attrs_at = (uint32_t)(slot->at - slot->block);
@@ -315,13 +341,19 @@ void kis_recorder_span_set(kis_span span, kis_attr_list attrs)
 }
 
 /* The less common ways have the parameters of the common one, so that it need not move them. Busy bit held. */
-__attribute__((noinline)) static void set_plain_long(kis_span span, const char *key, uint64_t word, kis_attr_payload_ value, size_t count)
+__attribute__((noinline)) static void set_plain_long(kis_span span, const char *key, uint64_t word,
+                                                     kis_attr_payload_ value, size_t count)
 {
-    kis_attr attr = { key, (uint8_t)word, (uint8_t)(word >> 8), (uint16_t)(word >> 16), (uint32_t)(word >> 32), value, count };
+    kis_attr attr = {
+        key,   (uint8_t)word, (uint8_t)(word >> 8), (uint16_t)(word >> 16), (uint32_t)(word >> 32),
+        value, count
+    };
 
     set_and_leave(span._slot, (kis_attr_list){ &attr, 1 });
 }
-__attribute__((noinline)) static void set_plain_number(kis_span span, const char *key, uint64_t word, kis_attr_payload_ value, size_t count)
+__attribute__((noinline)) static void set_plain_number(kis_span span, const char *key,
+                                                       uint64_t word, kis_attr_payload_ value,
+                                                       size_t count)
 {
     if (KIS_LIKELY(kis_slot_put_plain_number(span._slot, key, word, value)))
         kis_slot_leave(span._slot);
@@ -329,7 +361,8 @@ __attribute__((noinline)) static void set_plain_number(kis_span span, const char
         set_plain_long(span, key, word, value, count);
 }
 /* Not held: somebody else is busy with the span, it is being ended, or it has ended. */
-__attribute__((noinline)) static void set_plain_later(kis_span span, const char *key, uint64_t word, kis_attr_payload_ value, size_t count)
+__attribute__((noinline)) static void set_plain_later(kis_span span, const char *key, uint64_t word,
+                                                      kis_attr_payload_ value, size_t count)
 {
     if (kis_slot_enter(span._slot, span._generation))
         set_plain_long(span, key, word, value, count);
@@ -338,21 +371,25 @@ __attribute__((noinline)) static void set_plain_later(kis_span span, const char 
 }
 
 /* The common call. What is less common is called last, so that nothing need be kept for afterwards. */
-void kis_recorder_span_set_plain(kis_span span, const char *key, uint64_t word, kis_attr_payload_ value, size_t count)
+void kis_recorder_span_set_plain(kis_span span, const char *key, uint64_t word,
+                                 kis_attr_payload_ value, size_t count)
 {
     kis_slot *slot = span._slot;
     uint64_t found = (uint64_t)span._generation << 32 | KIS_SLOT_OPEN;
 
     if (KIS_UNLIKELY(span._epoch != kis_recorder_epoch))
         return;
-    if (KIS_UNLIKELY(!atomic_compare_exchange_strong_explicit(&slot->word, &found, found | KIS_SLOT_BUSY, memory_order_acquire, memory_order_relaxed)))
+    if (KIS_UNLIKELY(
+            !atomic_compare_exchange_strong_explicit(&slot->word, &found, found | KIS_SLOT_BUSY,
+                                                     memory_order_acquire, memory_order_relaxed)))
         set_plain_later(span, key, word, value, count);
     else if (KIS_UNLIKELY(!kis_slot_begin_plain(slot, word)))
         set_plain_long(span, key, word, value, count);
     else if (!(word & (uint64_t)KIS_ATTR_PLAIN_TEXT_ << 16))
         set_plain_number(span, key, word, value, count);
     else if (KIS_LIKELY(kis_slot_put_plain_text(slot, key, word, value.items, count)))
-        atomic_store_explicit(&slot->word, (uint64_t)span._generation << 32 | KIS_SLOT_OPEN, memory_order_release);
+        atomic_store_explicit(&slot->word, (uint64_t)span._generation << 32 | KIS_SLOT_OPEN,
+                              memory_order_release);
     else
         set_plain_long(span, key, word, value, count);
 }
@@ -367,7 +404,8 @@ static void drop_event(kis_slot *slot)
 }
 
 /* Event: 1 time (fixed 64), 2 name, 3 attributes, 4 dropped. */
-static void add_event(kis_slot *slot, kis_str name, uint64_t time_unix_ns, kis_attr_list attrs, kis_attr_list more)
+static void add_event(kis_slot *slot, kis_str name, uint64_t time_unix_ns, kis_attr_list attrs,
+                      kis_attr_list more)
 {
     kis_sdk *sdk = slot->sdk;
     uint8_t head[9 + 4 + KIS_SPAN_NAME_BYTES_MAX], *to = head;
@@ -390,14 +428,16 @@ static void add_event(kis_slot *slot, kis_str name, uint64_t time_unix_ns, kis_a
     *to++ = 0x12;
     to += kis_varint_put(to, size);
     to = kis_text_put(to, name, is_plain);
-    if (kis_slot_add_item(slot, KIS_TAG_SPAN_EVENTS, kis_bytes_of(head, (size_t)(to - head)), KIS_TAG_EVENT_ATTRS, attrs, more, sdk->limits.event_attr_count,
+    if (kis_slot_add_item(slot, KIS_TAG_SPAN_EVENTS, kis_bytes_of(head, (size_t)(to - head)),
+                          KIS_TAG_EVENT_ATTRS, attrs, more, sdk->limits.event_attr_count,
                           &sdk->limits))
         slot->view.event_count++;
     else
         drop_event(slot);
 }
 
-void kis_recorder_span_event(kis_span span, const char *name, uint64_t time_unix_ns, kis_attr_list attrs)
+void kis_recorder_span_event(kis_span span, const char *name, uint64_t time_unix_ns,
+                             kis_attr_list attrs)
 {
     kis_slot *slot = enter(span);
 
@@ -445,7 +485,8 @@ void kis_recorder_span_status(kis_span span, kis_status_code code, const char *m
     if (slot->view.status != KIS_STATUS_OK && (code == KIS_STATUS_OK || code == KIS_STATUS_ERROR)) {
         slot->view.status = (uint8_t)code;
         if (code == KIS_STATUS_ERROR && message && *message)
-            kis_slot_set_text(slot, KIS_SLOT_MESSAGE, kis_str_from_c(message), KIS_VALUE_BYTES_MAX, &slot->view.status_message);
+            kis_slot_set_text(slot, KIS_SLOT_MESSAGE, kis_str_from_c(message), KIS_VALUE_BYTES_MAX,
+                              &slot->view.status_message);
         else
             kis_slot_drop_text(slot, &slot->view.status_message);
     }
@@ -467,7 +508,8 @@ bool kis_recorder_span_is_recording(kis_span span)
     kis_slot *slot = slot_of(span);
     uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
 
-    return span._flags & KIS_SPAN_FLAG_RECORDING_ && span._epoch == kis_recorder_epoch && word >> 32 == span._generation && word & (KIS_SLOT_OPEN | KIS_SLOT_ENDING) &&
+    return span._flags & KIS_SPAN_FLAG_RECORDING_ && span._epoch == kis_recorder_epoch &&
+           word >> 32 == span._generation && word & (KIS_SLOT_OPEN | KIS_SLOT_ENDING) &&
            atomic_load_explicit(&slot->home->sdk->is_recording, memory_order_relaxed);
 }
 
@@ -477,7 +519,8 @@ bool kis_recorder_span_get_context(kis_span span, kis_span_context *out)
 
     if (!kis_slot_enter_to_read(slot, span._generation))
         return false;
-    *out = (kis_span_context){ slot->view.trace_id, slot->view.span_id, (uint8_t)slot->view.flags, false, slot->bag ? kis_bag_trace_state(slot->bag) : KIS_STR_NONE };
+    *out = (kis_span_context){ slot->view.trace_id, slot->view.span_id, (uint8_t)slot->view.flags,
+                               false, slot->bag ? kis_bag_trace_state(slot->bag) : KIS_STR_NONE };
     kis_slot_leave(slot);
     return true;
 }
@@ -498,12 +541,16 @@ static void tell_ended(kis_sdk *sdk, kis_slot *slot, kis_span span, uint32_t cou
             if (sdk->processors[i].on_ending)
                 sdk->processors[i].on_ending(sdk->processors[i].user, span);
         here->ending = outer;
-        while (!atomic_compare_exchange_weak_explicit(&slot->word, &ending, ending | KIS_SLOT_BUSY, memory_order_acquire, memory_order_relaxed))
+        while (!atomic_compare_exchange_weak_explicit(&slot->word, &ending, ending | KIS_SLOT_BUSY,
+                                                      memory_order_acquire, memory_order_relaxed))
             ending &= ~(uint64_t)KIS_SLOT_BUSY; /* somebody reads the ids this moment */
     }
     kis_slot_finish(slot, slot->view.end_unix_ns);
-    kis_scope_view scope = { .name = slot->scope->name, .version = slot->scope->version, .schema_url = slot->scope->schema_url,
-                             .attrs = { slot->scope->attrs.ptr, (uint32_t)slot->scope->attrs.len, KIS_TAG_SCOPE_ATTRS } };
+    kis_scope_view scope = { .name = slot->scope->name,
+                             .version = slot->scope->version,
+                             .schema_url = slot->scope->schema_url,
+                             .attrs = { slot->scope->attrs.ptr, (uint32_t)slot->scope->attrs.len,
+                                        KIS_TAG_SCOPE_ATTRS } };
     kis_span_data_of(&slot->view, &scope, &sdk->resource, sdk->resource_attr_count, &data);
     for (uint32_t i = 0; i < count; i++)
         if (sdk->processors[i].on_end)
@@ -513,7 +560,8 @@ static void tell_ended(kis_sdk *sdk, kis_slot *slot, kis_span span, uint32_t cou
 /* Busy bit held: the last write is done, readers of ids may come. */
 static inline void mark_ended(kis_slot *slot, uint32_t generation)
 {
-    atomic_store_explicit(&slot->word, (uint64_t)generation << 32 | KIS_SLOT_ENDED, memory_order_release);
+    atomic_store_explicit(&slot->word, (uint64_t)generation << 32 | KIS_SLOT_ENDED,
+                          memory_order_release);
 }
 
 void kis_recorder_span_end(kis_span span, uint64_t end_unix_ns)
@@ -535,18 +583,22 @@ void kis_recorder_span_end(kis_span span, uint64_t end_unix_ns)
     }
     sdk = slot->sdk;
     thread = kis_recorder_thread_here(sdk, here);
-    if (KIS_UNLIKELY(!thread || !slot->is_recording || !atomic_load_explicit(&sdk->is_recording, memory_order_relaxed))) {
+    if (KIS_UNLIKELY(!thread || !slot->is_recording ||
+                     !atomic_load_explicit(&sdk->is_recording, memory_order_relaxed))) {
         mark_ended(slot, span._generation);
         kis_slot_release(slot, thread);
         return;
     }
-    kis_slot_finish(slot, end_unix_ns ? end_unix_ns : slot->view.start_unix_ns + (kis_sdk_now_ns(sdk) - slot->start_ns));
+    kis_slot_finish(slot, end_unix_ns
+                              ? end_unix_ns
+                              : slot->view.start_unix_ns + (kis_sdk_now_ns(sdk) - slot->start_ns));
     kis_count(&thread->counts.ended, 1);
     processors = atomic_load_explicit(&sdk->processor_count, memory_order_acquire);
     if (KIS_UNLIKELY(processors))
         tell_ended(sdk, slot, span, processors, here);
     mark_ended(slot, span._generation);
-    if (KIS_UNLIKELY(!slot->is_sampled || atomic_load_explicit(&sdk->batcher.sink_count, memory_order_relaxed) == 0)) {
+    if (KIS_UNLIKELY(!slot->is_sampled ||
+                     atomic_load_explicit(&sdk->batcher.sink_count, memory_order_relaxed) == 0)) {
         kis_slot_release(slot, thread);
     } else if (KIS_UNLIKELY(sdk->batcher.options.is_simple)) {
         kis_batcher_push_one(&sdk->batcher, slot);

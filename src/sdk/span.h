@@ -6,8 +6,10 @@
 
 kis_span kis_recorder_span_start(kis_sdk *sdk, kis_tracer *tracer, const kis_span_options *options);
 void kis_recorder_span_set(kis_span span, kis_attr_list attrs);
-void kis_recorder_span_set_plain(kis_span span, const char *key, uint64_t word, kis_attr_payload_ value, size_t count);
-void kis_recorder_span_event(kis_span span, const char *name, uint64_t time_unix_ns, kis_attr_list attrs);
+void kis_recorder_span_set_plain(kis_span span, const char *key, uint64_t word,
+                                 kis_attr_payload_ value, size_t count);
+void kis_recorder_span_event(kis_span span, const char *name, uint64_t time_unix_ns,
+                             kis_attr_list attrs);
 void kis_recorder_span_record_error(kis_span span, const kis_error *error, kis_attr_list more);
 void kis_recorder_span_link(kis_span span, const kis_span_context *to, kis_attr_list attrs);
 void kis_recorder_span_status(kis_span span, kis_status_code code, const char *message);

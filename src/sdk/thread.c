@@ -11,22 +11,33 @@
 
 static _Thread_local kis_here here_of_thread;
 
-kis_here *kis_here_get(void) { return &here_of_thread; }
-kis_slot *kis_slot_ending_here(void) { return here_of_thread.ending; }
+kis_here *kis_here_get(void)
+{
+    return &here_of_thread;
+}
+kis_slot *kis_slot_ending_here(void)
+{
+    return here_of_thread.ending;
+}
 
 /* ---- records ---- */
 
 static kis_recorder_thread *adopt_record(kis_sdk *sdk)
 {
-    for (kis_recorder_thread *t = atomic_load_explicit(&sdk->threads, memory_order_acquire); t; t = t->next) {
+    for (kis_recorder_thread *t = atomic_load_explicit(&sdk->threads, memory_order_acquire); t;
+         t = t->next) {
         bool is_taken = false;
-        if (atomic_compare_exchange_strong_explicit(&t->is_taken, &is_taken, true, memory_order_acquire, memory_order_relaxed))
+        if (atomic_compare_exchange_strong_explicit(&t->is_taken, &is_taken, true,
+                                                    memory_order_acquire, memory_order_relaxed))
             return t;
     }
     return NULL;
 }
 
-static void *line_aligned(void *memory) { return (void *)(((uintptr_t)memory + 63) & ~(uintptr_t)63); }
+static void *line_aligned(void *memory)
+{
+    return (void *)(((uintptr_t)memory + 63) & ~(uintptr_t)63);
+}
 
 static kis_recorder_thread *new_record(kis_sdk *sdk)
 {
@@ -44,10 +55,12 @@ static kis_recorder_thread *new_record(kis_sdk *sdk)
     t->memory = memory;
     do
         sdk->host.random(sdk->host.user, &t->rng, sizeof(t->rng));
-    while ((t->rng.s[0] | t->rng.s[1] | t->rng.s[2] | t->rng.s[3]) == 0); /* the one state that xoshiro never leaves */
+    while ((t->rng.s[0] | t->rng.s[1] | t->rng.s[2] | t->rng.s[3]) ==
+           0); /* the one state that xoshiro never leaves */
     atomic_store_explicit(&t->is_taken, true, memory_order_relaxed);
     t->next = atomic_load_explicit(&sdk->threads, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(&sdk->threads, &t->next, t, memory_order_release, memory_order_relaxed))
+    while (!atomic_compare_exchange_weak_explicit(&sdk->threads, &t->next, t, memory_order_release,
+                                                  memory_order_relaxed))
         ;
     return t;
 }
@@ -82,7 +95,9 @@ void kis_recorder_thread_done(void)
     for (uint32_t i = 0; i < KIS_SDKS_MAX; i++) {
         kis_recorder_thread *t = here_of_thread.of[i].thread;
         kis_sdk *sdk = kis_sdk_entry(i);
-        bool is_ours = t && sdk && atomic_load_explicit(&sdk->generation, memory_order_acquire) == here_of_thread.of[i].generation;
+        bool is_ours = t && sdk &&
+                       atomic_load_explicit(&sdk->generation, memory_order_acquire) ==
+                           here_of_thread.of[i].generation;
         here_of_thread.of[i].thread = NULL;
         here_of_thread.of[i].generation = 0;
         if (is_ours)
@@ -104,7 +119,8 @@ static bool make_slots(kis_recorder_thread *t)
     kis_slot_chunk *chunk;
     uint32_t count = KIS_MIN(KIS_SLOTS_AT_ONCE, sdk->max_spans);
 
-    if (atomic_fetch_add_explicit(&sdk->slot_count, count, memory_order_relaxed) + count > sdk->max_spans)
+    if (atomic_fetch_add_explicit(&sdk->slot_count, count, memory_order_relaxed) + count >
+        sdk->max_spans)
         goto refuse;
     chunk = sdk->alloc.take(sdk->alloc.user, sizeof(*chunk));
     if (!chunk)
@@ -158,6 +174,7 @@ void kis_slot_release(kis_slot *slot, kis_recorder_thread *here)
         return;
     }
     slot->next = atomic_load_explicit(&home->returned, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(&home->returned, &slot->next, slot, memory_order_release, memory_order_relaxed))
+    while (!atomic_compare_exchange_weak_explicit(&home->returned, &slot->next, slot,
+                                                  memory_order_release, memory_order_relaxed))
         ;
 }
