@@ -42,6 +42,7 @@ typedef struct finding {
     find_trace *traces; /* up to twice the limit, then the worse half goes */
     uint32_t trace_count, trace_cap, limit;
     kis_map map;        /* trace id -> index */
+    bool is_changed;    /* since shorten_list: sorting again would tell something new */
     bool has_threshold;
     kis_found threshold; /* the worst of a full list: better must come to enter */
 } finding;
@@ -236,6 +237,7 @@ static bool shorten_list(finding *f)
     for (uint32_t i = 0; i < f->trace_count; i++)
         if (!kis_map_add(&f->map, kis_trace_id_hash(&f->traces[i].found.trace_id), i))
             return false;
+    f->is_changed = false;
     return true;
 }
 
@@ -276,6 +278,7 @@ static kis_err offer(finding *f, const kis_trace_id *id, uint64_t start, kis_dia
 
     find_trace *listed = find_listed(f, id);
     if (listed) {
+        f->is_changed |= start > listed->found.newest_unix_ns;
         listed->found.newest_unix_ns = KIS_MAX(listed->found.newest_unix_ns, start);
         return KIS_OK;
     }
@@ -290,6 +293,7 @@ static kis_err offer(finding *f, const kis_trace_id *id, uint64_t start, kis_dia
     if (!kis_map_add(&f->map, kis_trace_id_hash(id), f->trace_count))
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for what was found");
     f->traces[f->trace_count++] = (find_trace){ found, is_out };
+    f->is_changed = true;
     return KIS_OK;
 }
 
@@ -385,7 +389,7 @@ static bool is_finished(finding *f, uint64_t newest_left)
 {
     if (f->trace_count < f->limit)
         return false;
-    if (newest_left == UINT64_MAX || !shorten_list(f))
+    if (newest_left == UINT64_MAX || (f->is_changed && !shorten_list(f)))
         return false;
     return f->has_threshold && newest_left < f->threshold.newest_unix_ns;
 }
