@@ -1,5 +1,7 @@
 /* keys.h - the idempotency keys of the last day, at most a million: a ring in the order of coming with a hash table over it.
  *
+ * A start reads them from the segments and logs that are there: a key whose segment retention has taken is not known any more after it.
+ *
  * A key is remembered as 96 bits of hash over tenant and key. One owner: the writer thread.
  */
 #ifndef KIS_STORE_KEYS_H

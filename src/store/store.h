@@ -4,6 +4,9 @@
  *                                                                            └─ full ─> background flush ─> segment file
  *     reader = head ∪ head being flushed ∪ segments
  *
+ * A batch whose idempotency key is known is answered and not stored again. A key is known for 24 hours, as one of the newest million, and
+ * over a start only as long as the segment that holds it is kept.
+ *
  * FORMAT.md has every byte on disk. Tenants are kept apart in all of it.
  */
 #ifndef KIS_STORE_STORE_H

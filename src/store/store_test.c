@@ -258,6 +258,33 @@ TEST(a_slow_reader_costs_no_other_segment_its_life)
     fixture_done(&f);
 }
 
+static void unlink_segment(void *user, const char *path, const char *name)
+{
+    (void)user;
+    if (strncmp(name, "seg-", 4) == 0)
+        CHECK_INT(0, unlink(path), "deleted");
+}
+
+/* FORMAT.md, start data: how long a key is known. */
+TEST(a_key_is_known_over_a_start_as_long_as_its_segment_is_kept)
+{
+    store_fixture f;
+
+    fixture_open(&f, NULL);
+    CHECK_ERR(KIS_OK, fixture_push_key(&f, 1, "once"), "pushed");
+    CHECK_ERR(KIS_OK, kis_store_flush(f.store, UINT64_MAX, NULL), "flushed");
+    fixture_reopen(&f);
+    CHECK_ERR(KIS_OK, fixture_push_key(&f, 1, "once"), "answered");
+    CHECK_INT(1, kis_store_get_stats(f.store).batches_repeated, "known from the segment");
+    fixture_close(&f);
+    fixture_each_file(f.dir, unlink_segment, NULL); /* as retention does */
+    fixture_start(&f);
+    CHECK_ERR(KIS_OK, fixture_push_key(&f, 1, "once"), "answered");
+    CHECK_INT(0, kis_store_get_stats(f.store).batches_repeated, "not known any more");
+    CHECK_INT(1, kis_store_get_stats(f.store).batches_stored, "stored again");
+    fixture_done(&f);
+}
+
 TEST(memory_store_forgets_the_oldest)
 {
     store_fixture f;
@@ -415,5 +442,6 @@ TEST_MAIN(RUN(a_slow_reader_costs_no_other_segment_its_life), RUN(long_services_
           RUN(a_second_store_on_one_folder_is_refused), RUN(a_newer_folder_is_refused_untouched),
           RUN(a_repeated_key_is_stored_once_across_flush_and_reopening), RUN(a_resend_without_a_key_is_shown_once),
           RUN(absurd_times_have_files_of_their_own), RUN(tenants_do_not_see_each_other), RUN(many_small_heads_are_flushed_in_the_background),
-          RUN(a_trace_of_many_spans_spans_blocks_and_segments), RUN(age_and_bytes_delete_whole_segments), RUN(memory_store_forgets_the_oldest),
+          RUN(a_trace_of_many_spans_spans_blocks_and_segments), RUN(age_and_bytes_delete_whole_segments), RUN(a_key_is_known_over_a_start_as_long_as_its_segment_is_kept),
+          RUN(memory_store_forgets_the_oldest),
           RUN(summaries_count_services_errors_and_orphans), RUN(more_than_pending_is_refused_at_once))
