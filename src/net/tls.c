@@ -89,7 +89,6 @@ static kis_err server_ctx_new(const kis_tls_server *tls, SSL_CTX **out, kis_diag
     if (!ctx)
         return kis_diag_set(diag, KIS_ERR_NOMEM, "TLS: out of memory");
     set_common(ctx);
-    SSL_CTX_set_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF); /* a request says where it ends; an answer may end with its connection, so not for clients */
     SSL_CTX_set_alpn_select_cb(ctx, alpn_choose, NULL);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets resume sessions; memory per former client does not */
     SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"kiseki", 6);
@@ -211,6 +210,8 @@ static int bio_read(BIO *bio, char *to, int size)
     return (int)got;
 }
 
+/* It never says that it is at its end (BIO_CTRL_EOF): so a connection that ends without a goodbye of TLS has failed, and an answer that was cut
+ * is not taken for whole. */
 static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
 {
     (void)bio;
