@@ -62,7 +62,8 @@ test('the form asks for service, operation, tags and duration', async ({ page, o
     await page.getByLabel('Tags').fill('http.response.status_code=200 user.id="u-1041"');
     await find(page);
     await count(1);
-    check(!(await page.locator('.trace-item').innerText()).includes('error'), 'the good one');
+    await until( // the list of before had one trace too: wait for the new answer
+        async () => !(await page.locator('.trace-item').innerText()).includes('error'), 'the good one');
     await page.getByLabel('Tags').fill('user.id=nobody');
     await find(page);
     await page.getByText('No trace matches').waitFor();
