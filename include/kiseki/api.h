@@ -78,7 +78,9 @@ typedef struct kis_api {
     void (*context_extract)(kis_context *context, const struct kis_carrier *carrier);
     size_t (*context_fields)(const char **out, size_t max);
 
-    /* One attribute with a plain key, in registers: its parts, and kis_attr_word_. */
+    /* One attribute with a plain key, in registers: a text, or another value; `word` is kis_attr_word_. */
+    void (*span_set_text)(kis_span span, const char *key, uint64_t word, const char *text,
+                          size_t text_len);
     void (*span_set_plain)(kis_span span, const char *key, uint64_t word, kis_attr_payload_ value,
                            size_t count);
 } kis_api;

@@ -156,11 +156,12 @@ KIS_INLINE_ kis_attr kis_attr_items_(const char *key, kis_attr_type type, const 
     return attr;
 }
 
-/* Key bit, type, flags and length of the key, as they stand in the attribute from low to high. */
+/* Of a plain key, for a call that passes it in registers: key bit and type; and in the high half the bytes with which the attribute begins in OTLP,
+ * Span.attributes (4a), its length, KeyValue.key (0a), its length: the first without what the value takes. A constant for a literal. */
 KIS_INLINE_ uint64_t kis_attr_word_(const kis_attr *attr)
 {
-    return (uint64_t)attr->key_len << 32 | (uint64_t)attr->_flags << 16 |
-           (uint64_t)attr->type << 8 | attr->_key_bit;
+    uint32_t head = 0x4au | (attr->key_len + 4) << 8 | 0x0a0000u | attr->key_len << 24;
+    return (uint64_t)head << 32 | (uint64_t)attr->type << 8 | attr->_key_bit;
 }
 
 /* What the macros below choose from; they can be called by name as well. */

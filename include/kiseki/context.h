@@ -35,12 +35,13 @@ extern "C" {
  */
 typedef struct kis_span {
     void *_slot;
-    uint32_t _generation;
-    uint16_t _flags;
-    uint16_t _epoch;
+    uint64_t _word; /* as the slot has it while the span is open: generation, process, state */
 } kis_span;
 
-#define KIS_SPAN_FLAG_RECORDING_ 0x1u
+/* In the word: */
+#define KIS_SPAN_BUSY_      0x1u  /* never in a handle's */
+#define KIS_SPAN_RECORDING_ 0x2u  /* attributes would be kept */
+#define KIS_SPAN_INLINE_    0x10u /* and may be written where they are set (attr_inline.h) */
 
 typedef struct kis_context {
     kis_trace_id _trace_id;

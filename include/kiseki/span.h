@@ -25,6 +25,7 @@
 #ifndef KISEKI_SPAN_H
 #define KISEKI_SPAN_H
 
+#include <kiseki/attr_inline.h>
 #include <kiseki/context.h>
 
 #ifdef __cplusplus
@@ -102,7 +103,7 @@ static inline kis_span kis_span_none(void)
 /** True when attributes given now would be recorded: one load, no call. A span that was ended may still say yes. */
 static inline bool kis_span_wants(kis_span span)
 {
-    return (span._flags & KIS_SPAN_FLAG_RECORDING_) != 0;
+    return (span._word & KIS_SPAN_RECORDING_) != 0;
 }
 
 /** The function behind kis_span_start. */
@@ -110,6 +111,17 @@ static inline kis_span kis_span_start_with(kis_tracer *tracer, const kis_span_op
 {
     const kis_api *api = kis_api_here();
     return kis_api_is_listening_(api) ? api->span_start(tracer, options) : kis_span_none();
+}
+
+/* The same for options that are the caller's own: the length of a literal name is known here. */
+KIS_INLINE_ kis_span kis_span_start_now_(kis_tracer *tracer, kis_span_options *options)
+{
+    if (options->name) {
+        options->name_str.ptr = options->name;
+        options->name_str.len = KIS_TEXT_LEN_(options->name);
+        options->name = NULL;
+    }
+    return kis_api_here()->span_start(tracer, options);
 }
 
 #ifndef __cplusplus
@@ -123,7 +135,7 @@ static inline kis_span kis_span_start_with(kis_tracer *tracer, const kis_span_op
  */
 #define kis_span_start(tracer, ...)                                                  \
     (kis_api_is_listening_(kis_api_here())                                           \
-         ? kis_span_start_with((tracer), &(kis_span_options){ .name = __VA_ARGS__ }) \
+         ? kis_span_start_now_((tracer), &(kis_span_options){ .name = __VA_ARGS__ }) \
          : kis_span_none())
 #endif
 
@@ -160,9 +172,20 @@ static inline void kis_span_set_attrs(kis_span span, kis_attr_list attrs)
 /* The same for one attribute: what has a plain key, as most have, goes in registers. */
 KIS_INLINE_ void kis_span_set_one_(kis_span span, kis_attr attr)
 {
-    const kis_api *api = kis_api_here();
+    const kis_api *api;
 
-    if (attr._flags & KIS_ATTR_PLAIN_KEY_) {
+#ifdef KIS_HAS_INLINE_ATTRS_
+    if (kis_attr_is_inline_(&attr) && (span._word & KIS_SPAN_INLINE_) &&
+        kis_span_set_inline_(span, &attr))
+        return;
+#endif
+    if (!kis_span_wants(span))
+        return;
+    api = kis_api_here();
+    if (attr._flags & KIS_ATTR_PLAIN_TEXT_) {
+        api->span_set_text(span, attr.key, kis_attr_word_(&attr), (const char *)attr.value.items,
+                           attr.count);
+    } else if (attr._flags & KIS_ATTR_PLAIN_KEY_) {
         api->span_set_plain(span, attr.key, kis_attr_word_(&attr), attr.value, attr.count);
     } else {
         kis_attr in_memory = attr; /* a copy, so that the other way is not made to have one */

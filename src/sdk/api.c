@@ -54,6 +54,7 @@ static kis_api table = {
     .context_inject = kis_recorder_context_inject,
     .context_extract = kis_recorder_context_extract,
     .context_fields = kis_recorder_context_fields,
+    .span_set_text = kis_recorder_span_set_text,
     .span_set_plain = kis_recorder_span_set_plain,
 };
 

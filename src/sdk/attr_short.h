@@ -107,7 +107,7 @@ KIS_ALWAYS_INLINE bool kis_slot_put_short_name(kis_slot *slot, kis_str name)
         return false;
     to[0] = KIS_SLOT_NAME;
     to[1] = (uint8_t)name.len;
-    slot->view.name = kis_str_of((const char *)to + 2, name.len);
+    slot->name = (kis_slot_text){ (uint32_t)(to + 2 - slot->block), (uint32_t)name.len };
     slot->at = to + 2 + name.len;
     return true;
 }
@@ -115,18 +115,21 @@ _Static_assert(KIS_SLOT_FIRST_BLOCK >=
                    KIS_SLOT_HEAD_BYTES + 2 + KIS_SHORT_TEXT_MAX + KIS_SHORT_ATTR_MAX,
                "a new span has room for a short name, and an attribute");
 
-/* What stands before a short value: tags and lengths of the attribute and its key. */
-KIS_ALWAYS_INLINE void kis_put_short_head(uint8_t *to, uint32_t key_len, uint32_t any)
+/* What stands before a short value: tags and lengths of the attribute and its key. `head` is that of kis_attr_word_. */
+KIS_ALWAYS_INLINE void kis_put_short_head(uint8_t *to, uint32_t head, uint32_t any)
 {
-    uint32_t head = KIS_TAG_SPAN_ATTRS | (key_len + 4 + any) << 8 | 0x0a0000u | key_len << 24;
-
+    head += any << 8;
     memcpy(to, &head, 4);
+}
+KIS_ALWAYS_INLINE uint32_t kis_short_head(uint32_t key_len)
+{
+    return KIS_TAG_SPAN_ATTRS | (key_len + 4) << 8 | 0x0a0000u | key_len << 24;
 }
 /* The same with the key. 0: it is ASCII. */
 KIS_ALWAYS_INLINE uint64_t kis_put_short_key(uint8_t *to, const char *key, uint32_t key_len,
                                              uint32_t any)
 {
-    kis_put_short_head(to, key_len, any);
+    kis_put_short_head(to, kis_short_head(key_len), any);
     return kis_copy_ascii(to + 4, key, key_len);
 }
 /* Tags and lengths of a short text. */
@@ -207,8 +210,8 @@ KIS_ALWAYS_INLINE uint32_t kis_slot_put_short(kis_slot *slot, const kis_attr *at
 KIS_ALWAYS_INLINE bool kis_slot_set_short(kis_slot *slot, const kis_span_limits *limits,
                                           const kis_attr *attr)
 {
-    uint32_t bit = attr->_key_bit, count = slot->view.attr_count, size;
-    uint64_t mask = (uint64_t)1 << (bit & 63), *keys = &slot->keys[bit >> 6];
+    uint32_t bit = attr->_key_bit, count = slot->tally.attr_count, size;
+    uint64_t mask = (uint64_t)1 << (bit & 63), *keys = &slot->tally.keys[bit >> 6];
 
     if (KIS_UNLIKELY(*keys & mask || count >= limits->attr_count))
         return false;
@@ -216,70 +219,70 @@ KIS_ALWAYS_INLINE bool kis_slot_set_short(kis_slot *slot, const kis_span_limits 
     if (KIS_UNLIKELY(!size))
         return false;
     *keys |= mask;
-    slot->view.attr_count = count + 1;
+    slot->tally.attr_count = count + 1;
     slot->at += size;
     return true;
 }
 
 /* The same for an attribute whose key the compiler has looked at (KIS_ATTR_PLAIN_KEY_): all there is to ask is of the slot. True: the key is new, by its bit, which is
  * set from here on, and there is room. A bit that stays for an attribute that is refused later costs a walk, no more. */
-KIS_ALWAYS_INLINE bool kis_slot_begin_plain(kis_slot *slot, uint64_t word)
+KIS_ALWAYS_INLINE bool kis_slot_begin_plain(kis_slot *slot, uint32_t bit)
 {
-    uint64_t *keys = &slot->keys[word >> 6 & 3], before = *keys;
+    uint64_t *keys = &slot->tally.keys[bit >> 6 & 3], before = *keys;
 
-    if (KIS_UNLIKELY(before >> (word & 63) & 1 || slot->at > slot->short_end))
+    if (KIS_UNLIKELY(before >> (bit & 63) & 1 || slot->at > slot->short_end))
         return false;
-    *keys = before | (uint64_t)1 << (word & 63);
+    *keys = before | (uint64_t)1 << (bit & 63);
     return true;
 }
 
 /* What must be asked of a text comes first: behind it, only the key is still needed, and no register need be saved. */
-KIS_ALWAYS_INLINE bool kis_slot_put_plain_text(kis_slot *slot, const char *key, uint64_t word,
+KIS_ALWAYS_INLINE bool kis_slot_put_plain_text(kis_slot *slot, const char *key, uint32_t head,
                                                const char *text, size_t count)
 {
+    uint32_t len = head >> 24;
     uint8_t *to = slot->at;
 
-    if (KIS_UNLIKELY(count > slot->short_text ||
-                     kis_copy_ascii(to + 8 + (word >> 32), text, count)))
+    if (KIS_UNLIKELY(count > slot->short_text || kis_copy_ascii(to + 8 + len, text, count)))
         return false;
-    kis_put_short_head(to, (uint32_t)(word >> 32), 2 + (uint32_t)count);
-    kis_copy_ascii(to + 4, key, word >> 32);
-    to += 4 + (word >> 32);
+    kis_put_short_head(to, head, 2 + (uint32_t)count);
+    kis_copy_ascii(to + 4, key, len);
+    to += 4 + len;
     kis_put_short_middle(to, (uint32_t)count);
-    slot->view.attr_count++;
+    slot->tally.attr_count++;
     slot->at = to + 4 + count;
     return true;
 }
 
-KIS_ALWAYS_INLINE bool kis_slot_put_plain_number(kis_slot *slot, const char *key, uint64_t word,
-                                                 kis_attr_payload_ value)
+KIS_ALWAYS_INLINE bool kis_slot_put_plain_number(kis_slot *slot, const char *key, uint32_t head,
+                                                 uint32_t type, kis_attr_payload_ value)
 {
-    uint32_t len = (uint32_t)(word >> 32), any;
+    uint32_t len = head >> 24, any;
     uint8_t *to = slot->at;
 
-    any = kis_put_short_any(to + 4 + len, (uint8_t)(word >> 8), value);
+    any = kis_put_short_any(to + 4 + len, type, value);
     if (KIS_UNLIKELY(!any))
         return false;
-    kis_put_short_head(to, len, any);
+    kis_put_short_head(to, head, any);
     kis_copy_ascii(to + 4, key, len);
     to += 4 + len;
     to[0] = 0x12;
     to[1] = (uint8_t)any;
-    slot->view.attr_count++;
+    slot->tally.attr_count++;
     slot->at = to + 2 + any;
     return true;
 }
 
-/* Both, for lists. */
+/* All of it, for lists. */
 KIS_ALWAYS_INLINE bool kis_slot_set_plain(kis_slot *slot, const kis_attr *attr)
 {
-    uint64_t word = kis_attr_word_(attr);
+    uint32_t head = kis_short_head(attr->key_len);
 
-    if (KIS_UNLIKELY(!kis_slot_begin_plain(slot, word)))
+    if (KIS_UNLIKELY(!kis_slot_begin_plain(slot, attr->_key_bit)))
         return false;
     return KIS_LIKELY(attr->_flags & KIS_ATTR_PLAIN_TEXT_)
-               ? kis_slot_put_plain_text(slot, attr->key, word, attr->value.items, attr->count)
-               : kis_slot_put_plain_number(slot, attr->key, word, attr->value);
+               ? kis_slot_put_plain_text(slot, attr->key, head, attr->value.items, attr->count)
+               : kis_slot_put_plain_number(slot, attr->key, head, attr->type, attr->value);
 }
 
 #endif

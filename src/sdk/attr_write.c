@@ -271,15 +271,16 @@ static void make_hole(kis_slot *slot, uint8_t *start)
     block_field field = field_at(start);
 
     *start = KIS_SLOT_HOLE;
-    slot->has_old_name |= start < slot->block + slot->attrs_at;
-    slot->hole_bytes += (uint32_t)(field.next - start);
+    slot->tally.is_patched = true;
+    slot->tally.hole_bytes += (uint32_t)(field.next - start);
 }
 
 static void drop_attr(kis_slot *slot)
 {
     kis_thread_counts *counts = kis_counts_here(slot->sdk);
 
-    slot->view.dropped_attrs++;
+    slot->tally.dropped_attrs++;
+    slot->tally.is_patched = true;
     if (counts)
         kis_count(&counts->dropped_attrs, 1);
 }
@@ -290,21 +291,21 @@ __attribute__((noinline)) static void keep_checked(kis_slot *slot, const kis_spa
 {
     uint32_t bit = kis_key_bit_(key, (uint32_t)key_len);
     uint64_t mask = (uint64_t)1 << (bit & 63);
-    uint8_t *old = slot->keys[bit >> 6] & mask ? find_key(slot, key, key_len) : NULL;
+    uint8_t *old = slot->tally.keys[bit >> 6] & mask ? find_key(slot, key, key_len) : NULL;
 
     if (old && (size_t)(field_at(old).next - old) == size) {
         memcpy(old, slot->at, size);
         return;
     }
-    if (!old && slot->view.attr_count >= limits->attr_count) {
+    if (!old && slot->tally.attr_count >= limits->attr_count) {
         drop_attr(slot);
         return;
     }
     if (old)
         make_hole(slot, old);
     else
-        slot->view.attr_count++;
-    slot->keys[bit >> 6] |= mask;
+        slot->tally.attr_count++;
+    slot->tally.keys[bit >> 6] |= mask;
     slot->at += size;
     kis_slot_limit_short(slot);
 }
@@ -383,16 +384,15 @@ void kis_slot_set_attrs(kis_slot *slot, const kis_span_limits *limits, kis_attr_
     }
 }
 
-void kis_slot_drop_text(kis_slot *slot, kis_str *in_view)
+void kis_slot_drop_text(kis_slot *slot, kis_slot_text *where)
 {
-    if (in_view->ptr)
-        make_hole(slot, slot->block + ((const uint8_t *)in_view->ptr - slot->block) -
-                            kis_varint_size(in_view->len) - 1);
-    *in_view = KIS_STR_NONE;
+    if (where->at)
+        make_hole(slot, slot->block + where->at - kis_varint_size(where->len) - 1);
+    *where = (kis_slot_text){ 0 };
 }
 
 bool kis_slot_set_text(kis_slot *slot, uint32_t tag, kis_str text, size_t max_bytes,
-                       kis_str *in_view)
+                       kis_slot_text *where)
 {
     bool is_plain = true;
     size_t size = text.len;
@@ -414,10 +414,10 @@ bool kis_slot_set_text(kis_slot *slot, uint32_t tag, kis_str text, size_t max_by
         body = put_message_head(to, tag, size);
         kis_text_put(body, text, is_plain);
     }
-    if (KIS_UNLIKELY(in_view->ptr != NULL))
-        kis_slot_drop_text(slot, in_view);
+    if (KIS_UNLIKELY(where->at))
+        kis_slot_drop_text(slot, where);
     slot->at = body + size;
-    *in_view = kis_str_of((const char *)body, size);
+    *where = (kis_slot_text){ (uint32_t)(body - slot->block), (uint32_t)size };
     return true;
 }
 

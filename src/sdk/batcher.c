@@ -44,8 +44,7 @@ static void release_flight(void *user, void *memory, size_t size)
     kis_batcher *batcher = user;
     kis_flight *flight = memory;
 
-    for (uint32_t i = 0; i < flight->span_count; i++)
-        kis_slot_release(flight->slots[i], NULL);
+    kis_slots_release(flight->slots, flight->span_count);
     batcher->sdk->alloc.give_back(batcher->sdk->alloc.user, flight, size);
 }
 
@@ -165,8 +164,7 @@ static size_t flight_size(uint32_t spans)
 
 static void drop_slots(kis_batcher *batcher, kis_slot **slots, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++)
-        kis_slot_release(slots[i], NULL);
+    kis_slots_release(slots, count);
     atomic_fetch_add_explicit(&batcher->dropped_export, count, memory_order_relaxed);
 }
 
@@ -210,7 +208,7 @@ static bool group_by_scope(kis_batcher *batcher, kis_batch *batch, kis_flight *f
         next[i] = batch->scopes[i].first_span;
     }
     for (uint32_t i = 0; i < flight->span_count; i++)
-        batch->spans[next[flight->slots[i]->scope->mark]++] = flight->slots[i]->view;
+        kis_slot_view(flight->slots[i], &batch->spans[next[flight->slots[i]->scope->mark]++]);
     return true;
 }
 
@@ -221,7 +219,7 @@ static bool one_scope(kis_batch *batch, kis_flight *flight)
         return false;
     batch->scope_count = 1;
     view_scope(flight->slots[0]->scope, 0, 1, batch->scopes);
-    batch->spans[0] = flight->slots[0]->view;
+    kis_slot_view(flight->slots[0], &batch->spans[0]);
     return true;
 }
 

@@ -70,11 +70,11 @@ static bool put_span(kis_context *context, kis_span span)
 {
     kis_slot *slot = span._slot;
 
-    if (!kis_slot_enter_to_read(slot, span._generation))
+    if (!kis_slot_enter_to_read(slot, span._word))
         return false;
-    context->_trace_id = slot->view.trace_id;
-    context->_span_id = slot->view.span_id;
-    context->_flags = (uint8_t)slot->view.flags;
+    context->_trace_id = kis_slot_trace_id(slot);
+    context->_span_id = kis_slot_span_id(slot);
+    context->_flags = kis_slot_flags(slot);
     context->_is_remote = 0;
     context->_is_set = 1;
     context->_span = span;

@@ -176,6 +176,8 @@ static kis_err fill_entry(kis_sdk *sdk, const kis_sdk_setup *setup, kis_diag *di
     sdk->host = *setup->host;
     sdk->limits = setup->limits;
     sdk->limits.short_text = KIS_MIN(setup->limits.value_length, KIS_SHORT_TEXT_MAX);
+    sdk->open_state = KIS_SLOT_OPEN |
+                      (sdk->limits.short_text == KIS_SHORT_TEXT_MAX ? KIS_SLOT_INLINE : 0);
     sdk->limits.uncounted_bytes =
         (size_t)(setup->limits.attr_count ? setup->limits.attr_count - 1 : 0) * KIS_SHORT_ATTR_MIN;
     sdk->sampler = setup->sampler;

@@ -92,6 +92,7 @@ struct kis_sdk {
     kis_span_limits limits;
     const kis_sampler *sampler;
     kis_sampler_short sampler_short; /* the answer is known without asking */
+    uint32_t open_state;             /* of a slot: OPEN, and INLINE unless limits forbid it */
     const kis_id_generator *ids;     /* NULL: our own */
     kis_processor processors[KIS_PROCESSORS_MAX];
     _Atomic uint32_t processor_count;
@@ -173,7 +174,11 @@ static inline kis_sdk *kis_sdk_of_context(void)
     return atomic_load_explicit(&kis_recorder_global, memory_order_acquire);
 }
 
-kis_here *kis_here_get(void);
+extern _Thread_local kis_here kis_here_of_thread;
+static inline kis_here *kis_here_get(void)
+{
+    return &kis_here_of_thread;
+}
 kis_recorder_thread *kis_recorder_thread_begin(kis_sdk *sdk, kis_here *here); /* NULL: no memory */
 static inline kis_recorder_thread *kis_recorder_thread_here(kis_sdk *sdk, kis_here *here)
 {
@@ -189,20 +194,22 @@ kis_thread_counts *kis_counts_here(kis_sdk *sdk);
 
 /** Free slots for a thread that has none left. False: max_spans are in use, or no memory. */
 bool kis_slot_find_free(kis_recorder_thread *thread);
-/** A slot for a new span: open, its generation new, its counts zero. NULL: as above. Owner thread. */
-static inline kis_slot *kis_slot_take(kis_recorder_thread *thread)
+/** A slot for a new span: open, its generation new, its tally zero; its handle. No slot in it: as above. Owner thread. */
+static inline kis_span kis_slot_take(kis_recorder_thread *thread)
 {
     kis_slot *slot;
 
     if (KIS_UNLIKELY(!thread->free && !kis_slot_find_free(thread)))
-        return NULL;
+        return (kis_span){ 0 };
     slot = thread->free;
     thread->free = slot->next;
-    kis_slot_open(slot);
-    return slot;
+    return (kis_span){ slot, kis_slot_open(slot, (uint32_t)kis_recorder_epoch << 16 |
+                                                     thread->sdk->open_state) };
 }
 /** Back to its home. Any thread; `here` is the caller's own record of the same SDK, or NULL. */
 void kis_slot_release(kis_slot *slot, kis_recorder_thread *here);
+/** Many, of whatever homes. Any thread. */
+void kis_slots_release(kis_slot *const *slots, uint32_t count);
 
 /** The scope of a tracer in this SDK, never NULL; the tracer remembers it. */
 const kis_scope *kis_scope_get(kis_sdk *sdk, kis_tracer *tracer);

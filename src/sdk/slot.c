@@ -3,11 +3,13 @@
 
 #include "sdk/sdk.h"
 
-bool kis_slot_enter_slow(kis_slot *slot, uint32_t generation, uint32_t states)
+bool kis_slot_enter_slow(kis_slot *slot, uint64_t handle, uint32_t states)
 {
+    if ((uint16_t)(handle >> 16) != kis_recorder_epoch)
+        return false; /* a parent process's: the busy bit may be of a thread that we do not have */
     for (uint32_t tries = 0;; tries++) {
         uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
-        if (word >> 32 != generation || !((uint32_t)word & states))
+        if ((word ^ handle) & ~KIS_SLOT_STATES || !((uint32_t)word & states))
             return false;
         if (((uint32_t)word & KIS_SLOT_ENDING) && !(states & KIS_SLOT_ENDED) &&
             kis_slot_ending_here() != slot)
@@ -24,7 +26,7 @@ bool kis_slot_enter_slow(kis_slot *slot, uint32_t generation, uint32_t states)
 /* An attribute takes KIS_SHORT_ATTR_MIN bytes at least, so up to short_end there cannot be more of them than the limit says: the short way need not count. */
 void kis_slot_limit_short(kis_slot *slot)
 {
-    uint32_t limit = slot->home->sdk->limits.attr_count, count = slot->view.attr_count;
+    uint32_t limit = slot->home->sdk->limits.attr_count, count = slot->tally.attr_count;
     size_t room = (size_t)(slot->end - slot->at);
 
     slot->short_end = slot->block; /* before any attribute: none */
@@ -33,7 +35,7 @@ void kis_slot_limit_short(kis_slot *slot)
                                              (size_t)(limit - count - 1) * KIS_SHORT_ATTR_MIN);
 }
 
-/* Moves what is there together over the holes; name and message are pointed at their new places. */
+/* Moves what is there together over the holes; name and message are found at their new places. */
 static void close_holes(kis_slot *slot)
 {
     kis_cursor c = { slot->block + slot->attrs_at, slot->at };
@@ -45,14 +47,14 @@ static void close_holes(kis_slot *slot)
         if (field.tag == KIS_SLOT_HOLE)
             continue;
         if (field.tag == KIS_SLOT_NAME)
-            slot->view.name.ptr -= from - to;
+            slot->name.at -= (uint32_t)(from - to);
         if (field.tag == KIS_SLOT_MESSAGE)
-            slot->view.status_message.ptr -= from - to;
+            slot->tally.message.at -= (uint32_t)(from - to);
         memmove(to, from, size);
         to += size;
     }
     slot->at = to;
-    slot->hole_bytes = 0;
+    slot->tally.hole_bytes = 0;
     kis_slot_limit_short(
         slot); /* the fields behind stand nearer to the front than they were counted */
 }
@@ -72,18 +74,13 @@ static void give_block_back(kis_slot *slot)
     }
 }
 
-static const char *moved(const char *text, const uint8_t *from, const uint8_t *to)
-{
-    return text ? text + ((const char *)to - (const char *)from) : NULL;
-}
-
 uint8_t *kis_slot_grow(kis_slot *slot, size_t size)
 {
     kis_sdk *sdk = slot->home->sdk;
     size_t len, cap = KIS_SLOT_BYTES;
     uint8_t *block;
 
-    if (slot->hole_bytes >= (size_t)(slot->at - slot->block) / 4) {
+    if (slot->tally.hole_bytes >= (size_t)(slot->at - slot->block) / 4) {
         close_holes(slot);
         if (size <= (size_t)(slot->end - slot->at))
             return slot->at;
@@ -100,8 +97,6 @@ uint8_t *kis_slot_grow(kis_slot *slot, size_t size)
     if (!block)
         goto refuse;
     memcpy(block, slot->block, len);
-    slot->view.name.ptr = moved(slot->view.name.ptr, slot->block, block);
-    slot->view.status_message.ptr = moved(slot->view.status_message.ptr, slot->block, block);
     give_block_back(slot);
     slot->block = block;
     slot->at = block + len;
@@ -121,42 +116,74 @@ void kis_slot_shrink(kis_slot *slot)
     slot->end = slot->first_block + KIS_SLOT_FIRST_BLOCK;
 }
 
-/* The message can be copied as it stands when nothing of the view is missing in it. */
-static bool is_whole(const kis_slot *slot)
+void kis_slot_make_head(kis_slot *slot)
 {
-    const kis_span_view *v = &slot->view;
+    uint8_t *to = slot->first_block;
 
-    return !slot->has_old_name &&
-           !(slot->hole_bytes | v->dropped_attrs | v->dropped_events | v->dropped_links) &&
-           !v->trace_state.len && !v->status_message.len;
+    memset(to, 0, KIS_SLOT_HEAD_BYTES);
+    to[KIS_SLOT_AT_PARENT - 2] = KIS_PB_TAG(4, KIS_PB_BYTES), to[KIS_SLOT_AT_PARENT - 1] = 8;
+    to[KIS_SLOT_AT_TRACE - 2] = KIS_PB_TAG(1, KIS_PB_BYTES), to[KIS_SLOT_AT_TRACE - 1] = 16;
+    to[KIS_SLOT_AT_SPAN - 2] = KIS_PB_TAG(2, KIS_PB_BYTES), to[KIS_SLOT_AT_SPAN - 1] = 8;
+    to[KIS_SLOT_AT_KIND - 1] = KIS_PB_TAG(6, KIS_PB_VARINT);
+    to[KIS_SLOT_AT_START - 1] = KIS_PB_TAG(7, KIS_PB_FIX64);
+    to[KIS_SLOT_AT_END - 1] = KIS_PB_TAG(8, KIS_PB_FIX64);
+    to[KIS_SLOT_AT_FLAGS - 2] = 0x85, to[KIS_SLOT_AT_FLAGS - 1] = 1; /* 16, fixed 32 */
 }
 
-void kis_slot_finish(kis_slot *slot, uint64_t end_unix_ns)
+/* The message can be copied as it stands when nothing of the span is missing in it. */
+static inline bool is_whole(const kis_slot *slot)
 {
-    kis_span_view *v = &slot->view;
-    kis_bytes fields = { slot->block + slot->attrs_at,
-                         (size_t)(slot->at - slot->block) - slot->attrs_at };
+    return !slot->tally.is_patched && !(slot->bag && kis_bag_trace_state(slot->bag).len);
+}
 
-    v->end_unix_ns = end_unix_ns;
-    memcpy(slot->block + KIS_SLOT_HEAD_END, &end_unix_ns, 8);
-    v->attrs =
-        (kis_attrs){ fields.ptr, v->attr_count ? (uint32_t)fields.len : 0, KIS_TAG_SPAN_ATTRS };
-    v->events = v->event_count ? fields : KIS_BYTES_NONE;
-    v->links = v->link_count ? fields : KIS_BYTES_NONE;
-    if (KIS_UNLIKELY(slot->bag))
-        v->trace_state = kis_bag_trace_state(slot->bag);
-    v->bytes = KIS_BYTES_NONE;
-    if (KIS_LIKELY(is_whole(slot))) {
-        uint8_t *from =
-            slot->block + (kis_span_id_is_valid(&v->parent_id) ? 0 : KIS_SLOT_HEAD_ROOT);
-        if (KIS_UNLIKELY(
-                v->status)) { /* Status with its code alone; the stretches above end before it */
-            uint8_t status[4] = { 0x7a, 2, 0x18, v->status };
-            if (slot->end - slot->at < 4)
-                return;
-            memcpy(slot->at, status, 4);
-            slot->at += 4;
-        }
-        v->bytes = kis_bytes_of(from, (size_t)(slot->at - from));
+void kis_slot_put_status(kis_slot *slot)
+{
+    uint8_t field[4] = { KIS_PB_TAG(15, KIS_PB_BYTES), 2, KIS_PB_TAG(3, KIS_PB_VARINT),
+                         slot->tally.status };
+
+    if (!is_whole(slot) || slot->end - slot->at < (ptrdiff_t)sizeof(field))
+        return;
+    memcpy(slot->at, field, sizeof(field));
+    slot->at += sizeof(field);
+    slot->tally.has_status_at_end = true;
+}
+
+static inline kis_str text_of(const kis_slot *slot, kis_slot_text text)
+{
+    return kis_str_of((const char *)slot->block + text.at, text.len);
+}
+
+/* The counts of a tally are those of a view, in its order. */
+#define COUNTS_BYTES (offsetof(kis_slot_tally, hole_bytes) - offsetof(kis_slot_tally, attr_count))
+_Static_assert(COUNTS_BYTES == offsetof(kis_span_view, kind) - offsetof(kis_span_view, attr_count),
+               "copied in one piece");
+
+void kis_slot_view(const kis_slot *slot, kis_span_view *out)
+{
+    const kis_slot_tally *t = &slot->tally;
+    const uint8_t *head = slot->block, *end = slot->at - (t->has_status_at_end ? 4 : 0);
+    kis_bytes fields = { head + slot->attrs_at, (size_t)(end - head) - slot->attrs_at };
+
+    memcpy(out->trace_id.bytes, head + KIS_SLOT_AT_TRACE, 16);
+    memcpy(out->span_id.bytes, head + KIS_SLOT_AT_SPAN, 8);
+    memcpy(out->parent_id.bytes, head + KIS_SLOT_AT_PARENT, 8);
+    memcpy(&out->start_unix_ns, head + KIS_SLOT_AT_START, 8);
+    memcpy(&out->end_unix_ns, head + KIS_SLOT_AT_END, 8);
+    memcpy(&out->flags, head + KIS_SLOT_AT_FLAGS, 4);
+    memcpy(&out->attr_count, &t->attr_count, COUNTS_BYTES);
+    out->kind = head[KIS_SLOT_AT_KIND];
+    out->status = t->status;
+    out->name = text_of(slot, slot->name);
+    out->status_message = t->message.at ? text_of(slot, t->message) : KIS_STR_NONE;
+    out->trace_state = slot->bag ? kis_bag_trace_state(slot->bag) : KIS_STR_NONE;
+    out->attrs =
+        (kis_attrs){ fields.ptr, t->attr_count ? (uint32_t)fields.len : 0, KIS_TAG_SPAN_ATTRS };
+    out->events = t->event_count ? fields : KIS_BYTES_NONE;
+    out->links = t->link_count ? fields : KIS_BYTES_NONE;
+    out->bytes = KIS_BYTES_NONE;
+    if (KIS_LIKELY(!t->is_patched && !out->trace_state.len &&
+                   (!t->status || t->has_status_at_end))) {
+        head += kis_span_id_is_valid(&out->parent_id) ? 0 : KIS_SLOT_HEAD_ROOT;
+        out->bytes = kis_bytes_of(head, (size_t)(slot->at - head));
     }
 }

@@ -27,9 +27,9 @@ static inline bool is_zero8(const void *id)
     return word == 0;
 }
 
-static kis_slot *slot_of(kis_span span)
+static inline bool is_of_this_process(kis_span span)
 {
-    return span._slot;
+    return KIS_LIKELY((uint16_t)(span._word >> 16) == kis_recorder_epoch);
 }
 
 static void count_late(kis_slot *slot)
@@ -42,52 +42,84 @@ static inline kis_slot *enter(kis_span span)
 {
     kis_slot *slot = span._slot;
 
-    if (KIS_LIKELY(slot && span._epoch == kis_recorder_epoch &&
-                   kis_slot_enter(slot, span._generation))) {
-        if (KIS_LIKELY(slot->is_recording &&
-                       atomic_load_explicit(&slot->sdk->is_recording, memory_order_relaxed)))
-            return slot;
-        kis_slot_leave(slot);
+    if (!slot || !is_of_this_process(span))
+        return NULL;
+    if (KIS_UNLIKELY(!kis_slot_enter(slot, span._word))) {
+        count_late(slot);
         return NULL;
     }
-    if (slot && span._epoch == kis_recorder_epoch)
-        count_late(slot);
+    if (KIS_LIKELY(atomic_load_explicit(&slot->sdk->is_recording, memory_order_relaxed)))
+        return slot;
+    kis_slot_leave(slot);
     return NULL;
+}
+
+static inline bool enter_at_once(kis_span span)
+{
+    kis_slot *slot = span._slot;
+    uint64_t open = span._word;
+
+    return KIS_LIKELY(
+        atomic_compare_exchange_strong_explicit(&slot->word, &open, span._word | KIS_SLOT_BUSY,
+                                                memory_order_acquire, memory_order_relaxed));
+}
+static inline void leave_open(kis_span span)
+{
+    kis_slot *slot = span._slot;
+
+    atomic_store_explicit(&slot->word, span._word, memory_order_release);
 }
 
 /* ---- start ---- */
 
-static void make_trace_id(const kis_sdk *sdk, kis_rng *rng, kis_slot *slot)
+/* Ids of the user's generator; zeros are no answer. */
+__attribute__((noinline)) static bool ask_trace_id(const kis_id_generator *ids, kis_slot *slot,
+                                                   uint32_t *flags)
 {
+    kis_trace_id id = ids->trace_id ? ids->trace_id(ids->user) : (kis_trace_id){ { 0 } };
     uint64_t words[2];
 
-    if (KIS_UNLIKELY(sdk->ids && sdk->ids->trace_id)) {
-        slot->view.trace_id = sdk->ids->trace_id(sdk->ids->user);
-        slot->view.flags = sdk->ids->is_random ? KIS_FLAG_RANDOM : 0;
-        if (!is_zero16(&slot->view.trace_id))
-            return;
-    }
-    do {
-        words[0] = kis_rng_next(rng);
-        words[1] = kis_rng_next(rng);
-    } while (KIS_UNLIKELY((words[0] | words[1]) == 0));
-    memcpy(&slot->view.trace_id, words, 16);
-    slot->view.flags = KIS_FLAG_RANDOM;
+    memcpy(words, id.bytes, 16);
+    kis_slot_put_trace_id(slot, words[0], words[1]);
+    *flags = ids->is_random ? KIS_FLAG_RANDOM : 0;
+    return !is_zero16(&id);
 }
-
-static void make_span_id(const kis_sdk *sdk, kis_rng *rng, kis_slot *slot)
+__attribute__((noinline)) static bool ask_span_id(const kis_id_generator *ids, kis_slot *slot)
 {
+    kis_span_id id = ids->span_id ? ids->span_id(ids->user) : (kis_span_id){ { 0 } };
     uint64_t word;
 
-    if (KIS_UNLIKELY(sdk->ids && sdk->ids->span_id)) {
-        slot->view.span_id = sdk->ids->span_id(sdk->ids->user);
-        if (!is_zero8(&slot->view.span_id))
-            return;
-    }
+    memcpy(&word, id.bytes, 8);
+    kis_slot_put_span_id(slot, word);
+    return word != 0;
+}
+
+/* Answers the flags that go with it. */
+static inline uint32_t make_trace_id(const kis_sdk *sdk, kis_rng *rng, kis_slot *slot)
+{
+    uint64_t first, second;
+    uint32_t flags;
+
+    if (KIS_UNLIKELY(sdk->ids != NULL) && ask_trace_id(sdk->ids, slot, &flags))
+        return flags;
+    do {
+        first = kis_rng_next(rng);
+        second = kis_rng_next(rng);
+    } while (KIS_UNLIKELY((first | second) == 0));
+    kis_slot_put_trace_id(slot, first, second);
+    return KIS_FLAG_RANDOM;
+}
+
+static inline void make_span_id(const kis_sdk *sdk, kis_rng *rng, kis_slot *slot)
+{
+    uint64_t id;
+
+    if (KIS_UNLIKELY(sdk->ids != NULL) && ask_span_id(sdk->ids, slot))
+        return;
     do
-        word = kis_rng_next(rng);
-    while (KIS_UNLIKELY(word == 0));
-    memcpy(&slot->view.span_id, &word, 8);
+        id = kis_rng_next(rng);
+    while (KIS_UNLIKELY(id == 0));
+    kis_slot_put_span_id(slot, id);
 }
 
 /* The wall clock as the monotonic one tells it, so that spans of one process fit together. Looked up again every few seconds by the batcher. */
@@ -115,21 +147,21 @@ static void replace_trace_state(kis_sdk *sdk, kis_slot *slot, kis_str trace_stat
 }
 
 /* Asks a sampler that is not one of the two common ones. */
-static kis_sampling_decision ask_sampler(kis_sdk *sdk, kis_slot *slot, const kis_context *parent,
-                                         bool has_parent, const kis_span_options *o, kis_str name,
-                                         kis_attr_list *more)
+__attribute__((noinline)) static kis_sampling_decision
+ask_sampler(kis_sdk *sdk, kis_slot *slot, const kis_context *parent, bool has_parent,
+            uint32_t flags, const kis_span_options *o, kis_str name, kis_attr_list *more)
 {
     kis_sampling_result result = { 0 };
     kis_sampling_input input = {
         .parent = parent,
-        .trace_id = slot->view.trace_id,
-        .trace_flags = (uint8_t)slot->view.flags,
+        .trace_flags = (uint8_t)flags,
         .name = name,
         .kind = o->kind,
         .attrs = o->attrs,
         .links = o->links,
     };
 
+    memcpy(input.trace_id.bytes, slot->block + KIS_SLOT_AT_TRACE, 16);
     if (has_parent)
         input.parent_span = (kis_span_context){ parent->_trace_id, parent->_span_id, parent->_flags,
                                                 parent->_is_remote != 0, KIS_STR_NONE };
@@ -141,7 +173,8 @@ static kis_sampling_decision ask_sampler(kis_sdk *sdk, kis_slot *slot, const kis
 }
 
 static inline kis_sampling_decision sample(kis_sdk *sdk, kis_slot *slot, const kis_context *parent,
-                                           bool has_parent, const kis_span_options *o, kis_str name,
+                                           bool has_parent, uint32_t flags,
+                                           const kis_span_options *o, kis_str name,
                                            kis_attr_list *more)
 {
     if (KIS_LIKELY(sdk->sampler_short != KIS_SAMPLER_ASK))
@@ -149,7 +182,7 @@ static inline kis_sampling_decision sample(kis_sdk *sdk, kis_slot *slot, const k
                        !(parent->_flags & KIS_FLAG_SAMPLED)
                    ? KIS_SAMPLING_DROP
                    : KIS_SAMPLING_RECORD_AND_SAMPLE;
-    return ask_sampler(sdk, slot, parent, has_parent, o, name, more);
+    return ask_sampler(sdk, slot, parent, has_parent, flags, o, name, more);
 }
 
 static bool is_empty_link(const kis_link *link)
@@ -170,7 +203,8 @@ static void drop_link(kis_slot *slot)
 {
     kis_thread_counts *counts = kis_counts_here(slot->sdk);
 
-    slot->view.dropped_links++;
+    slot->tally.dropped_links++;
+    slot->tally.is_patched = true;
     if (counts)
         kis_count(&counts->dropped_links, 1);
 }
@@ -185,7 +219,7 @@ static void add_link(kis_sdk *sdk, kis_slot *slot, const kis_link *link)
 
     if (is_empty_link(link))
         return;
-    if (slot->view.link_count >= sdk->limits.link_count) {
+    if (slot->tally.link_count >= sdk->limits.link_count) {
         drop_link(slot);
         return;
     }
@@ -205,7 +239,7 @@ static void add_link(kis_sdk *sdk, kis_slot *slot, const kis_link *link)
     if (kis_slot_add_item(slot, KIS_TAG_SPAN_LINKS, kis_bytes_of(head, (size_t)(to - head)),
                           KIS_TAG_LINK_ATTRS, link->attrs, (kis_attr_list){ 0 },
                           sdk->limits.link_attr_count, &sdk->limits))
-        slot->view.link_count++;
+        slot->tally.link_count++;
     else
         drop_link(slot);
 }
@@ -219,33 +253,49 @@ static void tell_started(kis_sdk *sdk, kis_span span, const kis_context *parent)
             sdk->processors[i].on_start(sdk->processors[i].user, span, parent);
 }
 
-/* Ids, parent, bag, sampler's word. Answers the decision. */
-static kis_sampling_decision begin_slot(kis_sdk *sdk, kis_recorder_thread *thread, kis_slot *slot,
-                                        const kis_context *parent, const kis_span_options *o,
-                                        kis_str name, kis_attr_list *more)
+/* Trace and parent. Answers the flags, without whether it is sampled. */
+static inline uint32_t put_trace(kis_sdk *sdk, kis_recorder_thread *thread, kis_slot *slot,
+                                 const kis_context *parent, bool has_parent)
 {
-    bool has_parent = !o->is_root && !is_zero16(&parent->_trace_id) && !is_zero8(&parent->_span_id);
-    kis_sampling_decision decision;
+    uint64_t words[3] = { 0 };
 
-    if (has_parent) {
-        slot->view.trace_id = parent->_trace_id;
-        slot->view.parent_id = parent->_span_id;
-        slot->view.flags = (parent->_flags & KIS_FLAG_RANDOM) | KIS_OTLP_FLAG_HAS_IS_REMOTE |
-                           (parent->_is_remote ? KIS_OTLP_FLAG_IS_REMOTE : 0);
-    } else {
-        make_trace_id(sdk, &thread->rng, slot);
-        slot->view.flags |= KIS_OTLP_FLAG_HAS_IS_REMOTE;
+    if (!has_parent) {
+        kis_slot_put_parent_id(slot, 0);
+        return make_trace_id(sdk, &thread->rng, slot) | KIS_OTLP_FLAG_HAS_IS_REMOTE;
     }
+    memcpy(words, parent->_trace_id.bytes, 16);
+    memcpy(words + 2, parent->_span_id.bytes, 8);
+    kis_slot_put_trace_id(slot, words[0], words[1]);
+    kis_slot_put_parent_id(slot, words[2]);
+    return (parent->_flags & KIS_FLAG_RANDOM) | KIS_OTLP_FLAG_HAS_IS_REMOTE |
+           (parent->_is_remote ? KIS_OTLP_FLAG_IS_REMOTE : 0);
+}
+
+/* What travels with the parent. */
+static inline void hold_bag(kis_sdk *sdk, kis_slot *slot, const kis_context *parent,
+                            bool has_parent)
+{
     slot->bag = NULL;
-    if (KIS_UNLIKELY(parent->_bag) && kis_bag_hold(parent->_bag, parent->_bag_generation)) {
-        slot->bag = parent->_bag;
-        slot->bag_generation = parent->_bag_generation;
-        if (!has_parent && slot->bag->trace_state_len)
-            replace_trace_state(sdk, slot, KIS_STR_NONE); /* a new trace keeps the baggage alone */
+    if (KIS_LIKELY(!parent->_bag) || !kis_bag_hold(parent->_bag, parent->_bag_generation))
+        return;
+    slot->bag = parent->_bag;
+    slot->bag_generation = parent->_bag_generation;
+    if (!has_parent && slot->bag->trace_state_len)
+        replace_trace_state(sdk, slot, KIS_STR_NONE); /* a new trace keeps the baggage alone */
+}
+
+/* The name. From here on attributes may be set. */
+static inline void open_block(kis_sdk *sdk, kis_slot *slot, kis_str name)
+{
+    if (KIS_UNLIKELY(!kis_slot_put_short_name(slot, name))) {
+        slot->name = (kis_slot_text){ 0 };
+        kis_slot_set_text(slot, KIS_SLOT_NAME, name, KIS_SPAN_NAME_BYTES_MAX, &slot->name);
     }
-    decision = sample(sdk, slot, parent, has_parent, o, name, more);
-    make_span_id(sdk, &thread->rng, slot);
-    return decision;
+    slot->attrs_at = (uint32_t)(slot->at - slot->block);
+    slot->short_text = sdk->limits.short_text;
+    slot->short_end = slot->end - KIS_SHORT_ATTR_MAX;
+    if (KIS_UNLIKELY((size_t)(slot->end - slot->block) > sdk->limits.uncounted_bytes))
+        kis_slot_limit_short(slot);
 }
 
 static inline const kis_scope *scope_of(kis_sdk *sdk, kis_tracer *tracer)
@@ -257,61 +307,62 @@ static inline const kis_scope *scope_of(kis_sdk *sdk, kis_tracer *tracer)
     return kis_scope_get(sdk, tracer);
 }
 
+/* The sampler said no: the span has ids, for its children. */
+__attribute__((noinline)) static kis_span not_recorded(kis_recorder_thread *thread, kis_span span)
+{
+    kis_count(&thread->counts.unsampled, 1);
+    kis_slot_leave_as(span._slot, span._word, KIS_SLOT_OPEN);
+    span._word &= ~KIS_SLOT_STATES;
+    return span;
+}
+
 kis_span kis_recorder_span_start(kis_sdk *sdk, kis_tracer *tracer, const kis_span_options *o)
 {
     kis_here *here = kis_here_get();
     kis_recorder_thread *thread = kis_recorder_thread_here(sdk, here);
     const kis_context *parent = o->parent._is_set ? &o->parent : &here->current;
+    bool has_parent = !o->is_root && !is_zero16(&parent->_trace_id) && !is_zero8(&parent->_span_id);
     kis_str name = o->name ? kis_str_of(o->name, __builtin_strlen(o->name)) : o->name_str;
+    unsigned kind = (unsigned)o->kind <= KIS_SPAN_KIND_CONSUMER ? (unsigned)o->kind : 0u;
     kis_attr_list more = { 0 };
     kis_sampling_decision decision;
     kis_span span = { 0 };
     kis_slot *slot;
-    uint64_t now;
+    uint64_t now, start_unix_ns;
+    uint32_t flags;
 
     if (KIS_UNLIKELY(!thread))
         return span;
     now = kis_sdk_now_ns(sdk); /* the time of the call, not of its end */
-    slot = kis_slot_take(thread);
+    span = kis_slot_take(thread);
+    slot = span._slot;
     if (KIS_UNLIKELY(!slot)) {
         kis_count(&thread->counts.dropped_memory, 1);
         return span;
     }
-    decision = begin_slot(sdk, thread, slot, parent, o, name, &more);
-    slot->sdk = sdk;
-    span._slot = slot;
-    span._generation = (uint32_t)(atomic_load_explicit(&slot->word, memory_order_relaxed) >> 32);
-    span._epoch = kis_recorder_epoch;
-    slot->is_sampled = decision == KIS_SAMPLING_RECORD_AND_SAMPLE;
-    slot->is_recording = decision != KIS_SAMPLING_DROP && sdk->has_listeners;
-    slot->view.flags |= slot->is_sampled ? KIS_FLAG_SAMPLED : 0;
-    if (KIS_UNLIKELY(!slot->is_recording)) {
-        kis_count(&thread->counts.unsampled, 1);
-        kis_slot_leave(slot);
-        return span;
+    flags = put_trace(sdk, thread, slot, parent, has_parent);
+    hold_bag(sdk, slot, parent, has_parent);
+    decision = sample(sdk, slot, parent, has_parent, flags, o, name, &more);
+    make_span_id(sdk, &thread->rng, slot);
+    start_unix_ns = o->start_unix_ns ? o->start_unix_ns : now + wall_offset(sdk);
+    if (KIS_LIKELY(decision == KIS_SAMPLING_RECORD_AND_SAMPLE)) {
+        flags |= KIS_FLAG_SAMPLED;
+        span._word |= KIS_SLOT_SAMPLED;
     }
+    kis_slot_begin(slot, (uint8_t)(kind + 1), start_unix_ns, flags);
+    if (KIS_UNLIKELY(decision == KIS_SAMPLING_DROP || !sdk->has_listeners))
+        return not_recorded(thread, span);
     kis_count(&thread->counts.started, 1);
     slot->scope = scope_of(sdk, tracer);
-    slot->start_ns = now;
-    slot->view.start_unix_ns = o->start_unix_ns ? o->start_unix_ns : now + wall_offset(sdk);
-    kis_slot_begin(
-        slot,
-        (uint8_t)((unsigned)o->kind <= KIS_SPAN_KIND_CONSUMER ? o->kind : KIS_SPAN_KIND_INTERNAL));
-    if (KIS_UNLIKELY(!kis_slot_put_short_name(slot, name)))
-        kis_slot_set_text(slot, KIS_SLOT_NAME, name, KIS_SPAN_NAME_BYTES_MAX, &slot->view.name);
-    slot->attrs_at = (uint32_t)(slot->at - slot->block);
-    slot->short_text = sdk->limits.short_text;
-    slot->short_end = slot->end - KIS_SHORT_ATTR_MAX;
-    if (KIS_UNLIKELY((size_t)(slot->end - slot->block) > sdk->limits.uncounted_bytes))
-        kis_slot_limit_short(slot);
+    slot->to_unix_ns = start_unix_ns - now;
+    open_block(sdk, slot, name);
     if (o->attrs.count)
         kis_slot_set_attrs(slot, &sdk->limits, o->attrs);
     if (KIS_UNLIKELY(more.count))
         kis_slot_set_attrs(slot, &sdk->limits, more);
     for (size_t i = 0; i < o->links.count; i++)
         add_link(sdk, slot, &o->links.at[i]);
-    kis_slot_leave(slot);
-    span._flags = KIS_SPAN_FLAG_RECORDING_;
+    leave_open(span);
     if (KIS_UNLIKELY(atomic_load_explicit(&sdk->processor_count, memory_order_relaxed)))
         tell_started(sdk, span, parent);
     return span;
@@ -330,9 +381,9 @@ void kis_recorder_span_set(kis_span span, kis_attr_list attrs)
 {
     kis_slot *slot = span._slot;
 
-    if (KIS_UNLIKELY(span._epoch != kis_recorder_epoch))
+    if (KIS_UNLIKELY(!is_of_this_process(span)))
         return;
-    if (KIS_UNLIKELY(!kis_slot_enter(slot, span._generation)))
+    if (KIS_UNLIKELY(!kis_slot_enter(slot, span._word)))
         count_late(slot);
     else if (KIS_LIKELY(attrs.count == 1 && kis_slot_set_short(slot, &slot->sdk->limits, attrs.at)))
         kis_slot_leave(slot);
@@ -340,56 +391,70 @@ void kis_recorder_span_set(kis_span span, kis_attr_list attrs)
         set_and_leave(slot, attrs);
 }
 
-/* The less common ways have the parameters of the common one, so that it need not move them. Busy bit held. */
+/* One attribute in registers. What is less common is called last and has the same parameters, so that nothing need be moved or kept for afterwards.
+ * The process is not asked for: a handle of the parent's writes to a slot that the child has as a copy and that nobody reads. */
+
+static kis_attr plain_attr(const char *key, uint64_t word, kis_attr_payload_ value, size_t count)
+{
+    return (kis_attr){ .key = key,
+                       ._key_bit = (uint8_t)word,
+                       .type = (uint8_t)(word >> 8),
+                       .key_len = (uint32_t)(word >> 56),
+                       .value = value,
+                       .count = count };
+}
+/* Busy bit held. */
 __attribute__((noinline)) static void set_plain_long(kis_span span, const char *key, uint64_t word,
                                                      kis_attr_payload_ value, size_t count)
 {
-    kis_attr attr = {
-        key,   (uint8_t)word, (uint8_t)(word >> 8), (uint16_t)(word >> 16), (uint32_t)(word >> 32),
-        value, count
-    };
+    kis_attr attr = plain_attr(key, word, value, count);
 
     set_and_leave(span._slot, (kis_attr_list){ &attr, 1 });
 }
-__attribute__((noinline)) static void set_plain_number(kis_span span, const char *key,
-                                                       uint64_t word, kis_attr_payload_ value,
-                                                       size_t count)
+__attribute__((noinline)) static void set_text_long(kis_span span, const char *key, uint64_t word,
+                                                    const char *text, size_t count)
 {
-    if (KIS_LIKELY(kis_slot_put_plain_number(span._slot, key, word, value)))
-        kis_slot_leave(span._slot);
-    else
-        set_plain_long(span, key, word, value, count);
+    set_plain_long(span, key, word, (kis_attr_payload_){ .items = text }, count);
 }
 /* Not held: somebody else is busy with the span, it is being ended, or it has ended. */
 __attribute__((noinline)) static void set_plain_later(kis_span span, const char *key, uint64_t word,
                                                       kis_attr_payload_ value, size_t count)
 {
-    if (kis_slot_enter(span._slot, span._generation))
-        set_plain_long(span, key, word, value, count);
-    else
-        count_late(span._slot);
+    kis_attr attr = plain_attr(key, word, value, count);
+
+    kis_recorder_span_set(span, (kis_attr_list){ &attr, 1 });
+}
+__attribute__((noinline)) static void set_text_later(kis_span span, const char *key, uint64_t word,
+                                                     const char *text, size_t count)
+{
+    set_plain_later(span, key, word, (kis_attr_payload_){ .items = text }, count);
 }
 
-/* The common call. What is less common is called last, so that nothing need be kept for afterwards. */
+void kis_recorder_span_set_text(kis_span span, const char *key, uint64_t word, const char *text,
+                                size_t text_len)
+{
+    kis_slot *slot = span._slot;
+
+    if (KIS_UNLIKELY(!enter_at_once(span)))
+        set_text_later(span, key, word, text, text_len);
+    else if (KIS_LIKELY(kis_slot_begin_plain(slot, (uint8_t)word) &&
+                        kis_slot_put_plain_text(slot, key, (uint32_t)(word >> 32), text, text_len)))
+        leave_open(span);
+    else
+        set_text_long(span, key, word, text, text_len);
+}
+
 void kis_recorder_span_set_plain(kis_span span, const char *key, uint64_t word,
                                  kis_attr_payload_ value, size_t count)
 {
     kis_slot *slot = span._slot;
-    uint64_t found = (uint64_t)span._generation << 32 | KIS_SLOT_OPEN;
 
-    if (KIS_UNLIKELY(span._epoch != kis_recorder_epoch))
-        return;
-    if (KIS_UNLIKELY(
-            !atomic_compare_exchange_strong_explicit(&slot->word, &found, found | KIS_SLOT_BUSY,
-                                                     memory_order_acquire, memory_order_relaxed)))
+    if (KIS_UNLIKELY(!enter_at_once(span)))
         set_plain_later(span, key, word, value, count);
-    else if (KIS_UNLIKELY(!kis_slot_begin_plain(slot, word)))
-        set_plain_long(span, key, word, value, count);
-    else if (!(word & (uint64_t)KIS_ATTR_PLAIN_TEXT_ << 16))
-        set_plain_number(span, key, word, value, count);
-    else if (KIS_LIKELY(kis_slot_put_plain_text(slot, key, word, value.items, count)))
-        atomic_store_explicit(&slot->word, (uint64_t)span._generation << 32 | KIS_SLOT_OPEN,
-                              memory_order_release);
+    else if (KIS_LIKELY(kis_slot_begin_plain(slot, (uint8_t)word) &&
+                        kis_slot_put_plain_number(slot, key, (uint32_t)(word >> 32),
+                                                  (uint8_t)(word >> 8), value)))
+        leave_open(span);
     else
         set_plain_long(span, key, word, value, count);
 }
@@ -398,7 +463,8 @@ static void drop_event(kis_slot *slot)
 {
     kis_thread_counts *counts = kis_counts_here(slot->sdk);
 
-    slot->view.dropped_events++;
+    slot->tally.dropped_events++;
+    slot->tally.is_patched = true;
     if (counts)
         kis_count(&counts->dropped_events, 1);
 }
@@ -413,12 +479,12 @@ static void add_event(kis_slot *slot, kis_str name, uint64_t time_unix_ns, kis_a
     bool is_plain;
     size_t size;
 
-    if (slot->view.event_count >= sdk->limits.event_count) {
+    if (slot->tally.event_count >= sdk->limits.event_count) {
         drop_event(slot);
         return;
     }
     if (!time_unix_ns)
-        time_unix_ns = slot->view.start_unix_ns + (now - slot->start_ns);
+        time_unix_ns = now + slot->to_unix_ns;
     *to++ = 0x09;
     memcpy(to, &time_unix_ns, 8);
     to += 8;
@@ -431,7 +497,7 @@ static void add_event(kis_slot *slot, kis_str name, uint64_t time_unix_ns, kis_a
     if (kis_slot_add_item(slot, KIS_TAG_SPAN_EVENTS, kis_bytes_of(head, (size_t)(to - head)),
                           KIS_TAG_EVENT_ATTRS, attrs, more, sdk->limits.event_attr_count,
                           &sdk->limits))
-        slot->view.event_count++;
+        slot->tally.event_count++;
     else
         drop_event(slot);
 }
@@ -482,13 +548,15 @@ void kis_recorder_span_status(kis_span span, kis_status_code code, const char *m
 
     if (!slot)
         return;
-    if (slot->view.status != KIS_STATUS_OK && (code == KIS_STATUS_OK || code == KIS_STATUS_ERROR)) {
-        slot->view.status = (uint8_t)code;
+    if (slot->tally.status != KIS_STATUS_OK &&
+        (code == KIS_STATUS_OK || code == KIS_STATUS_ERROR)) {
+        slot->tally.status = (uint8_t)code;
         if (code == KIS_STATUS_ERROR && message && *message)
-            kis_slot_set_text(slot, KIS_SLOT_MESSAGE, kis_str_from_c(message), KIS_VALUE_BYTES_MAX,
-                              &slot->view.status_message);
+            slot->tally.is_patched |=
+                kis_slot_set_text(slot, KIS_SLOT_MESSAGE, kis_str_from_c(message),
+                                  KIS_VALUE_BYTES_MAX, &slot->tally.message);
         else
-            kis_slot_drop_text(slot, &slot->view.status_message);
+            kis_slot_drop_text(slot, &slot->tally.message);
     }
     kis_slot_leave(slot);
 }
@@ -499,112 +567,143 @@ void kis_recorder_span_update_name(kis_span span, kis_str name)
 
     if (!slot)
         return;
-    kis_slot_set_text(slot, KIS_SLOT_NAME, name, KIS_SPAN_NAME_BYTES_MAX, &slot->view.name);
+    kis_slot_set_text(slot, KIS_SLOT_NAME, name, KIS_SPAN_NAME_BYTES_MAX, &slot->name);
     kis_slot_leave(slot);
 }
 
 bool kis_recorder_span_is_recording(kis_span span)
 {
-    kis_slot *slot = slot_of(span);
+    kis_slot *slot = span._slot;
     uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
 
-    return span._flags & KIS_SPAN_FLAG_RECORDING_ && span._epoch == kis_recorder_epoch &&
-           word >> 32 == span._generation && word & (KIS_SLOT_OPEN | KIS_SLOT_ENDING) &&
-           atomic_load_explicit(&slot->home->sdk->is_recording, memory_order_relaxed);
+    return span._word & KIS_SPAN_RECORDING_ && is_of_this_process(span) &&
+           !((word ^ span._word) & ~KIS_SLOT_STATES) && word & (KIS_SLOT_OPEN | KIS_SLOT_ENDING) &&
+           atomic_load_explicit(&slot->sdk->is_recording, memory_order_relaxed);
 }
 
 bool kis_recorder_span_get_context(kis_span span, kis_span_context *out)
 {
-    kis_slot *slot = slot_of(span);
+    kis_slot *slot = span._slot;
 
-    if (!kis_slot_enter_to_read(slot, span._generation))
+    if (!kis_slot_enter_to_read(slot, span._word))
         return false;
-    *out = (kis_span_context){ slot->view.trace_id, slot->view.span_id, (uint8_t)slot->view.flags,
-                               false, slot->bag ? kis_bag_trace_state(slot->bag) : KIS_STR_NONE };
+    *out =
+        (kis_span_context){ kis_slot_trace_id(slot), kis_slot_span_id(slot), kis_slot_flags(slot),
+                            false, slot->bag ? kis_bag_trace_state(slot->bag) : KIS_STR_NONE };
     kis_slot_leave(slot);
     return true;
 }
 
 /* ---- end ---- */
 
-/* on_ending: the end is fixed, the hooks alone may write; on_end: everybody may read. */
-static void tell_ended(kis_sdk *sdk, kis_slot *slot, kis_span span, uint32_t count, kis_here *here)
+/* on_ending: the end is fixed, the hooks alone may write. Busy bit held before and after. */
+static void tell_ending(kis_sdk *sdk, kis_slot *slot, kis_span span, uint32_t count)
 {
-    uint64_t ending = (uint64_t)span._generation << 32 | KIS_SLOT_ENDING;
+    kis_here *here = kis_here_get();
+    uint64_t ending = (span._word & ~KIS_SLOT_STATES) | KIS_SLOT_ENDING;
     kis_slot *outer = here->ending;
-    kis_span_data data;
 
-    if (sdk->has_on_ending) {
-        here->ending = slot;
-        atomic_store_explicit(&slot->word, ending, memory_order_release);
-        for (uint32_t i = 0; i < count; i++)
-            if (sdk->processors[i].on_ending)
-                sdk->processors[i].on_ending(sdk->processors[i].user, span);
-        here->ending = outer;
-        while (!atomic_compare_exchange_weak_explicit(&slot->word, &ending, ending | KIS_SLOT_BUSY,
-                                                      memory_order_acquire, memory_order_relaxed))
-            ending &= ~(uint64_t)KIS_SLOT_BUSY; /* somebody reads the ids this moment */
-    }
-    kis_slot_finish(slot, slot->view.end_unix_ns);
+    here->ending = slot;
+    kis_slot_leave_as(slot, span._word, KIS_SLOT_ENDING);
+    for (uint32_t i = 0; i < count; i++)
+        if (sdk->processors[i].on_ending)
+            sdk->processors[i].on_ending(sdk->processors[i].user, span);
+    here->ending = outer;
+    while (!atomic_compare_exchange_weak_explicit(&slot->word, &ending, ending | KIS_SLOT_BUSY,
+                                                  memory_order_acquire, memory_order_relaxed))
+        ending &= ~(uint64_t)KIS_SLOT_BUSY; /* somebody reads the ids this moment */
+}
+
+/* on_end: everybody may read. */
+static void tell_ended(kis_sdk *sdk, kis_slot *slot, uint32_t count)
+{
     kis_scope_view scope = { .name = slot->scope->name,
                              .version = slot->scope->version,
                              .schema_url = slot->scope->schema_url,
                              .attrs = { slot->scope->attrs.ptr, (uint32_t)slot->scope->attrs.len,
                                         KIS_TAG_SCOPE_ATTRS } };
-    kis_span_data_of(&slot->view, &scope, &sdk->resource, sdk->resource_attr_count, &data);
+    kis_span_view view;
+    kis_span_data data;
+
+    kis_slot_view(slot, &view);
+    kis_span_data_of(&view, &scope, &sdk->resource, sdk->resource_attr_count, &data);
     for (uint32_t i = 0; i < count; i++)
         if (sdk->processors[i].on_end)
             sdk->processors[i].on_end(sdk->processors[i].user, &data);
 }
 
-/* Busy bit held: the last write is done, readers of ids may come. */
-static inline void mark_ended(kis_slot *slot, uint32_t generation)
+/* Where an ended span goes: into its thread's ring, at once to the exporter, or nowhere. */
+static inline void hand_over(kis_sdk *sdk, kis_recorder_thread *thread, kis_slot *slot,
+                             bool is_sampled)
 {
-    atomic_store_explicit(&slot->word, (uint64_t)generation << 32 | KIS_SLOT_ENDED,
-                          memory_order_release);
+    if (KIS_UNLIKELY(!is_sampled ||
+                     atomic_load_explicit(&sdk->batcher.sink_count, memory_order_relaxed) == 0))
+        kis_slot_release(slot, thread);
+    else if (KIS_UNLIKELY(sdk->batcher.options.is_simple))
+        kis_batcher_push_one(&sdk->batcher, slot);
+    else if (KIS_LIKELY(kis_span_ring_push(&thread->ring, slot)))
+        kis_batcher_saw_span(&sdk->batcher, &thread->ring);
+    else
+        kis_slot_release(slot, thread);
+}
+
+/* The end of a span that is not recorded, or that nobody records any more. Busy bit held. */
+__attribute__((noinline)) static void let_go(kis_span span)
+{
+    kis_slot *slot = span._slot;
+
+    kis_slot_leave_as(slot, span._word, KIS_SLOT_ENDED);
+    kis_slot_release(slot, kis_recorder_thread_here(slot->sdk, kis_here_get()));
+}
+
+/* Somebody else is busy with the span, it is being ended, or it has ended. True: it is ours to end, busy bit held. */
+__attribute__((noinline)) static bool enter_to_end_later(kis_span span)
+{
+    kis_slot *slot = span._slot;
+
+    if (kis_slot_enter(slot, span._word)) {
+        if (kis_slot_ending_here() != slot)
+            return true;
+        kis_slot_leave(slot); /* a hook tries to end the span that is being ended */
+    }
+    count_late(slot);
+    return false;
 }
 
 void kis_recorder_span_end(kis_span span, uint64_t end_unix_ns)
 {
     kis_slot *slot = span._slot;
-    kis_here *here;
+    kis_sdk *sdk = slot->sdk;
     kis_recorder_thread *thread;
-    kis_sdk *sdk;
+    uint64_t now;
     uint32_t processors;
 
-    if (KIS_UNLIKELY(span._epoch != kis_recorder_epoch))
+    if (KIS_UNLIKELY(!is_of_this_process(span)))
         return;
-    here = kis_here_get();
-    if (KIS_UNLIKELY(!kis_slot_enter(slot, span._generation) || here->ending == slot)) {
-        if (here->ending == slot)
-            kis_slot_leave(slot); /* a hook tried to end the span that is being ended */
-        count_late(slot);
-        return;
-    }
-    sdk = slot->sdk;
-    thread = kis_recorder_thread_here(sdk, here);
-    if (KIS_UNLIKELY(!thread || !slot->is_recording ||
-                     !atomic_load_explicit(&sdk->is_recording, memory_order_relaxed))) {
-        mark_ended(slot, span._generation);
-        kis_slot_release(slot, thread);
+    if (KIS_UNLIKELY(!(span._word & KIS_SPAN_RECORDING_))) {
+        if (kis_slot_enter(slot, span._word))
+            let_go(span);
+        else
+            count_late(slot);
         return;
     }
-    kis_slot_finish(slot, end_unix_ns
-                              ? end_unix_ns
-                              : slot->view.start_unix_ns + (kis_sdk_now_ns(sdk) - slot->start_ns));
+    now = kis_sdk_now_ns(sdk);
+    if (KIS_UNLIKELY(!enter_at_once(span) && !enter_to_end_later(span)))
+        return;
+    thread = kis_recorder_thread_here(sdk, kis_here_get());
+    if (KIS_UNLIKELY(!thread || !atomic_load_explicit(&sdk->is_recording, memory_order_relaxed))) {
+        let_go(span);
+        return;
+    }
+    kis_slot_set_end(slot, end_unix_ns ? end_unix_ns : now + slot->to_unix_ns);
     kis_count(&thread->counts.ended, 1);
     processors = atomic_load_explicit(&sdk->processor_count, memory_order_acquire);
+    if (KIS_UNLIKELY(processors && sdk->has_on_ending))
+        tell_ending(sdk, slot, span, processors);
+    if (KIS_UNLIKELY(slot->tally.status))
+        kis_slot_put_status(slot);
     if (KIS_UNLIKELY(processors))
-        tell_ended(sdk, slot, span, processors, here);
-    mark_ended(slot, span._generation);
-    if (KIS_UNLIKELY(!slot->is_sampled ||
-                     atomic_load_explicit(&sdk->batcher.sink_count, memory_order_relaxed) == 0)) {
-        kis_slot_release(slot, thread);
-    } else if (KIS_UNLIKELY(sdk->batcher.options.is_simple)) {
-        kis_batcher_push_one(&sdk->batcher, slot);
-    } else if (KIS_LIKELY(kis_span_ring_push(&thread->ring, slot))) {
-        kis_batcher_saw_span(&sdk->batcher, &thread->ring);
-    } else {
-        kis_slot_release(slot, thread);
-    }
+        tell_ended(sdk, slot, processors);
+    kis_slot_leave_as(slot, span._word, KIS_SLOT_ENDED);
+    hand_over(sdk, thread, slot, span._word & KIS_SLOT_SAMPLED);
 }

@@ -6,6 +6,8 @@
 
 kis_span kis_recorder_span_start(kis_sdk *sdk, kis_tracer *tracer, const kis_span_options *options);
 void kis_recorder_span_set(kis_span span, kis_attr_list attrs);
+void kis_recorder_span_set_text(kis_span span, const char *key, uint64_t word, const char *text,
+                                size_t text_len);
 void kis_recorder_span_set_plain(kis_span span, const char *key, uint64_t word,
                                  kis_attr_payload_ value, size_t count);
 void kis_recorder_span_event(kis_span span, const char *name, uint64_t time_unix_ns,

@@ -9,15 +9,11 @@
  */
 #include "sdk/sdk.h"
 
-static _Thread_local kis_here here_of_thread;
+_Thread_local kis_here kis_here_of_thread;
 
-kis_here *kis_here_get(void)
-{
-    return &here_of_thread;
-}
 kis_slot *kis_slot_ending_here(void)
 {
-    return here_of_thread.ending;
+    return kis_here_of_thread.ending;
 }
 
 /* ---- records ---- */
@@ -55,8 +51,7 @@ static kis_recorder_thread *new_record(kis_sdk *sdk)
     t->memory = memory;
     do
         sdk->host.random(sdk->host.user, &t->rng, sizeof(t->rng));
-    while ((t->rng.s[0] | t->rng.s[1] | t->rng.s[2] | t->rng.s[3]) ==
-           0); /* the one state that xoshiro never leaves */
+    while ((t->rng.s[0] | t->rng.s[1]) == 0); /* the one state that it never leaves */
     atomic_store_explicit(&t->is_taken, true, memory_order_relaxed);
     t->next = atomic_load_explicit(&sdk->threads, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(&sdk->threads, &t->next, t, memory_order_release,
@@ -67,7 +62,7 @@ static kis_recorder_thread *new_record(kis_sdk *sdk)
 
 kis_thread_counts *kis_counts_here(kis_sdk *sdk)
 {
-    kis_recorder_thread *t = kis_recorder_thread_here(sdk, &here_of_thread);
+    kis_recorder_thread *t = kis_recorder_thread_here(sdk, &kis_here_of_thread);
 
     return t ? &t->counts : NULL;
 }
@@ -93,13 +88,13 @@ kis_recorder_thread *kis_recorder_thread_begin(kis_sdk *sdk, kis_here *here)
 void kis_recorder_thread_done(void)
 {
     for (uint32_t i = 0; i < KIS_SDKS_MAX; i++) {
-        kis_recorder_thread *t = here_of_thread.of[i].thread;
+        kis_recorder_thread *t = kis_here_of_thread.of[i].thread;
         kis_sdk *sdk = kis_sdk_entry(i);
         bool is_ours = t && sdk &&
                        atomic_load_explicit(&sdk->generation, memory_order_acquire) ==
-                           here_of_thread.of[i].generation;
-        here_of_thread.of[i].thread = NULL;
-        here_of_thread.of[i].generation = 0;
+                           kis_here_of_thread.of[i].generation;
+        kis_here_of_thread.of[i].thread = NULL;
+        kis_here_of_thread.of[i].generation = 0;
         if (is_ours)
             atomic_store_explicit(&t->is_taken, false, memory_order_release);
     }
@@ -132,6 +127,8 @@ static bool make_slots(kis_recorder_thread *t)
         kis_slot *slot = kis_slot_in(chunk, i);
         memset(slot, 0, sizeof(*slot));
         slot->home = t;
+        slot->sdk = sdk;
+        kis_slot_make_head(slot);
         slot->block = slot->first_block;
         slot->end = slot->first_block + KIS_SLOT_FIRST_BLOCK;
         if (i < count) {
@@ -158,23 +155,47 @@ bool kis_slot_find_free(kis_recorder_thread *t)
     return t->free || make_slots(t);
 }
 
-void kis_slot_release(kis_slot *slot, kis_recorder_thread *here)
+/* What a slot need not keep for its next span. */
+static inline void let_go_of_extras(kis_slot *slot)
 {
-    kis_recorder_thread *home = slot->home;
-
     if (KIS_UNLIKELY(slot->bag)) {
         kis_bag_drop(slot->bag);
         slot->bag = NULL;
     }
     if (KIS_UNLIKELY(slot->end - slot->block > KIS_SLOT_BLOCK_KEEP))
         kis_slot_shrink(slot);
+}
+
+static void give_back(kis_recorder_thread *home, kis_slot *first, kis_slot *last)
+{
+    last->next = atomic_load_explicit(&home->returned, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&home->returned, &last->next, first,
+                                                  memory_order_release, memory_order_relaxed))
+        ;
+}
+
+void kis_slot_release(kis_slot *slot, kis_recorder_thread *here)
+{
+    kis_recorder_thread *home = slot->home;
+
+    let_go_of_extras(slot);
     if (here == home) {
         slot->next = home->free;
         home->free = slot;
-        return;
+    } else {
+        give_back(home, slot, slot);
     }
-    slot->next = atomic_load_explicit(&home->returned, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(&home->returned, &slot->next, slot,
-                                                  memory_order_release, memory_order_relaxed))
-        ;
+}
+
+void kis_slots_release(kis_slot *const *slots, uint32_t count)
+{
+    for (uint32_t i = 0, end; i < count; i = end) { /* a run of one home goes back as one list */
+        kis_recorder_thread *home = slots[i]->home;
+        let_go_of_extras(slots[i]);
+        for (end = i + 1; end < count && slots[end]->home == home; end++) {
+            let_go_of_extras(slots[end]);
+            slots[end - 1]->next = slots[end];
+        }
+        give_back(home, slots[i], slots[end - 1]);
+    }
 }
