@@ -2,10 +2,11 @@
  *
  *     sdk_bench            the table
  *     valgrind --tool=callgrind --toggle-collect=counted_pairs sdk_bench count
- *                          instructions of 5,120 pairs, once warm, where the machine has no counter of its own; `count-lists`, `count-recording` likewise
+ *                          instructions of 5,120 pairs, once warm, where the machine has no counter of its own; `count-run-time`, `count-lists`,
+ *                          `count-recording` likewise
  *
  * "pair": two spans interleaved, each started, given six attributes (five texts, one integer, one call each) and ended; batches of 512 are made and encoded as
- * OTLP protobuf by the same thread, and counted in. Instructions are those of user mode (perf_event_open), so the vDSO's clock reads are in them.
+ * OTLP protobuf by the same thread, and counted in. "run-time": the same, with values that the compiler does not know. Instructions are those of user mode (perf_event_open), so the vDSO's clock reads are in them.
  * "two threads": each records a batch's worth into its own ring while the batcher stands still, and empties the ring itself between two bursts, outside the
  * clock: nothing is dropped, and what is measured is recording alone. "beside": the batcher takes and encodes meanwhile, and what does not fit is dropped.
  * Thread CPU time, the best of 15 rounds, so that other work on the machine counts little.
@@ -140,6 +141,28 @@ static void pair(void)
     kis_span b = kis_span_start(tracer(), "SELECT users", .kind = KIS_SPAN_KIND_CLIENT);
     set_six(a);
     set_six(b);
+    kis_span_end(b);
+    kis_span_end(a);
+}
+/* Values as a program has them: read from elsewhere, as C texts. */
+static const char *volatile run_time_texts[] = { "GET", "/api/users/42", "shop.example.com",
+                                                 "/api/users/:id", "Mozilla/5.0 (X11; Linux)" };
+static volatile int run_time_status = 200;
+static void set_six_of_run_time(kis_span a)
+{
+    kis_span_set(a, KIS_KV("http.request.method", run_time_texts[0]));
+    kis_span_set(a, KIS_KV("url.path", run_time_texts[1]));
+    kis_span_set(a, KIS_KV("server.address", run_time_texts[2]));
+    kis_span_set(a, KIS_KV("http.route", run_time_texts[3]));
+    kis_span_set(a, KIS_KV("user_agent.original", run_time_texts[4]));
+    kis_span_set(a, KIS_KV("http.response.status_code", run_time_status));
+}
+static void pair_of_run_time(void)
+{
+    kis_span a = kis_span_start(tracer(), "GET /api/users/:id", .kind = KIS_SPAN_KIND_SERVER);
+    kis_span b = kis_span_start(tracer(), "SELECT users", .kind = KIS_SPAN_KIND_CLIENT);
+    set_six_of_run_time(a);
+    set_six_of_run_time(b);
     kis_span_end(b);
     kis_span_end(a);
 }
@@ -333,7 +356,9 @@ static int count(const char *what)
     kis_buf_init(&encoded, &bench_alloc, 64u << 20);
     kis_sdk *sdk = start(true);
     is_encoding = strcmp(what, "count-recording") != 0;
-    void (*run)(void) = strcmp(what, "count-lists") ? pair : pair_in_lists;
+    void (*run)(void) = !strcmp(what, "count-lists")      ? pair_in_lists
+                        : !strcmp(what, "count-run-time") ? pair_of_run_time
+                                                          : pair;
     for (int i = 0; i < 2048; i++) {
         run();
         if ((i + 1) % 256 == 0)
@@ -360,6 +385,7 @@ int main(int argc, char **argv)
     measure("no SDK: KIS_SPAN and 3 attributes", NULL, noop, 1, 1000000);
     kis_sdk *sdk = start(true);
     measure("pair: 2 x (start, 6 x set, end), OTLP bytes", sdk, pair, 2, 51200);
+    measure("pair, values of run time, OTLP bytes", sdk, pair_of_run_time, 2, 51200);
     measure("pair, attributes in one list, OTLP bytes", sdk, pair_in_lists, 2, 51200);
     measure("KIS_SPAN, 6 x set, OTLP bytes", sdk, scoped, 1, 51200);
     printf("%-46s %.1f\n", "bytes a span", (double)encoded_bytes / (double)encoded_spans);
