@@ -38,6 +38,14 @@ struct kis_carrier;
 struct kis_context_key;
 struct kis_error;
 
+#if defined(__wasm__) && !defined(__wasm_atomics__) /* no threads */
+#define KIS_THREAD_LOCAL_
+#elif defined(__GNUC__)
+#define KIS_THREAD_LOCAL_ __thread
+#else
+#define KIS_THREAD_LOCAL_ _Thread_local
+#endif
+
 typedef bool kis_baggage_member_fn(void *user, kis_str name, kis_str value, kis_str metadata);
 
 typedef struct kis_api {
@@ -87,8 +95,6 @@ typedef struct kis_api {
 
 #if defined(__GNUC__)
 
-#define KIS_THREAD_LOCAL_ __thread
-
 /* One pointer and one context for each program or shared library, shared by all its files: weak, so that the definitions merge, and hidden, so that they stay inside. */
 __attribute__((weak, visibility("hidden"))) const kis_api *kis_api_bound_;
 __attribute__((weak, visibility("hidden"))) KIS_THREAD_LOCAL_ kis_context kis_no_sdk_current_;
@@ -122,7 +128,6 @@ static inline bool kis_api_is_listening_(const kis_api *api)
 
 #else /* no weak symbols: the library links to libkiseki */
 
-#define KIS_THREAD_LOCAL_ _Thread_local
 static KIS_THREAD_LOCAL_ kis_context kis_no_sdk_current_;
 const kis_api *kis_api_get(void);
 static inline const kis_api *kis_api_here(void)

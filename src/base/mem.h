@@ -1,7 +1,8 @@
 /* mem.h - copying, comparing, and who gives memory.
  *
- * The four functions of <string.h> that every compiler knows, declared here because the lower
- * floors run where there is no C library (the compiler and WebAssembly supply them). The only
+ * The functions of <string.h> that every compiler knows, declared here because the lower
+ * floors run where there is no C library (the compiler and mem_wasm.c supply them; strlen is
+ * for __builtin_strlen). The only
  * malloc of the program is in os/mem.c, which is one kis_alloc among others.
  */
 #ifndef KIS_BASE_MEM_H
@@ -13,6 +14,7 @@ void *memcpy(void *restrict to, const void *restrict from, size_t size);
 void *memmove(void *to, const void *from, size_t size);
 void *memset(void *to, int byte, size_t size);
 int memcmp(const void *a, const void *b, size_t size);
+size_t strlen(const char *text);
 
 #define KIS_COUNT_OF(array)              (sizeof(array) / sizeof((array)[0]))
 #define KIS_MIN(a, b)                    ((a) < (b) ? (a) : (b))

@@ -1,4 +1,4 @@
-/* mem_wasm.c - the four memory functions where nobody else supplies them: WebAssembly without a C
+/* mem_wasm.c - what a compiler calls by itself, where nobody else supplies them: WebAssembly without a C
  * library. Everywhere else this file is empty.
  *
  * Copying and filling are single instructions there (bulk memory, see cmake/wasm.cmake).
@@ -24,6 +24,15 @@ void *memmove(void *to, const void *from, size_t size)
 void *memset(void *to, int byte, size_t size)
 {
     return __builtin_memset(to, byte, size);
+}
+
+size_t strlen(const char *text)
+{
+    const char *end = text;
+
+    while (*end)
+        end++;
+    return (size_t)(end - text);
 }
 
 int memcmp(const void *a, const void *b, size_t size)

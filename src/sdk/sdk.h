@@ -174,7 +174,7 @@ static inline kis_sdk *kis_sdk_of_context(void)
     return atomic_load_explicit(&kis_recorder_global, memory_order_acquire);
 }
 
-extern _Thread_local kis_here kis_here_of_thread;
+extern KIS_THREAD_LOCAL_ kis_here kis_here_of_thread;
 static inline kis_here *kis_here_get(void)
 {
     return &kis_here_of_thread;

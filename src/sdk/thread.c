@@ -9,7 +9,7 @@
  */
 #include "sdk/sdk.h"
 
-_Thread_local kis_here kis_here_of_thread;
+KIS_THREAD_LOCAL_ kis_here kis_here_of_thread;
 
 kis_slot *kis_slot_ending_here(void)
 {
@@ -162,7 +162,7 @@ static inline void let_go_of_extras(kis_slot *slot)
         kis_bag_drop(slot->bag);
         slot->bag = NULL;
     }
-    if (KIS_UNLIKELY(slot->end - slot->block > KIS_SLOT_BLOCK_KEEP))
+    if (KIS_UNLIKELY((size_t)(slot->end - slot->block) > KIS_SLOT_BLOCK_KEEP))
         kis_slot_shrink(slot);
 }
 
