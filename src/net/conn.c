@@ -31,6 +31,13 @@ uint32_t kis_listener_ms(uint32_t given, uint32_t otherwise)
     return given ? given : otherwise;
 }
 
+void kis_conn_note(const kis_conn *conn, const char *what)
+{
+    const kis_listener_options *options = &conn->listener->options;
+    if (options->on_note)
+        options->on_note(options->note_user, kis_str_from_c(conn->peer), what);
+}
+
 /* ---- idle connections, the oldest first ---- */
 
 static void conn_list_idle(kis_conn *conn, bool is_listed)
@@ -413,11 +420,14 @@ static bool conn_shake(kis_conn *conn)
 {
     if (!conn->io.ssl || conn->io.is_shaken)
         return true;
-    ptrdiff_t shaken = kis_tls_stream_shake(&conn->io, NULL);
+    kis_diag diag = { .err = KIS_OK };
+    ptrdiff_t shaken = kis_tls_stream_shake(&conn->io, &diag);
     if (shaken == KIS_IO_AGAIN)
         return false;
     if (shaken < 0) {
         kis_count_add(&conn->home->stats.tls_failures, 1);
+        if (diag.err != KIS_ERR_CLOSED)
+            kis_conn_note(conn, diag.text);
         kis_conn_close(conn, false);
         return false;
     }

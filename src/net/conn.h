@@ -174,6 +174,7 @@ void kis_conn_set_phase(kis_conn *conn, uint64_t timeout_ms); /* 0: no time limi
 void kis_conn_drain(kis_conn *conn);
 uint32_t kis_conn_open_exchanges(const kis_conn *conn);
 void kis_conn_process(kis_conn *conn); /* works on what lies in `in` */
+void kis_conn_note(const kis_conn *conn, const char *what); /* for the operator: on_note */
 uint32_t kis_listener_ms(uint32_t given, uint32_t otherwise);
 const char *kis_home_date(kis_home *home);
 

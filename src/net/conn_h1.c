@@ -461,8 +461,10 @@ static size_t h1_head(kis_conn *conn, kis_bytes in)
     if (err == KIS_ERR_MORE)
         return 0;
     if (err) {
-        if (in.ptr[0] == 0x16) /* the hello of TLS */
+        if (in.ptr[0] == 0x16) { /* the hello of TLS */
             kis_count_add(&conn->home->stats.tls_failures, 1);
+            kis_conn_note(conn, "it speaks TLS, and this listener does not");
+        }
         h1_refuse_bytes(conn, status, diag.text);
         return in.len;
     }

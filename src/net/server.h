@@ -89,6 +89,10 @@ typedef struct kis_listener_options {
     kis_net_budget budget;   /* take NULL: unbounded */
     kis_tls_server *tls;     /* NULL: plain */
     bool allow_http1, allow_http2;
+    /** Loop thread; may be NULL. What an operator should hear of and no handler ever will: a peer that speaks TLS where none is spoken, a TLS
+     *  handshake that failed, and why. Who merely went away is not told of. */
+    void (*on_note)(void *user, kis_str peer, const char *what);
+    void *note_user;
     uint32_t header_timeout_ms;  /* 0: 10 s */
     uint32_t body_progress_ms;   /* 0: 30 s without a kilobyte */
     uint32_t body_whole_ms;      /* 0: 5 min for the whole body; seen at the end of a progress time */

@@ -37,6 +37,7 @@ static void make_certificates(void)
     shell("for ca in ca other; do openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout $ca.key -out $ca.pem -days 2 -subj /CN=$ca; done");
     shell("for n in server second client; do openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout $n.key -out $n.csr -subj /CN=$n &&"
           " openssl x509 -req -in $n.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile san -out $n.pem; done");
+    shell("openssl x509 -req -in client.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days -1 -out expired.pem");
     shell("openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout stranger.key -out stranger.csr -subj /CN=stranger &&"
           " openssl x509 -req -in stranger.csr -CA other.pem -CAkey other.key -CAcreateserial -days 2 -out stranger.pem");
 }
@@ -131,15 +132,73 @@ TEST(who_may_speak_and_how)
     }
 }
 
+/* Puts "PEER WHAT|" behind what is there already, in a text of 300 bytes. */
+static void keep_note(void *user, kis_str peer, const char *what)
+{
+    char *text = user;
+    size_t len = strlen(text);
+    snprintf(text + len, 300 - len, "%.*s %s|", (int)peer.len, peer.ptr, what);
+}
+
+/* Who was refused, and for what: an operator reads it in the log. */
+TEST(a_refused_handshake_is_told_with_its_reason)
+{
+    static const struct { const char *why, *client_ca; caller c; const char *note; } rows[] = {
+        { "TLS 1.1", NULL, { .ca = "ca.pem", .max_version = TLS1_1_VERSION }, "unsupported protocol" },
+        { "the client distrusts our CA", NULL, { .ca = "other.pem" }, "unknown ca" },
+        { "no certificate is shown", "ca.pem", { .ca = "ca.pem" }, "peer did not return a certificate" },
+        { "one of another CA", "ca.pem", { .ca = "ca.pem", .cert = "stranger.pem", .key = "stranger.key" }, "unable to get local issuer certificate" },
+        { "one that has expired", "ca.pem", { .ca = "ca.pem", .cert = "expired.pem", .key = "client.key" }, "certificate has expired" },
+    };
+    make_certificates();
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        test_server s;
+        char text[2000], note[300] = "";
+        kis_tls_server *tls = make_server(rows[i].client_ca);
+        kis_listener_options options = test_listener(&s);
+        options.tls = tls;
+        options.on_note = keep_note;
+        options.note_user = note;
+        test_server_start(&s, 1, &options);
+        call(&s, &rows[i].c, text, sizeof(text), NULL, NULL);
+        WAIT_FOR(kis_server_get_stats(s.server).tls_failures == 1, rows[i].why);
+        test_server_stop(&s, 1000);
+        CHECK(strstr(note, rows[i].note), note);
+        CHECK_INT(0, atomic_load(&s.bodies), rows[i].why);
+        kis_tls_server_free(tls);
+    }
+}
+
+TEST(tls_on_a_port_without_it_is_closed_and_told)
+{
+    test_server s;
+    char text[1000], note[300] = "";
+    static const char hello[] = "\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03 and so on\r\n\r\n";
+    kis_listener_options options = test_listener(&s);
+    options.on_note = keep_note;
+    options.note_user = note;
+    test_server_start(&s, 1, &options);
+    int fd = test_dial(&s);
+    test_send(fd, hello, sizeof(hello) - 1);
+    test_read_until(fd, text, sizeof(text), NULL);
+    CHECK(strstr(text, "HTTP/1.1 400 ") == text, text);
+    close(fd);
+    CHECK_INT(1, kis_server_get_stats(s.server).tls_failures, "counted");
+    test_server_stop(&s, 1000);
+    CHECK(strstr(note, "127.0.0.1:") == note && strstr(note, " it speaks TLS, and this listener does not|"), note);
+}
+
 TEST(plain_text_on_a_port_with_tls_is_closed)
 {
     test_server s;
-    char text[1000];
+    char text[1000], note[300] = "";
     make_certificates();
     kis_tls_server *tls = make_server(NULL);
     kis_listener_options options = test_listener(&s);
     options.tls = tls;
     options.header_timeout_ms = 200;
+    options.on_note = keep_note;
+    options.note_user = note;
     test_server_start(&s, 1, &options);
     int fd = test_dial(&s), silent = test_dial(&s);
     test_send_text(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -148,7 +207,10 @@ TEST(plain_text_on_a_port_with_tls_is_closed)
     CHECK_INT(1, kis_server_get_stats(s.server).tls_failures, "counted");
     CHECK(test_is_closed(silent), "a handshake that never begins");
     close(fd), close(silent);
+    close(test_dial(&s)); /* a probe that only connects is no reason for a note */
     test_server_stop(&s, 1000);
+    CHECK(strstr(note, "127.0.0.1:") == note && strstr(note, " TLS handshake: what came is plain HTTP, not TLS|"), note);
+    CHECK(strchr(note, '|') == strrchr(note, '|'), "one note, though two more went away without a word");
     kis_tls_server_free(tls);
 }
 
@@ -180,4 +242,4 @@ TEST(certificates_are_exchanged_while_serving)
     shell("rm -rf ../$(basename $PWD)");
 }
 
-TEST_MAIN(RUN(who_may_speak_and_how), RUN(plain_text_on_a_port_with_tls_is_closed), RUN(certificates_are_exchanged_while_serving))
+TEST_MAIN(RUN(who_may_speak_and_how), RUN(a_refused_handshake_is_told_with_its_reason), RUN(tls_on_a_port_without_it_is_closed_and_told), RUN(plain_text_on_a_port_with_tls_is_closed), RUN(certificates_are_exchanged_while_serving))

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <pthread.h>
@@ -31,10 +32,28 @@ struct kis_tls_client {
     SSL_CTX *ctx;
 };
 
+/* OpenSSL's words, but where they name its insides: a user looks for what to change. */
+static const char *tls_reason_text(unsigned long error)
+{
+    static const struct {
+        int library, reason;
+        const char *text;
+    } rows[] = {
+        { ERR_LIB_PEM, PEM_R_NO_START_LINE, "there is nothing in PEM form in it" },
+        { ERR_LIB_SSL, SSL_R_WRONG_VERSION_NUMBER, "what came is not TLS; is it plain text there?" },
+        { ERR_LIB_SSL, SSL_R_HTTP_REQUEST, "what came is plain HTTP, not TLS" },
+    };
+    for (size_t i = 0; i < KIS_COUNT_OF(rows); i++) {
+        if (ERR_GET_LIB(error) == rows[i].library && ERR_GET_REASON(error) == rows[i].reason)
+            return rows[i].text;
+    }
+    return ERR_SYSTEM_ERROR(error) ? strerror(ERR_GET_REASON(error)) : ERR_reason_error_string(error);
+}
+
 static kis_err tls_failed(kis_diag *diag, const char *what, const char *file)
 {
     unsigned long first = ERR_peek_error(); /* the last one says no more than "system lib" or "PEM lib" */
-    const char *reason = ERR_SYSTEM_ERROR(first) ? strerror(ERR_GET_REASON(first)) : ERR_reason_error_string(first);
+    const char *reason = tls_reason_text(first);
     ERR_clear_error();
     return kis_diag_set(diag, KIS_ERR_IO, "%s '%s': %s", what, file, reason ? reason : "cannot be used");
 }
@@ -314,8 +333,11 @@ ptrdiff_t kis_tls_stream_shake(kis_stream *stream, kis_diag *diag)
     ptrdiff_t outcome = tls_outcome(stream, result, false);
     if (outcome != KIS_IO_AGAIN) {
         long verify = SSL_get_verify_result(stream->ssl);
-        const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-        kis_diag_set(diag, KIS_ERR_IO, "TLS handshake: %s", verify != X509_V_OK ? X509_verify_cert_error_string(verify) : reason ? reason : "the peer closed it");
+        unsigned long error = ERR_peek_last_error();
+        const char *reason = error ? tls_reason_text(error) : NULL;
+        if (verify != X509_V_OK)
+            reason = X509_verify_cert_error_string(verify);
+        kis_diag_set(diag, reason ? KIS_ERR_IO : KIS_ERR_CLOSED, "TLS handshake: %s", reason ? reason : "the peer closed it");
         ERR_clear_error();
     }
     return outcome;
