@@ -3,6 +3,7 @@
 
 #include "base/num.h"
 #include "os/os.h"
+#include "serve/plain.h"
 
 void kis_health_json(const kis_health *health, uint64_t now_ns, kis_buf *out)
 {
@@ -23,9 +24,9 @@ void kis_health_json(const kis_health *health, uint64_t now_ns, kis_buf *out)
                     KIS_ARG(since_text), KIS_ARG(uptime_text));
 }
 
-static void answer_short(kis_exchange *exchange, int status, kis_str type, kis_str body)
+static void answer_json(kis_exchange *exchange, int status, kis_str body)
 {
-    const kis_header headers[] = { { KIS_STR("content-type"), type },
+    const kis_header headers[] = { { KIS_STR("content-type"), KIS_STR("application/json") },
                                    { KIS_STR("x-content-type-options"), KIS_STR("nosniff") } };
     kis_answer_head head = { .status = status,
                              .headers = headers,
@@ -41,16 +42,16 @@ static bool health_on_head(void *user, kis_exchange *exchange, uint64_t *max_bod
     kis_buf body;
 
     (void)max_body_bytes;
+    if (kis_refuse_strange_origin(exchange, health->rules))
+        return false;
     if (!kis_str_eq(request->path, KIS_STR("/")) &&
         !kis_str_eq(request->path, KIS_STR("/status"))) {
-        answer_short(exchange, 404, KIS_STR("text/plain; charset=utf-8"),
-                     KIS_STR("404 page not found\n"));
+        kis_answer_plainly(exchange, 404, KIS_STR("404 page not found\n"));
         return false;
     }
     kis_buf_init_fixed(&body, room, sizeof(room));
     kis_health_json(health, kis_now_ns(), &body);
-    answer_short(exchange, atomic_load(&health->is_available) ? 200 : 503,
-                 KIS_STR("application/json"), kis_buf_str(&body));
+    answer_json(exchange, atomic_load(&health->is_available) ? 200 : 503, kis_buf_str(&body));
     return false;
 }
 

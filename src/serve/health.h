@@ -6,10 +6,12 @@
 
 #include "base/buf.h"
 #include "net/server.h"
+#include "serve/host_check.h"
 
 typedef struct kis_health {
     uint64_t up_since_unix_ns, up_since_ns;
     _Atomic bool is_available; /* between "ready" and the begin of the stop */
+    const kis_host_rules *rules; /* whose pages may ask */
 } kis_health;
 
 /** {"status":"Server available","upSince":"2026-…Z","uptime":"1h2m3s"}; not available: the

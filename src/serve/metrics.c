@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "serve/plain.h"
 
 typedef enum metric_form { METRIC_COUNT, METRIC_NS, METRIC_FLAG } metric_form;
 
@@ -286,6 +287,8 @@ static bool metrics_on_head(void *user, kis_exchange *exchange, uint64_t *max_bo
     kis_buf text;
 
     (void)max_body_bytes;
+    if (kis_refuse_strange_origin(exchange, source->rules))
+        return false;
     kis_buf_init(&text, source->alloc, METRICS_TEXT_MAX);
     if (kis_str_eq(path, KIS_STR("/metrics"))) {
         source->collect(source->user, &metrics);

@@ -7,6 +7,7 @@
 #include "net/server.h"
 #include "os/mem.h"
 #include "receive/receive.h"
+#include "serve/host_check.h"
 #include "store/store.h"
 
 typedef struct kis_process_stats {
@@ -36,6 +37,7 @@ typedef struct kis_metrics_source {
     void (*collect)(void *user, kis_metrics *out);
     void *user;
     const kis_alloc *alloc;
+    const kis_host_rules *rules; /* whose pages may ask */
 } kis_metrics_source;
 kis_handler kis_metrics_handler(kis_metrics_source *source);
 

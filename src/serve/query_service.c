@@ -8,6 +8,7 @@
 #include "base/diag.h"
 #include "os/mem.h"
 #include "os/os.h"
+#include "serve/plain.h"
 
 struct kis_query_job {
     kis_job job;
@@ -20,19 +21,6 @@ struct kis_query_job {
 };
 
 /* ---- short answers from the loop ------------------------------------------------------------- */
-
-static void answer_plainly(kis_exchange *exchange, int status, kis_str text)
-{
-    const kis_header headers[] = {
-        { KIS_STR("content-type"), KIS_STR("text/plain; charset=utf-8") },
-        { KIS_STR("x-content-type-options"), KIS_STR("nosniff") },
-        { KIS_STR("allow"), KIS_STR("GET, HEAD") },
-    };
-    kis_answer_head head = { .status = status,
-                             .headers = headers,
-                             .header_count = status == 405 ? 3 : 2 };
-    kis_exchange_answer(exchange, &head, kis_bytes_of_str(text));
-}
 
 static void answer_busy(const kis_route *route, kis_exchange *exchange, const kis_alloc *alloc)
 {
@@ -104,6 +92,7 @@ static void answer_job(kis_query_job *job, kis_arena *arena, kis_codecs *codecs)
         .now_unix_ns = kis_now_unix_ns(),
         .out = &out,
     };
+    kis_str origin = kis_request_header(request, "origin");
     kis_str notice = service->notice ? service->notice(service->notice_user) : KIS_STR_NONE;
 
     kis_answer_init(&out, &to, service->alloc);
@@ -111,6 +100,10 @@ static void answer_job(kis_query_job *job, kis_arena *arena, kis_codecs *codecs)
     out.accepts_gzip = kis_accepts_gzip(kis_request_header(request, "accept-encoding"));
     out.deadline_ns = now_ns + KIS_API_ANSWER_NS;
     kis_answer_add_header(&out, KIS_STR("cache-control"), KIS_STR("no-store"));
+    if (origin.len) { /* an allowed one, or it would not have come here */
+        kis_answer_add_header(&out, KIS_STR("access-control-allow-origin"), origin);
+        kis_answer_add_header(&out, KIS_STR("vary"), KIS_STR("origin"));
+    }
     if (notice.len)
         kis_answer_add_header(&out, KIS_STR("x-kiseki-notice"), notice);
     kis_route_run(job->route, &call, job->captures, request->query);
@@ -167,24 +160,20 @@ static bool is_refused(kis_query_service *service, kis_exchange *exchange)
     const kis_request_head *request = kis_exchange_head(exchange);
 
     if (!kis_host_is_allowed(&service->hosts, request->authority)) {
-        answer_plainly(exchange, 403,
-                       KIS_STR("This name is not one of this server's: it answers to localhost and "
-                               "to its addresses. Start kiseki with "
-                               "--allow-host NAME to allow another.\n"));
+        kis_answer_plainly(
+            exchange, 403,
+            KIS_STR("This name is not one of this server's: it answers to localhost and "
+                    "to its addresses. Start kiseki with "
+                    "--allow-host NAME to allow another.\n"));
         return true;
     }
-    if (!kis_origin_is_allowed(&service->hosts, kis_request_header(request, "origin"),
-                               request->authority)) {
-        answer_plainly(exchange, 403,
-                       KIS_STR("Pages of this origin may not ask this server. Start kiseki with "
-                               "--allow-origin ORIGIN to allow them.\n"));
+    if (kis_refuse_strange_origin(exchange, &service->hosts))
         return true;
-    }
     if (!kis_str_eq(request->method, KIS_STR("GET")) &&
         !kis_str_eq(request->method, KIS_STR("HEAD"))) {
-        answer_plainly(exchange, 405,
-                       KIS_STR("This listener answers GET and HEAD only. Spans go to the OTLP "
-                               "listeners (4317, 4318).\n"));
+        kis_answer_plainly(exchange, 405,
+                           KIS_STR("This listener answers GET and HEAD only. Spans go to the OTLP "
+                                   "listeners (4317, 4318).\n"));
         return true;
     }
     return false;
@@ -211,7 +200,7 @@ static void query_on_body(void *user, kis_exchange *exchange, uint8_t *body, siz
     if (route)
         start_job(service, exchange, route, captures);
     else if (kis_route_is_api(path))
-        answer_plainly(exchange, 404, KIS_STR("404 page not found\n"));
+        kis_answer_plainly(exchange, 404, KIS_STR("404 page not found\n"));
     else
         kis_static_answer(&service->ui, exchange);
 }

@@ -328,7 +328,7 @@ static kis_err start_server(kis_serve *s, kis_diag *diag)
     for (size_t i = 0; i < s->loop_count; i++)
         loops[i] = s->loops[i].loop;
     kis_err err = kis_server_new(loops, s->loop_count, s->setup.alloc, &s->server, diag);
-    s->metrics = (kis_metrics_source){ collect_metrics, s, s->setup.alloc };
+    s->metrics = (kis_metrics_source){ collect_metrics, s, s->setup.alloc, &s->queries.hosts };
     for (int name = 0; name < KIS_LISTENERS && !err; name++)
         err = listen_one(s, (kis_listener_name)name, diag);
     if (!err)
@@ -347,6 +347,7 @@ kis_err kis_serve_start(const kis_serve_setup *setup, kis_serve **out, kis_diag 
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for the server");
     memset(s, 0, sizeof(*s));
     s->setup = *setup;
+    s->health.rules = &s->queries.hosts;
     s->health.up_since_ns = kis_now_ns();
     s->health.up_since_unix_ns = kis_now_unix_ns();
     kis_err err = open_store(s, diag);

@@ -291,9 +291,70 @@ TEST(strange_names_methods_and_origins_are_refused)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         int fd = dial(KIS_LISTENER_QUERY);
         send_all(fd, rows[i].request, strlen(rows[i].request));
-        CHECK_INT(rows[i].want, read_answer(fd).status, rows[i].why);
+        http_answer answer = read_answer(fd);
+        CHECK_INT(rows[i].want, answer.status, rows[i].why);
+        bool is_handed_over = strstr(answer.text, "access-control-allow-origin: https://grafana.example\r\n");
+        CHECK_INT(strstr(rows[i].request, "grafana") != NULL, is_handed_over, "the browser lets its page read the answer");
     }
     stop();
+}
+
+TEST(every_listener_refuses_pages_of_strange_origins)
+{
+    static const struct {
+        const char *why, *origin;
+        bool is_refused;
+    } rows[] = {
+        { "another site", "http://evil.example", true },
+        { "a page without one: a file, a sandbox", "null", true },
+        { "a name that only begins like ours", "http://localhost.evil.example", true },
+        { "allowed by option", "https://grafana.example", false },
+    };
+    default_options();
+    options.allow_origin = KIS_STR("https://grafana.example");
+    start_well();
+    for (int name = 0; name < KIS_LISTENERS; name++) {
+        bool is_ingest = name == KIS_LISTENER_OTLP_GRPC || name == KIS_LISTENER_OTLP_HTTP;
+        for (size_t i = 0; i < COUNT_OF(rows); i++) {
+            char request[512];
+            int fd = dial((kis_listener_name)name);
+            snprintf(request, sizeof(request),
+                     "%s %s HTTP/1.1\r\nHost: localhost\r\nOrigin: %s\r\nContent-Type: "
+                     "application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
+                     is_ingest ? "POST" : "GET",
+                     is_ingest                       ? "/v1/traces"
+                     : name == KIS_LISTENER_METRICS  ? "/metrics"
+                     : name == KIS_LISTENER_QUERY    ? "/api/services"
+                                                     : "/",
+                     rows[i].origin, is_ingest ? 2 : 0, is_ingest ? "{}" : "");
+            send_all(fd, request, strlen(request));
+            http_answer answer = read_answer(fd);
+            CHECK_INT(rows[i].is_refused ? 403 : 200, answer.status, rows[i].why);
+            if (rows[i].is_refused)
+                CHECK(strstr(answer.body, "--allow-origin"), answer.text);
+        }
+    }
+    stop();
+}
+
+TEST(an_address_that_cannot_be_had_is_blamed_on_who_named_it)
+{
+    static const struct {
+        const char *why, *listen, *query, *want;
+    } rows[] = {
+        { "not this machine's", "127.0.0.1", "192.0.2.1:0", "--query: 192.0.2.1:0: cannot listen: " },
+        { "not this machine's, for all", "192.0.2.1", "", "--listen: 192.0.2.1:16686: cannot listen: " },
+        { "a name without address", "127.0.0.1", "no.such.host.invalid:0", "--query: address 'no.such.host.invalid:0': " },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        kis_diag diag = { 0 };
+        default_options();
+        options.listen = kis_str_from_c(rows[i].listen);
+        options.query = kis_str_from_c(rows[i].query);
+        CHECK(start(&diag) != KIS_OK, rows[i].why);
+        CHECK(strncmp(diag.text, rows[i].want, strlen(rows[i].want)) == 0, diag.text);
+        kis_log_done(&server_log);
+    }
 }
 
 TEST(health_and_metrics_answer)
@@ -640,7 +701,9 @@ TEST(readers_that_go_away_are_survived)
 
 TEST_MAIN(RUN(a_trace_goes_in_by_otlp_and_comes_out_by_both_apis),
           RUN(the_page_is_served_with_its_policy),
-          RUN(strange_names_methods_and_origins_are_refused), RUN(health_and_metrics_answer),
+          RUN(strange_names_methods_and_origins_are_refused),
+          RUN(every_listener_refuses_pages_of_strange_origins),
+          RUN(an_address_that_cannot_be_had_is_blamed_on_who_named_it), RUN(health_and_metrics_answer),
           RUN(a_taken_port_ends_the_start_or_is_a_warning),
           RUN(a_listener_that_others_can_reach_is_warned_about),
           RUN(ready_lines_are_what_scripts_wait_for),
