@@ -28,8 +28,15 @@ typedef struct loop_thread {
     kis_thread thread;
 } loop_thread;
 
+/* Whose notes these are: one a listener, its `on_note`'s user. */
+typedef struct listener_notes {
+    kis_log *log;
+    const char *label;
+} listener_notes;
+
 struct kis_serve {
     kis_serve_setup setup;
+    listener_notes notes[KIS_LISTENERS];
     kis_store *store;
     kis_budget budget;
     loop_thread loops[LOOPS_MAX];
@@ -115,6 +122,14 @@ static kis_handler handler_of(kis_serve *s, kis_listener_name name)
     }
 }
 
+/* The peer is quoted: lines that differ in it alone are of one kind to the log's limit. */
+static void log_note(void *user, kis_str peer, const char *what)
+{
+    const listener_notes *notes = user;
+    kis_log_write(notes->log, KIS_LOG_WARN, "%s: '" KIS_FMT "' was refused: %s", notes->label,
+                  KIS_ARG(peer), what);
+}
+
 static bool is_open_to_others(const kis_serve *s, kis_listener_name name)
 {
     kis_str address = kis_str_from_c(s->addresses[name]);
@@ -145,15 +160,19 @@ static void warn_of_open_listeners(kis_serve *s)
                        may_ask ? " (--tls-client-ca asks for certificates)" : "");
 }
 
-/* The diag of a listener that could not be bound, as people should read it. */
-static kis_err explain_listen(kis_listener_name name, kis_str address, kis_err err, kis_diag *diag)
+/* The diag of a listener that could not be bound, as people should read it: it names the address
+ * already, and here comes where that was said. */
+static kis_err explain_listen(const kis_serve *s, kis_listener_name name, kis_str address,
+                              kis_err err, kis_diag *diag)
 {
+    bool is_told = listener_option(s, name).len > 0;
+
     if (err == KIS_ERR_RANGE)
         return kis_diag_set(diag, err,
                             "address in use: " KIS_FMT
                             " (%s): another program listens there; choose another with --%s",
                             KIS_ARG(address), listener_rows[name].label, listener_rows[name].flag);
-    return kis_diag_in(diag, err, "--%s " KIS_FMT, listener_rows[name].flag, KIS_ARG(address));
+    return kis_diag_in(diag, err, "--%s", is_told ? listener_rows[name].flag : "listen");
 }
 
 static kis_err listen_one(kis_serve *s, kis_listener_name name, kis_diag *diag)
@@ -161,12 +180,16 @@ static kis_err listen_one(kis_serve *s, kis_listener_name name, kis_diag *diag)
     char room[128];
     kis_str address = wanted_address(s, name, room);
     bool is_ingest = name == KIS_LISTENER_OTLP_GRPC || name == KIS_LISTENER_OTLP_HTTP;
+
+    s->notes[name] = (listener_notes){ s->setup.log, listener_rows[name].label };
     kis_listener_options options = {
         .address = address,
         .handler = handler_of(s, name),
         .tls = listener_rows[name].has_tls ? s->tls : NULL,
         .allow_http1 = true,
         .allow_http2 = true,
+        .on_note = log_note,
+        .note_user = &s->notes[name],
     };
 
     if (kis_str_eq(address, KIS_STR("off")))
@@ -180,7 +203,7 @@ static kis_err listen_one(kis_serve *s, kis_listener_name name, kis_diag *diag)
         return KIS_OK;
     }
     s->addresses[name][0] = '\0';
-    err = explain_listen(name, address, err, diag);
+    err = explain_listen(s, name, address, err, diag);
     if (listener_rows[name].is_needed)
         return err;
     kis_log_always(s->setup.log, KIS_LOG_WARN, "%s; going on without it", diag->text);
