@@ -249,20 +249,40 @@ static void count_answer(load_run *run, load_slot *slot, const kis_client_answer
         run->is_stopping = true;
 }
 
+/* What a refusal says: gRPC's message, the message of a google.rpc.Status, or text as it came. */
+static kis_str words_of(const load_run *run, const kis_client_answer *answer, kis_arena *arena)
+{
+    bool has_trailers = answer->trailer_count > 0;
+    kis_str message;
+    uint64_t retry_ms;
+    int code;
+
+    if (answer->err)
+        return kis_str_from_c(answer->diag.text);
+    if (run->options.protocol == LOAD_GRPC && answer->status == 200)
+        return find_header(has_trailers ? answer->trailers : answer->headers,
+                           has_trailers ? answer->trailer_count : answer->header_count,
+                           KIS_STR("grpc-message"));
+    kis_str type = find_header(answer->headers, answer->header_count, KIS_STR("content-type"));
+    bool is_status = kis_str_starts(type, KIS_STR("application/"));
+    bool is_json = kis_str_starts(type, KIS_STR("application/json"));
+    if (is_status && kis_rpc_status_decode(answer->body, is_json, arena, &code, &message,
+                                           &retry_ms) == KIS_OK)
+        return message;
+    kis_str text = kis_str_of_bytes(kis_bytes_of(answer->body.ptr, KIS_MIN(answer->body.len, 160)));
+    return kis_str_trim(kis_str_cut(&text, '\n'));
+}
+
 static void note_failure(load_run *run, const kis_client_answer *answer, int status)
 {
+    kis_arena arena;
+    char escaped[192];
+
     if (run->first_failure[0])
         return;
-    kis_str words =
-        answer->err
-            ? kis_str_from_c(answer->diag.text)
-            : kis_str_of_bytes(kis_bytes_of(answer->body.ptr, KIS_MIN(answer->body.len, 160)));
-    if (run->options.protocol == LOAD_GRPC && !answer->err)
-        words = find_header(answer->trailer_count ? answer->trailers : answer->headers,
-                            answer->trailer_count ? answer->trailer_count : answer->header_count,
-                            KIS_STR("grpc-message"));
-    char escaped[192];
-    kis_fmt_escape(escaped, sizeof(escaped), words);
+    kis_arena_init(&arena, &kis_mem, 1 << 20);
+    kis_fmt_escape(escaped, sizeof(escaped), words_of(run, answer, &arena));
+    kis_arena_done(&arena);
     if (answer->err)
         kis_fmt(run->first_failure, sizeof(run->first_failure), "%s", escaped);
     else
@@ -282,12 +302,19 @@ static uint64_t wait_after(const kis_client_answer *answer)
     return FAILURE_WAIT_NS;
 }
 
-/* A server that restarts is waited for, one that was never there is not. */
-static bool is_nobody_there(const load_run *run, kis_str why)
+/* A server that restarts is waited for; one that was never there, or is no OTLP receiver, is not. */
+static bool is_hopeless(const load_run *run, const kis_client_answer *answer, int status)
 {
-    return !run->requests_acknowledged && !run->requests_refused &&
-           (kis_str_ends(why, KIS_STR("connection refused")) ||
-            kis_str_ends(why, KIS_STR("no such name")));
+    kis_str why = kis_str_from_c(answer->diag.text);
+
+    if (run->requests_acknowledged || run->requests_refused)
+        return false;
+    if (answer->err)
+        return kis_str_ends(why, KIS_STR("connection refused")) ||
+               kis_str_ends(why, KIS_STR("no such name"));
+    bool is_unwanted = answer->status >= 400 && answer->status < 500;
+    return (is_unwanted && answer->status != 408 && answer->status != 429) ||
+           (answer->status == 200 && status == KIS_GRPC_UNIMPLEMENTED);
 }
 
 static void on_answer(void *user, const kis_client_answer *answer)
@@ -308,7 +335,7 @@ static void on_answer(void *user, const kis_client_answer *answer)
     run->requests_refused += is_refused;
     run->requests_failed += !is_refused;
     note_failure(run, answer, status);
-    if (answer->err && is_nobody_there(run, kis_str_from_c(answer->diag.text)))
+    if (is_hopeless(run, answer, status))
         run->is_stopping = run->is_unreachable = true;
     if (run->is_stopping)
         stop_if_idle(run);

@@ -70,13 +70,13 @@ const kis_option kis_serve_option_rows[] = {
 const size_t kis_serve_option_count = KIS_COUNT_OF(kis_serve_option_rows);
 
 /* "ADDR:PORT", "[ADDR]:PORT", ":PORT", "PORT", "unix:PATH" or "off". What ADDR names is found out when it
- * is bound. */
+ * is bound. An empty text is a script's variable that was not set; only none at all is the default. */
 static bool is_address(kis_str text)
 {
     uint64_t port;
     size_t colon = text.len;
 
-    if (text.len == 0 || kis_str_eq(text, KIS_STR("off")) ||
+    if (!text.ptr || kis_str_eq(text, KIS_STR("off")) ||
         (kis_str_starts(text, KIS_STR("unix:")) && text.len > 5))
         return true;
     while (colon > 0 && text.ptr[colon - 1] != ':')
@@ -150,6 +150,8 @@ kis_err kis_serve_options_check(const kis_serve_options *o, kis_diag *diag)
     kis_err err = check_addresses(o, diag);
     if (err)
         return err;
+    if (o->data.ptr && !o->data.len)
+        return kis_diag_set(diag, KIS_ERR_SYNTAX, "--data: the name of the directory is empty");
     if (o->memory && o->data.len)
         return kis_diag_set(diag, KIS_ERR_RANGE, "--memory and --data exclude each other");
     if ((o->tls_cert.len == 0) != (o->tls_key.len == 0))

@@ -136,6 +136,10 @@ def test_wrong_usage_is_exit_2_with_a_sentence(arguments, tmp_path):
     (["query", "services", "--server", "ftp://x"], {}, "--server: 'ftp://x' is not a server's address; want http://127.0.0.1:16686"),
     (["query", "services", "--server", "127.0.0.1:1"], {}, "connection refused; is kiseki serve running there? (--server)"),
     (["load", "--to", "127.0.0.1:1"], {}, "nothing was acknowledged: connect to 127.0.0.1:1: connection refused"),
+    (["load", "--protocol", "http", "--to", "https://127.0.0.1:1"], {}, "nothing was acknowledged: connect to 127.0.0.1:1: connection refused"),
+    (["serve", "--data", ""], {}, "--data: the name of the directory is empty"),
+    (["serve", "--query", ""], {}, "--query: '' is not an address"),
+    (["serve", "--data", "x", "--tls-cert", "/dev/null", "--tls-key", "/dev/null"], {}, "TLS certificate '/dev/null': there is nothing in PEM form in it"),
     (["serve", "--keep", "abc"], {}, "--keep: 'abc' is not a duration"),
     (["serve"], {"KISEKI_KEEP": "abc"}, "kiseki: KISEKI_KEEP: 'abc' is not a duration"),
     (["serve"], {"KISEKI_QUERY": "x"}, "kiseki: KISEKI_QUERY: 'x' is not an address"),
@@ -153,6 +157,16 @@ def test_a_port_without_the_query_api_is_told(own_server):
     server = own_server()
     done = subprocess.run([str(PROGRAM), "query", "services", "--server", server.http], capture_output=True, text=True, timeout=20)
     assert done.returncode == 1 and f"{server.http} has no query API (404)" in done.stderr, done
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http", "json"])
+def test_load_to_a_port_that_takes_no_spans_ends_at_once(own_server, protocol):
+    server = own_server()
+    begin = time.monotonic()
+    done = subprocess.run([str(PROGRAM), "load", "--to", server.query.removeprefix("http://"), "--protocol", protocol], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 1 and not done.stdout, done
+    assert done.stderr == "kiseki: nothing was acknowledged: status 405: This listener answers GET and HEAD only. Spans go to the OTLP listeners (4317, 4318).\n"
+    assert time.monotonic() - begin < 5, "it tried for all its ten seconds"
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["help"], ["serve", "--help"], ["query", "--help"], ["load", "--help"], ["check", "--help"]])
