@@ -66,6 +66,7 @@ struct kis_http2 {
     const kis_alloc *alloc;
     nghttp2_session *session;
     kis_http2_events events;
+    uint32_t goodbye_error; /* of the GOAWAY that was sent */
     bool is_server, is_greeted, is_goodbye_received, is_receiving;
     bool is_broken;           /* nghttp2 had no memory once: it is called no more */
     struct mem_front *pieces; /* all that nghttp2 holds */
@@ -459,6 +460,8 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
             (void)flood_note(h2, FLOOD_RESET_BY_US); /* receive looks at it */
         return 0;
     }
+    if (frame->hd.type == NGHTTP2_GOAWAY)
+        h2->goodbye_error = frame->goaway.error_code;
     if (!stream || (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
         return 0;
     stream->is_head_sent = true;
@@ -745,6 +748,7 @@ bool kis_http2_is_over(const kis_http2 *h2)
 bool kis_http2_is_greeted(const kis_http2 *h2) { return h2->is_greeted; }
 bool kis_http2_is_in_header_block(const kis_http2 *h2) { return h2->block.is_open; }
 bool kis_http2_is_goodbye_received(const kis_http2 *h2) { return h2->is_goodbye_received; }
+uint32_t kis_http2_goodbye_error(const kis_http2 *h2) { return h2->goodbye_error; }
 uint32_t kis_http2_stream_count(const kis_http2 *h2) { return h2->stream_count; }
 kis_http2_stream *kis_http2_first(const kis_http2 *h2) { return h2->first; }
 uint64_t kis_http2_resets(const kis_http2 *h2) { return h2->resets; }

@@ -108,5 +108,7 @@ void kis_http2_go_away(kis_http2 *h2, kis_http2_error error);
 /** Client: how many requests may be open at once, as far as the peer has said. */
 uint32_t kis_http2_peer_streams_max(const kis_http2 *h2);
 bool kis_http2_is_goodbye_received(const kis_http2 *h2);
+/** The error code of a GOAWAY that this side has sent; 0: none, or one without a reproach. */
+uint32_t kis_http2_goodbye_error(const kis_http2 *h2);
 
 #endif

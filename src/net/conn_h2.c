@@ -28,6 +28,7 @@ struct kis_conn_h2 {
     h2_phase phase;
     uint64_t phase_ns, block_ns; /* deadlines: of the phase; of the header block that has begun, 0: none */
     bool is_receiving, is_dead; /* dead while receiving: freed behind it */
+    bool is_reproach_counted;
     uint64_t resets_counted;
 };
 
@@ -301,10 +302,14 @@ static void h2_free(kis_conn *conn)
     conn->h2 = NULL;
 }
 
-static void h2_say_goodbye(kis_conn *conn, kis_http2_error error)
+/* The peer broke the rules, and the connection ends for it: told by nghttp2 (its GOAWAY is among the frames to send) or by us. */
+static void h2_count_reproach(kis_conn *conn)
 {
+    if (conn->h2->is_reproach_counted)
+        return;
+    conn->h2->is_reproach_counted = true;
     kis_count_add(&conn->home->stats.goaways, 1);
-    kis_http2_go_away(conn->h2->session, error);
+    kis_count_add(&conn->home->stats.malformed, 1);
 }
 
 /* After every input: which clocks run. */
@@ -344,8 +349,7 @@ void kis_h2_input(kis_conn *conn, kis_bytes in)
         return;
     }
     if (err) {
-        kis_count_add(&conn->home->stats.goaways, 1);
-        kis_count_add(&conn->home->stats.malformed, 1);
+        h2_count_reproach(conn);
         kis_h2_fill(conn); /* the GOAWAY */
         if (!conn->is_dead)
             kis_conn_close_after_sending(conn, true);
@@ -363,10 +367,14 @@ static size_t fill_once(kis_conn *conn, bool *out_failed)
     if (home->corked == conn) {
         kis_err err = kis_http2_fill(conn->h2->session, &home->cork, home->cork.max - KIS_HTTP2_FILL_SLACK);
         *out_failed = err != KIS_OK;
+        if (kis_http2_goodbye_error(conn->h2->session))
+            h2_count_reproach(conn);
         return home->cork.len - before;
     }
     kis_buf_init_fixed(&piece, home->scratch + KIS_READ_BYTES, KIS_PIECE_BYTES);
     *out_failed = kis_http2_fill(conn->h2->session, &piece, KIS_PIECE_BYTES - KIS_HTTP2_FILL_SLACK) != KIS_OK;
+    if (kis_http2_goodbye_error(conn->h2->session))
+        h2_count_reproach(conn);
     kis_conn_write(conn, kis_buf_bytes(&piece), KIS_BYTES_NONE);
     return piece.len;
 }
@@ -439,7 +447,7 @@ void kis_h2_timeout(kis_conn *conn)
     }
     if (conn->h2->phase != H2_IDLE || is_block_late)
         kis_count_add(&conn->home->stats.timeouts, 1);
-    h2_say_goodbye(conn, KIS_HTTP2_NO_ERROR);
+    kis_http2_go_away(conn->h2->session, KIS_HTTP2_NO_ERROR);
     kis_h2_fill(conn);
     if (!conn->is_dead)
         kis_conn_close_after_sending(conn, true);
@@ -447,7 +455,7 @@ void kis_h2_timeout(kis_conn *conn)
 
 void kis_h2_drain(kis_conn *conn)
 {
-    h2_say_goodbye(conn, KIS_HTTP2_NO_ERROR); /* over when the streams that are open are answered: kis_h2_fill sees it */
+    kis_http2_go_away(conn->h2->session, KIS_HTTP2_NO_ERROR); /* over when the streams that are open are answered: kis_h2_fill sees it */
 }
 
 uint32_t kis_h2_open_exchanges(const kis_conn *conn)

@@ -207,6 +207,32 @@ TEST(floods_end_their_connection_and_no_other)
     test_server_stop(&s, 1000);
 }
 
+TEST(a_connection_that_breaks_the_rules_is_counted_and_one_that_is_idle_is_not)
+{
+    static const struct { const char *why; int type, size, code; } rows[] = {
+        { "a ping of 7 bytes", 6, 7, 6 }, { "a setting cut in half", 4, 5, 6 }, { "a promise", 5, 8, 1 },
+    };
+    test_server s;
+    kis_listener_options options = test_listener(&s);
+    options.idle_timeout_ms = 100;
+    test_server_start(&s, 1, &options);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        uint8_t frame[100];
+        int resets, fd = raw_open(&s);
+        size_t size = put_frame(frame, (uint8_t)rows[i].type, 0, 0, "12345678", (size_t)rows[i].size);
+        CHECK(test_send(fd, frame, size), rows[i].why);
+        CHECK_INT(rows[i].code, read_goodbye(fd, &resets), rows[i].why);
+        close(fd);
+        WAIT_FOR(kis_server_get_stats(s.server).goaways == i + 1, rows[i].why);
+        CHECK_INT(i + 1, kis_server_get_stats(s.server).requests_malformed, rows[i].why);
+    }
+    int resets, fd = raw_open(&s);
+    CHECK_INT(0, read_goodbye(fd, &resets), "idle for too long");
+    CHECK_INT(COUNT_OF(rows), kis_server_get_stats(s.server).goaways, "that is no reproach");
+    close(fd);
+    test_server_stop(&s, 1000);
+}
+
 TEST(clocks_run_for_every_kind_of_silence)
 {
     test_server s;
@@ -384,5 +410,5 @@ TEST(header_lists_that_are_too_large_fail_alone)
 }
 
 TEST_MAIN(RUN(a_body_that_gets_on_slowly_ends_too), RUN(calls_are_answered_side_by_side), RUN(other_threads_answer_and_stream), RUN(bodies_have_bounds_that_grpc_understands), RUN(cancelled_calls_leave_nothing),
-          RUN(floods_end_their_connection_and_no_other), RUN(clocks_run_for_every_kind_of_silence), RUN(answers_that_are_not_taken_are_bounded), RUN(ports_speak_what_they_allow), RUN(the_goodbye_finishes_what_is_open),
+          RUN(floods_end_their_connection_and_no_other), RUN(a_connection_that_breaks_the_rules_is_counted_and_one_that_is_idle_is_not), RUN(clocks_run_for_every_kind_of_silence), RUN(answers_that_are_not_taken_are_bounded), RUN(ports_speak_what_they_allow), RUN(the_goodbye_finishes_what_is_open),
           RUN(header_lists_that_are_too_large_fail_alone))
