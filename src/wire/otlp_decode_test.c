@@ -268,10 +268,10 @@ TEST(decoding_rejects_spans_with_wrong_ids_and_keeps_the_others)
         { "trace id of 15",     1, ones, 15, "span 0: trace_id: want 16 bytes, got 15, at byte 9" },
         { "trace id of 17",     1, ones, 17, "span 0: trace_id: want 16 bytes, got 17, at byte 9" },
         { "trace id of 0",      1, ones, 0,  "span 0: trace_id: want 16 bytes, got 0, at byte 9" },
-        { "trace id of zeros",  1, zeros, 16, "span 0: trace_id: none, or all zero" },
+        { "trace id of zeros",  1, zeros, 16, "span 0: trace_id: none, or all zero, at byte 9" },
         { "span id of 7",       2, ones, 7,  "span 0: span_id: want 8 bytes, got 7, at byte 27" },
         { "span id of 9",       2, ones, 9,  "span 0: span_id: want 8 bytes, got 9, at byte 27" },
-        { "span id of zeros",   2, zeros, 8, "span 0: span_id: none, or all zero" },
+        { "span id of zeros",   2, zeros, 8, "span 0: span_id: none, or all zero, at byte 9" },
         { "parent id of 7",     4, ones, 7,  "span 0: parent_span_id: want 8 bytes, got 7, at byte 37" },
         { "parent id of 16",    4, ones, 16, "span 0: parent_span_id: want 8 bytes, got 16, at byte 37" },
     };
@@ -302,7 +302,7 @@ TEST(decoding_rejects_a_span_without_ids_and_one_without_anything)
     kis_batch *batch = decode(KIS_OK, "an empty span");
     CHECK_INT(1, batch->span_count, "the other one is there");
     CHECK_INT(1, batch->rejected_spans, "the empty one is rejected");
-    CHECK_STR("span 0: trace_id: none, or all zero", batch->reject_reason, "and said why");
+    CHECK_STR("span 0: trace_id: none, or all zero, at byte 6", batch->reject_reason, "and said why");
     kis_batch_unref(batch);
 }
 

@@ -11,6 +11,7 @@
  * bounds.
  */
 #include "base/diag.h"
+#include "base/fmt.h"
 #include "base/num.h" /* base64 */
 #include "wire/json.h"
 #include "wire/otlp.h"
@@ -49,7 +50,13 @@ typedef struct json_walk {
     kis_buf out;
     uint32_t span_number;
     bool is_in_span;
+    bool is_span_member; /* of the span itself, not of a link or event in it */
     kis_str field; /* the one being read, for error texts */
+    struct {       /* the first id that cannot be one, and where it stands in the text */
+        bool is_there;
+        uint32_t span_number;
+        size_t offset;
+    } bad_id;
 } json_walk;
 
 #define KEY(text) KIS_STR_INIT(text)
@@ -355,10 +362,27 @@ static inline uint8_t json_hex_value(char c)
     return digit < 10 ? digit : letter < 6 ? (uint8_t)(letter + 10) : 0x80;
 }
 
+enum { SPAN_TRACE_ID = 1, SPAN_PARENT_ID = 4 }; /* field numbers in trace.proto's Span */
+
+/* That an id of these digits costs its span is decided later, in protobuf; where it stood is known
+ * only here. */
+static void note_bad_id(json_walk *w, uint32_t number, size_t digits, bool is_hex, size_t offset)
+{
+    bool is_good = (is_hex && digits == (number == SPAN_TRACE_ID ? 32 : 16)) ||
+                   (number == SPAN_PARENT_ID && digits == 0);
+    if (is_good || !w->is_span_member || w->bad_id.is_there)
+        return;
+    w->bad_id.is_there = true;
+    w->bad_id.span_number = w->span_number;
+    w->bad_id.offset = offset;
+}
+
 static bool read_hex_id(json_walk *w, uint32_t number)
 {
     uint8_t id[16], bad = 0;
     kis_str text;
+    kis_json_peek(&w->j); /* over the blanks before it */
+    size_t offset = kis_json_offset(&w->j);
     if (!kis_json_str(&w->j, &text))
         return false;
     size_t size = text.len == 32 || text.len == 16 ? text.len / 2
@@ -369,6 +393,7 @@ static bool read_hex_id(json_walk *w, uint32_t number)
         bad |= high | low;
         id[i] = (uint8_t)(high << 4 | low);
     }
+    note_bad_id(w, number, text.len, !(bad & 0x80), offset);
     if (bad & 0x80 || size == 1) {
         id[0] = 1;
         size = 1;
@@ -556,6 +581,7 @@ static bool read_members(json_walk *w, const json_type *type)
     while (kis_json_has_member(&w->j)) {
         const json_field *f = read_field_key(w, type, &next);
         w->field = f ? f->key : KIS_STR_NONE;
+        w->is_span_member = type->is_span;
         if (kis_json_null(&w->j))
             continue;
         if (!(f ? read_field(w, f, lists) : kis_json_skip(&w->j)))
@@ -589,6 +615,25 @@ static kis_err explain_json(const json_walk *w, kis_diag *diag)
     return j->err;
 }
 
+/* Adds the place to the reason of the first rejected span, when it is an id that was met here. */
+static void say_where_bad_id_is(const json_walk *w, kis_batch *batch)
+{
+    char begin[32];
+    kis_diag text;
+    kis_str where =
+        kis_str_of(begin, kis_fmt(begin, sizeof(begin), "span %u: ", w->bad_id.span_number));
+
+    if (!w->bad_id.is_there || !kis_str_starts(batch->reject_reason, where) ||
+        !kis_str_ends(batch->reject_reason, KIS_STR(" hex digits")))
+        return;
+    kis_diag_set(&text, KIS_ERR_RANGE, KIS_FMT ", at byte %zu", KIS_ARG(batch->reject_reason),
+                 w->bad_id.offset);
+    kis_str longer = kis_str_from_c(text.text);
+    if (!kis_arena_copy(&batch->arena, longer, &longer))
+        return; /* without its place it is true all the same */
+    batch->reject_reason = longer;
+}
+
 kis_err kis_otlp_json_decode(kis_batch *batch, kis_diag *diag)
 {
     kis_alloc alloc = kis_arena_as_alloc(&batch->arena);
@@ -608,5 +653,7 @@ kis_err kis_otlp_json_decode(kis_batch *batch, kis_diag *diag)
         return explain_json(&w, diag);
     kis_err err = kis_otlp_decode_request(batch, kis_buf_bytes(&w.out), NULL, diag);
     batch->is_verbatim = false;
+    if (!err)
+        say_where_bad_id_is(&w, batch);
     return err;
 }

@@ -160,14 +160,14 @@ TEST(json_keys_that_stand_twice_count_once)
 TEST(json_spans_with_wrong_ids_are_rejected)
 {
     static const struct { const char *why, *trace, *span, *parent, *reason; } rows[] = {
-        { "base64", "CvdlGRbNQ92ESOshHIAxnA==", "b7ad6b7169203331", "", "span 0: trace_id: want 32 hex digits" },
-        { "an odd number of digits", "0af7651916cd43dd8448eb211c80319", "b7ad6b7169203331", "", "span 0: trace_id: want 32 hex digits" },
-        { "not hex", "0af7651916cd43dd8448eb211c80319g", "b7ad6b7169203331", "", "span 0: trace_id: want 32 hex digits" },
-        { "too short", "b7ad6b7169203331", "b7ad6b7169203331", "", "span 0: trace_id: want 32 hex digits" },
-        { "empty", "", "b7ad6b7169203331", "", "span 0: trace_id: want 32 hex digits" },
+        { "base64", "CvdlGRbNQ92ESOshHIAxnA==", "b7ad6b7169203331", "", "span 0: trace_id: want 32 hex digits, at byte 54" },
+        { "an odd number of digits", "0af7651916cd43dd8448eb211c80319", "b7ad6b7169203331", "", "span 0: trace_id: want 32 hex digits, at byte 54" },
+        { "not hex", "0af7651916cd43dd8448eb211c80319g", "b7ad6b7169203331", "", "span 0: trace_id: want 32 hex digits, at byte 54" },
+        { "too short", "b7ad6b7169203331", "b7ad6b7169203331", "", "span 0: trace_id: want 32 hex digits, at byte 54" },
+        { "empty", "", "b7ad6b7169203331", "", "span 0: trace_id: want 32 hex digits, at byte 54" },
         { "zeros", "00000000000000000000000000000000", "b7ad6b7169203331", "", "span 0: trace_id: none, or all zero" },
-        { "span id not hex", "0af7651916cd43dd8448eb211c80319c", "b7ad6b716920333x", "", "span 0: span_id: want 16 hex digits" },
-        { "parent not hex", "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "x", "span 0: parent_span_id: want 16 hex digits" },
+        { "span id not hex", "0af7651916cd43dd8448eb211c80319c", "b7ad6b716920333x", "", "span 0: span_id: want 16 hex digits, at byte 98" },
+        { "parent not hex", "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "x", "span 0: parent_span_id: want 16 hex digits, at byte 132" },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         char text[600];

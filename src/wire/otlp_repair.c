@@ -503,9 +503,9 @@ kis_err kis_otlp_repair_message(kis_otlp_message type, kis_bytes message, kis_ar
     if (err)
         return err;
     if (type == KIS_OTLP_SPAN && !w.has_trace_id)
-        reject_at(&w, "trace_id", NULL, "none, or all zero");
+        reject_at(&w, "trace_id", message.ptr, "none, or all zero");
     if (type == KIS_OTLP_SPAN && !w.has_span_id)
-        reject_at(&w, "span_id", NULL, "none, or all zero");
+        reject_at(&w, "span_id", message.ptr, "none, or all zero");
     repair->clean = kis_buf_bytes(&w.out);
     return KIS_OK;
 }
