@@ -266,8 +266,8 @@ static kis_str words_of(const load_run *run, const kis_client_answer *answer, ki
     kis_str type = find_header(answer->headers, answer->header_count, KIS_STR("content-type"));
     bool is_status = kis_str_starts(type, KIS_STR("application/"));
     bool is_json = kis_str_starts(type, KIS_STR("application/json"));
-    if (is_status && kis_rpc_status_decode(answer->body, is_json, arena, &code, &message,
-                                           &retry_ms) == KIS_OK)
+    if (is_status &&
+        kis_rpc_status_decode(answer->body, is_json, arena, &code, &message, &retry_ms) == KIS_OK)
         return message;
     kis_str text = kis_str_of_bytes(kis_bytes_of(answer->body.ptr, KIS_MIN(answer->body.len, 160)));
     return kis_str_trim(kis_str_cut(&text, '\n'));
@@ -727,7 +727,8 @@ static int judge_run(load_run *run)
         if (kis_load_verify_run(&verify, &verdict, &diag) != KIS_OK)
             return kis_program_fail("--verify: %s", diag.text);
     }
-    if (!run->is_unreachable || run->options.report == 1) /* a text of zeros tells nobody anything */
+    if (!run->is_unreachable ||
+        run->options.report == 1) /* a text of zeros tells nobody anything */
         print_report(run, run->options.verify ? &verdict : NULL);
     if (run->requests_acknowledged == 0)
         return kis_program_fail("nothing was acknowledged: %s",

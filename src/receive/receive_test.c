@@ -75,6 +75,22 @@ static void run_loop(void *user)
     kis_loop_run(user);
 }
 
+/* The process's memory, but the piece number `fail_at` is not to be had. */
+static _Atomic long fail_at = -1, taken;
+
+static void *take_or_fail(void *user, size_t size)
+{
+    (void)user;
+    return atomic_fetch_add(&taken, 1) == atomic_load(&fail_at) ? NULL
+                                                                : kis_mem.take(kis_mem.user, size);
+}
+static void give_back(void *user, void *memory, size_t size)
+{
+    (void)user;
+    kis_mem.give_back(kis_mem.user, memory, size);
+}
+static const kis_alloc failing_alloc = { take_or_fail, give_back, NULL };
+
 static void start(fixture *f, uint64_t budget_bytes, uint64_t max_request_bytes)
 {
     kis_diag diag;
@@ -87,7 +103,7 @@ static void start(fixture *f, uint64_t budget_bytes, uint64_t max_request_bytes)
                                     .budget = &f->budget,
                                     .max_request_bytes = max_request_bytes,
                                     .os = kis_os_real(),
-                                    .alloc = &kis_mem };
+                                    .alloc = &failing_alloc };
     CHECK_ERR(KIS_OK, kis_receiver_new(&options, &f->receiver), "receiver");
     CHECK_ERR(KIS_OK, kis_loop_new(&kis_mem, &f->loop, &diag), "loop");
     CHECK_ERR(KIS_OK, kis_server_new(&f->loop, 1, &kis_mem, &f->server, &diag), "server");
@@ -259,6 +275,49 @@ TEST(a_request_that_has_no_room_is_told_to_come_again)
     stop(&f);
 }
 
+/* Each piece of memory that a request takes fails once: it is refused in words that make its sender
+ * try again, or taken; the next one is taken; nothing is left in the budget (stop looks). */
+TEST(each_allocation_may_fail)
+{
+    static const char *const headers[] = {
+        json_head, "Content-Type: application/json\r\nContent-Encoding: gzip\r\n",
+        "Content-Type: application/json\r\nContent-Encoding: zstd\r\n"
+    };
+    static const kis_coding codings[] = { KIS_CODING_NONE, KIS_CODING_GZIP, KIS_CODING_ZSTD };
+    const kis_bytes plain =
+        kis_bytes_of(REQUEST(SPAN_OK "," SPAN_BAD), strlen(REQUEST(SPAN_OK "," SPAN_BAD)));
+    kis_codecs *codecs = kis_codecs_new(&kis_mem);
+
+    for (size_t i = 0; i < COUNT_OF(headers); i++) {
+        kis_buf body;
+        long n = 0;
+        bool has_failed = true;
+        kis_buf_init(&body, &kis_mem, 1 << 20);
+        CHECK_ERR(KIS_OK,
+                  codings[i] ? kis_compress(codecs, codings[i], 0, plain, &body, NULL)
+                             : (kis_buf_add_bytes(&body, plain), body.err),
+                  "a body");
+        for (; has_failed; n++) {
+            fixture f;
+            char answer[8192];
+            start(&f, 64u << 20, 0);
+            atomic_store(&taken, 0);
+            atomic_store(&fail_at, n);
+            int status = post(&f, headers[i], body.ptr, body.len, answer);
+            has_failed = atomic_load(&taken) > n;
+            atomic_store(&fail_at, -1);
+            CHECK(status == 200 || (has_failed && status == 503), answer);
+            CHECK(status == 200 || strstr(answer, "etry-after: 1"), "it may be tried again");
+            CHECK_INT(status == 200, atomic_load(&f.sink.spans), "what was refused was not stored");
+            CHECK_INT(200, post(&f, headers[i], body.ptr, body.len, answer), "the next one");
+            stop(&f);
+        }
+        CHECK(n > 2, "there were some");
+        kis_buf_done(&body);
+    }
+    kis_codecs_free(codecs);
+}
+
 TEST(an_idempotency_key_reaches_the_sink)
 {
     fixture f;
@@ -274,5 +333,5 @@ TEST(an_idempotency_key_reaches_the_sink)
 
 TEST_MAIN(RUN(the_sinks_word_is_the_answer), RUN(good_spans_are_stored_and_bad_ones_reported),
           RUN(what_cannot_be_read_is_answered_with_its_place),
-          RUN(a_request_that_has_no_room_is_told_to_come_again),
+          RUN(a_request_that_has_no_room_is_told_to_come_again), RUN(each_allocation_may_fail),
           RUN(an_idempotency_key_reaches_the_sink))

@@ -293,8 +293,10 @@ TEST(strange_names_methods_and_origins_are_refused)
         send_all(fd, rows[i].request, strlen(rows[i].request));
         http_answer answer = read_answer(fd);
         CHECK_INT(rows[i].want, answer.status, rows[i].why);
-        bool is_handed_over = strstr(answer.text, "access-control-allow-origin: https://grafana.example\r\n");
-        CHECK_INT(strstr(rows[i].request, "grafana") != NULL, is_handed_over, "the browser lets its page read the answer");
+        bool is_handed_over =
+            strstr(answer.text, "access-control-allow-origin: https://grafana.example\r\n");
+        CHECK_INT(strstr(rows[i].request, "grafana") != NULL, is_handed_over,
+                  "the browser lets its page read the answer");
     }
     stop();
 }
@@ -322,10 +324,10 @@ TEST(every_listener_refuses_pages_of_strange_origins)
                      "%s %s HTTP/1.1\r\nHost: localhost\r\nOrigin: %s\r\nContent-Type: "
                      "application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
                      is_ingest ? "POST" : "GET",
-                     is_ingest                       ? "/v1/traces"
-                     : name == KIS_LISTENER_METRICS  ? "/metrics"
-                     : name == KIS_LISTENER_QUERY    ? "/api/services"
-                                                     : "/",
+                     is_ingest                      ? "/v1/traces"
+                     : name == KIS_LISTENER_METRICS ? "/metrics"
+                     : name == KIS_LISTENER_QUERY   ? "/api/services"
+                                                    : "/",
                      rows[i].origin, is_ingest ? 2 : 0, is_ingest ? "{}" : "");
             send_all(fd, request, strlen(request));
             http_answer answer = read_answer(fd);
@@ -342,9 +344,12 @@ TEST(an_address_that_cannot_be_had_is_blamed_on_who_named_it)
     static const struct {
         const char *why, *listen, *query, *want;
     } rows[] = {
-        { "not this machine's", "127.0.0.1", "192.0.2.1:0", "--query: 192.0.2.1:0: cannot listen: " },
-        { "not this machine's, for all", "192.0.2.1", "", "--listen: 192.0.2.1:16686: cannot listen: " },
-        { "a name without address", "127.0.0.1", "no.such.host.invalid:0", "--query: address 'no.such.host.invalid:0': " },
+        { "not this machine's", "127.0.0.1", "192.0.2.1:0",
+          "--query: 192.0.2.1:0: cannot listen: " },
+        { "not this machine's, for all", "192.0.2.1", "",
+          "--listen: 192.0.2.1:16686: cannot listen: " },
+        { "a name without address", "127.0.0.1", "no.such.host.invalid:0",
+          "--query: address 'no.such.host.invalid:0': " },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         kis_diag diag = { 0 };
@@ -703,8 +708,8 @@ TEST_MAIN(RUN(a_trace_goes_in_by_otlp_and_comes_out_by_both_apis),
           RUN(the_page_is_served_with_its_policy),
           RUN(strange_names_methods_and_origins_are_refused),
           RUN(every_listener_refuses_pages_of_strange_origins),
-          RUN(an_address_that_cannot_be_had_is_blamed_on_who_named_it), RUN(health_and_metrics_answer),
-          RUN(a_taken_port_ends_the_start_or_is_a_warning),
+          RUN(an_address_that_cannot_be_had_is_blamed_on_who_named_it),
+          RUN(health_and_metrics_answer), RUN(a_taken_port_ends_the_start_or_is_a_warning),
           RUN(a_listener_that_others_can_reach_is_warned_about),
           RUN(ready_lines_are_what_scripts_wait_for),
           RUN(the_page_on_every_address_has_a_line_to_click_and_one_warning),

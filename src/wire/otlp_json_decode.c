@@ -51,8 +51,8 @@ typedef struct json_walk {
     uint32_t span_number;
     bool is_in_span;
     bool is_span_member; /* of the span itself, not of a link or event in it */
-    kis_str field; /* the one being read, for error texts */
-    struct {       /* the first id that cannot be one, and where it stands in the text */
+    kis_str field;       /* the one being read, for error texts */
+    struct {             /* the first id that cannot be one, and where it stands in the text */
         bool is_there;
         uint32_t span_number;
         size_t offset;
