@@ -93,7 +93,8 @@ static void count_refusal(kis_receive_counters *c, const kis_refusal *refusal)
               1);
 }
 
-/* The words of `diag` for the sender; the part before its last ": " names the place. */
+/* The words of `diag` for the sender; the part before its last ": " names the place, and where there
+ * is none it is the body as a whole: a 400 has its BadRequest (OTLP specification, "Failures"). */
 static void refuse_by_error(kis_receiver *r, kis_exchange *exchange, const kis_request_form *form,
                             kis_err err, const kis_diag *diag)
 {
@@ -106,7 +107,7 @@ static void refuse_by_error(kis_receiver *r, kis_exchange *exchange, const kis_r
         if (refusal.message.ptr[i] == ':' && refusal.message.ptr[i + 1] == ' ')
             place = i;
     if (refusal.http_status == 400)
-        refusal.field = kis_str_slice(refusal.message, 0, place);
+        refusal.field = place ? kis_str_slice(refusal.message, 0, place) : KIS_STR("body");
     if (err == KIS_ERR_NOMEM || err == KIS_ERR_FULL)
         refusal.retry_ms = RETRY_MS;
     if (err == KIS_ERR_UNSUPPORTED)

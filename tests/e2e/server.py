@@ -16,6 +16,7 @@ import subprocess
 import threading
 import time
 import urllib.parse
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = pathlib.Path(os.environ.get("KIS_TEST_BIN", ROOT / "build" / "release" / "bin"))
@@ -133,6 +134,18 @@ class Server:
         """Bytes of one of the kernel's counts: VmRSS now, VmHWM at its highest, RssAnon without file pages."""
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(rf"^{what}:\s+(\d+) kB", status, re.MULTILINE).group(1)) * 1024
+
+    def metric(self, name, **labels):
+        """The sum of a metric's samples that have these labels: what is counted is asked as an operator would."""
+        with urllib.request.urlopen(self.metrics, timeout=10) as answer:
+            rows = [line.rsplit(" ", 1) for line in answer.read().decode().splitlines()]
+        mine = [(key, value) for key, value in rows if key.partition("{")[0] == name]
+        assert mine, f"no metric {name}"
+        return sum(float(value) for key, value in mine if all(f'{label}="{text}"' in key for label, text in labels.items()))
+
+    def cpu_seconds(self):
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def open_files(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))

@@ -9,12 +9,16 @@ import base64
 import gzip
 import json
 import os
+import random
+import re
 import struct
 import time
 import zlib
 
 import pytest
 import zstandard
+from google.rpc import error_details_pb2
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
 import jaeger
 import rawpb
@@ -26,12 +30,21 @@ INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNIMPLEMENTED = 3, 8, 12
 MIB = 1 << 20
 
 
+CUT = "{} values were cut or repaired: too long, too many, too deep, or not UTF-8"
+
+
 def stored(server, trace_id):
     return until(lambda: v3_trace(server, trace_id.hex()), why="the trace")
 
 
+def counted(server, what):
+    """What the receiver has counted, over HTTP and over gRPC."""
+    return tuple(server.metric(f"kiseki_receiver_{what}_total", transport=transport) for transport in ("http", "grpc"))
+
+
 def refused_both_ways(server, body):
-    """400 over HTTP and INVALID_ARGUMENT over gRPC; the Status of the former."""
+    """400 over HTTP and INVALID_ARGUMENT over gRPC, with the place, counted as malformed; the Status of the former."""
+    before = counted(server, "requests_malformed")
     with Http(server.http) as connection:
         status = failure(connection.post(body), 400)
         success(connection.post(b""))
@@ -39,9 +52,20 @@ def refused_both_ways(server, body):
         reply = channel.export(body)
         assert reply.code == INVALID_ARGUMENT, reply
         assert channel.export(b"").code == 0
-    assert status.code in (0, INVALID_ARGUMENT)
-    assert status.message == reply.message, "both say the same"
+    assert status.code == INVALID_ARGUMENT
+    assert re.search(r", at byte \d+$", status.message), status.message
+    assert status.message == reply.message == reply.details.message, "both say the same"
+    (violation,) = violations(status)
+    assert status.message.startswith(violation.field + ": ") or violation.field == "body", "the place is there for programs, too"
+    assert counted(server, "requests_malformed") == (before[0] + 1, before[1] + 1)
     return status
+
+
+def violations(status):
+    """The field violations of a Status: what a program reads where people read the message."""
+    bad = error_details_pb2.BadRequest()
+    assert len(status.details) == 1 and status.details[0].Unpack(bad), status
+    return bad.field_violations
 
 
 # -- protobuf ----------------------------------------------------------------------------------------
@@ -54,7 +78,8 @@ def test_row13_truncated_protobuf_at_each_byte_is_refused_and_the_connection_liv
     with Http(server.http) as connection, Grpc(server.grpc) as channel:
         for cut in range(1, len(whole)):
             status = failure(connection.post(whole[:cut]), 400)
-            assert "byte" in status.message, f"cut at {cut}: '{status.message}' does not say where"
+            at = int(re.search(r"at byte (\d+)$", status.message).group(1))  # or it does not say where
+            assert at <= cut, status.message
             if cut % 16 == 0:
                 assert channel.export(whole[:cut]).code == INVALID_ARGUMENT, cut
         assert v3_trace(server, trace_id.hex()) is None, "nothing of a cut request is stored"
@@ -68,9 +93,10 @@ def test_row13_the_refusal_names_span_field_and_byte(server):
     bad = rawpb.span(rawpb.key(9, 2) + rawpb.varint(100) + b"abc")  # an attribute that says it is longer than its span
     body = rawpb.request(good, good, bad)
     status = refused_both_ways(server, body)
-    assert "span 2" in status.message or "span 3" in status.message, status.message
-    assert "attributes" in status.message, status.message
-    assert "byte" in status.message, status.message
+    at = body.rindex(b"abc") - 2  # the field begins with its tag and its length, a byte each
+    assert status.message == f"span 2: attributes: length 100, but 3 bytes are left, at byte {at}"
+    (violation,) = violations(status)
+    assert (violation.field, violation.description) == ("span 2: attributes", status.message)
 
 
 @pytest.mark.parametrize("length", [2**31, 2**32 + 2, 2**63, 2**64 - 1])
@@ -130,13 +156,14 @@ def nested_value(depth, leaf=rawpb.text(1, "leaf")):
 def test_row18_values_nested_20000_deep_are_cut_not_followed(server):
     trace_id = new_trace_id()
     body = rawpb.request(rawpb.span(rawpb.attribute("deep", nested_value(20_000)) + rawpb.attribute("flat", rawpb.text(1, "kept")), trace_id))
-    success(post(server.http, body))
+    said = success(post(server.http, body)).partial_success
+    assert (said.rejected_spans, said.error_message) == (0, CUT.format(1))
     (one,) = stored(server, trace_id).values()
     assert one.attributes["flat"] == ("string", "kept")
     depth, value = 0, one.attributes["deep"]
     while value[0] == "array" and value[1]:
         depth, value = depth + 1, value[1][0]
-    assert 20 <= depth <= 64, f"cut at {depth}"
+    assert depth == 32, f"cut at {depth}"  # KIS_VALUE_DEPTH_MAX
     assert v1_trace(server, trace_id.hex())
 
 
@@ -167,10 +194,23 @@ def test_row18_unknown_groups_nested_10000_deep_are_refused(server):
     ("control character in a string", b'{"a":"\n"}'), ("bare NaN", b'{"a":NaN}'), ("bytes that are no text", b'\xff\xfe{}'),
 ])
 def test_row19_broken_or_deep_json_is_refused(server, why, body):
+    before = counted(server, "requests_malformed")[0]
     with Http(server.http) as connection:
         status = failure(connection.post(body, JSON), 400, JSON)
-        assert "byte" in status.message, status.message
+        at = int(re.search(r", at byte (\d+)$", status.message).group(1))
+        assert at <= len(body), status.message
+        assert violations(status)
         success(connection.post(b"{}", JSON), JSON)
+    assert counted(server, "requests_malformed")[0] == before + 1
+
+
+def test_row19_the_refusal_names_span_field_and_byte(server):
+    good, bad = ({"traceId": new_trace_id().hex(), "spanId": f"{number:016x}"} for number in (1, 2))
+    body = json.dumps(json_request(good, {**bad, "attributes": [{"key": "n", "value": {"intValue": "seven"}}]})).encode()
+    status = failure(post(server.http, body, JSON), 400, JSON)
+    assert status.message.startswith("span 1: attributes: want an integer of 64 bits, at byte "), status.message
+    assert abs(int(status.message.rpartition(" ")[2]) - body.index(b'"seven"')) <= len(b'"seven"'), "near the value"
+    assert v3_trace(server, good["traceId"]) is None, "nothing of a malformed request is stored"
 
 
 JSON_SPAN = {"name": "json", "kind": 2, "startTimeUnixNano": "1", "endTimeUnixNano": 2}
@@ -187,19 +227,21 @@ def post_json(server, tree):
     return post(server.http, json.dumps(tree).encode(), JSON)
 
 
-@pytest.mark.parametrize("why, trace_id", [
-    ("base64, as proto3 JSON would have it", base64.b64encode(os.urandom(16)).decode()),
-    ("an odd number of digits", "0" * 31), ("not hex", "zz" * 16), ("too long", "ab" * 17), ("empty", ""),
+@pytest.mark.parametrize("member, name, want", [("traceId", "trace_id", 32), ("spanId", "span_id", 16)])
+@pytest.mark.parametrize("why, make", [
+    ("base64, as proto3 JSON would have it", lambda want: base64.b64encode(os.urandom(want // 2)).decode()),
+    ("an odd number of digits", lambda want: "0" * (want - 1)), ("not hex", lambda want: "z" * want), ("too long", lambda want: "ab" * want),
+    ("empty", lambda want: ""),
 ])
-def test_row22_json_ids_that_are_not_hex_of_the_right_length(server, why, trace_id):
+def test_row22_json_ids_that_are_not_hex_of_the_right_length(server, why, make, member, name, want):
     good = new_trace_id()
-    answer = post_json(server, json_request({"traceId": trace_id, "spanId": "0102030405060708"},
-                                            {"traceId": good.hex(), "spanId": "0102030405060709"}))
-    if answer.status == 200:
-        assert success(answer, JSON).partial_success.rejected_spans == 1
-        assert len(stored(server, good)) == 1
-    else:
-        failure(answer, 400, JSON)
+    bad = {"traceId": good.hex(), "spanId": "0102030405060708", member: make(want)}
+    body = json.dumps(json_request({"traceId": good.hex(), "spanId": "0102030405060709"}, bad)).encode()
+    partial = success(post(server.http, body, JSON), JSON).partial_success
+    second = body.index(b'"name"', body.index(b'"name"') + 1)
+    at = body.index(f'"{member}": "'.encode(), second) + len(member) + 4
+    assert (partial.rejected_spans, partial.error_message) == (1, f"span 1: {name}: want {want} hex digits, at byte {at}")
+    assert list(stored(server, good)) == ["0102030405060709"], "the good one is there"
 
 
 def test_row22_json_ids_in_hex_of_either_case_are_the_same(server):
@@ -249,15 +291,34 @@ def test_row20_text_that_is_not_utf8_is_stored_with_replacement_characters(serve
 ])
 def test_row21_bad_ids_reject_their_span_and_store_the_others(server, why, trace_id, span_id):
     good = new_trace_id()
-    body = rawpb.request(rawpb.span(trace_id=good), rawpb.span(trace_id=trace_id, span_id=span_id), rawpb.span(trace_id=good))
+    bad = rawpb.span(trace_id=trace_id, span_id=span_id)
+    body = rawpb.request(rawpb.span(trace_id=good), bad, rawpb.span(trace_id=good))
+    before = counted(server, "rejected_spans")
     partial = success(post(server.http, body)).partial_success
-    assert partial.rejected_spans == 1
-    assert "span 1" in partial.error_message or "span 2" in partial.error_message, partial.error_message
-    assert "_id" in partial.error_message and "16" in partial.error_message or "8" in partial.error_message or "zero" in partial.error_message
+    begin = body.index(bad)
+    if len(trace_id) != 16:
+        want = f"trace_id: want 16 bytes, got {len(trace_id)}, at byte {begin}"
+    elif not any(trace_id):
+        want = f"trace_id: none, or all zero, at byte {begin}"
+    elif len(span_id) != 8:
+        want = f"span_id: want 8 bytes, got {len(span_id)}, at byte {begin + 18}"
+    else:
+        want = f"span_id: none, or all zero, at byte {begin}"
+    assert (partial.rejected_spans, partial.error_message) == (1, f"span 1: {want}")
     assert len(stored(server, good)) == 2
     with Grpc(server.grpc) as channel:
         reply = channel.export(body)
-        assert reply.code == 0 and b"_id" in reply.body
+        assert reply.code == 0
+        assert trace_service_pb2.ExportTraceServiceResponse.FromString(reply.body).partial_success == partial, "both say the same"
+    assert counted(server, "rejected_spans") == (before[0] + 1, before[1] + 1)
+
+
+def test_row21_a_request_of_many_bad_spans_is_counted_whole_and_stores_the_rest(server):
+    good = new_trace_id()
+    spans = [rawpb.span(trace_id=good if number % 2 else b"short") for number in range(1000)]
+    partial = success(post(server.http, rawpb.request(*spans))).partial_success
+    assert partial.rejected_spans == 500 and partial.error_message.startswith("span 0: trace_id: want 16 bytes, got 5, at byte "), partial
+    assert len(stored(server, good)) == 500
 
 
 # -- shapes of traces --------------------------------------------------------------------------------
@@ -311,6 +372,17 @@ def test_row24_the_same_batch_twice_is_shown_once(server):
     check_both_apis(server, trace_id, 2)
 
 
+def test_row24_spans_that_came_twice_are_counted_when_they_are_merged(own_server):
+    server = own_server("--flush-after", "1s")
+    trace_id = new_trace_id()
+    body = request([span(trace_id), span(trace_id)]).SerializeToString()
+    for _ in range(3):
+        success(post(server.http, body))
+    until(lambda: server.metric("kiseki_store_spans_duplicate_total") == 4, why="two of them, twice too many")
+    assert len(stored(server, trace_id)) == 2, "in the file as in memory"
+    assert server.metric("kiseki_store_segment_spans") == 2
+
+
 def test_row24_client_and_server_half_of_one_id_stay_two(server):
     trace_id, span_id, at = new_trace_id(), os.urandom(8), time.time_ns()
     for kind in (2, 3):
@@ -334,14 +406,29 @@ def test_row25_impossible_times_are_stored_or_rejected_with_a_word(server, why, 
     trace_id = new_trace_id()
     one = span(trace_id)
     one.start_time_unix_nano, one.end_time_unix_nano = start, end
-    answer = success(post(server.http, request([one]).SerializeToString()))
-    if answer.partial_success.rejected_spans:
-        assert "time" in answer.partial_success.error_message
-        return
+    assert not success(post(server.http, request([one]).SerializeToString())).HasField("partial_success")
     (got,) = stored(server, trace_id).values()
     assert (got.start_ns, got.end_ns) == (start, end)
     (old,) = v1_trace(server, trace_id.hex())["spans"]
     assert old["startTime"] == start // 1000 and old["duration"] >= 0
+
+
+def test_row25_times_all_over_the_centuries_make_no_storm_of_files(own_server):
+    server = own_server("--flush-after", "1s")
+    chance = random.Random(25)
+    ids = [new_trace_id() for _ in range(2000)]
+    spans = []
+    for trace_id in ids:
+        one = span(trace_id)
+        one.start_time_unix_nano = chance.randrange(2**64 - 1)
+        one.end_time_unix_nano = one.start_time_unix_nano + 1
+        spans.append(one)
+    good = new_trace_id()
+    success(post(server.http, request(spans + [span(good)]).SerializeToString()))
+    until(lambda: server.metric("kiseki_store_flushes_total"), why="a flush")
+    assert server.metric("kiseki_store_segments") <= 3
+    for trace_id in [good, *ids[::100]]:
+        assert len(stored(server, trace_id)) == 1
 
 
 @pytest.mark.parametrize("days", [-2, 2])
@@ -376,18 +463,28 @@ def test_row27_extreme_numbers_come_back_exactly(server):
         v1_trace(server, trace_id.hex())  # valid JSON, or jaeger.get fails
 
 
+def cut_in_time(server, body, seconds=1.0):
+    """Sends it; the answer's message. Quadratic work would take minutes: the best of three has to be in time."""
+    best, message = 60.0, None
+    for _ in range(3):
+        begin = time.monotonic()
+        partial = success(post(server.http, body)).partial_success
+        best, message = min(best, time.monotonic() - begin), partial.error_message
+        assert partial.rejected_spans == 0
+    assert best < seconds, f"{best:.2f} s"
+    return message
+
+
 def test_row28_a_value_of_2_mib_is_cut_with_a_mark(server):
     trace_id = new_trace_id()
     one = span(trace_id)
     put(one, "big", string_value="é" * MIB)
     put(one, "small", string_value="kept")
-    begin = time.monotonic()
-    success(post(server.http, request([one]).SerializeToString()))
-    assert time.monotonic() - begin < 5
+    before = counted(server, "cut_values")[0]
+    assert cut_in_time(server, request([one]).SerializeToString()) == CUT.format(1), "the mark: its sender is told"
+    assert counted(server, "cut_values")[0] > before
     (got,) = stored(server, trace_id).values()
-    kind, value = got.attributes["big"]
-    assert kind == "string" and set(value.rstrip("….")) <= {"é"}, "cut at a character"
-    assert 60_000 <= len(value.encode()) <= 65_536 + 64
+    assert got.attributes["big"] == ("string", "é" * 32768), "64 KiB, cut at a character"
     assert got.attributes["small"] == ("string", "kept")
 
 
@@ -396,12 +493,9 @@ def test_row28_20000_attributes_are_kept_to_the_limit_in_time(server):
     one = span(trace_id)
     for number in range(20_000):
         put(one, f"key {number}", int_value=number)
-    begin = time.monotonic()
-    success(post(server.http, request([one]).SerializeToString()))
+    assert cut_in_time(server, request([one]).SerializeToString()) == CUT.format(20_000 - 1024)
     (got,) = stored(server, trace_id).values()
-    assert time.monotonic() - begin < 5, "20,000 attributes take quadratic time"
-    assert 1000 <= len(got.attributes) <= 1024
-    assert got.attributes["key 0"] == ("int", 0)
+    assert got.attributes == {f"key {number}": ("int", number) for number in range(1024)}, "the first ones"
     raw = jaeger.get(server.query, f"/api/v3/traces/{trace_id.hex()}").tree
     (sent,) = raw["result"]["resourceSpans"][0]["scopeSpans"][0]["spans"]
     assert sent["droppedAttributesCount"] == 20_000 - len(got.attributes)
@@ -414,11 +508,10 @@ def test_row28_a_map_of_50000_entries(server):
     for number in range(50_000):
         item = values.add()
         item.key, item.value.int_value = f"k{number}", number
-    begin = time.monotonic()
-    success(post(server.http, request([one]).SerializeToString()))
+    assert cut_in_time(server, request([one]).SerializeToString()) == "", "stored whole"
     (got,) = stored(server, trace_id).values()
-    assert time.monotonic() - begin < 5
-    assert got.name == "work"
+    kind, entries = got.attributes["map"]
+    assert kind == "map" and entries == tuple((f"k{number}", ("int", number)) for number in range(50_000))
     assert v1_trace(server, trace_id.hex())
 
 
