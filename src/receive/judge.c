@@ -88,8 +88,6 @@ static bool judge_http(const kis_request_head *head, kis_request_form *form, kis
 {
     kis_str type = media_type(kis_request_header(head, "content-type"));
 
-    /* the type first: a refusal is answered in the request's own encoding */
-    form->is_json = kis_str_eq_nocase(type, KIS_STR("application/json"));
     if (kis_str_eq(head->path, grpc_path))
         return refuse_head(refusal, 415, KIS_GRPC_INVALID_ARGUMENT,
                            KIS_STR("content-type: this path is gRPC's: want application/grpc"));
@@ -123,9 +121,11 @@ static bool judge_http(const kis_request_head *head, kis_request_form *form, kis
 bool kis_receive_judge_head(const kis_receiver *r, const kis_request_head *head,
                             kis_request_form *form, kis_refusal *refusal)
 {
-    *form = (kis_request_form){ 0 };
-    form->is_grpc =
-        kis_str_starts(kis_request_header(head, "content-type"), KIS_STR("application/grpc"));
+    kis_str type = kis_request_header(head, "content-type");
+
+    /* the type first: a refusal is answered in the request's own encoding */
+    *form = (kis_request_form){ .is_grpc = kis_str_starts(type, KIS_STR("application/grpc")) };
+    form->is_json = kis_str_eq_nocase(media_type(type), KIS_STR("application/json"));
     kis_str origin = kis_request_header(head, "origin");
     if (origin.len > 0) {
         if (!kis_receive_is_origin_allowed(r, origin))

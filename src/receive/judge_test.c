@@ -121,6 +121,7 @@ TEST(pages_of_other_origins_may_not_send)
         CHECK_INT(rows[i].want, kis_receive_judge_head(r, &head, &form, &refusal), rows[i].why);
         if (!rows[i].want)
             CHECK_INT(403, refusal.http_status, rows[i].why);
+        CHECK(form.is_json, "the refusal, too, is answered in JSON");
     }
 }
 
