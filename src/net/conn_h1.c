@@ -361,6 +361,7 @@ static void exchange_set_head(kis_exchange *exchange, const kis_http1_head *head
         .header_count = head->header_count,
         .content_length = head->framing == KIS_HTTP1_CHUNKED ? UINT64_MAX : head->content_length,
         .is_tls = conn->io.ssl != NULL,
+        .at_ns = kis_loop_now_ns(conn->home->loop),
     };
     size_t peer_len = strlen(conn->peer);
     char *peer = (char *)exchange + exchange->size - peer_len; /* room was asked for behind the text */

@@ -67,6 +67,7 @@ static void keep_head(kis_exchange *exchange, kis_conn *conn, const kis_http2_he
     to->query = path;
     to->is_http2 = true;
     to->is_tls = conn->io.ssl != NULL;
+    to->at_ns = kis_loop_now_ns(conn->home->loop);
     if (!to->authority.len)
         to->authority = kis_request_header(to, "host");
 }

@@ -30,6 +30,7 @@ typedef struct kis_request_head {
     uint64_t content_length; /* UINT64_MAX: unknown */
     bool is_http2, is_tls;
     kis_str peer;            /* "127.0.0.1:4711" */
+    uint64_t at_ns;          /* monotonic: when the head was there; a deadline that it asks for counts from here */
 } kis_request_head;
 
 /** The first header of that lower-case name, or an empty text with a NULL pointer. */

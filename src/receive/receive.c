@@ -202,7 +202,7 @@ static void fill_origin(kis_receiver *r, kis_batch *batch, const kis_request_hea
 
     batch->origin.received_unix_ns = r->options.os->ops->now_unix_ns(r->options.os);
     if (kis_grpc_timeout_parse(kis_request_header(head, "grpc-timeout"), &timeout_ns) == KIS_OK)
-        batch->origin.deadline_ns = r->options.os->ops->now_ns(r->options.os) + timeout_ns;
+        batch->origin.deadline_ns = head->at_ns + timeout_ns;
     if (!kis_arena_copy(&batch->arena, key, &batch->origin.idempotency_key))
         batch->origin.idempotency_key = KIS_STR_NONE;
     if (!kis_arena_copy(&batch->arena, head->peer, &batch->origin.peer))
