@@ -8,13 +8,13 @@ import pytest
 
 import h2raw
 from h2raw import (COMPRESSION_ERROR, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR,
-                   GOAWAY, HEADERS, INTERNAL_ERROR, NO_ERROR, PING, PRIORITY, PROTOCOL_ERROR, PUSH_PROMISE, RST_STREAM, SETTINGS,
+                   GOAWAY, HEADERS, INTERNAL_ERROR, PING, PRIORITY, PROTOCOL_ERROR, PUSH_PROMISE, RST_STREAM, SETTINGS,
                    WINDOW_UPDATE, frame, message)
 from jaeger import v3_trace
 from otlp import Grpc, new_trace_id, post, request, span, success
+from server import until
 
 MIB = 1 << 20
-CALM = (NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, ENHANCE_YOUR_CALM)
 
 
 def connect(server, **more):
@@ -85,33 +85,42 @@ FLOODS = {
 }
 
 
+# What nghttp2 itself takes for broken (a window of 0, a header block beyond its bounds) has that code.
+FLOOD_CODES = {"made_you_reset": (PROTOCOL_ERROR,), "continuation": (PROTOCOL_ERROR, ENHANCE_YOUR_CALM), "empty_continuation": (INTERNAL_ERROR, ENHANCE_YOUR_CALM)}
+
+
 @pytest.mark.parametrize("name", FLOODS)
 def test_row42_a_flood_ends_its_connection_and_no_other(own_server, name):
     server = own_server()
     with connect(server) as neighbour, connect(server) as client:
         assert neighbour.answer(neighbour.call(one_span()))["grpc-status"] == "0"
-        before = server.memory("VmRSS")
-        begin = time.monotonic()
+        before, cpu = server.memory("VmRSS"), server.cpu_seconds()
         sent = FLOODS[name](client)
         got = neighbour.answer(neighbour.call(one_span()), seconds=5)
         assert got["grpc-status"] == "0", "the neighbour is served during the flood"
         assert server.memory("VmRSS") - before < 32 * MIB, "the flood is held in memory"
-        if sent < 20_000:
-            assert client.goaway(5) in (*CALM, None)
-            assert client.is_closed(10)
-        else:  # taken in full: then it must have cost next to nothing
-            assert name in ("priority", "window"), f"{name}: 20,000 and more were taken"
-            assert time.monotonic() - begin < 20
-    assert server.alive()
+        assert server.cpu_seconds() - cpu < 1, "the flood costs work"
+        assert sent < 20_000, "all of it was taken"
+        code = client.goaway(5)
+        assert client.is_closed(10)
+        if code is not None:  # the reset of the connection may overtake it
+            assert code in FLOOD_CODES.get(name, (ENHANCE_YOUR_CALM,)), code
+        assert neighbour.answer(neighbour.call(one_span()))["grpc-status"] == "0", "and after it"
+    until(lambda: server.metric("kiseki_server_goaways_total") == 1, why="the count")
+    assert server.metric("kiseki_server_connections_open") <= 2  # the neighbour's end may not have come, and this question is one
     server.stop()
 
 
 def test_row42_more_streams_than_allowed_are_refused_one_by_one(server):
-    with connect(server) as client:
+    before = server.memory("VmRSS")
+    with connect(server) as neighbour, connect(server) as client:
         for _ in range(2000):
             client.open()
         refused = client.wait(lambda item: item.kind in (RST_STREAM, GOAWAY))
         assert refused is not None, "2,000 open streams are held"
+        assert refused.kind == GOAWAY or int.from_bytes(refused.payload, "big") == 7, "REFUSED_STREAM"
+        assert neighbour.answer(neighbour.call(one_span()))["grpc-status"] == "0"
+        assert server.memory("VmRSS") - before < 32 * MIB
 
 
 def test_row42_answers_nobody_reads_do_not_pile_up(own_server):
@@ -147,9 +156,11 @@ def test_row42_answers_nobody_reads_do_not_pile_up(own_server):
 def test_row43_broken_frames_get_the_right_goaway(server, why, data, codes):
     with connect(server) as client:
         assert client.wait(lambda item: item.kind == SETTINGS) is not None
+        before = server.metric("kiseki_server_goaways_total")
         client.send(data(client))
         assert client.goaway() in codes
         assert client.is_closed()
+        assert server.metric("kiseki_server_goaways_total") == before + 1
 
 
 def test_row43_a_wrong_preface_is_closed(server):
@@ -197,7 +208,9 @@ def test_row44_a_bad_header_fails_at_most_its_own_call(server, why, more):
     with connect(server) as client:
         bad = client.answer(client.call(one_span(), more=more))
         if "grpc-timeout" in more[0]:
-            assert bad.get("grpc-status") in ("3", "13") or bad.get(":status") == "400" or "reset" in bad, bad
+            assert bad.get("grpc-status") == "3" and "grpc-timeout" in bad["grpc-message"], bad
+        else:  # nobody asks for it
+            assert bad.get("grpc-status") == "0", bad
         assert client.answer(client.call(one_span()))["grpc-status"] == "0"
 
 
@@ -214,7 +227,7 @@ def test_row44_a_bad_header_fails_at_most_its_own_call(server, why, more):
 def test_row45_broken_message_framing(server, why, body, code):
     with connect(server) as client:
         got = client.answer(client.call(body))
-        assert got.get("grpc-status") == code, got
+        assert got.get("grpc-status") == code and got["grpc-message"], got
         assert client.answer(client.call(one_span()))["grpc-status"] == "0", "only that call failed"
 
 
@@ -248,8 +261,23 @@ def test_row46_a_deadline_that_has_passed_is_said(server):
     trace_id = new_trace_id()
     with connect(server) as client:
         got = client.answer(client.call(one_span(trace_id), more=[("grpc-timeout", "1n")]))
-        assert got.get("grpc-status") in ("1", "4") or got.get("reset") == 8, got
+        assert got["grpc-status"] == "4" and "deadline" in got["grpc-message"], got
         assert client.answer(client.call(one_span()))["grpc-status"] == "0"
+    assert v3_trace(server, trace_id.hex()) is None, "said to have come too late, so not stored"
+
+
+def test_row46_a_deadline_that_passes_while_the_body_comes_is_said(server):
+    trace_id = new_trace_id()
+    body = one_span(trace_id)
+    with connect(server) as client:
+        stream = client.open(more=[("grpc-timeout", "50m")])
+        client.send(frame(DATA, 0, stream, body[:20]))
+        time.sleep(0.2)  # its deadline, and more
+        client.send(frame(DATA, END_STREAM, stream, body[20:]))
+        got = client.answer(stream)
+        assert got["grpc-status"] == "4" and "deadline" in got["grpc-message"], got
+        assert v3_trace(server, trace_id.hex()) is None
+        assert client.answer(client.call(one_span(), more=[("grpc-timeout", "10S")]))["grpc-status"] == "0"
 
 
 def test_row46_a_call_is_cancelled_without_harm(server):
@@ -258,6 +286,7 @@ def test_row46_a_call_is_cancelled_without_harm(server):
             stream = client.open()
             client.send(frame(DATA, 0, stream, message(os.urandom(1000))[:500]) + frame(RST_STREAM, 0, stream, struct.pack(">I", 8)))
         assert client.answer(client.call(one_span()))["grpc-status"] == "0"
+    until(lambda: server.metric("kiseki_request_memory_bytes") == 0, why="every byte of a cancelled call comes back")
 
 
 def test_a_large_body_on_one_stream_does_not_stop_the_others(server):
