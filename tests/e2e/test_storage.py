@@ -6,9 +6,11 @@ question behind every test: is each acknowledged span there, or is it said which
 
 import os
 import random
+import re
 import shutil
 import subprocess
 import time
+import urllib.request
 
 import pytest
 
@@ -70,8 +72,11 @@ def stored_after_restart(server, own_server, acknowledged):
 
 # -- 55: no room -------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("fault", ["write ENOSPC 1", "write ENOSPC 3", "disk FULL 1"])
-def test_row55_a_full_disk_is_said_so_that_senders_retry_and_heals_by_itself(own_server, faults, fault):
+@pytest.mark.parametrize("fault, count, sentence", [
+    ("write ENOSPC 1", "write_errors", "no space left on the disk"), ("write ENOSPC 3", "write_errors", "no space left on the disk"),
+    ("disk FULL 1", "refused_disk", "the disk is nearly full"),
+])
+def test_row55_a_full_disk_is_said_so_that_senders_retry_and_heals_by_itself(own_server, faults, fault, count, sentence):
     server = own_server(env=faults.env)
     acknowledged = []
     with Http(server.http) as connection, Grpc(server.grpc) as channel:
@@ -89,8 +94,9 @@ def test_row55_a_full_disk_is_said_so_that_senders_retry_and_heals_by_itself(own
             return answer
         answer = until(refused, 30, "a refusal")
         status = failure(answer, 503)
-        assert answer.headers.get("Retry-After"), "no word on when to try again"
-        assert status.message
+        assert 1 <= int(answer.headers["Retry-After"]) <= 60, "when to try again"
+        assert retry_delay(status) == int(answer.headers["Retry-After"])
+        assert (status.code, status.message) == (UNAVAILABLE, sentence)
 
         def refused_grpc():
             trace_id = new_trace_id()
@@ -100,9 +106,16 @@ def test_row55_a_full_disk_is_said_so_that_senders_retry_and_heals_by_itself(own
             return reply if reply.code else None
         reply = until(refused_grpc, 30, "a refusal over gRPC")
         assert reply.code == UNAVAILABLE, reply
-        assert retry_delay(reply.details) is not None, "UNAVAILABLE without RetryInfo"
+        assert retry_delay(reply.details) == retry_delay(status) and reply.message == sentence
+        assert server.metric(f"kiseki_store_{count}_total") >= 2 and server.metric("kiseki_receiver_requests_no_room_total") >= 2
+        assert server.metric("otelcol_receiver_refused_spans_total") >= 2 * SPANS
+        assert re.search(r"ERROR store: .*(no space|nearly full)", server.stderr), "an operator hears of it"
         assert missing(server, acknowledged) == [], "what was acknowledged can be read while the disk is full"
-        assert jaeger.get(server.query, "/api/services").status == 200
+        with urllib.request.urlopen(server.query + "/api/services", timeout=10) as asked:
+            notice = asked.headers.get("X-Kiseki-Notice")
+        if count == "refused_disk":
+            assert "nearly full" in notice, "what the page shows as a banner"
+            assert server.metric("kiseki_store_disk_full") == 1
         faults.end()
 
         def taken():
@@ -111,6 +124,7 @@ def test_row55_a_full_disk_is_said_so_that_senders_retry_and_heals_by_itself(own
                 acknowledged.append(trace_id)
             return answer.status == 200
         until(taken, 30, "taking spans again without a restart")
+        assert server.metric("kiseki_store_disk_full") == 0
     stored_after_restart(server, own_server, acknowledged).stop()
 
 
@@ -142,7 +156,8 @@ def test_row56_nothing_is_acknowledged_that_could_not_be_synced(own_server, faul
         faults.begin("sync EIO 1")
         for _ in range(5):
             answer, _ = send(connection)
-            assert answer.status in (500, 503), "acknowledged although fdatasync failed"
+            status = failure(answer, 503)
+            assert status.message == "the log cannot be written" and retry_delay(status), "it may be tried again"
         faults.end()
 
         def taken():
@@ -153,7 +168,9 @@ def test_row56_nothing_is_acknowledged_that_could_not_be_synced(own_server, faul
         until(taken, 30, "taking spans again, in another file")
         for _ in range(5):
             taken()
-    assert "sync" in server.stderr.lower(), "the alarm: an operator has to hear of it"
+    assert server.metric("kiseki_store_sync_errors_total") >= 5
+    assert re.search(r"ERROR store: the log failed, its file is not used again: cannot sync '.*log-", server.stderr), "the alarm"
+    assert re.search(r"WARN  store: the log was written anew", server.stderr), "elsewhere: a sync that failed once is not tried again on its file"
     stored_after_restart(server, own_server, acknowledged).stop()
 
 
@@ -167,6 +184,7 @@ def test_row56_a_disk_that_fails_to_sync_now_and_then_under_load_loses_nothing(o
         time.sleep(0.05)
     until(lambda: load.answers.get(200, 0) > 50, 60)
     acknowledged = load.stop()
+    assert set(load.answers) <= {200, 503}, load.answers
     stored_after_restart(server, own_server, acknowledged).stop()
 
 
@@ -192,9 +210,10 @@ def test_row57_failing_writes_are_refused_and_heal(own_server, faults):
             faults.begin(fault)
             for _ in range(10):
                 answer, trace_id = send(connection)
-                assert answer.status in (200, 500, 503), answer
                 if answer.status == 200:
                     acknowledged.append(trace_id)
+                else:
+                    assert retry_delay(failure(answer, 503)), "it may be tried again"
             faults.end()
 
             def taken():
@@ -203,6 +222,7 @@ def test_row57_failing_writes_are_refused_and_heal(own_server, faults):
                     acknowledged.append(trace_id)
                 return answer.status == 200
             until(taken, 30, "taking spans again")
+    assert server.metric("kiseki_store_write_errors_total") >= 3
     stored_after_restart(server, own_server, acknowledged).stop()
 
 
@@ -381,6 +401,32 @@ def test_row62_a_parent_that_cannot_be_written(data):
     data.parent.mkdir(exist_ok=True)
     os.chmod(data.parent, 0o755)
     assert str(data) in refused(data / "deeper", user="nobody")
+
+
+@pytest.mark.parametrize("mode, sentence", [(0o500, "cannot (create|make)"), (0o000, "cannot")])
+def test_row62_a_directory_that_may_not_be_written_or_read(data, mode, sentence):
+    if os.getuid() != 0:
+        pytest.skip("only root can start the server as another user")
+    data.mkdir(parents=True)
+    os.chmod(data.parent, 0o755)
+    shutil.chown(data, "nobody")
+    data.chmod(mode)
+    said = refused(data, user="nobody")
+    assert re.search(sentence + r".*permission denied", said) and str(data) in said, said
+    assert list(data.iterdir()) == [], "nothing is left in it"
+
+
+def test_row62_a_store_that_may_only_be_read(copy, data):
+    if os.getuid() != 0:
+        pytest.skip("only root can start the server as another user")
+    os.chmod(data.parent, 0o755)
+    for path in [data, *files(data)]:
+        shutil.chown(path, "nobody")
+        path.chmod(0o500 if path.is_dir() else 0o400)
+    before = {path.name: path.read_bytes() for path in files(data)}
+    said = refused(data, user="nobody")
+    assert "permission denied" in said and str(data) in said, said
+    assert {path.name: path.read_bytes() for path in files(data)} == before, "untouched"
 
 
 def test_row62_no_room_at_all_at_the_start(data, faults):
