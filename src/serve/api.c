@@ -37,6 +37,13 @@ void kis_api_note_partial(kis_api_call *call, const kis_answer *answer)
                 answer->why ? answer->why : "something could not be read");
 }
 
+kis_err kis_api_judge_absence(const kis_api_call *call, kis_err err, kis_diag *diag)
+{
+    if (err != KIS_ERR_NOT_FOUND || !call->notice[0])
+        return err;
+    return kis_diag_set(diag, KIS_ERR_CORRUPT, "the trace was not found, and %s", call->notice);
+}
+
 void kis_api_put_notice(kis_api_call *call)
 {
     if (call->notice[0])

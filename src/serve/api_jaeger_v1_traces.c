@@ -57,7 +57,7 @@ static kis_err index_trace(v1_trace *t, const kis_trace_id *id, kis_diag *diag)
         err = kis_diag_set(diag, KIS_ERR_NOT_FOUND, "trace not found");
     if (!err)
         err = kis_tree_link(&t->tree, diag);
-    if (!err && !t->call->out->has_begun)
+    if (!t->call->out->has_begun)
         kis_api_note_partial(t->call, &answer);
     return err;
 }
@@ -113,7 +113,7 @@ void kis_v1_trace(kis_api_call *call)
     kis_err err = kis_param_trace_id(call->captures[0], &id, &diag);
     if (!err) {
         kis_v1_begin_data(call);
-        err = put_v1_trace(t, &id, &diag);
+        err = kis_api_judge_absence(call, put_v1_trace(t, &id, &diag), &diag);
     }
     if (err == KIS_ERR_NOT_FOUND)
         kis_v1_fail(call, err, "trace not found");

@@ -232,7 +232,7 @@ static bool put_trace_span(void *user, const kis_found_span *found)
     return kis_answer_flush(s->call->out);
 }
 
-/* Writes the spans of one trace; a trace that is gone is left out. */
+/* Writes the spans of one trace. NOT_FOUND leaves the answer as it was. */
 static kis_err put_trace(trace_stream *s, const kis_trace_id *id, kis_diag *diag)
 {
     kis_answer answer = { 0 };
@@ -240,8 +240,6 @@ static kis_err put_trace(trace_stream *s, const kis_trace_id *id, kis_diag *diag
     kis_err err =
         s->call->reader->ops->get(s->call->reader, &request, id, put_trace_span, s, &answer, diag);
 
-    if (err == KIS_ERR_NOT_FOUND)
-        return KIS_OK;
     if (!err && s->call->out->err)
         err = s->call->out->err;
     if (!s->call->out->has_begun)
@@ -256,6 +254,7 @@ static void end_traces(trace_stream *s, kis_err err, const kis_diag *diag)
         return;
     }
     if (s->span_count == 0) {
+        kis_api_put_notice(s->call);
         kis_v3_error(s->call->out, 404, KIS_STR("No traces found"));
         return;
     }
@@ -277,8 +276,11 @@ void kis_v3_search(kis_api_call *call)
     if (!err)
         err = kis_query_find(call->reader, &query, call->arena, &found, &diag);
     kis_api_note_partial(call, &found.answer);
-    for (uint32_t i = 0; i < found.count && !err; i++)
+    for (uint32_t i = 0; i < found.count && !err; i++) {
         err = put_trace(&stream, &found.traces[i].trace_id, &diag);
+        if (err == KIS_ERR_NOT_FOUND) /* retention was faster */
+            err = KIS_OK;
+    }
     end_traces(&stream, err, &diag);
 }
 
@@ -292,8 +294,8 @@ void kis_v3_trace(kis_api_call *call)
     if (err)
         kis_diag_in(&diag, err, "malformed parameter trace_id");
     else
-        err = put_trace(&stream, &id, &diag);
-    end_traces(&stream, err, &diag);
+        err = kis_api_judge_absence(call, put_trace(&stream, &id, &diag), &diag);
+    end_traces(&stream, err == KIS_ERR_NOT_FOUND ? KIS_OK : err, &diag);
 }
 
 /* ---- summaries ------------------------------------------------------------------------------- */

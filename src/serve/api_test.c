@@ -531,6 +531,36 @@ TEST(a_partial_answer_says_so)
     CHECK_STR("this answer is not complete: a block is damaged",
               test_answer_header(&got, "x-kiseki-notice"), "v1");
     test_answer_done(&got);
+    ask("/api/v3/traces?query.serviceName=nobody&" RANGE);
+    CHECK_INT(404, got.status, "nothing was found");
+    CHECK_STR("this answer is not complete: a block is damaged",
+              test_answer_header(&got, "x-kiseki-notice"), "which is said to be no certain thing");
+    test_answer_done(&got);
+    end_api();
+}
+
+/* It may lie in what could not be read: "there is none" would be a guess. */
+TEST(a_trace_that_cannot_be_looked_for_is_not_said_to_be_absent)
+{
+    char path[128];
+
+    begin_api();
+    for (int version = 0; version < 2; version++) {
+        snprintf(path, sizeof(path), version ? "/api/v3/traces/%s" : "/api/traces/%s", hex_of(99));
+        ask(path);
+        CHECK_INT(404, got.status, "everything was looked at");
+        test_answer_done(&got);
+    }
+    reader.is_partial = true;
+    for (int version = 0; version < 2; version++) {
+        snprintf(path, sizeof(path), version ? "/api/v3/traces/%s" : "/api/traces/%s", hex_of(99));
+        ask(path);
+        CHECK_INT(500, got.status, path);
+        CHECK(body_has(
+                  "the trace was not found, and this answer is not complete: a block is damaged"),
+              path);
+        test_answer_done(&got);
+    }
     end_api();
 }
 
@@ -571,4 +601,6 @@ TEST_MAIN(RUN(names_are_answered_in_both_versions), RUN(pretty_print_indents),
           RUN(pages_of_summaries_go_on_where_the_last_ended), RUN(traces_in_v3_are_otlp),
           RUN(v3_errors_have_their_form), RUN(a_reader_that_fails_is_an_error_answer),
           RUN(a_reader_that_fails_halfway_leaves_no_half_answer_that_looks_whole),
-          RUN(a_partial_answer_says_so), RUN(paths_are_found_in_the_table))
+          RUN(a_partial_answer_says_so),
+          RUN(a_trace_that_cannot_be_looked_for_is_not_said_to_be_absent),
+          RUN(paths_are_found_in_the_table))
