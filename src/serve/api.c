@@ -32,9 +32,12 @@ void kis_api_fail(kis_api_call *call, kis_api_error_fn *form, kis_err err, const
 
 void kis_api_note_partial(kis_api_call *call, const kis_answer *answer)
 {
-    if (answer->is_partial)
-        kis_fmt(call->notice, sizeof(call->notice), "this answer is not complete: %s",
-                answer->why ? answer->why : "something could not be read");
+    if (!answer->is_partial || call->notice[0])
+        return;
+    kis_fmt(call->notice, sizeof(call->notice), "this answer is not complete: %s",
+            answer->why ? answer->why : "something could not be read");
+    if (!call->out->has_begun)
+        kis_answer_add_header(call->out, KIS_STR("x-kiseki-notice"), kis_str_from_c(call->notice));
 }
 
 kis_err kis_api_judge_absence(const kis_api_call *call, kis_err err, kis_diag *diag)
@@ -42,12 +45,6 @@ kis_err kis_api_judge_absence(const kis_api_call *call, kis_err err, kis_diag *d
     if (err != KIS_ERR_NOT_FOUND || !call->notice[0])
         return err;
     return kis_diag_set(diag, KIS_ERR_CORRUPT, "the trace was not found, and %s", call->notice);
-}
-
-void kis_api_put_notice(kis_api_call *call)
-{
-    if (call->notice[0])
-        kis_answer_add_header(call->out, KIS_STR("x-kiseki-notice"), kis_str_from_c(call->notice));
 }
 
 kis_request kis_api_streaming(const kis_api_call *call)

@@ -48,7 +48,8 @@ typedef void kis_api_error_fn(kis_answer_writer *out, int status, kis_str messag
  * NOT_FOUND and FULL keep their status; SYNTAX, RANGE and LIMIT are the asker's (400); TIMEOUT is
  * 504. */
 void kis_api_fail(kis_api_call *call, kis_api_error_fn *form, kis_err err, const kis_diag *diag);
-/** Puts the words of a partial answer into the notice, before the first piece leaves. */
+/** An answer that is partial says so: the first time in the call's notice, and in a header while no
+ * piece has left. Call it as soon as it is known. */
 void kis_api_note_partial(kis_api_call *call, const kis_answer *answer);
 /** The request of a call that writes as it reads: its deadline is the whole answer's, for a slow
  * peer is not a slow reader. */
@@ -56,7 +57,5 @@ kis_request kis_api_streaming(const kis_api_call *call);
 /** Of a trace that was not found: when not all that is stored could be looked at, nobody knows that it
  * is not there, and NOT_FOUND becomes CORRUPT, said in `diag`. */
 kis_err kis_api_judge_absence(const kis_api_call *call, kis_err err, kis_diag *diag);
-/** The call's notice as a header. Before the first piece. */
-void kis_api_put_notice(kis_api_call *call);
 
 #endif

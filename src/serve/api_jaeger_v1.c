@@ -44,8 +44,6 @@ void kis_v1_end_data(kis_api_call *call, uint64_t total)
 {
     kis_buf_add_fmt(&call->out->buf, "],\"total\":%llu,\"limit\":0,\"offset\":0,\"errors\":null}",
                     (unsigned long long)total);
-    if (!call->out->has_begun)
-        kis_api_put_notice(call);
     kis_answer_finish(call->out);
 }
 

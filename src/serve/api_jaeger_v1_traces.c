@@ -57,8 +57,7 @@ static kis_err index_trace(v1_trace *t, const kis_trace_id *id, kis_diag *diag)
         err = kis_diag_set(diag, KIS_ERR_NOT_FOUND, "trace not found");
     if (!err)
         err = kis_tree_link(&t->tree, diag);
-    if (!t->call->out->has_begun)
-        kis_api_note_partial(t->call, &answer);
+    kis_api_note_partial(t->call, &answer);
     return err;
 }
 

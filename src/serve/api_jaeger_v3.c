@@ -242,8 +242,7 @@ static kis_err put_trace(trace_stream *s, const kis_trace_id *id, kis_diag *diag
 
     if (!err && s->call->out->err)
         err = s->call->out->err;
-    if (!s->call->out->has_begun)
-        kis_api_note_partial(s->call, &answer);
+    kis_api_note_partial(s->call, &answer);
     return err;
 }
 
@@ -254,14 +253,11 @@ static void end_traces(trace_stream *s, kis_err err, const kis_diag *diag)
         return;
     }
     if (s->span_count == 0) {
-        kis_api_put_notice(s->call);
         kis_v3_error(s->call->out, 404, KIS_STR("No traces found"));
         return;
     }
     kis_otlp_json_stream_end(&s->json);
     kis_buf_add_byte(&s->call->out->buf, '}');
-    if (!s->call->out->has_begun)
-        kis_api_put_notice(s->call);
     kis_answer_finish(s->call->out);
 }
 
@@ -380,10 +376,7 @@ void kis_v3_summaries(kis_api_call *call)
         kis_buf_add_byte(&call->out->buf, '"');
     }
     kis_buf_add_byte(&call->out->buf, '}');
-    if (!call->out->has_begun) {
-        kis_api_note_partial(call, &found.answer);
-        kis_api_note_partial(call, &answer);
-        kis_api_put_notice(call);
-    }
+    kis_api_note_partial(call, &found.answer);
+    kis_api_note_partial(call, &answer);
     kis_answer_finish(call->out);
 }

@@ -539,6 +539,33 @@ TEST(a_partial_answer_says_so)
     end_api();
 }
 
+/* The header leaves with the first piece, so it cannot wait for the end. */
+TEST(a_large_partial_answer_says_so_too)
+{
+    static char big[2 * KIS_ANSWER_PIECE_BYTES];
+    test_spans t;
+
+    memset(big, 'x', sizeof(big) - 1);
+    test_spans_begin(&t, &kis_mem);
+    test_spans_resource(&t, "shop");
+    for (uint32_t i = 1; i <= 2; i++) {
+        test_spans_add(&t, &(test_span){ .trace = i,
+                                         .span = i,
+                                         .name = "big",
+                                         .start_ns = 1000000000001000,
+                                         .end_ns = 1000000000002000 });
+        test_spans_str(&t, "text", big);
+    }
+    test_reader_init(&reader, test_spans_end(&t));
+    reader.is_partial = true;
+    ask("/api/traces?service=shop");
+    CHECK(got.status == 200 && got.has_begun, "it streams");
+    CHECK_STR("this answer is not complete: a block is damaged",
+              test_answer_header(&got, "x-kiseki-notice"), "v1");
+    test_answer_done(&got);
+    end_api();
+}
+
 /* It may lie in what could not be read: "there is none" would be a guess. */
 TEST(a_trace_that_cannot_be_looked_for_is_not_said_to_be_absent)
 {
@@ -601,6 +628,6 @@ TEST_MAIN(RUN(names_are_answered_in_both_versions), RUN(pretty_print_indents),
           RUN(pages_of_summaries_go_on_where_the_last_ended), RUN(traces_in_v3_are_otlp),
           RUN(v3_errors_have_their_form), RUN(a_reader_that_fails_is_an_error_answer),
           RUN(a_reader_that_fails_halfway_leaves_no_half_answer_that_looks_whole),
-          RUN(a_partial_answer_says_so),
+          RUN(a_partial_answer_says_so), RUN(a_large_partial_answer_says_so_too),
           RUN(a_trace_that_cannot_be_looked_for_is_not_said_to_be_absent),
           RUN(paths_are_found_in_the_table))
