@@ -1,5 +1,6 @@
 """Start, stop, and what is between: ports, locks, signals, freshness, large traces."""
 
+import json
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ import urllib.request
 import pytest
 
 import crash
+import h2raw
 import jaeger
 from conftest import FULL
 from jaeger import v1_trace, v3_trace
@@ -99,9 +101,12 @@ def test_row9_a_taken_port_that_matters_ends_the_start_and_names_its_option(data
 @pytest.mark.parametrize("option", ["health", "metrics"])
 def test_row9_another_taken_port_is_only_a_warning(own_server, option):
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        server = own_server(listeners={option: f"127.0.0.1:{taken.getsockname()[1]}"})
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        server = own_server(listeners={option: address})
         success(post(server.http, request([span()]).SerializeToString()))
-        until(lambda: f"--{option}" in server.stderr, why="the warning")
+        warning = f"WARN  address in use: {address} ({option}): another program listens there; choose another with --{option}; going on without it\n"
+        until(lambda: warning in server.stderr, why="the warning")
+        assert not any(line.strip().startswith(option) for line in server.lines), "no line for what is not there"
         server.stop()
 
 
@@ -110,10 +115,31 @@ def test_row63_a_second_server_on_the_same_data_refuses_and_the_first_goes_on(ow
     with pytest.raises(StartFailed) as caught:
         Server(data).start()
     said = str(caught.value)
-    assert said.startswith("exit 1:") and str(data) in said, said
+    assert said == f"exit 1: kiseki: store '{data}': another process has it open; ask that server, or stop it", said
     trace_id = new_trace_id()
     success(post(first.http, request([span(trace_id)]).SerializeToString()))
     assert v3_trace(first, trace_id.hex())
+    first.stop()
+
+
+def test_row63_the_directory_is_locked_before_a_port_is_bound(own_server, data):
+    """With both taken it is the directory that is named: whoever moves the ports would else learn of it only then."""
+    first = own_server()
+    taken = {option: first.address(label).split("//")[-1] for option, label in (("query", "page and query"), ("otlp-grpc", "OTLP/gRPC"), ("otlp-http", "OTLP/HTTP"))}
+    with pytest.raises(StartFailed) as caught:
+        Server(data, listeners=taken).start()
+    assert "another process has it open" in str(caught.value) and "address in use" not in str(caught.value)
+    first.stop()
+
+
+@pytest.mark.parametrize("option, label", [("query", "page and query"), ("otlp-grpc", "OTLP/gRPC"), ("otlp-http", "OTLP/HTTP")])
+def test_row9_a_second_server_on_the_same_port_does_not_share_it(own_server, data, option, label):
+    """No SO_REUSEPORT: half of the spans would go to the other one."""
+    first = own_server()
+    address = first.address(label).split("//")[-1]
+    with pytest.raises(StartFailed) as caught:
+        Server(data.parent / "another", listeners={option: address}).start()
+    assert f"address in use: {address} ({label}): another program listens there; choose another with --{option}" in str(caught.value)
     first.stop()
 
 
@@ -181,9 +207,13 @@ def test_row70_sigterm_under_load_loses_nothing_acknowledged(own_server):
     server = own_server()
     load = Load(server, threads=6)
     until(lambda: len(load.acknowledged) > 100, 30, "load")
+    begin = time.monotonic()
     server.signal()
     assert server.wait(30) == 0, server.stderr[-2000:]
+    assert time.monotonic() - begin < 10, "longer than --stop-timeout"
     acknowledged = load.stop()
+    assert set(load.answers) <= {200, 503}, load.answers
+    assert re.search(r"INFO  stopped in \d+ ms, nothing left behind$", server.stderr.strip()), server.stderr
     again = own_server()
     assert missing(again, acknowledged) == []
     again.stop()
@@ -210,18 +240,111 @@ def test_row70_a_request_in_flight_is_answered_before_the_end(own_server):
     again.stop()
 
 
-def test_row70_a_second_sigterm_ends_at_once(own_server):
-    server = own_server()
+def half_a_request(server):
+    """A connection on which a request waits for the rest of its body."""
     raw = socket.create_connection(server.port("OTLP/HTTP"), timeout=20)
     raw.sendall(b"POST /v1/traces HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-protobuf\r\nContent-Length: 1000\r\n\r\nabc")
-    time.sleep(0.1)
+    until(lambda: server.metric("kiseki_receiver_requests_total", transport="http") == 1, why="its head is read")
+    return raw
+
+
+def test_row70_a_second_sigterm_ends_at_once_and_what_was_acknowledged_is_there(own_server):
+    server = own_server("--stop-timeout", "1m")
+    trace_id = new_trace_id()
+    raw = half_a_request(server)
+    success(post(server.http, request([span(trace_id)]).SerializeToString()))
     server.signal()
-    time.sleep(0.2)
-    if server.alive():  # still waiting for the rest of that request
-        server.signal()
+    until(lambda: "SIGTERM: stopping" in server.stderr, why="the stop has begun")
+    time.sleep(0.3)
+    assert server.alive(), "it waits for the rest of that request"
     begin = time.monotonic()
-    server.wait(10)
-    assert time.monotonic() - begin < 1.5
+    server.signal()
+    assert server.wait(10) != 0, "that is no clean end"
+    assert time.monotonic() - begin < 1
+    raw.close()
+    again = own_server()
+    assert v3_trace(again, trace_id.hex())
+    again.stop()
+
+
+def test_row70_a_stop_ends_in_its_time_and_says_what_was_cut(own_server):
+    server = own_server("--stop-timeout", "1s")
+    raw = half_a_request(server)
+    begin = time.monotonic()
+    server.signal()
+    assert server.wait(10) == 0
+    assert 0.9 <= time.monotonic() - begin < 3
+    assert re.search(r"WARN  stopped in \d+ ms; not finished in time: 1 requests, 0 queries, 0 bytes of spans that were not acknowledged$", server.stderr.strip()), server.stderr
+    raw.close()
+
+
+def test_row70_over_http_2_a_stop_is_a_goaway_and_calls_in_flight_are_answered(own_server):
+    server = own_server()
+    trace_id = new_trace_id()
+    body = h2raw.message(request([span(trace_id)]).SerializeToString())
+    with h2raw.Client(server.port("OTLP/gRPC")) as client:
+        stream = client.open()
+        client.send(h2raw.frame(h2raw.DATA, 0, stream, body[:10]))
+        until(lambda: server.metric("kiseki_receiver_requests_total", transport="grpc") == 1, why="its head is read")
+        server.signal()
+        assert client.goaway() == h2raw.NO_ERROR, "no new calls, and nobody's fault"
+        client.send(h2raw.frame(h2raw.DATA, h2raw.END_STREAM, stream, body[10:]))
+        assert client.answer(stream)["grpc-status"] == "0"
+        assert client.is_closed()
+    assert server.wait(20) == 0
+    again = own_server()
+    assert v3_trace(again, trace_id.hex())
+    again.stop()
+
+
+# -- back-pressure, logs, group commit ---------------------------------------------------------------
+
+def test_more_than_the_memory_limit_is_told_to_come_again_before_its_body_is_read(own_server):
+    server = own_server("--memory-limit", "4MiB")
+    held = []
+    for _ in range(8):  # each says that it is large, and sends nothing of it yet
+        raw = socket.create_connection(server.port("OTLP/HTTP"), timeout=20)
+        raw.sendall(b"POST /v1/traces HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-protobuf\r\nContent-Length: 3000000\r\n\r\n")
+        held.append(raw)
+    until(lambda: server.metric("kiseki_receiver_requests_total", transport="http") == 8, why="the heads are read")
+    until(lambda: server.metric("kiseki_receiver_requests_no_room_total", transport="http") >= 4, why="there is room for so many only")
+    answers = []
+    for raw in held:
+        raw.settimeout(0.5)
+        try:
+            answers.append(raw.recv(65536))
+        except (TimeoutError, socket.timeout):
+            pass  # it has room, and is waited for
+    assert len(answers) >= 4 and all(b" 503 " in answer.split(b"\r\n")[0] and b"retry-after: 1" in answer and b"--memory-limit" in answer for answer in answers)
+    assert server.metric("kiseki_request_memory_bytes") <= 4 * MIB
+    for raw in held:
+        raw.close()
+    until(lambda: server.metric("kiseki_request_memory_bytes") == 0, why="all of it comes back")
+    success(post(server.http, request([span()]).SerializeToString()))
+    server.stop()
+
+
+def test_requests_that_come_together_are_synced_together(own_server):
+    """One writer takes what has gathered, writes it, syncs once, answers all."""
+    server = own_server()
+    load = Load(server, threads=8)
+    until(lambda: len(load.acknowledged) > 400, 60, "load")
+    load.stop()
+    batches, syncs = server.metric("kiseki_store_batches_stored_total"), server.metric("kiseki_store_syncs_total")
+    print(f"{batches:.0f} requests, {syncs:.0f} syncs")
+    assert syncs < batches, "a sync for each request"
+    server.stop()
+
+
+def test_logs_are_lines_of_json_when_asked_for_and_the_level_holds(own_server):
+    server = own_server("--log-format", "json", listeners={"health": "0.0.0.0:0"})
+    server.stop()
+    rows = [json.loads(line) for line in server.stderr.splitlines()]
+    assert {row["level"] for row in rows} == {"warn", "info"} and all(row["time"].endswith("Z") and row["msg"] for row in rows)
+    assert rows[-1]["msg"].startswith("stopped in ")
+    quiet = own_server("--log-level", "error", listeners={"health": "0.0.0.0:0"})
+    quiet.stop()
+    assert quiet.stderr == ""
 
 
 def test_sigint_is_as_good_as_sigterm(own_server):
