@@ -15,6 +15,7 @@ typedef struct test_reader {
     kis_batch *batch;
     kis_err fail_with;            /* every call answers this */
     bool is_partial;              /* every answer is */
+    bool keeps_spans_back;        /* get: the trace is known, its spans cannot be read */
     uint64_t spans_until_failure; /* get: after so many spans it answers IO; 0: never */
     kis_find last_find;           /* what was asked */
 } test_reader;
@@ -105,7 +106,7 @@ static inline kis_err test_reader_get(kis_reader *reader, const kis_request *req
         if (kis_trace_id_eq(&r->batch->spans[i].trace_id, id))
             spans[count++] = &r->batch->spans[i];
     qsort(spans, count, sizeof(*spans), test_reader_by_start);
-    for (size_t i = 0; i < count && !err; i++) {
+    for (size_t i = 0; i < count && !err && !r->keeps_spans_back; i++) {
         const kis_scope_view *scope =
             test_reader_scope(r->batch, (uint32_t)(spans[i] - r->batch->spans));
         kis_found_span found = { spans[i], kis_batch_resource(r->batch, scope), scope };

@@ -290,7 +290,10 @@ void kis_v3_trace(kis_api_call *call)
     if (err)
         kis_diag_in(&diag, err, "malformed parameter trace_id");
     else
-        err = kis_api_judge_absence(call, put_trace(&stream, &id, &diag), &diag);
+        err = put_trace(&stream, &id, &diag);
+    if (!err && stream.span_count == 0)
+        err = KIS_ERR_NOT_FOUND;
+    err = kis_api_judge_absence(call, err, &diag);
     end_traces(&stream, err == KIS_ERR_NOT_FOUND ? KIS_OK : err, &diag);
 }
 
