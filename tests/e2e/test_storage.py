@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import time
+import urllib.error
 import urllib.request
 
 import pytest
@@ -310,6 +311,19 @@ def test_row59_a_torn_end_of_the_log_costs_only_what_was_torn(own_server, copy, 
     again.stop()
 
 
+LEFT_OUT = "this answer is not complete: some stored spans are damaged and were left out"
+
+
+def spans_and_notice(server, trace_id):
+    """How many spans of a trace are shown, and what is said beside them; a trace of which none can be read is a 500."""
+    try:
+        with urllib.request.urlopen(f"{server.query}/api/v3/traces/{trace_id}", timeout=30) as got:
+            return got.read().count(b'"spanId"'), got.headers.get("X-Kiseki-Notice")
+    except urllib.error.HTTPError as refused:
+        assert refused.code == 500 and LEFT_OUT in json.load(refused)["error"]["message"], f"{refused.code} for {trace_id}"
+        return 0, refused.headers.get("X-Kiseki-Notice")
+
+
 @pytest.mark.parametrize("where", [0.05, 0.3, 0.6, 0.9, 0.999])
 def test_row60_a_flipped_bit_in_a_segment_is_found_counted_and_costs_its_block(own_server, copy, data, where):
     segment = files(data, ".kseg")[0]
@@ -319,34 +333,44 @@ def test_row60_a_flipped_bit_in_a_segment_is_found_counted_and_costs_its_block(o
     done = check(data)
     assert done.returncode == 1 and segment.stem in done.stdout + done.stderr, (done.returncode, done.stdout, done.stderr)
     server = own_server()
-    lost = missing(server, copy)
-    assert all(found is None or found < SPANS for _, found in lost)
-    assert len(lost) < len(copy), "everything is gone for one bit"
+    lost = []
+    for trace_id in copy:
+        spans, notice = spans_and_notice(server, trace_id)
+        if spans != SPANS:
+            lost.append(trace_id)
+            assert notice == LEFT_OUT, f"{spans} spans that look like a whole trace"
+    assert len(lost) < len(copy) / 4, "more than a block is gone for one bit"
     for query in ({"service": "load"}, {"service": "load", "tags": '{"padding":"x"}'}):
         jaeger.v1_search(server, **query, limit=50)
-    if lost:
-        assert server.metric("kiseki_store_damaged_blocks_total") > 0 or segment.stem in server.stderr, "the loss is silent"
+    assert server.metric("kiseki_store_damaged_blocks_total") > 0 and segment.stem.removeprefix("seg-") in server.stderr, "the loss is silent"
     success(post(server.http, request([span()]).SerializeToString()))
     server.stop()
 
 
 def test_row60_flipped_bits_anywhere_never_end_the_process(own_server, copy, data):
     chance = random.Random(7)
+    started = 0
     for number in range(10 if not FULL else 100):
         victim = chance.choice([path for path in files(data) if path.stat().st_size > 0])
-        content = bytearray(victim.read_bytes())
+        before = victim.read_bytes()
+        content = bytearray(before)
         content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
         victim.write_bytes(content)
         try:
             server = Server(data).start()
         except StartFailed as refused:
-            assert str(refused).startswith("exit 1: "), f"round {number}, {victim.name}: {refused}"
-            content = bytearray(victim.read_bytes())  # a refusal leaves the files alone: give up on this one
-            shutil.rmtree(data)
-            return
-        missing(server, copy[:20] + copy[-20:])
+            said = str(refused)
+            assert said.startswith("exit 1: ") and str(data) in said, f"round {number}, {victim.name}: {said}"
+            assert victim.read_bytes() == content, "a refusal leaves the files alone"
+            victim.write_bytes(before)
+            continue
+        started += 1
+        for trace_id in copy[:20] + copy[-20:]:
+            spans, notice = spans_and_notice(server, trace_id)
+            assert spans == SPANS or notice == LEFT_OUT, f"round {number}, {victim.name}: {spans} spans"
         jaeger.v1_search(server, service="load", limit=20)
         server.stop()
+    assert started, "each bit refused the start"
 
 
 @pytest.mark.parametrize("harm", ["deleted", "cut to nothing", "cut in half"])
