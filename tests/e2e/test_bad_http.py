@@ -211,7 +211,7 @@ TLS_HELLO = bytes.fromhex("16030100c8010000c40303") + bytes(range(200))
 def test_row39_a_tls_hello_on_a_plain_port_is_refused_with_one_log_line(own_server, label):
     server = own_server()
     assert "TLS" in refused(server, TLS_HELLO, (400,), label)
-    (line,) = until(server.stderr.splitlines, why="a line in the log")
+    (line,) = until(lambda: server.stderr.splitlines(), why="a line in the log")
     assert re.search(rf"WARN  {label}: '127\.0\.0\.1:\d+' was refused: it speaks TLS, and this listener does not$", line), line
     assert server.metric("kiseki_server_tls_failures_total") == 1
     for _ in range(100):

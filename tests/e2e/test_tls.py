@@ -1,15 +1,16 @@
 """The listeners with a certificate: rows 39 and 40, and that the plain rest goes on over TLS."""
 
 import http.client
+import re
 import socket
 import ssl
 import subprocess
-import time
 
 import grpc
 import pytest
 
 from otlp import EXPORT, PROTOBUF, new_trace_id, request, span
+from server import until
 
 
 def make(folder, name, *more):
@@ -22,7 +23,10 @@ def make(folder, name, *more):
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tls")
-    return {name: make(folder, name) for name in ("server", "client", "stranger")}
+    made = {name: make(folder, name) for name in ("server", "client", "stranger", "expired")}
+    cert, key = made["expired"]
+    subprocess.run(["openssl", "x509", "-in", cert, "-signkey", key, "-days", "-1", "-out", cert], check=True, capture_output=True)
+    return made
 
 
 @pytest.fixture
@@ -60,20 +64,31 @@ def test_otlp_over_tls(tls_server, certificates):
     tls_server.stop()
 
 
+def refusal(server, label):
+    """The one line in the log of a refused handshake, without its peer; it is counted, too."""
+    (line,) = until(lambda: server.stderr.splitlines(), why="a line in the log")
+    match = re.search(rf"WARN  {label}: '127\.0\.0\.1:\d+' was refused: TLS handshake: (.*)$", line)
+    assert match, line
+    assert server.metric("kiseki_server_tls_failures_total") == 1
+    return match.group(1)
+
+
 @pytest.mark.parametrize("label", ["OTLP/HTTP", "OTLP/gRPC", "page and query"])
-def test_row39_plain_text_on_a_tls_port_is_closed_with_one_log_line(tls_server, certificates, label):
-    before = len(tls_server.stderr.splitlines())
+@pytest.mark.parametrize("data_in, reason", [
+    (b"POST /v1/traces HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "what came is plain HTTP, not TLS"),
+    (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "what came is not TLS; is it plain text there?"),
+], ids=["HTTP/1.1", "HTTP/2"])
+def test_row39_plain_text_on_a_tls_port_is_closed_with_one_log_line(tls_server, certificates, label, data_in, reason):
     with socket.create_connection(tls_server.port(label), timeout=10) as raw:
-        raw.sendall(b"POST /v1/traces HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+        raw.sendall(data_in)
         data = b""
         try:
             while more := raw.recv(65536):
                 data += more
         except ConnectionResetError:
             pass
-    assert not data.startswith(b"HTTP/1.1 200")
-    time.sleep(0.1)
-    assert len(tls_server.stderr.splitlines()) - before <= 1
+    assert not data.startswith(b"HTTP/")
+    assert refusal(tls_server, label) == reason
     assert post(tls_server, context(certificates)) == 200
 
 
@@ -82,17 +97,26 @@ def test_row40_old_tls_versions_are_refused(tls_server, certificates):
         old = context(certificates, version=ssl.TLSVersion.TLSv1_1)
     with pytest.raises((ssl.SSLError, OSError)):
         post(tls_server, old)
+    assert refusal(tls_server, "OTLP/HTTP") == "unsupported protocol"
     assert post(tls_server, context(certificates, version=ssl.TLSVersion.TLSv1_2)) == 200
     assert post(tls_server, context(certificates, version=ssl.TLSVersion.TLSv1_3)) == 200
 
 
-@pytest.mark.parametrize("client", [None, "stranger"])
-def test_row40_a_client_without_the_right_certificate_is_refused(own_server, certificates, client):
+@pytest.mark.parametrize("client, reason", [(None, "peer did not return a certificate"), ("stranger", "self-signed certificate"), ("expired", "certificate has expired")])
+def test_row40_a_client_without_the_right_certificate_is_refused(own_server, certificates, client, reason):
     cert, key = certificates["server"]
-    server = own_server("--tls-cert", str(cert), "--tls-key", str(key), "--tls-client-ca", str(certificates["client"][0]))
+    server = own_server("--tls-cert", str(cert), "--tls-key", str(key), "--tls-client-ca", str(certificates["expired" if client == "expired" else "client"][0]))
     with pytest.raises((ssl.SSLError, OSError, http.client.HTTPException)):
         post(server, context(certificates, client))
-    assert post(server, context(certificates, "client")) == 200
+    assert refusal(server, "OTLP/HTTP") == reason
+    if client != "expired":
+        assert post(server, context(certificates, "client")) == 200
+
+
+def test_row40_a_client_that_distrusts_the_server_is_told_of(tls_server, certificates):
+    with pytest.raises(ssl.SSLError):
+        post(tls_server, ssl.create_default_context(cafile=certificates["stranger"][0]))
+    assert "unknown ca" in refusal(tls_server, "OTLP/HTTP")
 
 
 def test_row40_half_a_handshake_harms_nobody(tls_server, certificates):
