@@ -545,7 +545,65 @@ TEST(unix_sockets_listen_and_leave_nothing_behind)
     kis_loop_free(loop);
 }
 
-TEST_MAIN(RUN(requests_are_answered_and_the_connection_stays), RUN(pipelined_requests_are_answered_in_order), RUN(half_closed_clients_hear_the_answer),
+/* Which loop the request to "/a", "/b", ... was served on. */
+static atomic_int served_on['z' + 1];
+
+static void note_loop(void *user, kis_exchange *exchange, uint8_t *body, size_t len, size_t cap)
+{
+    test_server *s = user;
+    int loop = 0;
+    while (s->loops[loop] != kis_exchange_loop(exchange))
+        loop++;
+    (void)len;
+    test_free_body(s, body, cap);
+    atomic_store(&served_on[(unsigned char)kis_exchange_head(exchange)->path.ptr[1]], loop + 1);
+    test_answer(exchange, 200, "text/plain", kis_bytes_of("here\n", 5));
+}
+
+/* Sends a request to "/NAME" and answers which loop it was on. */
+static int loop_of(int fd, char name)
+{
+    char request[64], text[1000];
+    atomic_store(&served_on[(unsigned char)name], 0);
+    snprintf(request, sizeof(request), "GET /%c HTTP/1.1\r\nHost: a\r\n\r\n", name);
+    test_send_text(fd, request);
+    test_read_until(fd, text, sizeof(text), "here\n");
+    return atomic_load(&served_on[(unsigned char)name]) - 1;
+}
+
+TEST(a_new_connection_goes_to_the_least_busy_loop_and_stays_there)
+{
+    test_server s;
+    int fds[12], loops[12], counts[4] = { 0 };
+    kis_listener_options options = test_listener(&s);
+    options.handler.on_body = note_loop;
+    test_server_start(&s, 4, &options);
+    for (int i = 0; i < 12; i++) {
+        fds[i] = test_dial(&s);
+        loops[i] = loop_of(fds[i], (char)('a' + i));
+        CHECK(loops[i] >= 0, "it is served");
+        counts[loops[i]]++;
+    }
+    for (int i = 0; i < 4; i++)
+        CHECK_INT(3, counts[i], "all loops have the same number of them");
+    for (int i = 0; i < 12; i++)
+        CHECK_INT(loops[i], loop_of(fds[i], (char)('a' + i)), "a connection stays where it is");
+    int lonely = loops[5];
+    for (int i = 0; i < 12; i++)
+        if (loops[i] == lonely)
+            close(fds[i]);
+    WAIT_FOR(kis_server_get_stats(s.server).connections_open == 9, "three have gone");
+    for (int i = 0; i < 12; i++)
+        if (loops[i] == lonely) {
+            fds[i] = test_dial(&s);
+            CHECK_INT(lonely, loop_of(fds[i], 'z'), "new ones go where there are fewest");
+        }
+    for (int i = 0; i < 12; i++)
+        close(fds[i]);
+    test_server_stop(&s, 1000);
+}
+
+TEST_MAIN(RUN(a_new_connection_goes_to_the_least_busy_loop_and_stays_there), RUN(requests_are_answered_and_the_connection_stays), RUN(pipelined_requests_are_answered_in_order), RUN(half_closed_clients_hear_the_answer),
           RUN(bad_requests_get_a_sentence_and_the_connection_closes), RUN(heads_that_are_too_large_are_refused), RUN(bodies_are_bounded_before_they_are_read),
           RUN(a_refused_body_never_arrives_in_part), RUN(large_bodies_arrive_whole), RUN(a_body_nobody_wants_costs_the_connection_only_when_it_is_large), RUN(answers_stream_from_another_thread),
           RUN(slow_and_silent_clients_are_cut), RUN(a_body_that_gets_on_slowly_ends_too), RUN(many_slow_clients_do_not_stop_others), RUN(the_oldest_idle_connection_makes_room),

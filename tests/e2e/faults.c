@@ -7,7 +7,7 @@
  *     write SHORT 1      each writes half of what it was given
  *     write EINTR 2      every second one is interrupted
  *     sync EIO 1         fsync, fdatasync and sync_file_range fail
- *     disk FULL 1        statvfs says that nothing is free
+ *     disk LEFT 4        statvfs says that 4 % are free
  *
  * `write` covers what needs new room: write, writev, pwrite, pwritev, ftruncate, fallocate. Sockets and
  * pipes never fail here.
@@ -26,31 +26,38 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { FAULT_NONE, FAULT_SHORT = -1, FAULT_FULL = -2 };
+enum { FAULT_NONE, FAULT_SHORT = -1 };
 
 static _Atomic unsigned calls;
 
 static void *real(const char *name) { return dlsym(RTLD_NEXT, name); }
 
-/* The fault that hits this call: an errno, FAULT_SHORT, FAULT_FULL, or FAULT_NONE. */
-static int fault_for(const char *call)
+/* The file's line, when it is about this call: what fails, and the number behind it. */
+static bool script_for(const char *call, char fault[32], unsigned *number)
 {
     const char *path = getenv("KIS_FAULTS");
     if (!path || access(path, F_OK) != 0)
-        return FAULT_NONE;
-    char line[128] = "", want[32], fault[32];
-    unsigned every;
+        return false;
+    char line[128] = "", want[32];
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return FAULT_NONE;
+        return false;
     ssize_t len = read(fd, line, sizeof line - 1);
     close(fd);
-    if (len <= 0 || sscanf(line, "%31s %31s %u", want, fault, &every) != 3 || strcmp(want, call) != 0)
+    return len > 0 && sscanf(line, "%31s %31s %u", want, fault, number) == 3 && strcmp(want, call) == 0;
+}
+
+/* The fault that hits this call: an errno, FAULT_SHORT, or FAULT_NONE. */
+static int fault_for(const char *call)
+{
+    char fault[32];
+    unsigned every;
+    if (!script_for(call, fault, &every))
         return FAULT_NONE;
     if (every > 1 && atomic_fetch_add(&calls, 1) % every != 0)
         return FAULT_NONE;
     static const struct { const char *name; int fault; } names[] = {
-        { "ENOSPC", ENOSPC }, { "EIO", EIO }, { "EINTR", EINTR }, { "SHORT", FAULT_SHORT }, { "FULL", FAULT_FULL },
+        { "ENOSPC", ENOSPC }, { "EIO", EIO }, { "EINTR", EINTR }, { "SHORT", FAULT_SHORT },
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(names[i].name, fault) == 0)
@@ -152,18 +159,27 @@ int posix_fallocate64(int fd, off64_t at, off64_t size) { return posix_fallocate
 int fsync(int fd) { return sync_fails() ? -1 : ((int (*)(int))real("fsync"))(fd); }
 int fdatasync(int fd) { return sync_fails() ? -1 : ((int (*)(int))real("fdatasync"))(fd); }
 
+/* So many percent of the disk are left, when the script says so. */
+static void fill_disk(struct statvfs *disk)
+{
+    char word[32];
+    unsigned percent;
+    if (script_for("disk", word, &percent))
+        disk->f_bfree = disk->f_bavail = disk->f_blocks / 100 * percent;
+}
+
 int statvfs(const char *path, struct statvfs *out)
 {
     int result = ((int (*)(const char *, struct statvfs *))real("statvfs"))(path, out);
-    if (result == 0 && fault_for("disk") == FAULT_FULL)
-        out->f_bfree = out->f_bavail = 0;
+    if (result == 0)
+        fill_disk(out);
     return result;
 }
 
 int fstatvfs(int fd, struct statvfs *out)
 {
     int result = ((int (*)(int, struct statvfs *))real("fstatvfs"))(fd, out);
-    if (result == 0 && fault_for("disk") == FAULT_FULL)
-        out->f_bfree = out->f_bavail = 0;
+    if (result == 0)
+        fill_disk(out);
     return result;
 }

@@ -76,7 +76,7 @@ def stored_after_restart(server, own_server, acknowledged):
 
 @pytest.mark.parametrize("fault, count, sentence", [
     ("write ENOSPC 1", "write_errors", "no space left on the disk"), ("write ENOSPC 3", "write_errors", "no space left on the disk"),
-    ("disk FULL 1", "refused_disk", "the disk is nearly full"),
+    ("disk LEFT 0", "refused_disk", "the disk is nearly full"), ("disk LEFT 4", "refused_disk", "the disk is nearly full"),
 ])
 def test_row55_a_full_disk_is_said_so_that_senders_retry_and_heals_by_itself(own_server, faults, fault, count, sentence):
     server = own_server(env=faults.env)
@@ -128,6 +128,20 @@ def test_row55_a_full_disk_is_said_so_that_senders_retry_and_heals_by_itself(own
         until(taken, 30, "taking spans again without a restart")
         assert server.metric("kiseki_store_disk_full") == 0
     stored_after_restart(server, own_server, acknowledged).stop()
+
+
+def test_the_last_20th_of_a_disk_is_not_used_and_a_fifth_of_what_is_free_is_the_bound(own_server, faults, data):
+    faults.begin("disk LEFT 6")
+    server = own_server(env=faults.env)
+    success(post(server.http, one_request(new_trace_id())))
+    disk = os.statvfs(data)
+    free = disk.f_blocks // 100 * 6 * disk.f_frsize
+    assert abs(server.metric("kiseki_store_disk_limit_bytes") - min(free // 5, 10 << 30)) <= 4 * MIB
+    faults.begin("disk LEFT 4")
+    until(lambda: post(server.http, one_request(new_trace_id())).status == 503, 30, "a refusal")
+    faults.begin("disk LEFT 6")
+    until(lambda: post(server.http, one_request(new_trace_id())).status == 200, 30, "taking spans again")
+    server.stop()
 
 
 def test_row55_a_disk_that_is_full_now_and_then_under_load_loses_nothing(own_server, faults):
