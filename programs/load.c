@@ -311,7 +311,9 @@ static bool is_hopeless(const load_run *run, const kis_client_answer *answer, in
         return false;
     if (answer->err)
         return kis_str_ends(why, KIS_STR("connection refused")) ||
-               kis_str_ends(why, KIS_STR("no such name"));
+               kis_str_ends(why, KIS_STR("no such name")) ||
+               (kis_str_find(why, KIS_STR(": TLS handshake: ")) != KIS_STR_NPOS &&
+                !kis_str_ends(why, KIS_STR("the peer closed it")));
     bool is_unwanted = answer->status >= 400 && answer->status < 500;
     return (is_unwanted && answer->status != 408 && answer->status != 429) ||
            (answer->status == 200 && status == KIS_GRPC_UNIMPLEMENTED);

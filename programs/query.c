@@ -228,15 +228,20 @@ static const struct question {
     { "dependencies", NULL, ask_dependencies, kis_show_dependencies },
 };
 
-/* An answer that the query API does not give: to its own errors belongs a message. */
-static int fail_without_message(const query_call *call, int status)
+/* An answer that the query API does not give: to its own errors belongs a message. The listener
+ * before it refuses in one line of text, a proxy in a page of markup. */
+static int fail_without_message(const query_call *call, int status, kis_bytes body)
 {
     const query_options *o = &call->options;
+    kis_str text = kis_str_of_bytes(kis_bytes_of(body.ptr, KIS_MIN(body.len, (size_t)400)));
+    kis_str line = kis_str_trim(kis_str_cut(&text, '\n'));
 
     if (!o->data.len && (status == 404 || status == 405 || status == 415))
         return kis_program_fail(KIS_FMT " has no query API (%d); kiseki serve prints its 'page and "
                                 "query' address",
                                 KIS_ARG(o->server), status);
+    if (line.len && line.ptr[0] != '<' && line.ptr[0] != '{')
+        return kis_program_fail("the server answered %d: " KIS_FMT, status, KIS_ARG(line));
     return kis_program_fail("the server answered %d", status);
 }
 
@@ -252,7 +257,7 @@ static int print_answer(const struct question *q, const query_call *call, int st
     if (status != 200) {
         kis_str message = kis_show_error(body, &arena);
         exit_code = message.len ? kis_program_fail(KIS_FMT, KIS_ARG(message))
-                                : fail_without_message(call, status);
+                                : fail_without_message(call, status, body);
     } else if (call->options.json) {
         kis_program_print(STDOUT_FILENO, kis_str_of_bytes(body));
         kis_program_print(STDOUT_FILENO, KIS_STR("\n"));

@@ -192,6 +192,8 @@ def test_load_to_a_port_that_takes_no_spans_ends_at_once(own_server, protocol):
     done = subprocess.run([str(PROGRAM), "load", "--to", server.query.removeprefix("http://"), "--protocol", protocol], capture_output=True, text=True, timeout=20)
     assert done.returncode == 1 and not done.stdout, done
     assert done.stderr == "kiseki: nothing was acknowledged: status 405: This listener answers GET and HEAD only. Spans go to the OTLP listeners (4317, 4318).\n"
+    done = subprocess.run([str(PROGRAM), "load", "--to", "https://" + server.grpc], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 1 and done.stderr.endswith(": TLS handshake: what came is not TLS; is it plain text there?\n"), done
     assert time.monotonic() - begin < 5, "it tried for all its ten seconds"
 
 

@@ -1,6 +1,7 @@
 """The other verbs: load, query and check, against a server and against a directory."""
 
 import json
+import socket
 import subprocess
 
 import pytest
@@ -81,6 +82,22 @@ def test_query_that_finds_nothing_says_so_and_is_exit_1(server, known):
 def test_query_without_a_server_says_where_it_looked():
     done = kiseki("query", "services", "--server", "http://127.0.0.1:1")
     assert done.returncode == 1 and "127.0.0.1:1" in done.stderr
+
+
+def test_query_shows_why_the_listener_refuses(own_server):
+    """A name that is not the server's own: what to start it with is said by the server, and passed on."""
+    server = own_server()
+    _, port = server.port("page and query")
+    name = socket.gethostname()
+    try:
+        reachable = socket.gethostbyname(name).startswith("127.")
+    except OSError:
+        reachable = False
+    if not reachable:
+        pytest.skip("this machine's name is no address of its loopback")
+    done = kiseki("query", "services", "--server", f"http://{name}:{port}")
+    assert done.returncode == 1 and done.stderr.startswith("kiseki: the server answered 403: This name is not one of this server's"), done
+    assert "--allow-host" in done.stderr
 
 
 def test_query_escapes_what_a_terminal_would_obey(server):
