@@ -8,6 +8,8 @@
 #include "base/num.h"
 #include "serve/host_check.h"
 
+#define KEEP_BYTES_MIN ((uint64_t)16 << 20) /* the log, as it is reserved, and some segments */
+
 #define ROW(flag, env, kind, field, fallback, min, max, choices, help)                          \
     {                                                                                           \
         flag, "KISEKI_" env, KIS_OPT_##kind, offsetof(kis_serve_options, field), fallback, min, \
@@ -35,7 +37,7 @@ const kis_option kis_serve_option_rows[] = {
         "How long spans are kept, counted from their arrival."),
     ROW("keep-bytes", "KEEP_BYTES", SIZE, keep_bytes, "0", NULL, NULL, "SIZE",
         "Bound of the data directory; the oldest spans go first. 0: the smaller of 10 GiB and a "
-        "fifth of the free disk."),
+        "fifth of the free disk; else at least 16MiB."),
     ROW("head-bytes", "HEAD_BYTES", SIZE, head_bytes, "0", NULL, "4GiB", "SIZE",
         "Memory of the newest spans before they are written to a file. 0: 48 MiB."),
     ROW("flush-after", "FLUSH_AFTER", DURATION, flush_after_ns, "5m", "1s", "24h", "TIME",
@@ -152,6 +154,10 @@ kis_err kis_serve_options_check(const kis_serve_options *o, kis_diag *diag)
         return err;
     if (o->data.ptr && !o->data.len)
         return kis_diag_set(diag, KIS_ERR_SYNTAX, "--data: the name of the directory is empty");
+    if (!o->memory && o->keep_bytes && o->keep_bytes < KEEP_BYTES_MIN)
+        return kis_diag_set(diag, KIS_ERR_RANGE,
+                            "--keep-bytes: at least 16MiB: in less, spans would be deleted as soon "
+                            "as they are written out");
     if (o->memory && o->data.len)
         return kis_diag_set(diag, KIS_ERR_RANGE, "--memory and --data exclude each other");
     if ((o->tls_cert.len == 0) != (o->tls_key.len == 0))
