@@ -1,6 +1,7 @@
 /* server_test.c - HTTP/1.1 through real sockets: what is answered, what is refused, and when a connection ends. */
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "net/test_server.h"
 
@@ -542,6 +543,15 @@ TEST(unix_sockets_listen_and_leave_nothing_behind)
     CHECK(access(path + 5, F_OK) == 0, "the file is there");
     kis_server_free(server);
     CHECK(access(path + 5, F_OK) != 0, "and gone");
+    int file = open(path + 5, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+    CHECK(write(file, "mine", 4) == 4 && close(file) == 0, "a file of somebody's");
+    CHECK_ERR(KIS_OK, kis_server_new(&loop, 1, &kis_mem, &server, &diag), diag.text);
+    CHECK_ERR(KIS_ERR_IO, kis_server_listen(server, &options, NULL, &diag), "is in the way");
+    CHECK(strstr(diag.text, "something that is no socket is there already"), diag.text);
+    kis_server_free(server);
+    struct stat st;
+    CHECK(stat(path + 5, &st) == 0 && st.st_size == 4, "and left alone");
+    unlink(path + 5);
     kis_loop_free(loop);
 }
 

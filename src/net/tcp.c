@@ -118,20 +118,23 @@ void kis_address_format(const kis_address *address, char out[KIS_ADDRESS_TEXT_MA
 
 /* ---- listening and connecting ---- */
 
-/* A socket file that nobody listens on is left over from a process that was killed: it may go. */
-static void remove_stale_unix_socket(const kis_address *address)
+/* A socket file that nobody listens on is left over from a process that was killed: it may go. EEXIST: something else is there. */
+static int make_way_for_unix_socket(const kis_address *address)
 {
     struct sockaddr_un un;
     struct stat st;
     memcpy(&un, &address->at, sizeof(un));
-    if (lstat(un.sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
-        return;
+    if (lstat(un.sun_path, &st) < 0)
+        return 0;
+    if (!S_ISSOCK(st.st_mode))
+        return EEXIST;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
-        return;
+        return 0;
     if (connect(fd, (const struct sockaddr *)&un, sizeof(un)) < 0 && errno == ECONNREFUSED)
         unlink(un.sun_path);
     close(fd);
+    return 0;
 }
 
 static kis_err listen_failed(int fd, kis_diag *diag)
@@ -141,6 +144,8 @@ static kis_err listen_failed(int fd, kis_diag *diag)
         close(fd);
     if (why == EADDRINUSE)
         return kis_diag_set(diag, KIS_ERR_RANGE, "address in use");
+    if (why == EEXIST)
+        return kis_diag_set(diag, KIS_ERR_IO, "cannot listen: something that is no socket is there already");
     return kis_diag_set(diag, KIS_ERR_IO, "cannot listen: %s", strerror(why));
 }
 
@@ -150,9 +155,9 @@ kis_err kis_tcp_listen(const kis_address *address, int *out_fd, kis_address *out
     int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return listen_failed(fd, diag);
-    if (family == AF_UNIX)
-        remove_stale_unix_socket(address);
-    else /* a restart need not wait for old connections to time out; a second server still fails, because nobody sets SO_REUSEPORT */
+    if (family == AF_UNIX && (errno = make_way_for_unix_socket(address)) != 0)
+        return listen_failed(fd, diag);
+    if (family != AF_UNIX) /* a restart need not wait for old connections to time out; a second server still fails, because nobody sets SO_REUSEPORT */
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));

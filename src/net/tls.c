@@ -6,6 +6,7 @@
 #include "net/tls.h"
 
 #include <errno.h>
+#include <openssl/decodererr.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -40,6 +41,8 @@ static const char *tls_reason_text(unsigned long error)
         const char *text;
     } rows[] = {
         { ERR_LIB_PEM, PEM_R_NO_START_LINE, "there is nothing in PEM form in it" },
+        { ERR_LIB_X509, X509_R_KEY_VALUES_MISMATCH, "it does not belong to the certificate" },
+        { ERR_LIB_OSSL_DECODER, ERR_R_UNSUPPORTED, "there is no key in it that can be read" },
         { ERR_LIB_SSL, SSL_R_WRONG_VERSION_NUMBER, "what came is not TLS; is it plain text there?" },
         { ERR_LIB_SSL, SSL_R_HTTP_REQUEST, "what came is plain HTTP, not TLS" },
     };
