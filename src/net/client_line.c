@@ -16,6 +16,7 @@
 #include "base/diag.h"
 #include "base/fmt.h"
 #include "net/tls_stream.h"
+#include "os/fork.h"
 
 static void dial_next_address(kis_line *line);
 
@@ -36,8 +37,12 @@ static void dial_free(kis_line *line)
 
 static void line_close_socket(kis_line *line)
 {
+    if (line->io.ssl)
+        kis_tls_stream_done(&line->io); /* it gives memory back: not while forks are held */
+    kis_fork_hold();
     kis_loop_unwatch(line->client->loop, &line->watch);
     kis_stream_close(&line->io, false);
+    kis_fork_allow();
 }
 
 void kis_line_kill(kis_line *line)
@@ -176,22 +181,31 @@ static void line_ready(kis_watch *watch, uint32_t events)
     kis_client_leave(client);
 }
 
-/* False: this address is not to be had, dial->diag says why. */
-static bool dial_begin(kis_line *line, const kis_address *address)
+/* A socket that is on its way to `address`, and watched. Forks are held. */
+static bool dial_socket(kis_line *line, const kis_address *address)
 {
-    kis_client *client = line->client;
     int fd = kis_tcp_connect(address);
     if (fd < 0) {
         dial_note_errno(line, errno);
         return false;
     }
     kis_stream_init(&line->io, fd);
-    if (kis_loop_watch(client->loop, &line->watch, fd, KIS_LOOP_WRITE, &line->dial->diag) !=
-        KIS_OK) {
-        line->watch.fd = -1;
-        kis_stream_close(&line->io, false);
+    if (kis_loop_watch(line->client->loop, &line->watch, fd, KIS_LOOP_WRITE, &line->dial->diag) ==
+        KIS_OK)
+        return true;
+    kis_stream_close(&line->io, false);
+    return false;
+}
+
+/* False: this address is not to be had, dial->diag says why. */
+static bool dial_begin(kis_line *line, const kis_address *address)
+{
+    kis_client *client = line->client;
+    kis_fork_hold();
+    bool is_begun = dial_socket(line, address);
+    kis_fork_allow();
+    if (!is_begun)
         return false;
-    }
     uint64_t now = kis_loop_now_ns(client->loop);
     uint64_t left = line->dial->deadline_ns > now ? line->dial->deadline_ns - now : 0;
     uint64_t share = left / (line->dial->count - line->dial->at + 1);

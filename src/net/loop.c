@@ -7,7 +7,12 @@
  * a post is either run or refused, never forgotten.
  *
  * Always true: (1) a watch that was unwatched gets no event, also none that epoll has already handed out, (2) heap[i]->heap_index
- * is i, and no timer fires before its time.
+ * is i, and no timer fires before its time, (3) `loops` has every loop and each loop's `watches` every descriptor that is in its epoll set:
+ * between kis_fork_hold and kis_fork_allow, so that it is also true in a child.
+ *
+ * A child of fork() has no thread for a loop, but it has its descriptors: a connection that the parent closes would not end for the peer before the child
+ * ends, and what the child took out of the epoll set would be gone for the parent. So the child closes them, as the first thing it does; nobody hears of
+ * it, because the parent has them still. What lies above (TLS, HTTP/2) is not told.
  */
 #include "net/loop.h"
 
@@ -21,14 +26,17 @@
 #include "base/check.h"
 #include "base/diag.h"
 #include "base/vec.h"
+#include "os/fork.h"
 
 #define LOOP_EVENTS 256
 #define LOOP_WAIT_MS_MAX 60000
 
 struct kis_loop {
     const kis_alloc *alloc;
+    kis_loop *prev, *next; /* in `loops` */
     int epoll_fd;
-    kis_watch wake; /* an eventfd */
+    kis_watch wake;     /* an eventfd */
+    kis_watch *watches; /* wake, too; while forks are held */
     uint64_t now_ns;
     _Atomic(kis_post *) posts; /* any thread pushes; the loop takes */
     atomic_bool is_stopping, is_running;
@@ -39,6 +47,62 @@ struct kis_loop {
 
 static kis_post posts_closed; /* its address stands in `posts` after the last round */
 static _Thread_local const kis_loop *loop_of_this_thread;
+
+/* ---- fork ---- */
+
+static kis_loop *loops; /* of this process; while forks are held */
+
+static void close_inherited(void)
+{
+    for (kis_loop *loop = loops; loop; loop = loop->next) {
+        for (kis_watch *watch = loop->watches; watch; watch = watch->next) {
+            close(watch->fd);
+            watch->fd = -1;
+        }
+        close(loop->epoll_fd);
+        loop->epoll_fd = -1;
+    }
+    loops = NULL;
+}
+
+static void install_fork_handler(void)
+{
+    int failed = pthread_atfork(NULL, NULL, close_inherited);
+    KIS_ASSERT(!failed);
+}
+
+static void list_loop(kis_loop *loop)
+{
+    loop->next = loops;
+    if (loops)
+        loops->prev = loop;
+    loops = loop;
+}
+
+static void unlist_loop(kis_loop *loop)
+{
+    *(loop->prev ? &loop->prev->next : &loops) = loop->next;
+    if (loop->next)
+        loop->next->prev = loop->prev;
+}
+
+static void list_watch(kis_loop *loop, kis_watch *watch)
+{
+    watch->prev = NULL;
+    watch->next = loop->watches;
+    if (loop->watches)
+        loop->watches->prev = watch;
+    loop->watches = watch;
+}
+
+static void unlist_watch(kis_loop *loop, kis_watch *watch)
+{
+    *(watch->prev ? &watch->prev->next : &loop->watches) = watch->next;
+    if (watch->next)
+        watch->next->prev = watch->prev;
+}
+
+/* ---- a loop's life ---- */
 
 static void wake_ready(kis_watch *watch, uint32_t events)
 {
@@ -55,26 +119,36 @@ static void loop_wake(kis_loop *loop)
         ;
 }
 
+static kis_err open_descriptors(kis_loop *loop, kis_diag *diag)
+{
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    kis_err err = loop->epoll_fd < 0 || wake_fd < 0 ? kis_diag_set(diag, KIS_ERR_IO, "an event loop: %s", strerror(errno))
+                                                    : kis_loop_watch(loop, &loop->wake, wake_fd, KIS_LOOP_READ, diag);
+    if (err && wake_fd >= 0)
+        close(wake_fd);
+    return err;
+}
+
 kis_err kis_loop_new(const kis_alloc *alloc, kis_loop **out, kis_diag *diag)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     kis_loop *loop = alloc->take(alloc->user, sizeof(*loop));
     if (!loop)
         return kis_diag_set(diag, KIS_ERR_NOMEM, "an event loop: out of memory");
     memset(loop, 0, sizeof(*loop));
     loop->alloc = alloc;
     loop->now_ns = kis_now_ns();
-    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    loop->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    kis_err err = KIS_ERR_IO;
-    if (loop->epoll_fd < 0 || loop->wake.fd < 0)
-        kis_diag_set(diag, err, "an event loop: %s", strerror(errno));
-    else
-        err = kis_loop_watch(loop, &loop->wake, loop->wake.fd, KIS_LOOP_READ, diag);
+    loop->wake = (kis_watch){ .fd = -1, .ready = wake_ready };
+    pthread_once(&once, install_fork_handler);
+    kis_fork_hold();
+    kis_err err = open_descriptors(loop, diag);
+    list_loop(loop);
+    kis_fork_allow();
     if (err) {
         kis_loop_free(loop);
         return err;
     }
-    loop->wake.ready = wake_ready;
     *out = loop;
     return KIS_OK;
 }
@@ -83,10 +157,13 @@ void kis_loop_free(kis_loop *loop)
 {
     if (!loop)
         return;
+    kis_fork_hold();
     if (loop->epoll_fd >= 0)
         close(loop->epoll_fd);
     if (loop->wake.fd >= 0)
         close(loop->wake.fd);
+    unlist_loop(loop);
+    kis_fork_allow();
     KIS_VEC_DONE(&loop->heap, loop->alloc);
     loop->alloc->give_back(loop->alloc->user, loop, sizeof(*loop));
 }
@@ -123,9 +200,14 @@ kis_err kis_loop_watch(kis_loop *loop, kis_watch *watch, int fd, uint32_t wanted
     struct epoll_event event = { .events = epoll_bits(wanted), .data.ptr = watch };
     watch->fd = fd;
     watch->wanted = wanted;
-    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
-        return kis_diag_set(diag, errno == ENOMEM ? KIS_ERR_NOMEM : KIS_ERR_IO, "watch a socket: %s", strerror(errno));
-    return KIS_OK;
+    kis_fork_hold();
+    int failed = epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? errno : 0;
+    if (!failed)
+        list_watch(loop, watch);
+    kis_fork_allow();
+    if (failed)
+        watch->fd = -1;
+    return failed ? kis_diag_set(diag, failed == ENOMEM ? KIS_ERR_NOMEM : KIS_ERR_IO, "watch a socket: %s", strerror(failed)) : KIS_OK;
 }
 
 void kis_loop_rewatch(kis_loop *loop, kis_watch *watch, uint32_t wanted)
@@ -142,7 +224,10 @@ void kis_loop_unwatch(kis_loop *loop, kis_watch *watch)
 {
     if (watch->fd < 0)
         return;
+    kis_fork_hold();
     epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
+    unlist_watch(loop, watch);
+    kis_fork_allow();
     watch->fd = -1;
     for (int i = 0; i < loop->event_count; i++) {
         if (loop->events[i].data.ptr == watch)

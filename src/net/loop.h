@@ -1,6 +1,9 @@
 /* loop.h - one thread's epoll loop: sockets, timers, and messages from other threads.
  *
  * Everything a loop owns is touched by its own thread only. Other threads reach it through kis_loop_post.
+ *
+ * A loop belongs to the process that made it. A child of fork() must not touch it or what hangs on it; the descriptors that it watches, and its own, are closed
+ * there before fork() returns, and the peers notice nothing. To be whole in that, open and watch, and unwatch and close, inside of kis_fork_hold (os/fork.h).
  */
 #ifndef KIS_NET_LOOP_H
 #define KIS_NET_LOOP_H
@@ -16,9 +19,10 @@ typedef struct kis_loop kis_loop;
 #define KIS_LOOP_WRITE 2u
 #define KIS_LOOP_HANGUP 4u
 typedef struct kis_watch {
-    int fd;
+    int fd; /* -1: none */
     uint32_t wanted;
     void (*ready)(struct kis_watch *watch, uint32_t events);
+    struct kis_watch *prev, *next; /* the loop's */
 } kis_watch;
 
 /** A timer in a loop's heap. Embedded in its owner; zeros is "not set". */
@@ -37,6 +41,7 @@ typedef struct kis_post {
 kis_err kis_loop_new(const kis_alloc *alloc, kis_loop **out, kis_diag *diag) KIS_CHECKED;
 void kis_loop_free(kis_loop *loop); /* stopped and empty */
 
+/** Failed: `watch` has no descriptor, and `fd` is still the caller's. */
 kis_err kis_loop_watch(kis_loop *loop, kis_watch *watch, int fd, uint32_t wanted, kis_diag *diag) KIS_CHECKED;
 void kis_loop_rewatch(kis_loop *loop, kis_watch *watch, uint32_t wanted);
 void kis_loop_unwatch(kis_loop *loop, kis_watch *watch); /* no callback after it, also for events already read */
