@@ -251,6 +251,49 @@ TEST(exit_without_stop_sends_what_there_is)
     free(text);
 }
 
+/* The file exporter: parent and children append to one file, each through a descriptor of its own. */
+TEST(a_file_has_the_lines_of_parent_and_children_whole)
+{
+    enum { CHILDREN = 8, ROUNDS = 20 };
+    pid_t children[CHILDREN];
+    kis_diag diag;
+    begin();
+    kis_sdk *sdk = kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("file"), .file_path = { path, strlen(path) }, .delay_ms = 1, .exit_flush_ms = 10000 }, &diag);
+    CHECK(sdk, sdk ? "" : diag.text);
+    record("parent", 10); /* the parent's file is open and has been written to */
+    CHECK_ERR(KIS_OK, kis_sdk_flush(sdk, 5000), "flush");
+    for (int i = 0; i < CHILDREN; i++) {
+        children[i] = fork();
+        if (children[i] == 0) {
+            for (int round = 0; round < ROUNDS; round++) {
+                record("child", 1 + round * 10);
+                if (kis_sdk_flush(sdk, 10000) != KIS_OK)
+                    _exit(1);
+            }
+            _exit(kis_sdk_stop(sdk, 10000));
+        }
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        record("parent", 1 + round * 10);
+        CHECK_ERR(KIS_OK, kis_sdk_flush(sdk, 10000), "flush");
+    }
+    for (int i = 0; i < CHILDREN; i++)
+        wait_for(children[i]);
+    CHECK_ERR(KIS_OK, kis_sdk_stop(sdk, 10000), "stop");
+    kis_sdk_free(sdk);
+    char *text = read_spans();
+    int of_one = ROUNDS + 10 * (ROUNDS - 1) * ROUNDS / 2, different, lines = 0;
+    CHECK_INT(10 + of_one, count_of(text, "\"name\":\"parent\""), "the parent's, once");
+    CHECK_INT(CHILDREN * of_one, count_of(text, "\"name\":\"child\""), "each child's, once");
+    CHECK_INT(10 + (CHILDREN + 1) * of_one, values_of(text, "\"spanId\":\"", &different), "no more, no fewer");
+    for (const char *line = text, *end; line < text_end; line = end + 1, lines++) {
+        end = memchr(line, '\n', (size_t)(text_end - line));
+        CHECK(end && !strncmp(line, "{\"resourceSpans\":", 17) && end[-1] == '}', "a whole line");
+    }
+    CHECK(lines > (CHILDREN + 1) * ROUNDS, "many lines");
+    free(text);
+}
+
 static void never(void *user, const kis_export_batch *batch, kis_export_done *done) { (void)user, (void)batch, (void)done; }
 
 TEST(exit_is_bounded_when_nobody_answers)
@@ -295,4 +338,4 @@ TEST(a_fork_with_two_sdks_holds_the_locks_of_both)
 }
 
 TEST_MAIN(RUN(a_fork_with_two_sdks_holds_the_locks_of_both), RUN(a_child_records_and_sends_its_own_and_nothing_else), RUN(many_children_forked_while_spans_are_sent_never_share_ids),
-          RUN(a_grandchild_and_a_child_that_never_traces), RUN(exit_without_stop_sends_what_there_is), RUN(exit_is_bounded_when_nobody_answers))
+          RUN(a_grandchild_and_a_child_that_never_traces), RUN(a_file_has_the_lines_of_parent_and_children_whole), RUN(exit_without_stop_sends_what_there_is), RUN(exit_is_bounded_when_nobody_answers))

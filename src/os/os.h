@@ -23,7 +23,8 @@ typedef enum kis_open_mode {
     KIS_OPEN_READ,
     KIS_OPEN_WRITE /* exists */,
     KIS_OPEN_CREATE /* must not exist */,
-    KIS_OPEN_CREATE_OR_WRITE
+    KIS_OPEN_CREATE_OR_WRITE,
+    KIS_OPEN_APPEND /* created if need be; read and appended to, no write_at */
 } kis_open_mode;
 
 typedef struct kis_os kis_os;
@@ -36,6 +37,10 @@ typedef struct kis_os_ops {
     kis_err (*read_at)(kis_os *, kis_file, uint64_t offset, void *to, size_t size, kis_diag *);
     kis_err (*write_at)(kis_os *, kis_file, uint64_t offset, const void *from, size_t size,
                         kis_diag *);
+    /** All of `size` bytes behind the end of the file, in one piece: what others append, in this
+     * process or another, comes before or after it. After an error nothing of it is there, unless
+     * somebody has appended behind the part that fitted. */
+    kis_err (*append)(kis_os *, kis_file, const void *from, size_t size, kis_diag *);
     kis_err (*truncate)(kis_os *, kis_file, uint64_t size, kis_diag *);
     /** Reserves room, so that later writes inside it need no new metadata; the size grows, new
      * bytes are zero. */

@@ -155,6 +155,31 @@ TEST(open_modes_say_what_must_exist)
     contract_end(&c);
 }
 
+TEST(what_is_appended_comes_behind_what_others_appended)
+{
+    contract c = contract_begin();
+    kis_file one = open_it(&c, "f", KIS_OPEN_APPEND), two = open_it(&c, "f", KIS_OPEN_APPEND);
+    for (int i = 0; i < 2; i++) {
+        CHECK_ERR(KIS_OK, c.ops->append(c.os, one, "one ", 4, &c.diag), c.diag.text);
+        CHECK_ERR(KIS_OK, c.ops->append(c.os, two, "two, ", 5, &c.diag), c.diag.text);
+    }
+    check_content(&c, one, "one two, one two, ", 18, "in turn, and one sees what the other did");
+    CHECK_ERR(KIS_OK, c.ops->truncate(c.os, two, 4, &c.diag), c.diag.text);
+    CHECK_ERR(KIS_OK, c.ops->append(c.os, one, "more", 4, &c.diag), c.diag.text);
+    check_content(&c, two, "one more", 8, "the end is where it is now");
+    CHECK_ERR(KIS_OK, c.ops->append(c.os, one, "", 0, &c.diag), "nothing is no error");
+    c.ops->close(c.os, one);
+    c.ops->close(c.os, two);
+    one = open_it(&c, "f", KIS_OPEN_APPEND);
+    CHECK_ERR(KIS_OK, c.ops->append(c.os, one, "!", 1, &c.diag), c.diag.text);
+    check_content(&c, one, "one more!", 9, "opening keeps what is there");
+    c.ops->close(c.os, one);
+    one = open_it(&c, "f", KIS_OPEN_READ);
+    check_words(&c, KIS_ERR_IO, c.ops->append(c.os, one, "x", 1, &c.diag), "f", "read-only");
+    c.ops->close(c.os, one);
+    contract_end(&c);
+}
+
 TEST(truncate_cuts_and_fills_with_zeros)
 {
     contract c = contract_begin();
@@ -303,7 +328,9 @@ TEST(the_disk_and_the_clocks_can_be_asked)
 
 #define OS_CONTRACT                                                                   \
     RUN(what_is_written_is_read_back), RUN(reading_behind_the_end_says_more),         \
-        RUN(open_modes_say_what_must_exist), RUN(truncate_cuts_and_fills_with_zeros), \
+        RUN(open_modes_say_what_must_exist),                                          \
+        RUN(what_is_appended_comes_behind_what_others_appended),                      \
+        RUN(truncate_cuts_and_fills_with_zeros),                                      \
         RUN(preallocate_grows_and_keeps), RUN(rename_replaces_and_remove_removes),    \
         RUN(folders_are_made_with_their_parents), RUN(a_lock_is_held_by_one),         \
         RUN(the_disk_and_the_clocks_can_be_asked)

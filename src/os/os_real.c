@@ -108,6 +108,7 @@ static kis_err real_open(kis_os *os, kis_str path, kis_open_mode mode, kis_file 
         [KIS_OPEN_WRITE] = O_RDWR,
         [KIS_OPEN_CREATE] = O_RDWR | O_CREAT | O_EXCL,
         [KIS_OPEN_CREATE_OR_WRITE] = O_RDWR | O_CREAT,
+        [KIS_OPEN_APPEND] = O_RDWR | O_CREAT | O_APPEND,
     };
     char name[PATH_BYTES_MAX];
     (void)os;
@@ -181,6 +182,33 @@ static kis_err real_write_at(kis_os *os, kis_file file, uint64_t offset, const v
         size -= (size_t)put;
     }
     return KIS_OK;
+}
+
+/* The part that fitted is cut off again, if it is still the end of the file. */
+static void real_cut_part(int fd, ssize_t part)
+{
+    struct stat status;
+    off_t end = lseek(fd, 0, SEEK_CUR); /* behind the part, wherever that was */
+
+    if (part > 0 && end >= part && fstat(fd, &status) == 0 && status.st_size == end)
+        (void)!ftruncate(fd, end - part);
+}
+
+/* One write, because O_APPEND makes that one whole among others, and no more than one. */
+static kis_err real_append(kis_os *os, kis_file file, const void *from, size_t size, kis_diag *diag)
+{
+    int fd = real_fd(file);
+    ssize_t put;
+    (void)os;
+
+    do
+        put = write(fd, from, size);
+    while (put < 0 && errno == EINTR);
+    if (put == (ssize_t)size)
+        return KIS_OK;
+    int number = put < 0 ? errno : ENOSPC; /* a regular file takes less only when it is full */
+    real_cut_part(fd, put);
+    return real_fail_fd(diag, "append to", file, number);
 }
 
 static kis_err real_truncate(kis_os *os, kis_file file, uint64_t size, kis_diag *diag)
@@ -421,6 +449,7 @@ kis_os *kis_os_real(void)
         .size = real_size,
         .read_at = real_read_at,
         .write_at = real_write_at,
+        .append = real_append,
         .truncate = real_truncate,
         .preallocate = real_preallocate,
         .sync = real_sync,

@@ -89,6 +89,25 @@ TEST(a_short_write_is_an_error_after_its_part)
     contract_end(&c);
 }
 
+TEST(what_does_not_fit_is_not_appended)
+{
+    contract c = contract_begin();
+    struct rlimit before, small = { 1000, RLIM_INFINITY };
+    kis_file file = open_it(&c, "f", KIS_OPEN_APPEND);
+    static char bytes[5000];
+    getrlimit(RLIMIT_FSIZE, &before);
+    small.rlim_max = before.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    CHECK_ERR(KIS_OK, c.ops->append(c.os, file, "line\n", 5, &c.diag), c.diag.text);
+    assert_int_equal(0, setrlimit(RLIMIT_FSIZE, &small));
+    kis_err err = c.ops->append(c.os, file, bytes, sizeof(bytes), &c.diag);
+    setrlimit(RLIMIT_FSIZE, &before);
+    CHECK_ERR(KIS_ERR_FULL, err, "the part that fitted made it full");
+    check_content(&c, file, "line\n", 5, "and is gone again");
+    c.ops->close(c.os, file);
+    contract_end(&c);
+}
+
 TEST(a_lock_of_another_process_ends_with_it)
 {
     contract c = contract_begin();
@@ -154,5 +173,6 @@ TEST(random_bytes_differ)
 
 TEST_MAIN(OS_CONTRACT, RUN(errors_carry_the_words_of_the_system),
           RUN(a_short_write_is_an_error_after_its_part),
+          RUN(what_does_not_fit_is_not_appended),
           RUN(a_lock_of_another_process_ends_with_it), RUN(files_are_private_and_not_inherited),
           RUN(random_bytes_differ))

@@ -128,7 +128,7 @@ static kis_err sim_begin(kis_sim *sim, kis_file file, unsigned kind, const char 
 static kis_err sim_open(kis_os *os, kis_str path, kis_open_mode mode, kis_file *out, kis_diag *diag)
 {
     kis_sim *sim = sim_of(os);
-    bool may_create = mode == KIS_OPEN_CREATE || mode == KIS_OPEN_CREATE_OR_WRITE;
+    bool may_create = mode != KIS_OPEN_READ && mode != KIS_OPEN_WRITE;
     const char *verb = may_create ? "create" : "open";
 
     sim_fate fate = sim_enter(sim, may_create ? KIS_SIM_CREATE : KIS_SIM_OPEN);
@@ -229,6 +229,34 @@ static kis_err sim_write_at(kis_os *os, kis_file file, uint64_t offset, const vo
     err = kis_sim_node_write(&sim->disk, handle->node, offset, from, part);
     (void)err; /* the call fails anyway */
     return sim_leave(sim, fate, "write", path, diag);
+}
+
+/* Whole or not at all, as the table promises it; power that goes leaves a part. */
+static kis_err sim_append(kis_os *os, kis_file file, const void *from, size_t size, kis_diag *diag)
+{
+    kis_sim *sim = sim_of(os);
+    kis_sim_handle *handle;
+    sim_fate fate;
+
+    kis_err err = sim_begin(sim, file, KIS_SIM_WRITE, "append to", &handle, &fate, diag);
+    if (!handle)
+        return err;
+    kis_str path = sim_path_of(sim, handle);
+    if (fate == SIM_FAILS)
+        return sim_leave(sim, fate, "append to", path, diag);
+    if (handle->is_read_only)
+        return sim_end(sim, KIS_ERR_IO, "append to", path, diag);
+    if (fate == SIM_LOSES_POWER)
+        size = (size_t)kis_sim_disk_random(&sim->disk, (uint64_t)size + 1);
+    uint64_t end = handle->node->size;
+    err = kis_sim_node_write(&sim->disk, handle->node, end, from, size);
+    if (err) {
+        kis_err cut = kis_sim_node_resize(&sim->disk, handle->node, end, false);
+        KIS_ASSERT(!cut); /* getting smaller needs nothing */
+    }
+    if (fate == SIM_LOSES_POWER)
+        return sim_leave(sim, fate, "append to", path, diag);
+    return sim_end(sim, err, "append to", path, diag);
 }
 
 static kis_err sim_resize(kis_os *os, kis_file file, uint64_t size, unsigned kind, const char *verb,
@@ -504,6 +532,7 @@ static const kis_os_ops sim_ops = {
     .size = sim_size,
     .read_at = sim_read_at,
     .write_at = sim_write_at,
+    .append = sim_append,
     .truncate = sim_truncate,
     .preallocate = sim_preallocate,
     .sync = sim_sync,

@@ -58,8 +58,8 @@ kis_os *kis_sim_os(kis_sim *sim);
 uint64_t kis_sim_calls(kis_sim *sim, unsigned kinds);
 
 /** The `nth` call (1 is the next) of these kinds fails with `err`, and the `times` - 1 after it
- * too. A failing write has written a part; a failing sync has synced a part. `times` 0 ends the
- * failing. */
+ * too. A failing write has written a part, a failing append nothing; a failing sync has synced a
+ * part. `times` 0 ends the failing. */
 void kis_sim_fail_at(kis_sim *sim, unsigned kinds, uint64_t nth, uint64_t times, kis_err err);
 
 /** The power goes during the `nth` call (1 is the next) of these kinds; a write may have happened

@@ -1,11 +1,12 @@
 /* local.c - sinks that stay on this machine: console, file, memory. They answer before push
  * returns.
  *
- *     console   a descriptor; pretty JSON, or OTLP/JSON a span a line      promise NONE
- *     file      OTLP/JSON, a request a line, appended                      promise MEMORY (written,
- * not synced) memory    every batch is kept, up to a bound                         promise MEMORY
+ *     console   a descriptor; pretty JSON, or OTLP/JSON a span a line   promise NONE
+ *     file      OTLP/JSON, a request a line, appended                   promise MEMORY (not synced)
+ *     memory    every batch is kept, up to a bound                      promise MEMORY
  *
- * Each has a lock, because push may come from any thread; lines never mix.
+ * Each has a lock, because push may come from any thread; lines never mix. Lines of a file do not
+ * even when several processes append to it: each is one append of the system.
  */
 #include "base/diag.h"
 #include "os/fd.h"
@@ -28,7 +29,6 @@ typedef struct local_sink {
 
     kis_os *os; /* file */
     kis_file file;
-    uint64_t file_size;
 
     kis_batch **batches; /* memory */
     uint32_t count, max_batches;
@@ -73,9 +73,7 @@ static kis_err local_flush(kis_sink *sink, uint64_t deadline_ns)
     return KIS_OK;
 }
 
-/* ---- console
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- console ---- */
 
 static void put_line(const kis_found_span *found, kis_buf *out)
 {
@@ -129,9 +127,7 @@ kis_err kis_send_console_open(int fd, kis_console_form form, const kis_alloc *al
     return KIS_OK;
 }
 
-/* ---- file
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- file ---- */
 
 static void file_push(kis_sink *sink, kis_batch *batch, kis_done done)
 {
@@ -144,9 +140,7 @@ static void file_push(kis_sink *sink, kis_batch *batch, kis_done done)
     kis_buf_add_byte(&l->text, '\n');
     kis_err err = l->text.err;
     if (!err)
-        err = l->os->ops->write_at(l->os, l->file, l->file_size, l->text.ptr, l->text.len, &diag);
-    if (!err)
-        l->file_size += l->text.len;
+        err = l->os->ops->append(l->os, l->file, l->text.ptr, l->text.len, &diag);
     kis_lock_give(&l->lock);
     answer(done, err, err ? diag.text : "");
 }
@@ -169,11 +163,8 @@ kis_err kis_send_file_open(kis_os *os, kis_str path, const kis_alloc *alloc, kis
     if (err)
         return kis_diag_set(diag, err, "no memory for a file sink");
     l->os = os;
-    err = os->ops->open(os, path, KIS_OPEN_CREATE_OR_WRITE, &l->file, diag);
-    if (!err)
-        err = os->ops->size(os, l->file, &l->file_size, diag);
+    err = os->ops->open(os, path, KIS_OPEN_APPEND, &l->file, diag);
     if (err) {
-        os->ops->close(os, l->file);
         free_local(l);
         return err;
     }
@@ -181,9 +172,7 @@ kis_err kis_send_file_open(kis_os *os, kis_str path, const kis_alloc *alloc, kis
     return KIS_OK;
 }
 
-/* ---- memory
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- memory ---- */
 
 static void memory_push(kis_sink *sink, kis_batch *batch, kis_done done)
 {

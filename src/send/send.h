@@ -49,7 +49,8 @@ typedef enum kis_console_form { KIS_CONSOLE_PRETTY, KIS_CONSOLE_LINE } kis_conso
 /** Writes spans to a file descriptor as they come. Promise NONE. */
 kis_err kis_send_console_open(int fd, kis_console_form form, const kis_alloc *alloc,
                               kis_sink **out) KIS_CHECKED;
-/** OTLP/JSON, one request a line, appended. Promise MEMORY (not synced). */
+/** OTLP/JSON, one request a line, appended; several processes may append to one file, each through
+ * a sink of its own. Promise MEMORY (not synced). */
 kis_err kis_send_file_open(kis_os *os, kis_str path, const kis_alloc *alloc, kis_sink **out,
                            kis_diag *diag) KIS_CHECKED;
 /** Keeps every batch: for tests. `kis_send_memory_batches` answers how many; `at` borrows. */
