@@ -6,6 +6,9 @@
  *     OK                          delivered
  *     FULL, IO, TIMEOUT           lost, and counted: an exporter that wants to try again does so itself
  *
+ * When kis_sdk_stop has waited as long as it was told, it gives up an exporter that is still in export_spans or owes an answer: nothing of it is called any more, not even
+ * shutdown. It may return and answer later; until then the batches that it has stay as they are.
+ *
  * The built-in ones (otlp, console, memory, file) are named by kis_sdk_options.exporter.
  */
 #ifndef KISEKI_EXPORTER_H

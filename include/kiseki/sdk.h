@@ -132,10 +132,14 @@ KIS_API kis_err kis_sdk_flush(kis_sdk *sdk, uint32_t timeout_ms);
  * Stops recording at once, sends what has ended, closes the exporters. At most about timeout_ms; what could not be sent by then is dropped, counted, and said
  * in one line on stderr. Spans that are still open are not sent. A second call, and NULL, do nothing and answer OK. Any thread.
  * Afterwards `sdk` may still be asked for its stats, until the next start.
+ *
+ * TIMEOUT: not all was answered for in time. Another SDK may be started all the same. An exporter of the program that has not returned, or has not answered,
+ * is given up: its functions are not called any more. It may return, and answer, at any time later; its `queued` and `in_flight` spans are those that were given up.
+ * One that never does keeps one of the KIS_SDKS_MAX places. Force_flush and shutdown of exporters and processors run on the calling thread: it waits for them.
  */
 KIS_API kis_err kis_sdk_stop(kis_sdk *sdk, uint32_t timeout_ms);
 
-/** Stops it if need be, and gives all its memory back. The caller promises that no thread uses a span of it any more: before dlclose, and in tests. */
+/** Stops it if need be, and gives all its memory back, unless somebody is still in an exporter of it (TIMEOUT above). The caller promises that no thread uses a span of it any more: before dlclose, and in tests. */
 KIS_API void kis_sdk_free(kis_sdk *sdk);
 
 /** With KIS_DRIVE_TICK: does what is due, and answers in how many milliseconds to call again at the latest. Never waits for the network. One thread at a time. */

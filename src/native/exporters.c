@@ -6,6 +6,7 @@
 #include "native/native.h"
 
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/diag.h"
@@ -282,16 +283,37 @@ kis_err kis_native_open_sinks(kis_native *native, kis_diag *diag)
     return KIS_OK;
 }
 
-void kis_native_close_sinks(kis_native *native, uint64_t deadline_ns)
+static bool is_idle_by(const kis_sink *user_sink, uint64_t deadline_ns)
+{
+    static const struct timespec pause = { .tv_nsec = 1000000 };
+
+    while (!kis_exporter_sink_is_idle(user_sink)) {
+        if (kis_now_ns() >= deadline_ns)
+            return false;
+        nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
+bool kis_native_close_sinks(kis_native *native, uint64_t deadline_ns)
 {
     kis_batcher *batcher = &native->sdk->batcher;
     uint32_t count =
         native->needs_sinks ? 0 : batcher->sink_count; /* the parent's are not ours to close */
 
-    if (native->user_sink)
-        kis_exporter_sink_set_deadline(native->user_sink, deadline_ns);
     for (uint32_t i = 0; i < count; i++)
-        kis_sink_close(batcher->sinks[i]);
+        if (batcher->sinks[i] != native->user_sink)
+            kis_sink_close(batcher->sinks[i]);
     batcher->sink_count = 0;
-    native->memory = native->user_sink = NULL;
+    native->memory = NULL;
+    if (!native->user_sink)
+        return true;
+    if (!is_idle_by(native->user_sink, deadline_ns)) {
+        kis_exporter_sink_give_up(native->user_sink);
+        return false;
+    }
+    kis_exporter_sink_set_deadline(native->user_sink, deadline_ns);
+    kis_sink_close(native->user_sink);
+    native->user_sink = NULL;
+    return true;
 }

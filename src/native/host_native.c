@@ -4,8 +4,8 @@
  *
  * The worker is started by the first wake: a process that forks before it traces pays for no thread.
  *
- * fork: the parent's locks are taken before and given back after, so that the child finds them free. In the child there is no worker, the sinks are the parent's,
- * and so are all spans: handles of them do nothing (a new epoch), their contexts are still parents. Records, slots, ids, process.pid and
+ * fork: the parent's locks are taken before and given back after, so that the child finds them free. In the child there is no worker, the sinks are the parent's
+ * (net has closed their sockets, and nobody touches the rest of them), and so are all spans: handles of them do nothing (a new epoch), their contexts are still parents. Records, slots, ids, process.pid and
  * service.instance.id are new. The first span that ends in the child opens sinks and starts a worker. Nothing recorded before the fork is sent by the child.
  *
  * exit: every SDK that still runs is stopped, within its `exit_flush_ms`. Not on _exit, not on a fatal signal.
@@ -61,6 +61,8 @@ void kis_native_say(kis_native *native, kis_log_level level, const char *text)
     char line[700];
     size_t len;
 
+    if (native->is_given_up) /* on_log is the program's, and its stop is over */
+        return;
     if (native->options.on_log) {
         native->options.on_log(native->options.log_user, level, text);
         return;
@@ -166,7 +168,9 @@ kis_native *kis_native_new(const kis_sdk_options *given, kis_diag *diag)
         kis_diag_set(diag, KIS_ERR_FULL, "%d SDKs run already", KIS_SDKS_MAX);
         return NULL;
     }
+    pthread_mutex_lock(&list_lock); /* others look for their own */
     memset((uint8_t *)native + offsetof(kis_native, sdk), 0, sizeof(*native) - offsetof(kis_native, sdk));
+    pthread_mutex_unlock(&list_lock);
     kis_arena_init(&native->texts, &kis_mem, 4 << 20);
     native->host = (kis_host){ native, host_now_ns, host_now_unix_ns, host_random, &kis_mem, host_wake, host_thread_began, host_yield, host_log, host_getenv };
     if (inner) /* the program's own world, which it drives itself */
@@ -182,19 +186,33 @@ kis_native *kis_native_new(const kis_sdk_options *given, kis_diag *diag)
 void kis_native_drop(kis_native *native)
 {
     kis_arena_done(&native->texts);
-    native->sdk = NULL;
     pthread_mutex_lock(&list_lock);
+    native->sdk = NULL;
+    native->is_given_up = false;
     is_taken[native - natives] = false;
     pthread_mutex_unlock(&list_lock);
 }
 
 kis_native *kis_native_of(const kis_sdk *sdk)
 {
-    for (size_t i = 0; sdk && i < KIS_SDKS_MAX; i++)
-        if (natives[i].sdk == sdk)
-            return &natives[i];
-    return NULL;
+    kis_native *found = NULL;
+
+    pthread_mutex_lock(&list_lock);
+    for (size_t i = 0; sdk && i < KIS_SDKS_MAX && !found; i++)
+        if (is_taken[i] && natives[i].sdk == sdk)
+            found = &natives[i];
+    pthread_mutex_unlock(&list_lock);
+    return found;
 }
+
+void kis_native_own(kis_native *native, kis_sdk *sdk)
+{
+    pthread_mutex_lock(&list_lock);
+    native->sdk = sdk;
+    pthread_mutex_unlock(&list_lock);
+}
+
+kis_native *kis_native_at(size_t index) { return index < KIS_SDKS_MAX ? &natives[index] : NULL; }
 
 /* ---- fork and exit ---- */
 
@@ -206,7 +224,7 @@ static void before_fork(void)
 {
     pthread_mutex_lock(&list_lock);
     for (size_t i = 0; i < KIS_SDKS_MAX; i++) {
-        is_held[i] = is_taken[i] && natives[i].is_live;
+        is_held[i] = is_taken[i] && (natives[i].is_live || natives[i].is_given_up);
         if (is_held[i])
             pthread_mutex_lock(&natives[i].lock._mutex);
     }
@@ -234,6 +252,16 @@ static void renew_resource(kis_native *native)
     kis_sdk_renew_resource(native->sdk, (kis_attr_list){ attrs, is_ours ? 2 : 1 });
 }
 
+/* Whoever did not come back in the parent is not here. list_lock is held. */
+static void forget_given_up(kis_native *native)
+{
+    kis_sdk_retire(native->sdk);
+    kis_arena_done(&native->texts);
+    native->sdk = NULL;
+    native->is_given_up = native->is_being_cleared = false;
+    is_taken[native - natives] = false;
+}
+
 static void after_fork_in_child(void)
 {
     kis_mem_after_fork();
@@ -252,16 +280,21 @@ static void after_fork_in_child(void)
         native->memory = native->user_sink = NULL;
         native->last_line_ns = 0;
         kis_sdk_after_fork(native->sdk);
-        renew_resource(native);
+        if (native->is_given_up)
+            forget_given_up(native);
+        else
+            renew_resource(native);
     }
     pthread_mutex_unlock(&list_lock);
 }
 
 static void at_exit(void)
 {
-    for (size_t i = 0; i < KIS_SDKS_MAX; i++)
-        if (is_taken[i] && natives[i].is_live)
+    for (size_t i = 0; i < KIS_SDKS_MAX; i++) {
+        if (natives[i].is_live)
             kis_sdk_stop(natives[i].sdk, natives[i].options.exit_flush_ms);
+        kis_native_clear(&natives[i]);
+    }
 }
 
 static void install_hooks(void)

@@ -3,6 +3,7 @@
  *     kis_sdk_start ── options (sdk/options) ── resource (resource_detect) ── sinks (exporters) ── kis_sdk_open
  *     worker thread ── kis_batcher_step, as often as it asks; started with the first span that ends
  *     fork, exit    ── host_native.c
+ *     a stop that somebody does not let end ── sdk_start.c
  */
 #ifndef KIS_NATIVE_NATIVE_H
 #define KIS_NATIVE_NATIVE_H
@@ -25,8 +26,10 @@ typedef struct kis_native {
     /* Made once for the entry and never undone: a thread may be in the middle of waking when its SDK is stopped. */
     kis_lock lock;    /* guards worker and what follows it */
     kis_cond changed; /* the worker went a step, was woken, or ended; a flush moved on */
+    _Atomic bool is_given_up;      /* the stop is over, but somebody is still inside: see sdk_start.c */
+    _Atomic bool is_being_cleared; /* by one thread at a time */
 
-    kis_sdk *sdk; /* from here on zeroed for each SDK */
+    kis_sdk *sdk; /* from here on zeroed for each SDK; written with the list's lock */
     kis_host host;
     kis_sdk_options options; /* resolved; its texts lie in `texts` */
     kis_arena texts;
@@ -38,7 +41,9 @@ typedef struct kis_native {
     kis_thread thread;
     kis_worker_state worker;
     bool is_woken, wants_end;
-    bool is_live, is_stopping; /* between start and stop; a stop has begun */
+    _Atomic bool is_live; /* between start and stop; written with the lock */
+    bool is_stopping;     /* a stop has begun */
+    bool has_step;        /* the batcher's step is ours for good: nobody takes spans out any more */
     _Atomic bool
         needs_sinks; /* in a forked child: those there are the parent's; the worker clears it once its own are there */
 
@@ -54,13 +59,19 @@ kis_native *kis_native_new(
     kis_diag *diag); /* an entry of the static list, its host made; NULL: all are taken */
 void kis_native_drop(kis_native *native);
 kis_native *kis_native_of(const kis_sdk *sdk); /* NULL: not one of ours */
+void kis_native_own(kis_native *native, kis_sdk *sdk);
+kis_native *kis_native_at(size_t index);       /* of the list, whatever its state; NULL behind the last */
 void kis_native_say(kis_native *native, kis_log_level level, const char *text);
 void kis_native_hooks(void);                      /* fork and exit; once for the process */
 bool kis_native_start_worker(kis_native *native); /* lock held */
 
+/* sdk_start.c */
+bool kis_native_clear(kis_native *native); /* given up, and now nobody is inside: free for the next. False: not yet, or not given up */
+
 /* exporters.c */
 kis_err kis_native_open_sinks(kis_native *native, kis_diag *diag) KIS_CHECKED;
-void kis_native_close_sinks(kis_native *native, uint64_t deadline_ns);
+/** False: the program's exporter does not come back or does not answer. It was given up then, and is closed by a later call. The others are closed. */
+bool kis_native_close_sinks(kis_native *native, uint64_t deadline_ns);
 bool kis_native_has_exporter(const kis_native *native);
 
 /* resource_detect.c */

@@ -2,6 +2,11 @@
  *
  *     start   options → sampler, propagators, resource → kis_sdk_open → sinks            any failure undoes what stands before it
  *     stop    halt → flush until the deadline → worker ends → sinks closed → what is left is dropped, counted, said
+ *                                                      └─ not in time: given up
+ *
+ * Given up: the worker, or a thread of the program that ends spans or ticks, is in an exporter and does not come back, or an answer is missing. The stop is over then:
+ * none of the program's functions is called any more, another SDK may start. But who is inside may come out, so the entry, its memory and its sinks stay
+ * until he has; the next start, a kis_sdk_free or exit() looks (kis_native_clear). Who never comes out keeps one of the KIS_SDKS_MAX entries.
  *
  * Not here: how an option is found (sdk/options.c), threads and fork (host_native.c).
  */
@@ -101,6 +106,7 @@ static kis_err open_sdk(kis_native *native, const kis_sdk_options *given, kis_di
     kis_attr attrs[KIS_RESOURCE_ATTRS_MAX];
     size_t attr_count = 0;
     kis_arena detected;
+    kis_sdk *sdk;
     kis_err err;
     kis_sdk_setup setup = {
         .host = &native->host,
@@ -132,8 +138,10 @@ static kis_err open_sdk(kis_native *native, const kis_sdk_options *given, kis_di
     err = kis_resource_detect(given, &native->host, native->instance_id, &detected, attrs, &attr_count, diag);
     if (!err) {
         setup.resource = (kis_attr_list){ attrs, attr_count };
-        err = kis_sdk_open(&setup, &native->sdk, diag);
+        err = kis_sdk_open(&setup, &sdk, diag);
     }
+    if (!err)
+        kis_native_own(native, sdk);
     kis_arena_done(&detected);
     return err;
 }
@@ -141,9 +149,12 @@ static kis_err open_sdk(kis_native *native, const kis_sdk_options *given, kis_di
 kis_sdk *kis_sdk_start(const kis_sdk_options *options, kis_diag *diag)
 {
     kis_diag nobody, *d = diag ? diag : &nobody;
-    kis_native *native = kis_native_new(options, d);
+    kis_native *native;
     kis_err err;
 
+    for (size_t i = 0; (native = kis_native_at(i)) != NULL; i++)
+        kis_native_clear(native);
+    native = kis_native_new(options, d);
     if (!native)
         return NULL;
     err = kis_sdk_options_resolve(options, &native->host, &native->options, d);
@@ -163,7 +174,9 @@ kis_sdk *kis_sdk_start(const kis_sdk_options *options, kis_diag *diag)
             goto close;
     }
     kis_native_hooks();
+    kis_lock_take(&native->lock);
     native->is_live = true;
+    kis_lock_give(&native->lock);
     return native->sdk;
 
 close:
@@ -270,7 +283,7 @@ uint32_t kis_sdk_tick(kis_sdk *sdk)
 
 /* ---- stop ---- */
 
-/* False: it is stuck in a program's exporter. */
+/* False: it is stuck in an exporter. */
 static bool end_worker(kis_native *native, uint64_t deadline_ns)
 {
     bool has_ended;
@@ -287,18 +300,23 @@ static bool end_worker(kis_native *native, uint64_t deadline_ns)
     return has_ended;
 }
 
-static void say_what_was_lost(kis_native *native)
+/* With `is_given_up` what is queued or on its way counts, too: nobody waits for it any more. */
+static void say_what_was_lost(kis_native *native, bool is_given_up)
 {
     kis_sdk_stats stats;
-    char text[256];
-    uint64_t lost;
+    char text[320];
+    uint64_t lost, left;
+    size_t len;
 
     kis_sdk_get_stats(native->sdk, &stats);
-    lost = stats.dropped_queue + stats.dropped_memory + stats.dropped_export;
+    left = is_given_up ? stats.queued + stats.in_flight : 0;
+    lost = stats.dropped_queue + stats.dropped_memory + stats.dropped_export + left;
     if (!lost)
         return;
-    kis_fmt(text, sizeof(text), "%llu spans were lost: %llu found the queue full, %llu found no memory, %llu were not delivered",
-            (unsigned long long)lost, (unsigned long long)stats.dropped_queue, (unsigned long long)stats.dropped_memory, (unsigned long long)stats.dropped_export);
+    len = kis_fmt(text, sizeof(text), "%llu spans were lost: %llu found the queue full, %llu found no memory, %llu were not delivered",
+                  (unsigned long long)lost, (unsigned long long)stats.dropped_queue, (unsigned long long)stats.dropped_memory, (unsigned long long)stats.dropped_export);
+    if (left)
+        kis_fmt(text + len, sizeof(text) - len, ", %llu were given up, because an exporter does not answer", (unsigned long long)left);
     kis_native_say(native, KIS_LOG_ERROR, text);
 }
 
@@ -313,27 +331,72 @@ static kis_err shutdown_processors(kis_sdk *sdk, uint64_t deadline_ns)
     return err;
 }
 
-/* Everything but the memory. */
+/* From here on nobody takes spans out of the rings. False: somebody is doing it, or hangs in a sink while he does. */
+static bool take_step(kis_native *native)
+{
+    uint32_t unlocked = 0;
+
+    native->has_step = native->has_step || atomic_compare_exchange_strong(&native->sdk->batcher.step_lock, &unlocked, 1);
+    return native->has_step;
+}
+
+/* Nobody is inside when it answers true; `false` may be asked again. */
+static bool close_all(kis_native *native, uint64_t deadline_ns)
+{
+    if (!take_step(native)) {
+        if (native->user_sink)
+            kis_exporter_sink_give_up(native->user_sink);
+        return false;
+    }
+    kis_batcher_drop_queued(&native->sdk->batcher);
+    return kis_native_close_sinks(native, deadline_ns) && kis_batcher_in_flight(&native->sdk->batcher) == 0;
+}
+
+/* In this order: a start in between finds no two entries with one SDK. */
+static void let_go(kis_native *native)
+{
+    kis_sdk *sdk = native->sdk;
+
+    kis_native_drop(native);
+    kis_sdk_retire(sdk);
+}
+
 static kis_err stop_native(kis_native *native, uint32_t timeout_ms)
 {
     kis_sdk *sdk = native->sdk;
     uint64_t deadline_ns = deadline_in(timeout_ms);
     kis_err err;
+    bool is_closed;
 
     kis_sdk_halt(sdk);
     err = flush_until(native, deadline_ns);
     kis_lock_take(&native->lock);
     native->is_live = false; /* no worker is started any more */
     kis_lock_give(&native->lock);
-    if (!end_worker(native, KIS_MAX(deadline_ns, kis_now_ns() + 100000000u))) {
-        say_what_was_lost(native);
-        return KIS_ERR_TIMEOUT; /* its sinks stay open, its memory stays: it may come back */
-    }
-    kis_batcher_drop_queued(&sdk->batcher);
+    end_worker(native, KIS_MAX(deadline_ns, kis_now_ns() + 100000000u));
     err = worse(err, shutdown_processors(sdk, deadline_ns));
-    kis_native_close_sinks(native, deadline_ns);
-    say_what_was_lost(native);
-    return err;
+    is_closed = close_all(native, deadline_ns);
+    say_what_was_lost(native, !is_closed);
+    if (is_closed) {
+        let_go(native);
+        return err;
+    }
+    kis_sdk_resign(sdk);
+    native->is_given_up = true;
+    return worse(err, KIS_ERR_TIMEOUT);
+}
+
+bool kis_native_clear(kis_native *native)
+{
+    bool is_clear;
+
+    if (!native->is_given_up || atomic_exchange(&native->is_being_cleared, true))
+        return false;
+    is_clear = native->is_given_up && end_worker(native, 0) && close_all(native, 0);
+    if (is_clear)
+        let_go(native);
+    native->is_being_cleared = false;
+    return is_clear;
 }
 
 static bool take_stop(kis_native *native)
@@ -350,23 +413,19 @@ static bool take_stop(kis_native *native)
 kis_err kis_sdk_stop(kis_sdk *sdk, uint32_t timeout_ms)
 {
     kis_native *native = kis_native_of(sdk);
-    kis_err err;
 
-    if (!native || !take_stop(native))
-        return KIS_OK;
-    err = stop_native(native, timeout_ms);
-    kis_sdk_retire(sdk);
-    if (native->worker != KIS_WORKER_RUNS)
-        kis_native_drop(native);
-    return err;
+    return native && take_stop(native) ? stop_native(native, timeout_ms) : KIS_OK;
 }
 
 void kis_sdk_free(kis_sdk *sdk)
 {
+    kis_native *native;
+
     if (!sdk)
         return;
     kis_sdk_stop(sdk, 2000);
-    if (kis_batcher_in_flight(&sdk->batcher) == 0) /* else a sink is stuck with spans of ours: better leaked than gone */
+    native = kis_native_of(sdk);
+    if (!native || kis_native_clear(native)) /* else somebody is inside: better leaked than gone */
         kis_sdk_close(sdk);
 }
 

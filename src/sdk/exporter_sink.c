@@ -2,6 +2,9 @@
  *
  * export_spans is called by one thread at a time, as the specification promises it; several threads come here only with the simple processor, and then they wait
  * for each other. Each batch is held until the user has called `done`, which he may do on any thread, and after export_spans has returned.
+ *
+ * Always true: as long as the user is in export_spans, or owes a `done`, `pending` is not 0 and the sink is there. Once it was given up, none of his functions is
+ * called, what is pushed is answered CLOSED, and who waits for his turn is let go.
  */
 #include "sdk/data.h"
 
@@ -11,7 +14,8 @@ typedef struct exporter_sink {
     kis_alloc alloc;
     kis_host host;
     _Atomic uint32_t export_lock;
-    _Atomic uint32_t pending;
+    _Atomic uint32_t pending; /* calls of export_spans under way, and answers due */
+    _Atomic bool is_given_up;
     uint64_t deadline_ns; /* of shutdown; 0: none was given */
 } exporter_sink;
 
@@ -41,6 +45,20 @@ static void user_is_done(kis_export_done *done, kis_err result)
     atomic_fetch_sub_explicit(&sink->pending, 1, memory_order_release);
 }
 
+/* False: it was given up, perhaps while we waited. */
+static bool take_turn(exporter_sink *sink)
+{
+    while (atomic_exchange_explicit(&sink->export_lock, 1, memory_order_acquire)) {
+        if (atomic_load_explicit(&sink->is_given_up, memory_order_acquire))
+            return false;
+        give_way(sink);
+    }
+    if (!atomic_load_explicit(&sink->is_given_up, memory_order_acquire))
+        return true;
+    atomic_store_explicit(&sink->export_lock, 0, memory_order_release);
+    return false;
+}
+
 static void exporter_push(kis_sink *base, kis_batch *batch, kis_done done)
 {
     exporter_sink *sink = (exporter_sink *)(void *)base;
@@ -51,18 +69,21 @@ static void exporter_push(kis_sink *base, kis_batch *batch, kis_done done)
         return;
     }
     *e = (user_export){ { user_is_done }, { batch }, kis_batch_ref(batch), done, sink };
-    atomic_fetch_add_explicit(&sink->pending, 1, memory_order_relaxed);
-    while (atomic_exchange_explicit(&sink->export_lock, 1, memory_order_acquire))
-        give_way(sink);
-    sink->exporter.export_spans(sink->exporter.user, &e->spans, &e->head);
-    atomic_store_explicit(&sink->export_lock, 0, memory_order_release);
+    atomic_fetch_add_explicit(&sink->pending, 2, memory_order_relaxed); /* the call, and its answer */
+    if (take_turn(sink)) {
+        sink->exporter.export_spans(sink->exporter.user, &e->spans, &e->head);
+        atomic_store_explicit(&sink->export_lock, 0, memory_order_release);
+    } else {
+        user_is_done(&e->head, KIS_ERR_CLOSED);
+    }
+    atomic_fetch_sub_explicit(&sink->pending, 1, memory_order_release); /* the sink may be gone from here on */
 }
 
 static kis_err exporter_flush(kis_sink *base, uint64_t deadline_ns)
 {
     exporter_sink *sink = (exporter_sink *)(void *)base;
 
-    return sink->exporter.force_flush ? sink->exporter.force_flush(sink->exporter.user, deadline_ns) : KIS_OK;
+    return sink->exporter.force_flush && !atomic_load_explicit(&sink->is_given_up, memory_order_acquire) ? sink->exporter.force_flush(sink->exporter.user, deadline_ns) : KIS_OK;
 }
 
 static void exporter_close(kis_sink *base)
@@ -70,12 +91,9 @@ static void exporter_close(kis_sink *base)
     exporter_sink *sink = (exporter_sink *)(void *)base;
     kis_alloc alloc = sink->alloc;
 
-    while (atomic_load_explicit(&sink->pending, memory_order_acquire)) { /* his answers are due: after this call `sink` is gone */
-        if (sink->deadline_ns && sink->host.now_ns(sink->host.user) >= sink->deadline_ns)
-            return; /* he never answered, and may yet: better leaked than gone */
+    while (!kis_exporter_sink_is_idle(base)) /* after this call `sink` is gone */
         give_way(sink);
-    }
-    if (sink->exporter.shutdown)
+    if (sink->exporter.shutdown && !atomic_load_explicit(&sink->is_given_up, memory_order_acquire))
         sink->exporter.shutdown(sink->exporter.user, sink->deadline_ns);
     alloc.give_back(alloc.user, sink, sizeof(*sink));
 }
@@ -99,6 +117,15 @@ kis_err kis_exporter_sink_open(const kis_exporter *exporter, const kis_host *hos
 
 void kis_exporter_sink_set_deadline(kis_sink *base, uint64_t deadline_ns)
 {
-    if (base->ops == &exporter_ops)
-        ((exporter_sink *)(void *)base)->deadline_ns = deadline_ns;
+    ((exporter_sink *)(void *)base)->deadline_ns = deadline_ns;
+}
+
+bool kis_exporter_sink_is_idle(const kis_sink *base)
+{
+    return atomic_load_explicit(&((const exporter_sink *)(const void *)base)->pending, memory_order_acquire) == 0;
+}
+
+void kis_exporter_sink_give_up(kis_sink *base)
+{
+    atomic_store_explicit(&((exporter_sink *)(void *)base)->is_given_up, true, memory_order_release);
 }

@@ -2,6 +2,7 @@
  *
  *     free --open--> recording --halt--> halted --close--> free           memory given back
  *                                           '----retire--> free, memory kept for the next open with the same host's allocator
+ *                                           '----resign--> taken, but not global: somebody does not come back; retired when he does
  *
  * The entries are one static array. A thread may be inside kis_span_end while another stops the SDK, and a program may keep a span for an hour: so slots and
  * thread records stay until kis_sdk_close, whose caller promises that nobody is inside. A plain stop retires the entry instead.
@@ -176,8 +177,8 @@ static kis_err fill_entry(kis_sdk *sdk, const kis_sdk_setup *setup, kis_diag *di
     sdk->host = *setup->host;
     sdk->limits = setup->limits;
     sdk->limits.short_text = KIS_MIN(setup->limits.value_length, KIS_SHORT_TEXT_MAX);
-    sdk->open_state = KIS_SLOT_OPEN |
-                      (sdk->limits.short_text == KIS_SHORT_TEXT_MAX ? KIS_SLOT_INLINE : 0);
+    sdk->open_state =
+        KIS_SLOT_OPEN | (sdk->limits.short_text == KIS_SHORT_TEXT_MAX ? KIS_SLOT_INLINE : 0);
     sdk->limits.uncounted_bytes =
         (size_t)(setup->limits.attr_count ? setup->limits.attr_count - 1 : 0) * KIS_SHORT_ATTR_MIN;
     sdk->sampler = setup->sampler;
@@ -302,13 +303,18 @@ void kis_sdk_halt(kis_sdk *sdk)
     unlock(&registry_lock);
 }
 
-void kis_sdk_retire(kis_sdk *sdk)
+void kis_sdk_resign(kis_sdk *sdk)
 {
     kis_sdk *expected = sdk;
 
-    lock(&registry_lock);
     atomic_compare_exchange_strong_explicit(&kis_recorder_global, &expected, NULL,
                                             memory_order_release, memory_order_relaxed);
+}
+
+void kis_sdk_retire(kis_sdk *sdk)
+{
+    kis_sdk_resign(sdk);
+    lock(&registry_lock);
     sdk->is_taken = false;
     unlock(&registry_lock);
 }

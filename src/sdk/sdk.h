@@ -157,6 +157,8 @@ void kis_sdk_halt(kis_sdk *sdk);
 void kis_sdk_close(kis_sdk *sdk);
 /** The entry may be used again, its memory stays for handles that were kept: for a stop while others still run. */
 void kis_sdk_retire(kis_sdk *sdk);
+/** It is not the global one any more, so that another may start; its entry stays taken, because somebody is inside. */
+void kis_sdk_resign(kis_sdk *sdk);
 /** In the child, before anything else: what the parent recorded is not ours. The batcher has no sinks then. */
 void kis_sdk_after_fork(kis_sdk *sdk);
 /** These attributes instead of what the resource says for their keys; no other thread records. What cannot be done is left as it was. */
@@ -236,9 +238,14 @@ void kis_span_data_of(const kis_span_view *view, const kis_scope_view *scope,
                       const kis_resource_view *resource, uint32_t resource_attr_count,
                       kis_span_data *out);
 
-/** A user's exporter as a sink; and until when its shutdown may take, to be said before it is closed. */
+/** A user's exporter as a sink. The other three are for such sinks alone. */
 kis_err kis_exporter_sink_open(const kis_exporter *exporter, const kis_host *host,
                                kis_sink **out) KIS_CHECKED;
+/** Until when its shutdown may take: before it is closed. */
 void kis_exporter_sink_set_deadline(kis_sink *sink, uint64_t deadline_ns);
+/** The user is in no call and owes no answer: closing it will not wait. Any thread. */
+bool kis_exporter_sink_is_idle(const kis_sink *sink);
+/** From now on none of the user's functions is called. The one that he is in goes on. Any thread. */
+void kis_exporter_sink_give_up(kis_sink *sink);
 
 #endif
