@@ -59,7 +59,7 @@ TEST(everything_is_written_to_a_slow_reader)
 TEST(who_does_not_read_any_more_is_told_apart)
 {
     int ends[2];
-    signal(SIGPIPE, SIG_IGN);
+    signal(SIGPIPE, SIG_DFL); /* would end this process */
     assert_int_equal(0, pipe(ends));
     close(ends[0]);
     CHECK_ERR(KIS_ERR_CLOSED, kis_fd_write(ends[1], kis_bytes_of("x", 1)), "nobody reads");
@@ -68,5 +68,37 @@ TEST(who_does_not_read_any_more_is_told_apart)
     CHECK_ERR(KIS_ERR_IO, kis_fd_write(-1, kis_bytes_of("x", 1)), "no descriptor");
 }
 
-TEST_MAIN(RUN(everything_is_written_to_a_slow_reader),
+static volatile sig_atomic_t signals;
+static void count_signal(int number)
+{
+    (void)number;
+    signals++;
+}
+
+TEST(a_broken_pipe_changes_nothing_about_signals)
+{
+    int ends[2];
+    sigset_t mask, set;
+    signal(SIGPIPE, count_signal);
+    assert_int_equal(0, pipe(ends));
+    close(ends[0]);
+    CHECK_ERR(KIS_ERR_CLOSED, kis_fd_write(ends[1], kis_bytes_of("x", 1)), "nobody reads");
+    CHECK_INT(0, signals, "no signal");
+    pthread_sigmask(SIG_BLOCK, NULL, &mask);
+    CHECK(!sigismember(&mask, SIGPIPE), "it is not blocked afterwards");
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    raise(SIGPIPE); /* the program's own, which waits */
+    CHECK_ERR(KIS_ERR_CLOSED, kis_fd_write(ends[1], kis_bytes_of("x", 1)), "nobody reads");
+    CHECK_INT(0, signals, "it still waits");
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    CHECK_INT(1, signals, "and was not taken away");
+    signal(SIGPIPE, SIG_DFL);
+    close(ends[1]);
+}
+
+TEST_MAIN(RUN(a_broken_pipe_changes_nothing_about_signals),
+          RUN(everything_is_written_to_a_slow_reader),
           RUN(who_does_not_read_any_more_is_told_apart))
