@@ -110,7 +110,7 @@ typedef struct kis_sdk_options {
  * Starts an SDK, which becomes the global one unless `is_local` is set.
  *
  * options  NULL: everything from the environment
- * diag     says what was wrong; may be NULL
+ * diag     says what was wrong; NULL: that is a line on stderr
  *
  * NULL  an option in the code was wrong, memory ran out, KIS_SDKS_MAX run already, or a global one does (kis_sdk_global finds it). The program
  *       goes on without tracing. An exporter that cannot be reached is no reason: spans wait, and are dropped and counted when they have waited too long.

@@ -2,11 +2,16 @@
  *
  *     KISEKI_TEST_FULL=1    1,000 children instead of 50
  */
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -294,6 +299,81 @@ TEST(a_file_has_the_lines_of_parent_and_children_whole)
     free(text);
 }
 
+/* ---- connections ---- */
+
+/* Sockets, epoll sets and eventfds. No memory: a child asks. */
+static int count_descriptors(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < 256; fd++) {
+        char link[64], kind[64] = "";
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        ssize_t len = readlink(link, kind, sizeof(kind) - 1);
+        count += len > 0 && (!strncmp(kind, "socket:", 7) || !strncmp(kind, "anon_inode:", 11));
+    }
+    return count;
+}
+
+/* A collector in a process of its own, for one connection at a time. It tells how each ends: e in order, x otherwise. */
+static void collect(int listen_fd, int tell_fd)
+{
+    static const char answer[] = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;) {
+        char in[65536], end;
+        ssize_t got;
+        int fd = accept(listen_fd, NULL, NULL);
+        while ((got = recv(fd, in, sizeof(in), 0)) > 0) /* a request comes in one piece, or in two and the answer is early: the client does not mind */
+            if (memmem(in, (size_t)got, "POST ", 5))
+                (void)!send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL);
+        end = got == 0 ? 'e' : 'x';
+        (void)!write(tell_fd, &end, 1);
+        close(fd);
+    }
+}
+
+TEST(a_collector_sees_the_parent_go_while_a_child_lives_on)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof(at);
+    int listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), tell[2], gate[2], status;
+    char endpoint[64], byte = '-';
+    kis_diag diag;
+    CHECK(bind(listen_fd, (struct sockaddr *)&at, sizeof(at)) == 0 && listen(listen_fd, 8) == 0 && getsockname(listen_fd, (struct sockaddr *)&at, &len) == 0 && pipe(tell) == 0 && pipe(gate) == 0, "a collector");
+    pid_t collector = fork();
+    if (collector == 0)
+        collect(listen_fd, tell[1]);
+    close(listen_fd);
+    int before = count_descriptors();
+    snprintf(endpoint, sizeof(endpoint), "http://127.0.0.1:%d/v1/traces", ntohs(at.sin_port));
+    kis_sdk *sdk = kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("otlp"), .otlp_endpoint = { endpoint, strlen(endpoint) } }, &diag);
+    CHECK(sdk, sdk ? "" : diag.text);
+    record("parent", 1);
+    CHECK_ERR(KIS_OK, kis_sdk_flush(sdk, 5000), "sent");
+    CHECK_INT(before + 3, count_descriptors(), "a socket, an epoll set, an eventfd");
+    pid_t child = fork();
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        int count = count_descriptors();
+        (void)!read(gate[0], &byte, 1);
+        _exit(count - before);
+    }
+    close(gate[0]);
+    record("parent", 1);
+    CHECK_ERR(KIS_OK, kis_sdk_stop(sdk, 5000), "the parent's connection is as it was");
+    struct pollfd told = { tell[0], POLLIN, 0 };
+    CHECK(poll(&told, 1, 5000) == 1 && read(tell[0], &byte, 1) == 1, "the collector saw it go");
+    CHECK_INT('e', byte, "in order");
+    CHECK_INT(0, waitpid(child, &status, WNOHANG), "while the child lived");
+    CHECK_INT(1, write(gate[1], "x", 1), "let go");
+    close(gate[1]);
+    wait_for(child);
+    kis_sdk_free(sdk);
+    kill(collector, SIGKILL);
+    waitpid(collector, &status, 0);
+    close(tell[0]), close(tell[1]);
+}
+
 static void never(void *user, const kis_export_batch *batch, kis_export_done *done) { (void)user, (void)batch, (void)done; }
 
 TEST(exit_is_bounded_when_nobody_answers)
@@ -338,4 +418,5 @@ TEST(a_fork_with_two_sdks_holds_the_locks_of_both)
 }
 
 TEST_MAIN(RUN(a_fork_with_two_sdks_holds_the_locks_of_both), RUN(a_child_records_and_sends_its_own_and_nothing_else), RUN(many_children_forked_while_spans_are_sent_never_share_ids),
-          RUN(a_grandchild_and_a_child_that_never_traces), RUN(a_file_has_the_lines_of_parent_and_children_whole), RUN(exit_without_stop_sends_what_there_is), RUN(exit_is_bounded_when_nobody_answers))
+          RUN(a_grandchild_and_a_child_that_never_traces), RUN(a_file_has_the_lines_of_parent_and_children_whole),
+          RUN(a_collector_sees_the_parent_go_while_a_child_lives_on), RUN(exit_without_stop_sends_what_there_is), RUN(exit_is_bounded_when_nobody_answers))

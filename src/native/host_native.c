@@ -20,6 +20,7 @@
 
 #include "base/diag.h"
 #include "base/fmt.h"
+#include "os/fd.h"
 #include "os/mem.h"
 #include "os/os.h"
 
@@ -71,8 +72,7 @@ void kis_native_say(kis_native *native, kis_log_level level, const char *text)
         return;
     len = kis_fmt(line, sizeof(line) - 1, "kiseki: %s", text);
     line[len] = '\n';
-    if (write(STDERR_FILENO, line, len + 1) < 0)
-        return; /* nobody to tell */
+    (void)kis_fd_write_some(STDERR_FILENO, kis_bytes_of(line, len + 1)); /* nobody reads: nobody to tell */
 }
 
 /* ---- the worker ---- */

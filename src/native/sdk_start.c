@@ -12,6 +12,8 @@
  */
 #include "native/native.h"
 
+#include <string.h>
+
 #include "base/diag.h"
 #include "base/fmt.h"
 #include "os/mem.h"
@@ -84,20 +86,100 @@ static void choose_propagators(kis_native *native, const kis_propagator **out, s
 static void heard_answer(void *user, const kis_sink_result *result, uint32_t span_count)
 {
     kis_native *native = user;
-    uint64_t now = kis_now_ns(), last = atomic_load(&native->last_line_ns);
-    char text[512];
+    uint64_t now = kis_sdk_now_ns(native->sdk), last = atomic_load(&native->last_line_ns);
+    char text[512], more[96] = " (further failures are said once a minute)";
+    uint32_t quiet;
 
     if (!result->err && !(result->rejected_spans && result->reason.len))
         return;
-    if (last && now - last < LINE_EVERY_NS) {
+    if ((last && now - last < LINE_EVERY_NS) || !atomic_compare_exchange_strong(&native->last_line_ns, &last, now)) {
         atomic_fetch_add(&native->quiet_lines, 1);
         return;
     }
-    if (!atomic_compare_exchange_strong(&native->last_line_ns, &last, now))
-        return;
-    kis_fmt(text, sizeof(text), result->err ? "%u spans were not delivered: " KIS_FMT " (further failures are said once a minute)" : "of %u spans some were refused: " KIS_FMT,
-            span_count, KIS_ARG(result->reason.len ? result->reason : kis_str_from_c(kis_err_text(result->err))));
+    quiet = atomic_exchange(&native->quiet_lines, 0);
+    if (quiet)
+        kis_fmt(more, sizeof(more), " (and %u batches before, since the last such line)", quiet);
+    kis_fmt(text, sizeof(text), result->err ? "%u spans were not delivered: " KIS_FMT "%s" : "of %u spans some were refused: " KIS_FMT "%s",
+            span_count, KIS_ARG(result->reason.len ? result->reason : kis_str_from_c(kis_err_text(result->err))), more);
     kis_native_say(native, KIS_LOG_ERROR, text);
+}
+
+/* ---- words of the environment ---- */
+
+/* Text options that know only some words. What the code says is an error where it is used; what the environment says is told here, and is as if it
+ * were not set. */
+static const struct {
+    const char *flag; /* of its row */
+    const char *words; /* "a|b|c"; several with commas may be given when is_list */
+    bool is_list;
+} word_options[] = {
+    { "exporter", "otlp|console|logging|none|memory|file", true },
+    { "processor", "batch|simple", false },
+    { "otlp-protocol", "grpc|http/protobuf|http/json", false },
+    { "otlp-compression", "none|gzip|zstd", false },
+    { "console-form", "pretty|line", false },
+    { "console-stream", "stdout|stderr", false },
+};
+
+static bool is_word(kis_str word, const char *words)
+{
+    kis_str rest = kis_str_from_c(words);
+
+    while (rest.len)
+        if (kis_str_eq(kis_str_cut(&rest, '|'), word))
+            return true;
+    return false;
+}
+
+static bool are_words(kis_str text, const char *words, bool is_list)
+{
+    if (!is_list)
+        return is_word(text, words);
+    while (text.len) {
+        kis_str word = kis_str_trim(kis_str_cut(&text, ','));
+        if (word.len && !is_word(word, words))
+            return false;
+    }
+    return true;
+}
+
+static const char *variable_of(const kis_native *native, const kis_sdk_option *option)
+{
+    const char *names[] = { option->row.env, option->more_env[0], option->more_env[1] };
+
+    for (size_t i = 0; native->host.getenv && i < KIS_COUNT_OF(names); i++) {
+        const char *value = names[i] ? native->host.getenv(native->host.user, names[i]) : NULL;
+        if (kis_str_trim(kis_str_from_c(value)).len)
+            return names[i];
+    }
+    return NULL;
+}
+
+static kis_str *text_of(const kis_sdk_options *options, const kis_sdk_option *option)
+{
+    return (kis_str *)((uintptr_t)options + option->row.offset);
+}
+
+static void check_words(kis_native *native, const kis_sdk_options *given)
+{
+    char line[512];
+    size_t count;
+    const kis_sdk_option *rows = kis_sdk_option_rows(&count);
+
+    for (size_t i = 0; i < count * KIS_COUNT_OF(word_options); i++) {
+        const kis_sdk_option *option = &rows[i % count];
+        size_t at = i / count;
+        kis_str *text = text_of(&native->options, option);
+        const char *variable;
+        if (strcmp(option->row.flag, word_options[at].flag) != 0 || (given && text_of(given, option)->len))
+            continue;
+        variable = variable_of(native, option);
+        if (!variable || are_words(*text, word_options[at].words, word_options[at].is_list))
+            continue;
+        kis_fmt(line, sizeof(line), "%s: '" KIS_FMT "' is not one of %s; it is ignored, %s is used", variable, KIS_ARG(*text), word_options[at].words, option->row.fallback);
+        kis_native_say(native, KIS_LOG_WARN, line);
+        *text = kis_str_from_c(option->row.fallback);
+    }
 }
 
 static kis_err open_sdk(kis_native *native, const kis_sdk_options *given, kis_diag *diag)
@@ -146,6 +228,14 @@ static kis_err open_sdk(kis_native *native, const kis_sdk_options *given, kis_di
     return err;
 }
 
+static void say_why_not(kis_native *native, const kis_diag *diag)
+{
+    char text[KIS_DIAG_TEXT_MAX + 32];
+
+    kis_fmt(text, sizeof(text), "tracing is off: %s", diag->text);
+    kis_native_say(native, KIS_LOG_ERROR, text);
+}
+
 kis_sdk *kis_sdk_start(const kis_sdk_options *options, kis_diag *diag)
 {
     kis_diag nobody, *d = diag ? diag : &nobody;
@@ -158,6 +248,8 @@ kis_sdk *kis_sdk_start(const kis_sdk_options *options, kis_diag *diag)
     if (!native)
         return NULL;
     err = kis_sdk_options_resolve(options, &native->host, &native->options, d);
+    if (!err)
+        check_words(native, options);
     if (!err && options && options->host)
         native->options.drive = KIS_DRIVE_TICK;
     if (!err && !keep_texts(native))
@@ -182,6 +274,8 @@ kis_sdk *kis_sdk_start(const kis_sdk_options *options, kis_diag *diag)
 close:
     kis_sdk_close(native->sdk);
 drop:
+    if (!diag) /* who does not ask why must not have to wonder */
+        say_why_not(native, d);
     kis_native_drop(native);
     return NULL;
 }

@@ -55,11 +55,12 @@ const kis_sdk_option *kis_sdk_option_rows(size_t *count)
     return rows;
 }
 
-static void warn(const kis_host *host, const char *env, const char *text)
+/* "OTEL_X: 'maybe' is neither true nor false; it is taken as false" */
+static void warn(const kis_host *host, const char *env, const char *text, const char *then)
 {
     char line[512];
 
-    kis_fmt(line, sizeof(line), "%s: %s; it is ignored", env, text);
+    kis_fmt(line, sizeof(line), "%s: %s; it is %s", env, text, then);
     if (host->log)
         host->log(host->user, KIS_LOG_WARN, line);
 }
@@ -99,10 +100,12 @@ static void take_from_environment(const kis_sdk_option *option, const char *env,
     if (option->row.kind == KIS_OPT_BOOL) {
         bool *field = (bool *)((uint8_t *)out + option->row.offset);
         *field = kis_str_eq_nocase(text, KIS_STR("true"));
-        if (!*field && !kis_str_eq_nocase(text, KIS_STR("false")))
-            warn(host, env, "neither true nor false: false");
+        if (*field || kis_str_eq_nocase(text, KIS_STR("false")))
+            return;
+        kis_diag_set(&diag, KIS_ERR_SYNTAX, "'" KIS_FMT "' is neither true nor false", KIS_ARG(text));
+        warn(host, env, diag.text, "taken as false");
     } else if (kis_option_set(&option->row, text, out, &diag) != KIS_OK) {
-        warn(host, env, diag.text);
+        warn(host, env, diag.text, "ignored");
     }
 }
 
