@@ -1,18 +1,22 @@
 /* otlp.c - batches leave the process: encode, compress, send, judge, try again.
  *
- *     any thread                            the sender's own loop
- *     push ─ room? ─ job ─ post ──────────> waiting ─ (in flight < bound) ─> encode ─> client ─>
- * judge └─ FULL at once                        ^                                             │ └──
- * timer: back-off or Retry-After <── try again taken, or never ──> done, freed
+ *     any thread              the sender's own loop
+ *     push ── room? ── post ─────> waiting ── encode ──> in flight ── answer, judged
+ *               └─ FULL at once       ^                                 │      │
+ *                                     └── resting <── try again later ──┘      └─> done, freed
+ *                                         (back-off or Retry-After)    taken, or never
  *
  * Always true:
- *   (1) a job is in exactly one place: the post queue, `waiting`, `resting` (its timer is set), or
- * in flight (2) `jobs` counts all of them, and is what the bound `queue_batches` is about (3) every
- * job ends in exactly one call of its `done`, on the loop's thread (4) once closed, the loop runs
- * until `jobs` is 0: a push that was under way when close came is answered too
+ *   (1) a job is in exactly one place: the loop's posts, `waiting`, `resting` (its timer is set),
+ *       or in flight (the client has it)
+ *   (2) every job is in the list oldest..newest, in the order of the tickets; `jobs` counts them,
+ *       and is what the bound `queue_batches` is about
+ *   (3) every job ends in exactly one call of its `done`, on the loop's thread
+ *   (4) once closed, the loop runs until `jobs` is 0: a push that was under way when close came is
+ *       answered, too
  *
- * The body is encoded once, when its turn comes, and kept for further attempts; it is freed with
- * the job. Not here: what an answer means (judge.c).
+ * The body is encoded when the job's turn comes first, kept for further attempts, and freed with
+ * the job. Not here: what an answer means (judge.c), where bytes go (net/client.h).
  */
 #include "send/judge.h"
 
@@ -20,47 +24,43 @@
 #include "base/diag.h"
 #include "base/fmt.h"
 #include "base/num.h"
-#include "http/grpc.h"
-#include "http/url.h"
 #include "os/mem.h"
-#include "wire/otlp.h"
+#include "send/otlp_request.h"
 
-#define HEADERS_MAX      64
-#define HEADER_BYTES_MAX (16u << 10)
-#define GRPC_PATH        "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+#define FULL_RETRY_MS 1000
+#define MS_NS         ((uint64_t)1000000)
+
+static const char closed_text[] = "the sender was closed before they were sent";
 
 typedef struct otlp_job {
+    struct otlp_sender *sender;
+    struct otlp_job *older, *newer; /* guarded by the sender's lock */
+    uint64_t ticket;                /* the so-manyth push; never changes once in the list */
+    /* the loop's: */
     kis_post post;
     kis_timer timer;
     struct otlp_job *next; /* in `waiting` or `resting` */
-    struct otlp_job *older, *newer; /* guarded by the sender's lock, as the ticket is */
-    uint64_t ticket;                /* pushes are counted; this was the so-manyth */
-    struct otlp_sender *sender;
     kis_batch *batch;
     kis_done done;
     kis_buf body;      /* encoded; empty before the first attempt */
-    uint64_t first_ns; /* of the first attempt */
+    uint64_t first_ns; /* when the first attempt began */
     uint32_t attempts;
-    char last_text[KIS_DIAG_TEXT_MAX];
+    char last_text[KIS_DIAG_TEXT_MAX]; /* why it rests */
 } otlp_job;
 
 typedef struct otlp_sender {
     kis_sink sink;
-    kis_send_options options;
+    kis_send_options options; /* numbers, log; its texts are gone once it is open */
     const kis_alloc *alloc;
-    kis_arena texts; /* endpoint, headers: copies of what the options borrowed */
-    kis_url url;
-    kis_str path;
-    kis_header headers[HEADERS_MAX];
-    size_t header_count;
+    kis_otlp_request request; /* what all of them look like; its codecs are the loop's */
     kis_loop *loop;
     kis_thread thread;
     kis_tls_client *tls;
 
-    kis_lock lock;               /* guards the six below */
-    kis_cond oldest_gone;        /* a flush may be over */
-    otlp_job *oldest, *newest;   /* all jobs, in the order of their pushes */
-    uint64_t pushed;             /* tickets given out */
+    kis_lock lock;             /* guards what follows, to may_loop_end */
+    kis_cond oldest_gone;      /* a flush may be over */
+    otlp_job *oldest, *newest; /* all jobs, in the order of their pushes */
+    uint64_t pushed;           /* tickets given out */
     uint32_t jobs;
     bool is_closed;    /* close was called: nothing enters */
     bool may_loop_end; /* the client is gone: the last job ends the loop */
@@ -68,8 +68,8 @@ typedef struct otlp_sender {
     _Atomic uint64_t sent_spans, failed_spans, rejected_spans, retries, attempts;
 
     /* the loop's own */
-    kis_client *client;
-    kis_codecs *codecs;
+    kis_client *client; /* NULL: not made yet, or no_client says why, or it is stopping */
+    kis_diag no_client;
     otlp_job *waiting, **waiting_end;
     otlp_job *resting; /* at most queue_batches, so a walk is short */
     uint32_t in_flight;
@@ -86,17 +86,40 @@ static void say(const otlp_sender *s, int level, const char *text)
         s->options.log(s->options.log_user, level, text);
 }
 
-/* ---- the end of a job
- * --------------------------------------------------------------------------------------- */
+/* ---- the list of all jobs, under the lock ---- */
+
+static void list(otlp_sender *s, otlp_job *job)
+{
+    job->ticket = ++s->pushed;
+    job->older = s->newest;
+    *(s->newest ? &s->newest->newer : &s->oldest) = job;
+    s->newest = job;
+    s->jobs++;
+}
+
+/* Answers whether it was the oldest. */
+static bool unlist(otlp_sender *s, otlp_job *job)
+{
+    *(job->older ? &job->older->newer : &s->oldest) = job->newer;
+    *(job->newer ? &job->newer->older : &s->newest) = job->older;
+    s->jobs--;
+    return !job->older;
+}
+
+static bool has_one_until(const otlp_sender *s, uint64_t ticket)
+{
+    return s->oldest && s->oldest->ticket <= ticket;
+}
+
+/* ---- the end of a job ---- */
 
 static void leave(otlp_sender *s, otlp_job *job)
 {
     kis_lock_take(&s->lock);
-    if (!job->older)
+    bool was_oldest = unlist(s, job);
+    bool ends_loop = s->jobs == 0 && s->may_loop_end;
+    if (was_oldest)
         kis_cond_broadcast(&s->oldest_gone);
-    *(job->older ? &job->older->newer : &s->oldest) = job->newer;
-    *(job->newer ? &job->newer->older : &s->newest) = job->older;
-    bool ends_loop = --s->jobs == 0 && s->may_loop_end;
     kis_lock_give(&s->lock);
     if (ends_loop)
         kis_loop_stop(s->loop);
@@ -120,7 +143,7 @@ static void finish_failed(otlp_job *job, kis_err err, const char *text)
 
     atomic_fetch_add(&s->failed_spans, job->batch->span_count);
     kis_fmt(line, sizeof(line), "%u spans were not sent: %s", job->batch->span_count, text);
-    say(s, 3, line);
+    say(s, KIS_SEND_ERROR, line);
     finish(job, &(kis_sink_result){ .err = err, .reason = kis_str_from_c(text) });
 }
 
@@ -132,15 +155,13 @@ static void finish_taken(otlp_job *job, const kis_judgement *judgement)
     atomic_fetch_add(&s->sent_spans, job->batch->span_count - rejected);
     atomic_fetch_add(&s->rejected_spans, rejected);
     if (judgement->text[0])
-        say(s, 2, judgement->text);
+        say(s, KIS_SEND_WARNING, judgement->text);
     finish(job, &(kis_sink_result){ .err = KIS_OK,
                                     .rejected_spans = rejected,
                                     .reason = kis_str_from_c(judgement->text) });
 }
 
-/* ---- an attempt
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- an attempt ---- */
 
 static void append_waiting(otlp_sender *s, otlp_job *job)
 {
@@ -179,22 +200,21 @@ static void try_again(otlp_job *job, const kis_judgement *judgement)
 
     memcpy(job->last_text, judgement->text, sizeof(job->last_text));
     wait_ms = KIS_MAX(wait_ms, judgement->wait_ms);
-    uint64_t at = now + wait_ms * 1000000u;
-    if (s->is_stopping ||
-        at - job->first_ns > s->options.retry_elapsed_max_ms * (uint64_t)1000000u) {
+    uint64_t at = now + wait_ms * MS_NS;
+    if (s->is_stopping || at - job->first_ns > s->options.retry_elapsed_max_ms * MS_NS) {
         finish_failed(job, judgement->err, judgement->text);
         return;
     }
     if (job->attempts == 1) {
         char line[KIS_DIAG_TEXT_MAX + 64];
         kis_fmt(line, sizeof(line), "sending failed, trying again: %s", judgement->text);
-        say(s, 2, line);
+        say(s, KIS_SEND_WARNING, line);
     }
-    atomic_fetch_add(&s->retries, 1);
     if (kis_loop_set_timer(s->loop, &job->timer, at) != KIS_OK) {
         finish_failed(job, KIS_ERR_NOMEM, "no memory for a timer");
         return;
     }
+    atomic_fetch_add(&s->retries, 1);
     job->next = s->resting;
     s->resting = job;
 }
@@ -221,46 +241,6 @@ static void answered(void *user, const kis_client_answer *answer)
     start_waiting(s);
 }
 
-static void encode_plain(const otlp_sender *s, const kis_batch *batch, kis_buf *out)
-{
-    if (s->options.protocol == KIS_OTLP_HTTP_JSON)
-        kis_otlp_json_encode(batch, out);
-    else
-        kis_otlp_encode(batch, out);
-}
-
-static kis_err encode_body(otlp_job *job, kis_diag *diag)
-{
-    otlp_sender *s = job->sender;
-    bool is_grpc = s->options.protocol == KIS_OTLP_GRPC;
-    bool is_compressed = s->options.compression != KIS_CODING_NONE;
-    kis_buf plain;
-    kis_err err = KIS_OK;
-
-    kis_buf_init(&job->body, s->alloc, KIS_REQUEST_BYTES_MAX);
-    kis_buf_init(&plain, s->alloc, KIS_REQUEST_BYTES_MAX);
-    if (is_grpc)
-        kis_grpc_put_prefix(&job->body, is_compressed, 0);
-    encode_plain(s, job->batch, is_compressed ? &plain : &job->body);
-    if (is_compressed) {
-        err = plain.err ? plain.err
-                        : kis_compress(s->codecs, s->options.compression, 0, kis_buf_bytes(&plain),
-                                       &job->body, diag);
-        kis_buf_done(&plain);
-    }
-    if (!err)
-        err = job->body.err;
-    if (err)
-        return kis_diag_in(diag, err, "encoding %u spans", job->batch->span_count);
-    if (is_grpc) { /* the length is known now */
-        kis_buf prefix;
-        kis_buf_init_fixed(&prefix, job->body.ptr, KIS_GRPC_PREFIX_BYTES);
-        kis_grpc_put_prefix(&prefix, is_compressed,
-                            (uint32_t)(job->body.len - KIS_GRPC_PREFIX_BYTES));
-    }
-    return KIS_OK;
-}
-
 static void attempt(otlp_job *job)
 {
     otlp_sender *s = job->sender;
@@ -268,7 +248,7 @@ static void attempt(otlp_job *job)
 
     if (job->attempts == 0) {
         job->first_ns = kis_loop_now_ns(s->loop);
-        kis_err err = encode_body(job, &diag);
+        kis_err err = kis_otlp_request_encode(&s->request, job->batch, s->alloc, &job->body, &diag);
         if (err) {
             finish_failed(job, err, diag.text[0] ? diag.text : kis_err_text(err));
             return;
@@ -280,13 +260,23 @@ static void attempt(otlp_job *job)
     kis_client_send(s->client,
                     &(kis_client_request){
                         .method = KIS_STR("POST"),
-                        .path = s->path,
-                        .headers = s->headers,
-                        .header_count = s->header_count,
+                        .path = s->request.path,
+                        .headers = s->request.headers,
+                        .header_count = s->request.header_count,
                         .body = kis_buf_bytes(&job->body),
-                        .deadline_ns = kis_now_ns() + s->options.timeout_ms * (uint64_t)1000000u,
+                        .deadline_ns = kis_now_ns() + s->options.timeout_ms * MS_NS,
                     },
                     answered, job);
+}
+
+static void finish_without_client(otlp_job *job)
+{
+    const kis_diag *why = &job->sender->no_client;
+
+    if (why->err)
+        finish_failed(job, why->err, why->text);
+    else
+        finish_failed(job, KIS_ERR_CLOSED, closed_text);
 }
 
 static void start_waiting(otlp_sender *s)
@@ -299,13 +289,11 @@ static void start_waiting(otlp_sender *s)
         if (s->client)
             attempt(job);
         else
-            finish_failed(job, KIS_ERR_CLOSED, "the sender is closed");
+            finish_without_client(job);
     }
 }
 
-/* ---- the sink
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- the sink ---- */
 
 static void job_arrives(kis_post *post)
 {
@@ -323,15 +311,23 @@ static kis_err enter(otlp_sender *s, otlp_job *job)
                   : s->jobs >= s->options.queue_batches ? KIS_ERR_FULL
                                                         : KIS_OK;
     if (!why) {
-        s->jobs++;
-        job->ticket = ++s->pushed;
-        job->older = s->newest;
-        *(s->newest ? &s->newest->newer : &s->oldest) = job;
-        s->newest = job;
+        list(s, job);
         KIS_ASSERT(kis_loop_post(s->loop, &job->post)); /* (4): it runs while there are jobs */
     }
     kis_lock_give(&s->lock);
     return why;
+}
+
+static void refuse(kis_done done, kis_err why)
+{
+    bool is_full = why == KIS_ERR_FULL;
+    const char *reason = is_full                 ? "the sending queue is full"
+                         : why == KIS_ERR_CLOSED ? closed_text
+                                                 : kis_err_text(why);
+
+    done.call(done.user, &(kis_sink_result){ .err = why,
+                                             .retry_after_ms = is_full ? FULL_RETRY_MS : 0,
+                                             .reason = kis_str_from_c(reason) });
 }
 
 /* What is refused touches neither loop nor sender behind `enter`: close may be freeing both. */
@@ -342,7 +338,7 @@ static void otlp_push(kis_sink *sink, kis_batch *batch, kis_done done)
     otlp_job *job = alloc->take(alloc->user, sizeof(*job));
 
     if (!job) {
-        done.call(done.user, &(kis_sink_result){ .err = KIS_ERR_NOMEM });
+        refuse(done, KIS_ERR_NOMEM);
         return;
     }
     *job = (otlp_job){ .post = { .run = job_arrives },
@@ -355,13 +351,11 @@ static void otlp_push(kis_sink *sink, kis_batch *batch, kis_done done)
         return; /* the loop has the job, or has finished it already */
     kis_batch_unref(batch);
     alloc->give_back(alloc->user, job, sizeof(*job));
-    done.call(done.user, &(kis_sink_result){ .err = why,
-                                             .retry_after_ms = why == KIS_ERR_FULL ? 1000 : 0,
-                                             .reason = KIS_STR("the sending queue is full") });
+    refuse(done, why);
 }
 
-/* Jobs finish in any order, so that the number of finished ones says nothing: all of before are
- * over when the oldest there is came later. */
+/* Jobs finish in any order, so their number says nothing: those of before are over when the oldest
+ * that is left came later. */
 static kis_err otlp_flush(kis_sink *sink, uint64_t deadline_ns)
 {
     otlp_sender *s = KIS_CONTAINER(sink, otlp_sender, sink);
@@ -369,32 +363,28 @@ static kis_err otlp_flush(kis_sink *sink, uint64_t deadline_ns)
 
     kis_lock_take(&s->lock);
     uint64_t want = s->pushed;
-    while (s->oldest && s->oldest->ticket <= want && in_time)
+    while (has_one_until(s, want) && in_time)
         in_time = kis_cond_wait_until(&s->oldest_gone, &s->lock, deadline_ns);
-    bool is_done = !s->oldest || s->oldest->ticket > want;
+    bool is_done = !has_one_until(s, want);
     kis_lock_give(&s->lock);
     return is_done ? KIS_OK : KIS_ERR_TIMEOUT;
 }
 
-/* ---- life
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static void fail_all_waiting(otlp_sender *s)
 {
-    static const char why[] = "the sender was closed before they were sent";
-
     while (s->waiting) {
         otlp_job *job = s->waiting;
         s->waiting = job->next;
-        finish_failed(job, KIS_ERR_CLOSED, why);
+        finish_failed(job, KIS_ERR_CLOSED, closed_text);
     }
     s->waiting_end = &s->waiting;
     while (s->resting) {
         otlp_job *job = s->resting;
         s->resting = job->next;
         kis_loop_clear_timer(s->loop, &job->timer);
-        finish_failed(job, KIS_ERR_CLOSED, job->last_text[0] ? job->last_text : why);
+        finish_failed(job, KIS_ERR_CLOSED, job->last_text[0] ? job->last_text : closed_text);
     }
 }
 
@@ -418,17 +408,16 @@ static void stop_on_loop(kis_post *post)
 static void start_on_loop(kis_post *post)
 {
     otlp_sender *s = KIS_CONTAINER(post, otlp_sender, start_post);
-    kis_diag diag;
     kis_client_options options = {
-        .host = s->url.host,
-        .port = s->url.port,
+        .host = s->request.url.host,
+        .port = s->request.url.port,
         .tls = s->tls,
         .http2 = s->options.protocol == KIS_OTLP_GRPC,
-        .user_agent = s->options.user_agent,
+        .user_agent = s->request.user_agent,
         .max_in_flight = s->options.in_flight,
     };
-    if (kis_client_new(s->loop, &options, &s->client, &diag) != KIS_OK)
-        say(s, 3, diag.text); /* without a client every batch fails with CLOSED */
+    if (kis_client_new(s->loop, &options, &s->client, &s->no_client) != KIS_OK)
+        say(s, KIS_SEND_ERROR, s->no_client.text); /* and so says every batch */
 }
 
 static void run_loop(void *user)
@@ -441,11 +430,10 @@ static void free_sender(otlp_sender *s)
 {
     if (s->loop)
         kis_loop_free(s->loop);
-    kis_codecs_free(s->codecs);
     kis_tls_client_free(s->tls);
     kis_cond_done(&s->oldest_gone);
     kis_lock_done(&s->lock);
-    kis_arena_done(&s->texts);
+    kis_otlp_request_done(&s->request);
     s->alloc->give_back(s->alloc->user, s, sizeof(*s));
 }
 
@@ -480,94 +468,12 @@ static void set_defaults(kis_send_options *o)
         o->user_agent = KIS_STR("kiseki/" KIS_VERSION);
 }
 
-static void push_header(otlp_sender *s, const char *name, kis_str value)
-{
-    s->headers[s->header_count++] = (kis_header){ kis_str_from_c(name), value };
-}
-
-static void make_own_headers(otlp_sender *s)
-{
-    kis_str coding = kis_coding_name(s->options.compression);
-    bool is_compressed = s->options.compression != KIS_CODING_NONE;
-
-    switch (s->options.protocol) {
-    case KIS_OTLP_GRPC:
-        push_header(s, "content-type", KIS_STR("application/grpc"));
-        push_header(s, "te", KIS_STR("trailers"));
-        if (is_compressed)
-            push_header(s, "grpc-encoding", coding);
-        return;
-    case KIS_OTLP_HTTP_JSON:
-        push_header(s, "content-type", KIS_STR("application/json"));
-        break;
-    case KIS_OTLP_HTTP_PROTOBUF:
-        push_header(s, "content-type", KIS_STR("application/x-protobuf"));
-        break;
-    }
-    if (is_compressed)
-        push_header(s, "content-encoding", coding);
-}
-
-/* Copies what the options borrow, so that they may go. */
-static kis_err copy_texts(otlp_sender *s, kis_diag *diag)
-{
-    kis_send_options *o = &s->options;
-
-    if (o->header_count + 4 > HEADERS_MAX)
-        return kis_diag_set(diag, KIS_ERR_LIMIT, "headers: want at most %d, got %zu",
-                            HEADERS_MAX - 4, o->header_count);
-    make_own_headers(s);
-    for (size_t i = 0; i < o->header_count; i++) {
-        kis_header *h = &s->headers[s->header_count++];
-        if (!kis_arena_copy(&s->texts, o->headers[i].name, &h->name) ||
-            !kis_arena_copy(&s->texts, o->headers[i].value, &h->value))
-            return kis_diag_set(diag, KIS_ERR_LIMIT, "headers: want at most %u bytes",
-                                HEADER_BYTES_MAX);
-    }
-    if (!kis_arena_copy(&s->texts, o->endpoint, &o->endpoint) ||
-        !kis_arena_copy(&s->texts, o->user_agent, &o->user_agent))
-        return kis_diag_set(diag, KIS_ERR_LIMIT, "endpoint: too long");
-    return KIS_OK;
-}
-
-/* "collector:4317" is meant by many who choose gRPC; it has no scheme and gets one. */
-static kis_err parse_endpoint(otlp_sender *s, kis_diag *diag)
-{
-    kis_send_options *o = &s->options;
-    kis_str endpoint = o->endpoint;
-
-    if (o->protocol == KIS_OTLP_GRPC && kis_str_find(endpoint, KIS_STR("://")) == KIS_STR_NPOS) {
-        kis_buf text;
-        kis_alloc in_arena = kis_arena_as_alloc(&s->texts);
-        kis_buf_init(&text, &in_arena, HEADER_BYTES_MAX);
-        kis_buf_add_str(&text, o->insecure ? KIS_STR("http://") : KIS_STR("https://"));
-        kis_buf_add_str(&text, endpoint);
-        if (text.err)
-            return kis_diag_set(diag, text.err, "endpoint: no memory");
-        endpoint = kis_buf_str(&text);
-    }
-    kis_err err = kis_url_parse(endpoint, &s->url, diag);
-    if (err)
-        return kis_diag_in(diag, err, "endpoint '" KIS_FMT "'", KIS_ARG(endpoint));
-    if (o->protocol == KIS_OTLP_GRPC) {
-        s->path = KIS_STR(GRPC_PATH);
-        return KIS_OK;
-    }
-    s->path = s->url.path.len ? s->url.path : KIS_STR("/");
-    if (s->url.query.len) /* path and query are neighbours in the endpoint */
-        s->path =
-            kis_str_of(s->path.ptr, (size_t)(s->url.query.ptr + s->url.query.len - s->path.ptr));
-    return KIS_OK;
-}
-
-kis_err kis_send_otlp_open(const kis_send_options *options, const kis_alloc *alloc, kis_sink **out,
-                           kis_diag *diag)
+static otlp_sender *new_sender(const kis_send_options *options, const kis_alloc *alloc)
 {
     otlp_sender *s = alloc->take(alloc->user, sizeof(*s));
-    kis_err err;
 
     if (!s)
-        return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for a sender");
+        return NULL;
     memset(s, 0, sizeof(*s));
     s->sink.ops = &otlp_ops;
     s->options = *options;
@@ -576,18 +482,22 @@ kis_err kis_send_otlp_open(const kis_send_options *options, const kis_alloc *all
     s->start_post.run = start_on_loop;
     s->stop_post.run = stop_on_loop;
     kis_random_bytes(&s->random, sizeof(s->random));
-    kis_arena_init(&s->texts, alloc, HEADER_BYTES_MAX * 2);
     kis_lock_init(&s->lock, KIS_RANK_QUEUE);
     kis_cond_init(&s->oldest_gone);
     set_defaults(&s->options);
+    return s;
+}
 
-    err = copy_texts(s, diag);
-    if (!err)
-        err = parse_endpoint(s, diag);
-    if (!err && s->url.is_tls)
+kis_err kis_send_otlp_open(const kis_send_options *options, const kis_alloc *alloc, kis_sink **out,
+                           kis_diag *diag)
+{
+    otlp_sender *s = new_sender(options, alloc);
+
+    if (!s)
+        return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for a sender");
+    kis_err err = kis_otlp_request_init(&s->request, &s->options, alloc, diag);
+    if (!err && s->request.url.is_tls)
         err = kis_tls_client_new(&s->options.tls, &s->tls, diag);
-    if (!err && !(s->codecs = kis_codecs_new(alloc)))
-        err = kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for a sender");
     if (!err)
         err = kis_loop_new(alloc, &s->loop, diag);
     if (!err && !kis_loop_post(s->loop, &s->start_post))

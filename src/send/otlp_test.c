@@ -366,6 +366,20 @@ TEST(nobody_there_is_tried_until_the_time_is_up)
     sender_stop(&s);
 }
 
+TEST(a_client_that_cannot_be_made_is_why_each_batch_fails)
+{
+    sender s;
+    outcome o;
+    sender_start(&s, 9, (kis_send_options){ .user_agent = KIS_STR("a\nb") });
+    for (int i = 0; i < 2; i++) {
+        push(&s, &o, 1);
+        flush(&s, &o);
+        CHECK_ERR(KIS_ERR_SYNTAX, o.err, o.reason);
+        CHECK(strstr(o.reason, "a user agent that HTTP does not allow"), o.reason);
+    }
+    sender_stop(&s);
+}
+
 TEST(an_attempt_has_a_time_limit)
 {
     static const step steps[] = { { .kind = STEP_HOLD } };
@@ -696,6 +710,7 @@ TEST(the_sender_keeps_the_contract_of_sinks)
 
 TEST_MAIN(RUN(what_is_sent_is_the_batch), RUN(the_body_is_the_encoded_request),
           RUN(each_answer_is_followed_as_the_specification_says),
+          RUN(a_client_that_cannot_be_made_is_why_each_batch_fails),
           RUN(nobody_there_is_tried_until_the_time_is_up), RUN(an_attempt_has_a_time_limit),
           RUN(a_full_queue_says_so_at_once), RUN(flush_waits_no_longer_than_it_was_told),
           RUN(flush_waits_for_the_oldest_when_a_later_one_is_answered_first),

@@ -17,6 +17,8 @@ typedef enum kis_otlp_protocol {
     KIS_OTLP_GRPC
 } kis_otlp_protocol;
 
+enum { KIS_SEND_WARNING = 2, KIS_SEND_ERROR = 3 }; /* levels of a sender's log */
+
 typedef struct kis_send_options {
     kis_otlp_protocol protocol;
     kis_str endpoint; /* whole URL; for HTTP used as it stands (the caller has added /v1/traces),
@@ -32,7 +34,7 @@ typedef struct kis_send_options {
     uint32_t queue_batches;   /* 0: 64 */
     uint32_t in_flight;       /* 0: 4 */
     kis_str user_agent;       /* empty: "kiseki/VERSION" */
-    void (*log)(void *user, int level, const char *text);
+    void (*log)(void *user, int level, const char *text); /* level: KIS_SEND_*; loop's thread */
     void *log_user;
 } kis_send_options;
 
