@@ -88,7 +88,7 @@ static void say(const otlp_sender *s, int level, const char *text)
 
 /* ---- the list of all jobs, under the lock ---- */
 
-static void list(otlp_sender *s, otlp_job *job)
+static void list_job(otlp_sender *s, otlp_job *job)
 {
     job->ticket = ++s->pushed;
     job->older = s->newest;
@@ -98,7 +98,7 @@ static void list(otlp_sender *s, otlp_job *job)
 }
 
 /* Answers whether it was the oldest. */
-static bool unlist(otlp_sender *s, otlp_job *job)
+static bool unlist_job(otlp_sender *s, otlp_job *job)
 {
     *(job->older ? &job->older->newer : &s->oldest) = job->newer;
     *(job->newer ? &job->newer->older : &s->newest) = job->older;
@@ -116,7 +116,7 @@ static bool has_one_until(const otlp_sender *s, uint64_t ticket)
 static void leave(otlp_sender *s, otlp_job *job)
 {
     kis_lock_take(&s->lock);
-    bool was_oldest = unlist(s, job);
+    bool was_oldest = unlist_job(s, job);
     bool ends_loop = s->jobs == 0 && s->may_loop_end;
     if (was_oldest)
         kis_cond_broadcast(&s->oldest_gone);
@@ -311,7 +311,7 @@ static kis_err enter(otlp_sender *s, otlp_job *job)
                   : s->jobs >= s->options.queue_batches ? KIS_ERR_FULL
                                                         : KIS_OK;
     if (!why) {
-        list(s, job);
+        list_job(s, job);
         KIS_ASSERT(kis_loop_post(s->loop, &job->post)); /* (4): it runs while there are jobs */
     }
     kis_lock_give(&s->lock);
