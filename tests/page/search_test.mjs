@@ -31,6 +31,9 @@ test('a row tells root, services, spans, errors and what is missing', async ({ p
     const text = await shop.innerText();
     for (const part of ['POST /checkout', '184ms', '14 spans', '3 errors', `${tag}payments`])
         check(text.includes(part), `"${part}" in ${JSON.stringify(text)}`);
+    const payments = shop.locator('.chip', { hasText: 'payments' });
+    same(`${tag}payments: 3 spans, 2 errors`, await payments.getAttribute('title'), 'chip');
+    same(1, await payments.getByRole('img', { name: '2 errors' }).count(), 'mark in the chip');
     await page.goto(`/search?service=${tag}worker`);
     const late = await page.locator('.trace-item').first().innerText();
     check(late.includes('incomplete'), `orphan mark in ${JSON.stringify(late)}`);

@@ -4,7 +4,7 @@ import type { Instant } from '../format/instant';
 import { asArray, asCount, asObject, asText } from './decode';
 import { getJson, type GetOptions } from './client';
 
-export interface ServiceShare {
+export interface ServiceCount {
     name: string;
     spanCount: number;
     errorCount: number;
@@ -19,7 +19,7 @@ export interface Summary {
     spanCount: number;
     errorCount: number;
     orphanCount: number;
-    services: ServiceShare[];
+    services: ServiceCount[];
 }
 
 /** What /api/v3/trace-summaries is asked; texts that are empty are not sent. */

@@ -4,11 +4,12 @@ import type { Summary, SummaryPage, SummaryQuery } from '../api/summaries';
 import { assignColors, colorOf } from '../format/color';
 import { formatDuration } from '../format/duration';
 import { compareInstants, millisOf } from '../format/instant';
-import { counted, cutText, formatCount, visibleLine } from '../format/text';
+import { counted, cutText, visibleLine } from '../format/text';
 import { formatAgo, formatInstant, formatShort, zoneName } from '../format/time';
 import { CopyButton } from '../parts/CopyButton';
 import { Icon } from '../parts/Icon';
 import { Link } from '../parts/Link';
+import { ServiceLabel, serviceTitle } from '../parts/ServiceLabel';
 import { useStore } from '../parts/store';
 import { traceAddress } from '../router';
 import { zoneSetting } from '../settings';
@@ -135,10 +136,8 @@ function TraceItem({ row, longestNs }: { row: Summary; longestNs: number }) {
                     )}
                     <span class="chips">
                         {row.services.slice(0, SERVICES_SHOWN).map((share) => (
-                            <span class={`chip ${share.errorCount ? 'has-error' : ''}`} key={share.name}>
-                                <i style={{ background: colorOf(share.name) }} />
-                                <bdi>{visibleLine(cutText(share.name, 60))}</bdi>
-                                <b>{formatCount(share.spanCount)}</b>
+                            <span class="chip" title={serviceTitle(share)} key={share.name}>
+                                <ServiceLabel service={share} />
                             </span>
                         ))}
                         {more > 0 && <span class="chip">and {more} more</span>}

@@ -1,12 +1,12 @@
 /* TraceHeader.tsx - what this trace is: name, id, size, services, and what is odd about it. */
 import { useState } from 'preact/hooks';
 import { tracePath } from '../api/otlp';
-import { colorOf } from '../format/color';
 import { formatDuration } from '../format/duration';
-import { counted, cutText, formatCount, visibleLine } from '../format/text';
+import { counted, cutText, visibleLine } from '../format/text';
 import { formatInstant, zoneName } from '../format/time';
 import { CopyButton } from '../parts/CopyButton';
 import { Icon } from '../parts/Icon';
+import { ServiceLabel, serviceTitle } from '../parts/ServiceLabel';
 import { useStore } from '../parts/store';
 import { zoneSetting } from '../settings';
 import { hasBadTimes, type Trace } from './model';
@@ -79,13 +79,11 @@ function Services({ trace, onFind }: { trace: Trace; onFind: (text: string) => v
                 <button
                     type="button"
                     key={service.name}
-                    class={`chip ${service.errors ? 'has-error' : ''}`}
-                    title={`Find the spans of ${visibleLine(cutText(service.name, 120))}`}
+                    class="chip"
+                    title={`${serviceTitle(service)}. Press to find them.`}
                     onClick={() => onFind(service.name)}
                 >
-                    <i style={{ background: colorOf(service.name) }} />
-                    <bdi>{visibleLine(cutText(service.name, 60))}</bdi>
-                    <b>{formatCount(service.spans)}</b>
+                    <ServiceLabel service={service} />
                 </button>
             ))}
             {more > 0 && (

@@ -2,13 +2,8 @@
 import { type Instant, addNanos, compareInstants, EPOCH, isEpoch, nanosBetween }
     from '../format/instant';
 import { STATUS_ERROR, type WireSpan } from '../api/otlp';
+import type { ServiceCount } from '../api/summaries';
 import { buildTree, type Tree } from './tree';
-
-export interface ServiceCount {
-    name: string;
-    spans: number;
-    errors: number;
-}
 
 export interface Trace {
     traceId: string;
@@ -72,11 +67,11 @@ function countServices(spans: readonly WireSpan[]): ServiceCount[] {
     for (const span of spans) {
         const name = span.resource.service;
         let count = counts.get(name);
-        if (!count) counts.set(name, (count = { name, spans: 0, errors: 0 }));
-        count.spans++;
-        if (span.statusCode === STATUS_ERROR) count.errors++;
+        if (!count) counts.set(name, (count = { name, spanCount: 0, errorCount: 0 }));
+        count.spanCount++;
+        if (span.statusCode === STATUS_ERROR) count.errorCount++;
     }
-    return [...counts.values()].sort((a, b) => b.spans - a.spans || (a.name < b.name ? -1 : 1));
+    return [...counts.values()].sort((a, b) => b.spanCount - a.spanCount || (a.name < b.name ? -1 : 1));
 }
 
 export function instantOfRow(trace: Trace, row: number): Instant {
