@@ -19,7 +19,7 @@ mockTest('a long answer says so and can be cancelled', async ({ page, mock }) =>
     await page.goto('/search');
     await page.getByText('Loading traces…').waitFor();
     await page.getByRole('button', { name: 'Cancel' }).click({ timeout: 8000 });
-    await page.getByText('Cancelled.').waitFor();
+    await page.getByRole('heading', { name: 'Cancelled' }).waitFor();
     mock.mood.delayMs = 0;
     await send(mock.otlpUrl, checkout());
     await page.getByRole('button', { name: 'Try again' }).click();
@@ -39,17 +39,40 @@ mockTest('a server that is gone is said to be gone, and found again', async ({ p
     check(trace.count > 0, 'sent');
 }, { allow: ['ERR_INTERNET_DISCONNECTED'] });
 
-for (const [status, title, message] of [
-    [500, 'The server failed', 'the disk broke'],
-    [503, 'No answer just now', 'the store is being checked'],
-    [400, 'The server refused the question', 'startTimeMin is after startTimeMax'],
+for (const [status, title, message, advice] of [
+    [500, 'The server failed', 'the disk broke', 'Its log'],
+    [503, 'No answer just now', 'the store is being checked', 'Wait a moment'],
+    [400, 'The server refused the question', 'startTimeMin is after startTimeMax', 'Change the question'],
 ])
-    mockTest(`an answer of ${status} shows the server's own words`, async ({ page, mock }) => {
+    mockTest(`an answer of ${status} shows the server's own words, and what to do`, async (
+        { page, mock },
+    ) => {
         Object.assign(mock.mood, { status, message });
         await page.goto('/search');
         await page.locator('.state').getByRole('heading', { name: title }).waitFor();
-        check((await page.locator('.state').innerText()).includes(message), message);
+        const text = await page.locator('.state').innerText();
+        for (const part of [message, advice]) check(text.includes(part), `"${part}" in ${text}`);
     }, { allow: [String(status)] });
+
+mockTest('after a failure, trying again brings the services back, too', async ({ page, mock }) => {
+    await send(mock.otlpUrl, checkout());
+    mock.mood.status = 500;
+    await page.goto('/search');
+    await page.getByRole('heading', { name: 'The server failed' }).waitFor();
+    delete mock.mood.status;
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.locator('.trace-item').first().waitFor();
+    await until(async () => (await page.getByLabel('Service').locator('option').allInnerTexts())
+        .includes('gateway'), 'the service is offered');
+}, { allow: ['500'] });
+
+mockTest('a failed trace names the trace and the way to the search', async ({ page, mock }) => {
+    mock.mood.status = 500;
+    await page.goto(`/trace/${'ab'.repeat(16)}`);
+    await page.getByText(`Asked for trace ${'ab'.repeat(16)}`).waitFor();
+    await page.getByRole('link', { name: 'Go to the search' }).click();
+    await page.getByRole('button', { name: 'Find traces' }).waitFor();
+}, { allow: ['500'] });
 
 mockTest('an answer that is no JSON is said to be unreadable', async ({ page, mock }) => {
     mock.mood.garbage = true;

@@ -9,7 +9,7 @@ import { noteNotice } from './notice';
 
 /** What the reader can do about it: look elsewhere, mend the question, wait, or report it. */
 export type FailureKind = 'not_found' | 'bad_request' | 'unreachable' | 'unavailable' | 'server'
-    | 'too_large' | 'garbled';
+    | 'too_large' | 'garbled' | 'page' | 'cancelled';
 
 export class ApiFailure extends Error {
     constructor(

@@ -8,6 +8,6 @@ export function Boundary({ children }: { children: ComponentChildren }) {
     const [error, reset] = useErrorBoundary((fault: unknown) => console.error(fault));
     if (!error) return <>{children}</>;
     const text = error instanceof Error ? error.message : String(error);
-    const failure = new ApiFailure('garbled', `The page failed while drawing this: ${text}`);
+    const failure = new ApiFailure('page', text);
     return <FailureState failure={failure} onRetry={reset} />;
 }

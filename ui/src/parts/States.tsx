@@ -2,7 +2,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { ApiFailure } from '../api/client';
-import { formatBytes } from '../format/text';
+import { formatBytes, visibleText } from '../format/text';
 
 const SHOW_AFTER_MS = 150; /* an answer that is faster than this should not flicker */
 const LONG_AFTER_MS = 4000;
@@ -38,14 +38,17 @@ export function LoadingState({ what, receivedBytes, onCancel }: {
     );
 }
 
-const TITLES: Readonly<Record<ApiFailure['kind'], string>> = {
-    not_found: 'Not found',
-    bad_request: 'The server refused the question',
-    unreachable: 'Server unreachable',
-    unavailable: 'No answer just now',
-    server: 'The server failed',
-    too_large: 'Too large to draw',
-    garbled: 'Unreadable answer',
+/** What to call it, and what the reader can do next. */
+const WORDS: Readonly<Record<ApiFailure['kind'], readonly [title: string, advice: string]>> = {
+    not_found: ['Not found', ''],
+    bad_request: ['The server refused the question', 'Change the question; asking it again will not help.'],
+    unreachable: ['Server unreachable', ''],
+    unavailable: ['No answer just now', 'Wait a moment, then try again.'],
+    server: ['The server failed', 'Its log (what kiseki serve prints) may say more.'],
+    too_large: ['Too large to draw', ''],
+    garbled: ['Unreadable answer', 'Something between this page and kiseki may have changed it: a proxy, perhaps.'],
+    page: ['The page failed while drawing this', 'This is a fault of the page, not of your data.'],
+    cancelled: ['Cancelled', ''],
 };
 
 export function FailureState({ failure, onRetry, children }: {
@@ -53,10 +56,12 @@ export function FailureState({ failure, onRetry, children }: {
     onRetry: () => void;
     children?: ComponentChildren;
 }) {
+    const [title, advice] = WORDS[failure.kind];
     return (
         <div class="state" role="alert">
-            <h2>{TITLES[failure.kind]}</h2>
-            <p>{failure.message}</p>
+            <h2>{title}</h2>
+            <p>{visibleText(failure.message)}</p>
+            {advice && <p class="dim">{advice}</p>}
             {failure.kind === 'unreachable' && (
                 <p class="dim">Is <code>kiseki serve</code> running at {location.host}?</p>
             )}

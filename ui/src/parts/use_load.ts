@@ -50,7 +50,7 @@ export function useLoad<T>(key: string, ask: (options: GetOptions) => Promise<T>
     }, [key, round]);
     const cancel = useCallback(() => {
         controller.current?.abort();
-        const failure = new ApiFailure('unavailable', 'Cancelled.');
+        const failure = new ApiFailure('cancelled', 'Nothing is being asked now.');
         setShown((was) => ({ key: was.key, load: { state: 'failed', failure } }));
     }, []);
     const retry = useCallback(() => setRound((n) => n + 1), []);

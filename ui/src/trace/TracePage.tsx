@@ -54,9 +54,11 @@ function TraceFailure({ traceId, failure, onRetry }: {
         );
     return (
         <FailureState failure={failure} onRetry={onRetry}>
+            <p class="dim">Asked for trace {shown}.</p>
             {failure.kind === 'too_large' && (
                 <p><a href={tracePath(traceId)} download>Download its JSON instead</a></p>
             )}
+            <p><Link to="/search">Go to the search</Link></p>
         </FailureState>
     );
 }
