@@ -206,3 +206,14 @@ test('on a phone the form folds and nothing is wider than the screen', async ({ 
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     check(wide <= 0, `${wide} px too wide`);
 }, { size: NARROW });
+
+test('on a phone, what is set or wrong in the folded part is not hidden', async ({ page }) => {
+    await page.goto('/search?minDuration=1h&tags={"a":"b"}');
+    await page.getByRole('button', { name: 'More filters (2 set)' }).waitFor();
+    await page.goto('/search?minDuration=soon');
+    await page.getByText('Write a duration such as').waitFor();
+    check(await page.getByLabel('Min duration').isVisible(), 'the field in question');
+    const told = await page.getByLabel('Min duration').evaluate(
+        (e) => document.getElementById(e.getAttribute('aria-describedby'))?.textContent);
+    check(told?.startsWith('Write a duration'), `described by ${told}`);
+}, { size: NARROW });

@@ -8,7 +8,8 @@ import { Icon } from '../parts/Icon';
 import { useStore } from '../parts/store';
 import { useLoad } from '../parts/use_load';
 import { zoneSetting } from '../settings';
-import { checkForm, EMPTY_FORM, LOOKBACKS, rangeOf, type Form, type Problems } from './form';
+import { checkForm, EMPTY_FORM, hasProblem, LOOKBACKS, rangeOf, type Form, type Problems }
+    from './form';
 import { millisOf } from '../format/instant';
 
 export function SearchForm({ initial, services, onSearch }: {
@@ -18,18 +19,19 @@ export function SearchForm({ initial, services, onSearch }: {
 }) {
     const [form, setForm] = useState(initial);
     const [problems, setProblems] = useState<Problems>(() => checkForm(initial));
-    const [isOpen, setOpen] = useState(false);
+    const [isOpen, setOpen] = useState(() => hasProblem(checkForm(initial)));
     useEffect(() => {
         setForm(initial);
         setProblems(checkForm(initial));
+        if (hasProblem(checkForm(initial))) setOpen(true);
     }, [initial]);
     const change = (part: Partial<Form>) => setForm((was) => ({ ...was, ...part }));
     const submit = (event: Event) => {
         event.preventDefault();
         const found = checkForm(form);
         setProblems(found);
-        if (Object.keys(found).length === 0) onSearch(form);
-        else setOpen(true);
+        if (hasProblem(found)) setOpen(true);
+        else onSearch(form);
     };
     return (
         <form class={`search-form ${isOpen ? 'open' : ''}`} role="search" onSubmit={submit} noValidate>
@@ -42,7 +44,7 @@ export function SearchForm({ initial, services, onSearch }: {
                 onClick={() => setOpen(!isOpen)}
             >
                 <Icon name={isOpen ? 'up' : 'down'} />
-                <span>{isOpen ? 'Fewer filters' : 'More filters'}</span>
+                <span>{isOpen ? 'Fewer filters' : `More filters${setAside(form)}`}</span>
             </button>
             <DetailFields form={form} problems={problems} change={change} />
             <div class="buttons">
@@ -56,6 +58,13 @@ export function SearchForm({ initial, services, onSearch }: {
             </div>
         </form>
     );
+}
+
+/** On a phone the rest of the form is folded away; what is set there must not go unnoticed. */
+function setAside(form: Form): string {
+    const { operation, tags, minDuration, maxDuration } = form;
+    const count = [operation, tags, minDuration, maxDuration].filter((text) => text.trim()).length;
+    return count > 0 ? ` (${count} set)` : '';
 }
 
 interface FieldsProps {
@@ -170,10 +179,11 @@ function DetailFields({ form, problems, change }: FieldsProps & { problems: Prob
         name: 'tags' | 'minDuration' | 'maxDuration' | 'limit', label: string, placeholder: string,
     ) => (
         <Field label={label} problem={problems[name]} extra>
-            {(id) => (
+            {(id, problemId) => (
                 <input
                     id={id}
                     type="text"
+                    aria-describedby={problemId}
                     inputMode={name === 'limit' ? 'numeric' : 'text'}
                     placeholder={placeholder}
                     spellcheck={false}
@@ -187,7 +197,7 @@ function DetailFields({ form, problems, change }: FieldsProps & { problems: Prob
     );
     return (
         <>
-            {textInput('tags', 'Tags', 'user.id="Jane Doe" cart=7')}
+            {textInput('tags', 'Tags', 'error=true user="Jane Doe"')}
             <div class="pair extra">
                 {textInput('minDuration', 'Min duration', '300ms')}
                 {textInput('maxDuration', 'Max duration', '1.5s')}
@@ -203,14 +213,15 @@ function Field({ label, problem, extra, children }: {
     label: string;
     problem?: string | undefined;
     extra?: boolean;
-    children: (id: string) => ComponentChildren;
+    children: (id: string, problemId: string | undefined) => ComponentChildren;
 }) {
     const [id] = useState(() => `field-${++fieldCount}`);
+    const problemId = problem ? `${id}-problem` : undefined;
     return (
         <div class={`field ${extra ? 'extra' : ''} ${problem ? 'wrong' : ''}`}>
             <label for={id}>{label}</label>
-            {children(id)}
-            {problem && <p class="problem" role="alert">{problem}</p>}
+            {children(id, problemId)}
+            {problem && <p class="problem" role="alert" id={problemId}>{problem}</p>}
         </div>
     );
 }

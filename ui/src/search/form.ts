@@ -73,6 +73,10 @@ export function checkForm(form: Form): Problems {
     return problems;
 }
 
+export function hasProblem(problems: Problems): boolean {
+    return Object.keys(problems).length > 0;
+}
+
 function durationOf(text: string): number | null | undefined {
     return text.trim() ? parseGoDuration(text.trim()) : undefined;
 }
