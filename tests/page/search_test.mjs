@@ -72,6 +72,41 @@ test('the form asks for service, operation, tags and duration', async ({ page, o
     await page.getByText('No trace matches').waitFor();
 });
 
+test('nothing found says where it was looked for, and leads to what lies outside', async (
+    { page, otlpUrl },
+) => {
+    const tag = newTag();
+    await send(otlpUrl, checkout({ tag, agoMs: 3 * 3600_000 }));
+    await page.goto(`/search?service=${tag}gateway&tags={"user.id":"u-1041"}`);
+    await page.getByRole('heading', { name: 'No trace matches' }).waitFor();
+    const said = await page.locator('.state').innerText();
+    check(/Searched: .*\d\d:\d\d:\d\d to /.test(said), `the range in ${said}`);
+    check(said.includes(`${tag}gateway`), `the service in ${said}`);
+    await page.getByRole('button', { name: 'Search any time' }).click();
+    await page.locator('.trace-item').first().waitFor();
+    same('all', new URL(page.url()).searchParams.get('lookback'), 'lookback');
+    await page.locator('.results-head', { hasText: 'any time' }).waitFor();
+    await page.getByLabel('Tags').fill('user.id=nobody');
+    await find(page);
+    await page.getByRole('heading', { name: 'No trace matches' }).waitFor();
+    same(0, await page.getByRole('button', { name: 'Search any time' }).count(), 'already any time');
+    await page.getByRole('button', { name: 'Drop the conditions' }).click();
+    await page.locator('.trace-item').first().waitFor();
+    same('', await page.getByLabel('Service').inputValue(), 'service');
+    same('', await page.getByLabel('Tags').inputValue(), 'tags');
+});
+
+test('a chosen range is asked again by Refresh', async ({ page, otlpUrl }) => {
+    const tag = newTag();
+    await send(otlpUrl, checkout({ tag, agoMs: 3000 }));
+    const [start, end] = [Date.now() - 60_000, Date.now() + 60_000].map((ms) => ms * 1000);
+    await page.goto(`/search?service=${tag}gateway&lookback=custom&start=${start}&end=${end}`);
+    await page.locator('.trace-item').first().waitFor();
+    await send(otlpUrl, checkout({ tag, agoMs: 1000 }));
+    await page.getByRole('button', { name: 'Refresh' }).click();
+    await until(async () => (await page.locator('.trace-item').count()) === 2, 'the new trace');
+});
+
 test('what cannot be asked is said at its field, and not asked', async ({ page }) => {
     await page.goto('/search');
     await page.getByLabel('Min duration').fill('soon');
@@ -138,6 +173,25 @@ test('back and forward walk through searches and traces', async ({ page, otlpUrl
     await page.locator('.row').first().waitFor();
 });
 
+test('going back finds the list as it was left: its order, and how far down it was', async (
+    { page, otlpUrl },
+) => {
+    const tag = newTag();
+    await sendAll(otlpUrl, Array.from({ length: 16 }, (_, i) => checkout({ tag, agoMs: 3000 + i, scale: i + 1 })));
+    await page.goto(`/search?service=${tag}gateway`);
+    await page.getByLabel('Order').selectOption({ label: 'Longest first' });
+    same('longest', new URL(page.url()).searchParams.get('order'), 'order in the address');
+    const ninth = page.locator('.trace-item').nth(8);
+    await ninth.scrollIntoViewIfNeeded();
+    await page.evaluate(() => scrollTo(0, 500));
+    await ninth.click();
+    await page.locator('.row').first().waitFor();
+    await page.goBack();
+    await ninth.waitFor();
+    same('2.94s', await page.locator('.trace-item .duration').first().innerText(), 'longest first');
+    await until(() => page.evaluate(() => Math.abs(scrollY - 500) < 5), 'the place in the list');
+});
+
 test('a pasted trace id opens the trace, nonsense does not', async ({ page, otlpUrl }) => {
     const trace = await send(otlpUrl, checkout({ tag: newTag() }));
     await page.goto('/search');
@@ -168,12 +222,14 @@ test('older traces come page by page', async ({ page, otlpUrl }) => {
     const durations = () => page.locator('.trace-item .duration').allInnerTexts();
     const more = page.getByRole('button', { name: 'Show older traces' });
     await until(async () => (await durations()).length === 2, 'the first two');
+    await page.getByRole('heading', { name: 'The newest 2 traces' }).waitFor();
     await more.click();
     await until(async () => (await durations()).length === 4, 'the next two');
     await more.click();
     await until(async () => (await durations()).length === 5, 'the last');
     same(['184ms', '368ms', '552ms', '736ms', '920ms'], await durations(), 'newest first');
     same(0, await more.count(), 'buttons after the last page');
+    await page.getByRole('heading', { name: /^5 traces/ }).waitFor();
 });
 
 test('live: a trace appears without a hand on the page, and the form is left alone', async (

@@ -1,6 +1,8 @@
 /* router.ts - the address bar is the page's state: /search?… and /trace/{id}?…
  *
- * `navigate` adds a step to the history, `replace` does not (folding, selecting, typing).
+ * `navigate` adds a step to the history, `replace` does not (folding, selecting, typing). A step
+ * remembers how far down its page was; going back, a page that has its content again asks for that
+ * place. The browser's own way comes too early: the content is still on its way.
  */
 import { createStore } from './parts/store';
 
@@ -13,17 +15,36 @@ const here = () => location.pathname + location.search;
 
 export const address = createStore<string>(here());
 
-addEventListener('popstate', () => address.set(here()));
+let scrollWanted = 0;
+
+addEventListener('popstate', (event) => {
+    scrollWanted = placeIn(event.state);
+    address.set(here());
+});
+
+function placeIn(state: unknown): number {
+    return typeof state === 'object' && state !== null && 'scroll' in state ? Number(state.scroll) : 0;
+}
 
 export function navigate(to: string): void {
-    if (to !== here()) history.pushState(null, '', to);
+    scrollWanted = 0;
+    if (to !== here()) {
+        history.replaceState({ scroll: scrollY }, '');
+        history.pushState(null, '', to);
+    }
     address.set(here());
     scrollTo(0, 0);
 }
 
 export function replace(to: string): void {
-    history.replaceState(null, '', to);
+    history.replaceState(history.state, '', to);
     address.set(here());
+}
+
+/** For a page whose content has come: back to where one was, once. */
+export function restoreScroll(): void {
+    if (scrollWanted > 0) scrollTo(0, scrollWanted);
+    scrollWanted = 0;
 }
 
 export function parseRoute(addressText: string): Route {

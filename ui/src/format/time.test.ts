@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseInstant } from './instant';
-import { formatAgo, formatInstant, fromInputValue, toInputValue } from './time';
+import { formatAgo, formatInstant, formatRange, fromInputValue, toInputValue } from './time';
 
 test('UTC is written with as many digits as wanted', () => {
     const at = parseInstant('1788220800307351905');
@@ -26,4 +26,14 @@ test.each([
     [200_000_000, '2 d ago'], [-60_000, 'in the future'],
 ])('%d ms ago', (age, text) => {
     expect(formatAgo(1e12 - age, 1e12)).toBe(text);
+});
+
+test.each([
+    ['today', '2026-09-01T10:00:00', '2026-09-01T11:30:00', '10:00:00 to 11:30:00'],
+    ['another day', '2026-08-30T10:00:00', '2026-08-30T11:30:00', '2026-08-30 10:00:00 to 11:30:00'],
+    ['into today', '2026-08-31T23:00:00', '2026-09-01T01:00:00',
+        '2026-08-31 23:00:00 to 2026-09-01 01:00:00'],
+])('a range within one day names it once: %s', (_why, from, to, text) => {
+    const at = (time: string) => ({ sec: Date.parse(`${time}Z`) / 1000, nano: 0 });
+    expect(formatRange(at(from), at(to), 'utc', Date.UTC(2026, 8, 1, 12))).toBe(text);
 });

@@ -54,6 +54,14 @@ export function formatShort(at: Instant, zone: Zone, nowMs: number): string {
     return parts.date === today?.date ? parts.clock : `${parts.date} ${parts.clock}`;
 }
 
+/** "2026-09-01 10:00:00 to 11:00:00": one day is named once, and today not at all. */
+export function formatRange(from: Instant, to: Instant, zone: Zone, nowMs: number): string {
+    const [first, last] = [partsOf(from, zone), partsOf(to, zone)];
+    if (first && first.date === last?.date)
+        return `${formatShort(from, zone, nowMs)} to ${last.clock}`;
+    return `${formatInstant(from, zone, 0)} to ${formatInstant(to, zone, 0)}`;
+}
+
 /** "12 s ago", "3 min ago", "5 h ago", "2 d ago"; "just now" below two seconds. */
 export function formatAgo(atMs: number, nowMs: number): string {
     const s = Math.round((nowMs - atMs) / 1000);

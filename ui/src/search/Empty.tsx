@@ -1,6 +1,9 @@
 /* Empty.tsx - nothing found: because nothing ever came, or because nothing matches. */
 import { CopyButton } from '../parts/CopyButton';
 import { EmptyState } from '../parts/States';
+import { cutText, visibleLine } from '../format/text';
+import { hasConditions, withoutConditions, type Form, type Range } from './form';
+import { RangeText } from './RangeText';
 
 export function NoTracesYet({ onAgain }: { onAgain: () => void }) {
     const host = location.hostname || 'localhost';
@@ -26,11 +29,40 @@ export function NoTracesYet({ onAgain }: { onAgain: () => void }) {
     );
 }
 
-export function NoResults({ onAgain }: { onAgain: () => void }) {
+export function NoResults({ form, range, onAgain, onSearch }: {
+    form: Form;
+    range: Range;
+    onAgain: () => void;
+    onSearch: (form: Form) => void;
+}) {
+    const isAnyTime = form.lookback === 'all';
     return (
         <EmptyState title="No trace matches">
-            <p>Widen the time range, or take a condition away.</p>
-            <button type="button" class="button" onClick={onAgain}>Look again</button>
+            <p>
+                Searched: <RangeText range={range} isAnyTime={isAnyTime} />
+                {form.service && <>, service <b><bdi>{visibleLine(cutText(form.service, 120))}</bdi></b></>}
+            </p>
+            <div class="buttons">
+                {!isAnyTime && (
+                    <button
+                        type="button"
+                        class="button primary"
+                        onClick={() => onSearch({ ...form, lookback: 'all' })}
+                    >
+                        Search any time
+                    </button>
+                )}
+                {hasConditions(form) && (
+                    <button
+                        type="button"
+                        class="button"
+                        onClick={() => onSearch(withoutConditions(form))}
+                    >
+                        Drop the conditions
+                    </button>
+                )}
+                <button type="button" class="button" onClick={onAgain}>Look again</button>
+            </div>
         </EmptyState>
     );
 }

@@ -1,5 +1,5 @@
 /* Results.tsx - the traces found: a picture of them, and a list, newest first. */
-import { useMemo, useState } from 'preact/hooks';
+import { useLayoutEffect, useMemo } from 'preact/hooks';
 import type { Summary, SummaryPage, SummaryQuery } from '../api/summaries';
 import { assignColors, colorOf } from '../format/color';
 import { formatDuration } from '../format/duration';
@@ -11,53 +11,71 @@ import { Icon } from '../parts/Icon';
 import { Link } from '../parts/Link';
 import { ServiceLabel, serviceTitle } from '../parts/ServiceLabel';
 import { useStore } from '../parts/store';
-import { traceAddress } from '../router';
+import { restoreScroll, traceAddress } from '../router';
 import { zoneSetting } from '../settings';
+import type { Range } from './form';
+import { RangeText } from './RangeText';
 import { Scatter } from './Scatter';
 import type { Live } from './use_live';
 import { useMore } from './use_more';
 
 type Compare = (a: Summary, b: Summary) => number;
 
+interface Order {
+    /** in the address; the first one's is empty */
+    name: string;
+    label: string;
+    compare: Compare;
+}
+
 const newest: Compare = (a, b) => compareInstants(b.start, a.start);
-const ORDERS: ReadonlyArray<readonly [label: string, compare: Compare]> = [
-    ['Newest first', newest],
-    ['Longest first', (a, b) => b.durationNs - a.durationNs],
-    ['Shortest first', (a, b) => a.durationNs - b.durationNs],
-    ['Most spans first', (a, b) => b.spanCount - a.spanCount],
-    ['Most errors first', (a, b) => b.errorCount - a.errorCount || newest(a, b)],
+const ORDERS: readonly [Order, ...Order[]] = [
+    { name: '', label: 'Newest first', compare: newest },
+    { name: 'longest', label: 'Longest first', compare: (a, b) => b.durationNs - a.durationNs },
+    { name: 'shortest', label: 'Shortest first', compare: (a, b) => a.durationNs - b.durationNs },
+    { name: 'spans', label: 'Most spans first', compare: (a, b) => b.spanCount - a.spanCount },
+    {
+        name: 'errors', label: 'Most errors first',
+        compare: (a, b) => b.errorCount - a.errorCount || newest(a, b),
+    },
 ];
 
-export function Results({ page, query, permalink, live, onAgain }: {
+export function Results({ page, query, range, isAnyTime, order, setOrder, permalink, live, onAgain }: {
     page: SummaryPage;
     query: SummaryQuery;
+    range: Range;
+    isAnyTime: boolean;
+    order: string;
+    setOrder: (order: string) => void;
     permalink: string;
     live: Live;
     onAgain: () => void;
 }) {
-    const [order, setOrder] = useState(0);
+    const chosen = ORDERS.find(({ name }) => name === order) ?? ORDERS[0];
     const more = useMore(page, query);
     const { rows } = more;
     useMemo(() => assignColors(rows.flatMap((row) => row.services.map((s) => s.name))), [rows]);
-    const sorted = useMemo(() => [...rows].sort(ORDERS[order]![1]), [rows, order]);
+    const sorted = useMemo(() => [...rows].sort(chosen.compare), [rows, chosen]);
+    useLayoutEffect(restoreScroll, []);
     const longestNs = Math.max(...rows.map((row) => row.durationNs), 1);
     return (
         <>
             <div class="results-head">
                 <h1>
-                    {counted(rows.length, 'trace')}
+                    {more.next ? `The newest ${counted(rows.length, 'trace')}` : counted(rows.length, 'trace')}
                     {more.mayBeMore && (
                         <span class="dim" title="There may be more: raise the limit or narrow the search">
                             {' '}· limit reached
                         </span>
                     )}
+                    <small class="dim"><RangeText range={range} isAnyTime={isAnyTime} /></small>
                 </h1>
                 <select
                     aria-label="Order"
-                    value={String(order)}
-                    onChange={(e) => setOrder(Number(e.currentTarget.value))}
+                    value={chosen.name}
+                    onChange={(e) => setOrder(e.currentTarget.value)}
                 >
-                    {ORDERS.map(([label], i) => <option key={label} value={String(i)}>{label}</option>)}
+                    {ORDERS.map(({ name, label }) => <option key={name} value={name}>{label}</option>)}
                 </select>
                 <CopyButton
                     text={() => location.origin + permalink}

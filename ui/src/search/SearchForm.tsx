@@ -132,7 +132,7 @@ function RangeFields({ form, problem, change }: FieldsProps & { problem: string 
     const zone = useStore(zoneSetting);
     const choose = (lookback: string) => {
         if (lookback !== 'custom') return change({ lookback });
-        const range = rangeOf(form, Date.now());
+        const range = rangeOf(form.lookback === 'all' ? EMPTY_FORM : form, Date.now());
         return change({ lookback, startMs: millisOf(range.start), endMs: millisOf(range.end) });
     };
     const time = (ms: number | null, set: (ms: number | null) => void, label: string) => (

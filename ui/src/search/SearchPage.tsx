@@ -2,22 +2,25 @@
  *
  * The address decides what is asked; the form only proposes a new address. An address without
  * times (a fresh visit) asks for the last hour and stays as it is. "Live" asks the same again and
- * again with the clock, and leaves address and form alone.
+ * again with the clock, and leaves address and form alone. How the list is ordered is in the
+ * address too, but is no part of the question.
  */
 import { useMemo, useState } from 'preact/hooks';
 import { fetchServices } from '../api/services';
 import { fetchSummaries, summariesPath, type SummaryPage } from '../api/summaries';
-import { FailureState, LoadingState } from '../parts/States';
-import { useLoad } from '../parts/use_load';
+import { EmptyState, FailureState, LoadingState } from '../parts/States';
+import { useLoad, type Loading } from '../parts/use_load';
 import { navigate, replace } from '../router';
-import { checkForm, formFromParams, formToParams, queryOf, rangeOf, type Form } from './form';
+import { checkForm, formFromParams, formToParams, hasProblem, queryOf, rangeOf, type Form, type Range }
+    from './form';
 import { NoResults, NoTracesYet } from './Empty';
 import { Results } from './Results';
 import { SearchForm } from './SearchForm';
 import { useLive, type Live } from './use_live';
 
 export function SearchPage({ params }: { params: URLSearchParams }) {
-    const text = params.toString();
+    const order = params.get('order') ?? '';
+    const text = addressOf(params, '');
     const asked = useMemo(() => formFromParams(params), [text]);
     const [arrivedMs, setArrived] = useState(() => Date.now());
     const live = useLive(asked.form.lookback !== 'custom');
@@ -31,7 +34,7 @@ export function SearchPage({ params }: { params: URLSearchParams }) {
     const search = (form: Form, go: (to: string) => void) => {
         const now = Date.now();
         setArrived(now);
-        go(`/search?${formToParams(form, rangeOf(form, now))}`);
+        go(addressOf(formToParams(form, rangeOf(form, now)), order));
     };
     return (
         <div class="search-page">
@@ -40,48 +43,91 @@ export function SearchPage({ params }: { params: URLSearchParams }) {
                 <Answer
                     form={asked.form}
                     range={range}
-                    knowsServices={services.load.state === 'done' && names.length > 0}
-                    permalink={`/search?${formToParams(asked.form, range)}`}
+                    askedMs={live.nowMs || arrivedMs}
+                    services={services}
+                    order={order}
+                    setOrder={(next) => replace(addressOf(params, next))}
+                    permalink={addressOf(formToParams(asked.form, range), order)}
                     live={live}
                     onAgain={() => search(asked.form, replace)}
+                    onSearch={(form) => search(form, navigate)}
                 />
             </section>
         </div>
     );
 }
 
+function addressOf(params: URLSearchParams, order: string): string {
+    const all = new URLSearchParams(params);
+    if (order) all.set('order', order);
+    else all.delete('order');
+    return `/search?${all}`;
+}
+
 const NOTHING: SummaryPage = { rows: [], next: '' };
 
 interface AnswerProps {
     form: Form;
-    range: ReturnType<typeof rangeOf>;
-    knowsServices: boolean;
+    range: Range;
+    /** the same question at another moment is another question */
+    askedMs: number;
+    services: Loading<string[]>;
+    order: string;
+    setOrder: (order: string) => void;
     permalink: string;
     live: Live;
     onAgain: () => void;
+    onSearch: (form: Form) => void;
 }
 
-function Answer({ form, range, knowsServices, permalink, live, onAgain }: AnswerProps) {
-    const isSound = Object.keys(checkForm(form)).length === 0;
+function Answer(props: AnswerProps) {
+    const { form, range, askedMs, services, onAgain } = props;
+    const isSound = !hasProblem(checkForm(form));
     const query = queryOf(form, range);
-    const { load, stale, retry, cancel } = useLoad(isSound ? summariesPath(query) : 'nothing', (options) =>
+    const key = isSound ? `${askedMs} ${summariesPath(query)}` : 'nothing';
+    const { load, stale, retry, cancel } = useLoad(key, (options) =>
         isSound ? fetchSummaries(query, options) : Promise.resolve(NOTHING),
     );
-    if (!isSound) return <div class="state"><p>The form needs mending before it can be asked.</p></div>;
+    if (!isSound)
+        return (
+            <EmptyState title="Not asked yet">
+                <p>Mend the fields marked in red, then press “Find traces”.</p>
+            </EmptyState>
+        );
     const isWaiting = load.state === 'loading' && stale !== null && stale.rows.length > 0;
     if (load.state === 'loading' && !isWaiting)
         return <LoadingState what="traces" receivedBytes={load.receivedBytes} onCancel={cancel} />;
-    if (load.state === 'failed') return <FailureState failure={load.failure} onRetry={retry} />;
+    if (load.state === 'failed')
+        return (
+            <FailureState
+                failure={load.failure}
+                onRetry={() => {
+                    services.retry();
+                    retry();
+                }}
+            />
+        );
     const page = load.state === 'done' ? load.value : stale ?? NOTHING;
-    if (page.rows.length === 0)
-        return knowsServices ? <NoResults onAgain={onAgain} /> : <NoTracesYet onAgain={onAgain} />;
+    if (page.rows.length === 0) {
+        /* whether the store is empty, or only this answer, is what the services tell */
+        const known = services.load;
+        if (known.state === 'loading')
+            return <LoadingState what="services" receivedBytes={0} onCancel={services.cancel} />;
+        if (known.state === 'done' && known.value.length === 0)
+            return <NoTracesYet onAgain={onAgain} />;
+        return <NoResults form={form} range={range} onAgain={onAgain} onSearch={props.onSearch} />;
+    }
     return (
         <div class={isWaiting ? 'waiting' : ''} aria-busy={isWaiting}>
             <Results
                 page={page}
                 query={query}
-                permalink={permalink}
-                live={live}
+                range={range}
+                isAnyTime={form.lookback === 'all'}
+                order={props.order}
+                setOrder={props.setOrder}
+                permalink={props.permalink}
+                live={props.live}
                 onAgain={onAgain}
             />
             {isWaiting && (

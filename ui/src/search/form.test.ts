@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
-import { checkForm, EMPTY_FORM, formFromParams, formToParams, LIMIT_MAX, queryOf, rangeOf } from './form';
+import {
+    checkForm, EMPTY_FORM, formFromParams, formToParams, hasConditions, LIMIT_MAX, queryOf, rangeOf,
+    withoutConditions,
+} from './form';
 
 const NOW = Date.UTC(2026, 8, 1);
 
@@ -49,6 +52,22 @@ test.each([
     ['from after to', { lookback: 'custom', startMs: 9, endMs: 5 }, ['range']],
 ])('the form says what is wrong: %s', (_why, part, keys) => {
     expect(Object.keys(checkForm({ ...EMPTY_FORM, ...part }))).toEqual(keys);
+});
+
+test('any time goes through the address and comes back', () => {
+    const form = { ...EMPTY_FORM, lookback: 'all' };
+    const range = rangeOf(form, NOW);
+    expect(range.start).toEqual({ sec: 0, nano: 0 });
+    const back = formFromParams(formToParams(form, range));
+    expect(back).toMatchObject({ form: { lookback: 'all' }, range });
+    expect(checkForm(back.form)).toEqual({});
+});
+
+test('conditions can be dropped, and then there are none', () => {
+    const form = { ...EMPTY_FORM, service: 's', operation: 'o', tags: 'a=b', limit: '7', lookback: '6h' };
+    expect(hasConditions(form)).toBe(true);
+    expect(withoutConditions(form)).toEqual({ ...EMPTY_FORM, limit: '7', lookback: '6h' });
+    expect(hasConditions(withoutConditions(form))).toBe(false);
 });
 
 test('an operation without a service is not asked', () => {

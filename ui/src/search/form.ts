@@ -6,7 +6,7 @@
  * end, epoch microseconds, as Jaeger's page has them); `lookback` beside them only says what the
  * form shows and what "Find traces" will ask next time.
  */
-import { instantFromMicros, instantFromMillis, microsOf, type Instant } from '../format/instant';
+import { EPOCH, instantFromMicros, instantFromMillis, microsOf, type Instant } from '../format/instant';
 import { parseGoDuration } from '../format/duration';
 import type { SummaryQuery } from '../api/summaries';
 import { formatTags, parseTags } from './tags';
@@ -20,6 +20,7 @@ export const LOOKBACKS: ReadonlyArray<readonly [value: string, label: string]> =
     ['48h', 'Last 2 days'],
     ['168h', 'Last 7 days'],
     ['720h', 'Last 30 days'],
+    ['all', 'Any time'],
     ['custom', 'From … to …'],
 ];
 
@@ -49,6 +50,9 @@ export const EMPTY_FORM: Form = {
     service: '', operation: '', tags: '', minDuration: '', maxDuration: '',
     lookback: DEFAULT_LOOKBACK, startMs: null, endMs: null, limit: String(DEFAULT_LIMIT),
 };
+
+/** What "any time" asks: senders whose clocks are wrong are found, too. */
+const ALL_TIME: Range = { start: EPOCH, end: instantFromMillis(Date.UTC(2200, 0, 1)) };
 
 export type Problems = Partial<Record<'tags' | 'minDuration' | 'maxDuration' | 'range' | 'limit',
     string>>;
@@ -85,6 +89,7 @@ function durationOf(text: string): number | null | undefined {
 const FUTURE_MS = 60_000;
 
 export function rangeOf(form: Form, nowMs: number): Range {
+    if (form.lookback === 'all') return ALL_TIME;
     const lookbackNs = parseGoDuration(form.lookback);
     if (form.lookback === 'custom' || lookbackNs === null)
         return {
@@ -108,6 +113,16 @@ export function queryOf(form: Form, range: Range): SummaryQuery {
         end: range.end,
         limit: Number(form.limit),
     };
+}
+
+export function hasConditions(form: Form): boolean {
+    return [form.service, form.tags, form.minDuration, form.maxDuration].some((text) => text.trim());
+}
+
+/** The same question without its conditions: service, tags and durations. */
+export function withoutConditions(form: Form): Form {
+    const { lookback, startMs, endMs, limit } = form;
+    return { ...EMPTY_FORM, lookback, startMs, endMs, limit };
 }
 
 /** The permalink's query. Only what differs from an empty form is written, and the times. */
