@@ -132,7 +132,6 @@ test('the address of a search shows the same traces later, with absolute times',
     for (const name of ['start', 'end']) check(/^\d{16}$/.test(params.get(name)), `${name} absolute`);
     same('{"user.id":"u-1041"}', params.get('tags'), 'tags');
     const link = page.url();
-    await page.goto('about:blank');
     await page.goto(link);
     await page.locator('.trace-item').first().waitFor();
     same('user.id=u-1041', await page.getByLabel('Tags').inputValue(), 'tags field');

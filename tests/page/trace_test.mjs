@@ -1,6 +1,6 @@
 /* trace_test.mjs - the trace page: waterfall, folding, finding, detail, keys, permalinks. */
-import { check, same, test, until } from './harness.mjs';
-import { big, checkout, circles, hex, orphans, send } from './spans.mjs';
+import { check, NARROW, same, test, until } from './harness.mjs';
+import { big, checkout, circles, hex, orphans, send, TraceMaker } from './spans.mjs';
 
 const rowNames = (page) => page.locator('.row .operation').allInnerTexts();
 const rowCount = async (page) => Number(await page.getByRole('treegrid').getAttribute('aria-rowcount'));
@@ -112,7 +112,6 @@ test('the address names the chosen span, what is looked for and the zoom', async
     await page.mouse.up();
     await until(() => /span=.*q=stock.*zoom=/.test(page.url()), 'all three in the address');
     const link = page.url();
-    await page.goto('about:blank');
     await page.goto(link);
     await page.locator('.row.selected').waitFor();
     same('SET charge:lock', await chosen(page), 'chosen span');
@@ -234,6 +233,26 @@ test('copy: trace id, and a link to this view', async (world) => {
     same(`/api/v3/traces/${trace.traceId}`,
         await page.getByRole('link', { name: 'JSON' }).getAttribute('href'), 'JSON');
 });
+
+test('a browser that refuses to copy is not thanked', async (world) => {
+    const { page } = world;
+    await page.addInitScript(() => {
+        Object.defineProperty(navigator, 'clipboard', { value: undefined });
+        document.execCommand = () => false;
+    });
+    await open(world, checkout());
+    await page.getByRole('button', { name: 'Copy trace id' }).click();
+    await page.getByRole('button', { name: 'The browser refuses to copy' }).waitFor();
+    await page.getByRole('button', { name: 'Copy trace id' }).waitFor();
+});
+
+test('on a phone a very long name leaves room for the rows', async (world) => {
+    const trace = new TraceMaker();
+    trace.span('service '.repeat(30), 'operation '.repeat(60), '', 0, 100);
+    await open(world, trace);
+    const { height } = await world.page.getByRole('heading', { level: 1 }).boundingBox();
+    check(height < 90, `${height} px of heading`);
+}, { size: NARROW });
 
 test('times are local, and UTC by one switch that is remembered', async (world) => {
     const { page } = world;

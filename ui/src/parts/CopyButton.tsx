@@ -1,31 +1,37 @@
-/* CopyButton.tsx - copies a text and says that it did. */
+/* CopyButton.tsx - copies a text and says that it did, or could not. */
 import { useState } from 'preact/hooks';
 import { Icon } from './Icon';
 
-const THANKS_MS = 1500;
+const SAID_MS = 1500;
+
+const SAID = { done: 'Copied', failed: 'The browser refuses to copy' } as const;
+
+const ICONS = { done: 'check', failed: 'error' } as const;
 
 export function CopyButton({ text, label, caption }: {
     text: string | (() => string);
     label: string;
     caption?: string;
 }) {
-    const [done, setDone] = useState(false);
+    const [outcome, setOutcome] = useState<keyof typeof SAID | null>(null);
     const copy = async (event: Event) => {
         event.stopPropagation();
-        if (!(await copyText(typeof text === 'function' ? text() : text))) return;
-        setDone(true);
-        setTimeout(() => setDone(false), THANKS_MS);
+        const isDone = await copyText(typeof text === 'function' ? text() : text);
+        setOutcome(isDone ? 'done' : 'failed');
+        setTimeout(() => setOutcome(null), SAID_MS);
     };
+    const said = outcome && SAID[outcome];
     return (
         <button
             type="button"
             class={caption ? 'button quiet' : 'icon-button small'}
-            title={label}
-            aria-label={done ? 'Copied' : label}
+            title={said ?? label}
+            aria-label={said ?? label}
             onClick={copy}
         >
-            <Icon name={done ? 'check' : caption ? 'link' : 'copy'} />
-            {caption && <span>{done ? 'Copied' : caption}</span>}
+            <Icon name={outcome ? ICONS[outcome] : caption ? 'link' : 'copy'} />
+            {caption && <span>{said ?? caption}</span>}
+            <span class="unseen" role="status">{said}</span>
         </button>
     );
 }
