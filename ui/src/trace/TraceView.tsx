@@ -6,7 +6,7 @@
  *
  * State that a permalink carries lives in the address: span, q (find), zoom. Folding does not.
  */
-import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
+import { useCallback, useEffect, useMemo, useRef, useState, type MutableRef } from 'preact/hooks';
 import { replace } from '../router';
 import { Detail } from './Detail';
 import { placeOf, reveal, toggleFold, unfoldAll, visibleRows } from './fold';
@@ -42,12 +42,15 @@ export function TraceView({ trace, params, onReload }: {
         setScrollTo((was) => ({ row, round: was.round + 1 }));
     }, [tree]);
 
-    useAddress(trace, { selected, text, view });
-    /* the address may also be changed from outside: a link to another span of this trace */
+    const written = useAddress(trace, { selected, text, view });
+    /* The address may also be changed from outside: a link to another span of this trace. What was
+     * written here comes back, too, perhaps after the reader has gone on to the next span. */
     const spanInAddress = params.get('span') ?? '';
     useEffect(() => {
         const current = selected >= 0 ? trace.spans[selected]!.id : '';
-        if (spanInAddress && spanInAddress !== current) select(rowOfSpan(trace, spanInAddress));
+        if (spanInAddress && spanInAddress !== current && spanInAddress !== written.current)
+            select(rowOfSpan(trace, spanInAddress));
+        written.current = '';
     }, [spanInAddress]);
 
     const showHelp = useCallback(() => setHelpOpen(true), []);
@@ -99,8 +102,12 @@ export function TraceView({ trace, params, onReload }: {
 
 const ADDRESS_AFTER_MS = 150; /* browsers refuse a history that changes too often */
 
-function useAddress(trace: Trace, state: { selected: number; text: string; view: View }): void {
+/** Answers the span that was written last, until it has been seen in the address. */
+function useAddress(
+    trace: Trace, state: { selected: number; text: string; view: View },
+): MutableRef<string> {
     const { selected, text, view } = state;
+    const written = useRef('');
     useEffect(() => {
         const timer = setTimeout(() => {
             const params = new URLSearchParams();
@@ -109,8 +116,11 @@ function useAddress(trace: Trace, state: { selected: number; text: string; view:
             if (!isWhole(view, trace.durationNs)) params.set('zoom', formatView(view));
             const query = params.toString();
             const to = `${location.pathname}${query ? `?${query}` : ''}`;
-            if (to !== location.pathname + location.search) replace(to);
+            if (to === location.pathname + location.search) return;
+            written.current = params.get('span') ?? '';
+            replace(to);
         }, ADDRESS_AFTER_MS);
         return () => clearTimeout(timer);
     }, [trace, selected, text, view]);
+    return written;
 }
