@@ -42,7 +42,27 @@ test('errors are marked, in rows and in the head', async (world) => {
     await open(world, checkout());
     same(3, await world.page.locator('.row .mark.error').count(), 'marked rows');
     same(3, await world.page.locator('.bar.has-error').count(), 'marked bars');
+    same(3, await world.page.getByRole('img', { name: 'Error', exact: true }).count(), 'named marks');
     await world.page.locator('.trace-head', { hasText: '3 errors' }).waitFor();
+});
+
+test('errors are stepped through, also those in folded rows', async (world) => {
+    const { page } = world;
+    await open(world, checkout());
+    await page.getByRole('button', { name: 'Fold all', exact: true }).click();
+    const next = page.getByRole('button', { name: '3 errors' });
+    const seen = [];
+    for (let i = 0; i < 4; i++) {
+        await next.click();
+        await page.locator('.row.selected').waitFor();
+        seen.push(await chosen(page));
+    }
+    same(['POST /checkout', 'POST /charge', 'POST bank/authorize', 'POST /checkout'], seen, 'around');
+    await page.keyboard.press('e');
+    same('POST /charge', await chosen(page), 'e');
+    await page.keyboard.press('Shift+E');
+    await page.keyboard.press('Shift+E');
+    same('POST bank/authorize', await chosen(page), 'back around');
 });
 
 test('rows fold and unfold, one by one, by level, and all', async (world) => {
@@ -186,6 +206,26 @@ test('the keyboard walks, folds, finds and helps', async (world) => {
     await page.getByRole('dialog').getByText('Fold one level', { exact: true }).waitFor();
     await press('Escape');
     await until(async () => (await page.getByRole('dialog').count()) === 0, 'help closed');
+});
+
+test('the detail scrolls by its own keys, and gives the focus back when it closes', async (world) => {
+    const { page } = world;
+    await open(world, checkout());
+    await page.locator('.row').first().click();
+    const close = page.getByRole('button', { name: 'Close detail' });
+    await close.focus();
+    await page.keyboard.press('End');
+    await page.keyboard.press('ArrowDown');
+    same('POST /checkout', await chosen(page), 'chosen span while the detail has the focus');
+    await page.keyboard.press('f');
+    same('authenticate', await chosen(page), 'f walks from anywhere');
+    await close.focus();
+    await page.keyboard.press('Escape');
+    same(0, await page.locator('.detail').count(), 'details');
+    check(await page.getByRole('treegrid').evaluate((e) => e === document.activeElement), 'focus on the rows');
+    await page.keyboard.press('Control+f');
+    check(await page.getByLabel('Find in this trace').evaluate((e) => e === document.activeElement),
+        'focus in the find box');
 });
 
 test('a missing parent is a warning, and heals when the parent comes', async (world) => {

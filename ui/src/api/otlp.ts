@@ -22,7 +22,6 @@ export interface Scope {
     schemaUrl: string;
 }
 
-export const STATUS_OK = 1;
 export const STATUS_ERROR = 2;
 
 export interface WireSpan {

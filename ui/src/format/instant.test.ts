@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { addNanos, instantFromMicros, microsOf, nanosBetween, parseInstant, toRfc3339 } from './instant';
+import { instantFromMicros, microsOf, nanosBetween, parseInstant, toRfc3339 } from './instant';
 
 test('a time of OTLP keeps every nanosecond', () => {
     const at = parseInstant('1788220800307351905');
@@ -21,8 +21,6 @@ test('the largest time of 64 bits is read', () => {
 test('differences are exact across the second', () => {
     const from = parseInstant('1788220800999999999');
     expect(nanosBetween(from, parseInstant('1788220801000000001'))).toBe(2);
-    expect(addNanos(from, 2)).toEqual({ sec: 1788220801, nano: 1 });
-    expect(addNanos(from, -1_000_000_000)).toEqual({ sec: 1788220799, nano: 999999999 });
 });
 
 test('microseconds of a permalink come back', () => {

@@ -55,13 +55,6 @@ export function compareInstants(a: Instant, b: Instant): number {
     return a.sec - b.sec || a.nano - b.nano;
 }
 
-export function addNanos(at: Instant, ns: number): Instant {
-    const whole = Math.floor(ns / 1e9);
-    const nano = at.nano + Math.round(ns - whole * 1e9);
-    const carry = Math.floor(nano / 1e9);
-    return { sec: at.sec + whole + carry, nano: nano - carry * 1e9 };
-}
-
 /** RFC 3339 with nanoseconds, UTC, as /api/v3 takes it. */
 export function toRfc3339(at: Instant): string {
     const seconds = new Date(at.sec * 1000).toISOString().slice(0, 19);

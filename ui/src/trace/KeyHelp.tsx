@@ -4,7 +4,8 @@ import { Icon } from '../parts/Icon';
 import { KEYS } from './use_keys';
 
 const SHOWN: Readonly<Record<string, string>> = {
-    ArrowDown: '↓', ArrowUp: '↑', ArrowLeft: '←', ArrowRight: '→', Escape: 'Esc', 'Ctrl+b': 'Ctrl B',
+    ArrowDown: '↓', ArrowUp: '↑', ArrowLeft: '←', ArrowRight: '→', Escape: 'Esc', 'Ctrl+f': 'Ctrl F',
+    'Ctrl+b': 'Ctrl B',
 };
 
 export function KeyHelp({ onClose }: { onClose: () => void }) {

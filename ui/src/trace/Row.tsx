@@ -92,8 +92,8 @@ function NameCell({ trace, row, isFolded, isParent, namesWidth, indentPx, onTogg
                 <span class="fold" />
             )}
             <i class="swatch" style={{ background: colorOf(span.resource.service) }} />
-            {span.statusCode === STATUS_ERROR && <span class="mark error"><Icon name="error" /></span>}
-            {isOdd && <span class="mark warn"><Icon name="warn" /></span>}
+            {span.statusCode === STATUS_ERROR && <Mark kind="error" says="Error" />}
+            {isOdd && <Mark kind="warn" says="Warning: the detail tells which" />}
             <bdi class="service">{service}</bdi>
             <bdi class="operation">{name}</bdi>
             {isFolded && (
@@ -101,6 +101,10 @@ function NameCell({ trace, row, isFolded, isParent, namesWidth, indentPx, onTogg
             )}
         </div>
     );
+}
+
+function Mark({ kind, says }: { kind: 'error' | 'warn'; says: string }) {
+    return <span class={`mark ${kind}`} role="img" aria-label={says} title={says}><Icon name={kind} /></span>;
 }
 
 function BarCell({ trace, row, view }: { trace: Trace; row: number; view: View }) {

@@ -3,6 +3,7 @@ import { counted, formatCount } from '../format/text';
 import { Icon } from '../parts/Icon';
 import { foldAll, foldOneLevel, unfoldAll, unfoldOneLevel, type Folds } from './fold';
 import type { Trace } from './model';
+import { focusRows } from './use_keys';
 import type { Find } from './use_find';
 
 interface ToolbarProps {
@@ -73,7 +74,7 @@ function FindBox({ text, setText, find, matchPlace, onStep }: ToolbarProps) {
         if (event.key === 'Escape') {
             event.stopPropagation();
             setText('');
-            (event.currentTarget as HTMLElement).blur();
+            focusRows();
         }
     };
     const count = find.matches.length;

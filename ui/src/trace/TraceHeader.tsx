@@ -12,10 +12,11 @@ import { zoneSetting } from '../settings';
 import { hasBadTimes, type Trace } from './model';
 import { ODD_CYCLE, ODD_DUPLICATE, ODD_SELF } from './tree';
 
-export function TraceHeader({ trace, onReload, onFind }: {
+export function TraceHeader({ trace, onReload, onFind, onNextError }: {
     trace: Trace;
     onReload: () => void;
     onFind: (text: string) => void;
+    onNextError: () => void;
 }) {
     const root = trace.spans[0]!;
     return (
@@ -37,14 +38,14 @@ export function TraceHeader({ trace, onReload, onFind }: {
                     />
                 </div>
             </div>
-            <Facts trace={trace} />
+            <Facts trace={trace} onNextError={onNextError} />
             <Services trace={trace} onFind={onFind} />
             <Oddities trace={trace} />
         </header>
     );
 }
 
-function Facts({ trace }: { trace: Trace }) {
+function Facts({ trace, onNextError }: { trace: Trace; onNextError: () => void }) {
     const zone = useStore(zoneSetting);
     const { start } = trace;
     return (
@@ -61,7 +62,14 @@ function Facts({ trace }: { trace: Trace }) {
             <span>{counted(trace.services.length, 'service')}</span>
             <span>{counted(trace.tree.depthMax + 1, 'level')}</span>
             {trace.errorCount > 0 && (
-                <span class="error"><Icon name="error" />{counted(trace.errorCount, 'error')}</span>
+                <button
+                    type="button"
+                    class="as-link error"
+                    title="Go to the next error (e)"
+                    onClick={onNextError}
+                >
+                    <Icon name="error" />{counted(trace.errorCount, 'error')}
+                </button>
             )}
         </div>
     );

@@ -12,11 +12,11 @@ import { Detail } from './Detail';
 import { placeOf, reveal, toggleFold, unfoldAll, visibleRows } from './fold';
 import { KeyHelp } from './KeyHelp';
 import { Minimap } from './Minimap';
-import { rowOfSpan, type Trace } from './model';
+import { errorFrom, rowOfSpan, type Trace } from './model';
 import { TraceHeader } from './TraceHeader';
 import { Toolbar } from './Toolbar';
 import { useFind } from './use_find';
-import { useKeys } from './use_keys';
+import { focusRows, useKeys } from './use_keys';
 import { formatView, isWhole, parseView, type View } from './view';
 import { Waterfall, type ScrollTo } from './Waterfall';
 
@@ -54,7 +54,11 @@ export function TraceView({ trace, params, onReload }: {
     }, [spanInAddress]);
 
     const showHelp = useCallback(() => setHelpOpen(true), []);
-    useKeys({ trace, rows, folded, selected, view, select, setFolded, setView, showHelp });
+    const closeDetail = useCallback(() => {
+        if (document.activeElement?.closest('.detail')) focusRows();
+        setSelected(-1);
+    }, []);
+    useKeys({ trace, rows, folded, selected, view, select, closeDetail, setFolded, setView, showHelp });
 
     const step = (by: number) => {
         const next = find.step(selected, by);
@@ -62,7 +66,12 @@ export function TraceView({ trace, params, onReload }: {
     };
     return (
         <div class={`trace-page ${selected >= 0 ? 'has-detail' : ''}`}>
-            <TraceHeader trace={trace} onReload={onReload} onFind={setText} />
+            <TraceHeader
+                trace={trace}
+                onReload={onReload}
+                onFind={setText}
+                onNextError={() => select(errorFrom(trace, selected, 1))}
+            />
             <Toolbar
                 trace={trace}
                 folded={folded}
@@ -92,7 +101,7 @@ export function TraceView({ trace, params, onReload }: {
                     />
                 </div>
                 {selected >= 0 && (
-                    <Detail trace={trace} row={selected} onSelect={select} onClose={() => setSelected(-1)} />
+                    <Detail trace={trace} row={selected} onSelect={select} onClose={closeDetail} />
                 )}
             </div>
             {isHelpOpen && <KeyHelp onClose={() => setHelpOpen(false)} />}

@@ -1,5 +1,5 @@
 /* model.ts - a trace as the page draws it: spans in depth-first order, times from its first start. */
-import { type Instant, addNanos, compareInstants, EPOCH, isEpoch, nanosBetween }
+import { type Instant, compareInstants, EPOCH, isEpoch, nanosBetween }
     from '../format/instant';
 import { STATUS_ERROR, type WireSpan } from '../api/otlp';
 import type { ServiceCount } from '../api/summaries';
@@ -74,8 +74,15 @@ function countServices(spans: readonly WireSpan[]): ServiceCount[] {
     return [...counts.values()].sort((a, b) => b.spanCount - a.spanCount || (a.name < b.name ? -1 : 1));
 }
 
-export function instantOfRow(trace: Trace, row: number): Instant {
-    return addNanos(trace.start, trace.startNs[row]!);
+/** The failed span after (by 1) or before (by -1) a row, around the ends; -1 if none failed. */
+export function errorFrom(trace: Trace, row: number, by: 1 | -1): number {
+    const n = trace.spans.length;
+    const from = row < 0 && by < 0 ? 0 : row;
+    for (let i = 1; i <= n; i++) {
+        const at = (from + by * i + n) % n;
+        if (trace.spans[at]!.statusCode === STATUS_ERROR) return at;
+    }
+    return -1;
 }
 
 export function rowOfSpan(trace: Trace, spanId: string): number {

@@ -4,16 +4,17 @@ import { useEffect, useRef } from 'preact/hooks';
 import {
     foldAll, foldOneLevel, hasChildren, placeOf, toggleFold, unfoldAll, unfoldOneLevel, type Folds,
 } from './fold';
-import type { Trace } from './model';
+import { errorFrom, type Trace } from './model';
 import { panView, wholeView, zoomView, type View } from './view';
 
-export interface KeyTarget {
+interface KeyTarget {
     trace: Trace;
     rows: Int32Array;
     folded: Folds;
     selected: number;
     view: View;
     select(row: number): void;
+    closeDetail(): void;
     setFolded(folds: Folds): void;
     setView(view: View): void;
     showHelp(): void;
@@ -34,6 +35,10 @@ const zoom = (factor: number): Action => (t) =>
     t.setView(zoomView(t.view, factor, t.trace.durationNs));
 const pan = (share: number): Action => (t) =>
     t.setView(panView(t.view, share, t.trace.durationNs));
+const toError = (by: 1 | -1): Action => (t) => {
+    const row = errorFrom(t.trace, t.selected, by);
+    if (row >= 0) t.select(row);
+};
 const scroll = (share: number): Action => () => {
     const list = document.querySelector('.waterfall');
     list?.scrollBy({ top: list.clientHeight * share });
@@ -78,27 +83,41 @@ export const KEYS: readonly Key[] = [
     { keys: ['A'], help: '', act: pan(-PAN_FAST) },
     { keys: ['d'], help: 'Pan right; with Shift, further', act: pan(PAN) },
     { keys: ['D'], help: '', act: pan(PAN_FAST) },
-    { keys: ['/', 'Ctrl+b'], help: 'Find', act: focusFind },
-    { keys: ['Escape'], help: 'Close the detail', act: (t) => t.select(-1) },
+    { keys: ['e'], help: 'Next error; with Shift, the one before', act: toError(1) },
+    { keys: ['E'], help: '', act: toError(-1) },
+    { keys: ['/', 'Ctrl+f', 'Ctrl+b'], help: 'Find', act: focusFind },
+    { keys: ['Escape'], help: 'Close the detail', act: (t) => t.closeDetail() },
     { keys: ['?'], help: 'This list', act: (t) => t.showHelp() },
 ];
 
-export function focusFind(): void {
+function focusFind(): void {
     const box = document.querySelector<HTMLInputElement>('#find-box');
     box?.focus();
     box?.select();
 }
 
-export function actionFor(event: KeyboardEvent): Action | undefined {
+export function focusRows(): void {
+    document.querySelector<HTMLElement>('.waterfall')?.focus({ preventScroll: true });
+}
+
+/* The browser's own find sees only the rows that exist, so Ctrl+F is ours; pressed again in the find
+ * box, it is the browser's. */
+function actionFor(event: KeyboardEvent): Action | undefined {
     const isCtrl = event.ctrlKey || event.metaKey;
     const name = isCtrl ? `Ctrl+${event.key}` : event.key;
-    if (event.altKey) return undefined;
-    if (!isCtrl && isTyping(event.target)) return undefined;
+    if (event.altKey || isTheirs(event.target, isCtrl, event.key)) return undefined;
     return KEYS.find((key) => key.keys.includes(name))?.act;
 }
 
-function isTyping(target: EventTarget | null): boolean {
+/** Fields take all plain keys; the detail scrolls by its own when it has the focus. */
+function isTheirs(target: EventTarget | null, isCtrl: boolean, key: string): boolean {
     if (!(target instanceof HTMLElement)) return false;
+    if (isCtrl) return target.id === 'find-box';
+    if (target.closest('.detail') && /^(Arrow|Home|End)/.test(key)) return true;
+    return isTyping(target);
+}
+
+function isTyping(target: HTMLElement): boolean {
     return /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.closest('dialog') !== null;
 }
 
