@@ -119,6 +119,57 @@ test('the detail shows status, events, links, resource and scope', async (world)
     same(0, await page.locator('.detail').count(), 'details');
 });
 
+test('JSON in a value is indented on demand; keys break where they may', async (world) => {
+    const { page } = world;
+    const trace = new TraceMaker();
+    const sent = '{"id":9007199254740993,"items":["tea","cup"],"is_gift":false}';
+    trace.span('shop', 'order', '', 0, 100, { attributes: { 'order.as_json': sent } });
+    await open(world, trace);
+    await page.locator('.row').click();
+    const value = page.locator('.attributes > div', { hasText: 'order.as_json' });
+    check((await value.innerText()).includes(sent), 'as it was sent');
+    await value.getByRole('button', { name: 'Indent JSON' }).click();
+    check((await value.innerText()).includes('  "id": 9007199254740993,\n'), 'indented, every digit there');
+    await value.getByRole('button', { name: 'As sent' }).click();
+    check((await value.innerText()).includes(sent), 'as it was sent again');
+    same(2, await value.locator('dt wbr').count(), 'places to break the key');
+});
+
+test('a child that starts before its parent is told, with by how much', async (world) => {
+    const { page } = world;
+    const trace = new TraceMaker();
+    const call = trace.span('near', 'call', '', 20000, 50000);
+    trace.span('far', 'answer', call, 3000, 40000);
+    await open(world, trace);
+    await page.locator('.row', { hasText: 'answer' }).click();
+    await page.getByText('It starts 17ms before its parent').waitFor();
+    await page.locator('.row', { hasText: 'call' }).click();
+    await page.locator('.detail', { hasText: 'a root' }).waitFor();
+    same(0, await page.locator('.detail .warnings').count(), 'warnings of the parent');
+});
+
+test('a span chosen just before the address follows the last one stays chosen', async (world) => {
+    const { page } = world;
+    await open(world, checkout());
+    await page.locator('.row', { hasText: 'authenticate' }).click();
+    await page.locator('.row.selected').waitFor();
+    await page.evaluate(async () => {
+        const rows = [...document.querySelectorAll('.row')];
+        const choose = (text) => rows.find((row) => row.innerText.includes(text)).click();
+        const busyFor = (ms) => {
+            for (const end = performance.now() + ms; performance.now() < end;);
+        };
+        await new Promise((done) => setTimeout(done, 300));
+        choose('render');
+        await new Promise((done) => setTimeout(done, 100));
+        choose('orders.placed send');
+        busyFor(120);
+    });
+    await until(() => page.url().includes('span='), 'the span in the address');
+    await page.waitForTimeout(400); // nothing is waited for: something must not happen
+    same('orders.placed send', await chosen(page), 'chosen span');
+});
+
 test('the address names the chosen span, what is looked for and the zoom', async (world) => {
     const { page } = world;
     const trace = await open(world, checkout());

@@ -1,7 +1,9 @@
 /* AttributeTable.tsx - keys, values and their types. Values are text, whatever they contain; long
  * ones are cut until asked for. */
-import { useState } from 'preact/hooks';
+import { Fragment } from 'preact';
+import { useMemo, useState } from 'preact/hooks';
 import type { Attribute, AttributeSet } from '../api/span_detail';
+import { indentJson } from '../format/json_text';
 import { counted, cutText, formatCount, visibleText, webAddress } from '../format/text';
 import { CopyButton } from '../parts/CopyButton';
 
@@ -36,18 +38,43 @@ function AttributeRow({ item }: { item: Attribute }) {
     const address = item.type === 'string' ? webAddress(item.text) : null;
     return (
         <div class={isTall(item) ? 'tall' : ''}>
-            <dt><bdi>{visibleText(cutText(item.key, 300)) || '(empty)'}</bdi></dt>
+            <dt><bdi><KeyText text={visibleText(cutText(item.key, 300)) || '(empty)'} /></bdi></dt>
             <dd class={item.type}>
                 {address ? (
                     <a href={address} target="_blank" rel="noopener noreferrer">{item.text}</a>
                 ) : (
-                    <LongText text={item.text} />
+                    <ValueText item={item} />
                 )}
                 {item.text === '' && <span class="dim">empty</span>}
                 {item.type !== 'string' && item.type !== 'empty' && <small>{item.type}</small>}
                 <CopyButton text={item.text} label={`Copy the value of ${item.key}`} />
             </dd>
         </div>
+    );
+}
+
+/** A long key breaks after its dots and underscores, not in the middle of a word. */
+function KeyText({ text }: { text: string }) {
+    const parts = text.split(/(?<=[._/:-])/);
+    return <>{parts.map((part, i) => <Fragment key={i}>{i > 0 && <wbr />}{part}</Fragment>)}</>;
+}
+
+const JSON_CHARS_MIN = 40; /* what is shorter can be read as it is */
+
+function ValueText({ item }: { item: Attribute }) {
+    const [isIndented, setIndented] = useState(false);
+    const indented = useMemo(
+        () => (item.type === 'string' && item.text.length > JSON_CHARS_MIN ? indentJson(item.text) : null),
+        [item],
+    );
+    if (indented === null) return <LongText text={item.text} />;
+    return (
+        <>
+            <LongText text={isIndented ? indented : item.text} />{' '}
+            <button type="button" class="as-link" onClick={() => setIndented(!isIndented)}>
+                {isIndented ? 'As sent' : 'Indent JSON'}
+            </button>
+        </>
     );
 }
 

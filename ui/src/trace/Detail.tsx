@@ -76,13 +76,22 @@ function Warnings({ trace, row }: { trace: Trace; row: number }) {
         odd & ODD_SELF && 'It names itself as its parent.',
         odd & ODD_CYCLE && 'Its parents lead back to it; the circle is cut here.',
         odd & ODD_DUPLICATE && 'Another span of this trace has the same id.',
-        hasBadTimes(span) && badTimesText(span),
-    ].filter((line): line is string => typeof line === 'string');
+        hasBadTimes(span) ? badTimesText(span) : skewText(trace, row),
+    ].filter((line): line is string => Boolean(line));
     return lines.length === 0 ? null : (
         <ul class="warnings">
             {lines.map((line) => <li key={line}><Icon name="warn" /><span>{line}</span></li>)}
         </ul>
     );
+}
+
+/** A child cannot begin before its parent does, but its machine's clock can say so. */
+function skewText(trace: Trace, row: number): string {
+    const parent = trace.tree.parent[row]!;
+    if (parent < 0 || hasBadTimes(trace.spans[parent]!)) return '';
+    const early = trace.startNs[parent]! - trace.startNs[row]!;
+    return early > 0
+        ? `It starts ${formatDuration(early)} before its parent: their clocks may differ.` : '';
 }
 
 function badTimesText(span: Trace['spans'][number]): string {
@@ -108,7 +117,7 @@ function Facts({ trace, row, detail, onSelect }: Omit<DetailProps, 'onClose'> & 
             <Fact name="Duration"><b>{formatDuration(trace.durationsNs[row]!)}</b></Fact>
             <Fact name="Start">
                 +{formatDuration(trace.startNs[row]!)}{' '}
-                <span class="dim">
+                <span class="dim" title={`${formatInstant(span.start, zone, 9)} ${zoneName(span.start, zone)}`}>
                     {formatInstant(span.start, zone, 6)} {zoneName(span.start, zone)}
                 </span>
             </Fact>
