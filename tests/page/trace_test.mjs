@@ -255,6 +255,9 @@ test('the keyboard walks, folds, finds and helps', async (world) => {
     await press('Escape');
     await press('?');
     await page.getByRole('dialog').getByText('Fold one level', { exact: true }).waitFor();
+    const cramped = await page.locator('.key-help dt').evaluateAll((all) => all
+        .filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.innerText));
+    same([], cramped, 'keys that run into their words');
     await press('Escape');
     await until(async () => (await page.getByRole('dialog').count()) === 0, 'help closed');
 });

@@ -34,3 +34,11 @@ test('ticks are round, inside, and not too many', () => {
     expect(rulerTicks(0, 184e6, 4)).toEqual([0, 50e6, 100e6, 150e6]);
     expect(rulerTicks(5, 5, 4)).toEqual([5]);
 });
+
+test('a ruler has two ticks where there is room for few', () => {
+    expect(rulerTicks(0, 4.45e6, 2)).toEqual([0, 2e6, 4e6]);
+    expect(rulerTicks(3.1e6, 7.3e6, 2)).toEqual([4e6, 6e6]);
+    expect(rulerTicks(0, 1.9e9, 2)).toEqual([0, 1e9]);
+    expect(rulerTicks(0, 9e9, 2)).toEqual([0, 5e9]);
+    expect(rulerTicks(1e18, 1e18 + 256, 2).length).toBeLessThanOrEqual(100);
+});

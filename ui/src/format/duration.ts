@@ -54,14 +54,22 @@ export function parseGoDuration(text: string): number | null {
     return end > 0 && end === text.length ? sum : null;
 }
 
-/** Round steps for a ruler over [from, to]: at most `most` of them, 1, 2 or 5 times a power of ten
- *  below a minute, and parts of hours and days above. */
+/** Round steps for a ruler over [from, to], 1, 2 or 5 times a power of ten below a minute, and parts
+ *  of hours and days above: about `most` of them, and two at least, for one tick measures nothing. */
 export function rulerTicks(from: number, to: number, most: number): number[] {
     const width = to - from;
     if (!(width > 0) || most < 1) return [from];
     const step = niceStep(width / most);
+    const ticks = ticksOf(from, to, step);
+    return ticks.length < 2 && step > 1 ? ticksOf(from, to, niceStep(step / FINER)) : ticks;
+}
+
+const FINER = 2.5; /* 10 becomes 5, 5 becomes 2, 2 becomes 1 */
+const TICKS_MAX = 100; /* beyond 2^53 one more is the same number, and no end would come */
+
+function ticksOf(from: number, to: number, step: number): number[] {
     const ticks: number[] = [];
-    for (let i = Math.ceil(from / step); i * step <= to && ticks.length <= most; i++)
+    for (let i = Math.ceil(from / step); i * step <= to && ticks.length < TICKS_MAX; i++)
         ticks.push(i * step);
     return ticks;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseInstant } from './instant';
-import { formatAgo, formatInstant, formatRange, fromInputValue, toInputValue } from './time';
+import { formatAgo, formatInstant, formatRange, formatShort, fromInputValue, toInputValue } from './time';
 
 test('UTC is written with as many digits as wanted', () => {
     const at = parseInstant('1788220800307351905');
@@ -36,4 +36,13 @@ test.each([
 ])('a range within one day names it once: %s', (_why, from, to, text) => {
     const at = (time: string) => ({ sec: Date.parse(`${time}Z`) / 1000, nano: 0 });
     expect(formatRange(at(from), at(to), 'utc', Date.UTC(2026, 8, 1, 12))).toBe(text);
+});
+
+test('a short time leaves out today, and has digits where they are wanted', () => {
+    const at = parseInstant('1788220800307351905');
+    const noon = Date.UTC(2026, 8, 1, 12);
+    expect(formatShort(at, 'utc', noon)).toBe('00:00:00');
+    expect(formatShort(at, 'utc', noon, 3)).toBe('00:00:00.307');
+    expect(formatShort(at, 'utc', noon + 86400e3, 3)).toBe('2026-09-01 00:00:00.307');
+    expect(formatShort(parseInstant(''), 'utc', 0)).toBe('no time');
 });

@@ -47,11 +47,12 @@ export function formatInstant(at: Instant, zone: Zone, digits: 0 | 3 | 6 | 9 = 3
 }
 
 /** As short as the day allows: the clock today, the date with it on other days. */
-export function formatShort(at: Instant, zone: Zone, nowMs: number): string {
+export function formatShort(at: Instant, zone: Zone, nowMs: number, digits: 0 | 3 = 0): string {
     const parts = partsOf(at, zone);
     const today = partsOf({ sec: Math.floor(nowMs / 1000), nano: 0 }, zone);
-    if (!parts || isEpoch(at)) return formatInstant(at, zone, 0);
-    return parts.date === today?.date ? parts.clock : `${parts.date} ${parts.clock}`;
+    const whole = formatInstant(at, zone, digits);
+    if (!parts || isEpoch(at) || parts.date !== today?.date) return whole;
+    return whole.slice(parts.date.length + 1);
 }
 
 /** "2026-09-01 10:00:00 to 11:00:00": one day is named once, and today not at all. */

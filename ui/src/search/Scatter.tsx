@@ -14,6 +14,7 @@ import { zoneSetting } from '../settings';
 import { scatterScale } from './scatter_scale';
 
 const HEIGHT = 128;
+const FRACTION_BELOW_MS = 10_000; /* whole seconds would be the same on both sides */
 const EDGE = { left: 58, right: 14, top: 12, bottom: 22 };
 
 export function Scatter({ rows }: { rows: Summary[] }) {
@@ -24,7 +25,8 @@ export function Scatter({ rows }: { rows: Summary[] }) {
         rows.map((row) => ({ atMs: millisOf(row.start), durationNs: row.durationNs })),
         { width: Math.max(0, width - EDGE.left - EDGE.right), height: HEIGHT - EDGE.top - EDGE.bottom },
     );
-    const clock = (ms: number) => formatShort(instantFromMillis(ms), zone, Date.now());
+    const digits = scale.toMs - scale.fromMs < FRACTION_BELOW_MS ? 3 : 0;
+    const clock = (ms: number) => formatShort(instantFromMillis(ms), zone, Date.now(), digits);
     const right = width - EDGE.right;
     return (
         <div class="scatter" ref={ref} aria-hidden="true">

@@ -5,7 +5,6 @@ import { KEYS } from './use_keys';
 
 const SHOWN: Readonly<Record<string, string>> = {
     ArrowDown: '↓', ArrowUp: '↑', ArrowLeft: '←', ArrowRight: '→', Escape: 'Esc', 'Ctrl+f': 'Ctrl F',
-    'Ctrl+b': 'Ctrl B',
 };
 
 export function KeyHelp({ onClose }: { onClose: () => void }) {
