@@ -5,6 +5,7 @@
  * The body is read in pieces so that a long answer can show how far it is and be cancelled.
  * Not here: what the answers mean (services.ts, summaries.ts, otlp.ts).
  */
+import { asArray, asObject, asText } from './decode';
 import { noteNotice } from './notice';
 
 /** What the reader can do about it: look elsewhere, mend the question, wait, or report it. */
@@ -106,13 +107,10 @@ const MESSAGE_CHARS_MAX = 500;
 /** v3 says {"error":{"message"}}, v1 says {"errors":[{"msg"}]}; anything else is shown when short. */
 function messageIn(body: string): string {
     try {
-        const answer = JSON.parse(body) as {
-            error?: { message?: unknown };
-            errors?: { msg?: unknown }[];
-            message?: unknown;
-        };
-        const text = answer.error?.message ?? answer.errors?.[0]?.msg ?? answer.message;
-        return typeof text === 'string' ? text.slice(0, MESSAGE_CHARS_MAX) : '';
+        const answer = asObject(JSON.parse(body));
+        const text = asText(asObject(answer.error).message) || asText(answer.message) ||
+            asText(asObject(asArray(answer.errors)[0]).msg);
+        return text.slice(0, MESSAGE_CHARS_MAX);
     } catch {
         const line = body.trim();
         return line.length <= 200 && !line.startsWith('<') ? line : '';
