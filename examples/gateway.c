@@ -5,7 +5,8 @@
  *     GET  /orders/7     shows an order
  *     POST /orders/7     places it
  *
- * What it shows: where a trace begins; baggage, which every service behind this one can read; a service that cannot be reached.
+ * What it shows: where a trace begins; baggage, which every service behind this one can read; a
+ * service that cannot be reached.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,8 @@ static const char *orders_url;
 static bool is_allowed(const http_message *request)
 {
     KIS_SPAN(span, tracer(), "check session");
-    kis_span_set(span, KIS_KV("session.is_new", request->header_count % 2), KIS_BOOL("session.is_valid", true));
+    kis_span_set(span, KIS_KV("session.is_new", request->header_count % 2),
+                 KIS_BOOL("session.is_valid", true));
     return true;
 }
 
@@ -30,13 +32,17 @@ static bool is_allowed(const http_message *request)
 static void pass_on(const http_message *request, http_message *response, const char *route)
 {
     KIS_SPAN(span, tracer(), route, .kind = KIS_SPAN_KIND_CLIENT,
-             .attrs = KIS_ATTRS(KIS_KV("http.request.method", request->method), KIS_KV("url.path", request->path), KIS_KV("server.address", "orders")));
+             .attrs =
+                 KIS_ATTRS(KIS_KV("http.request.method", request->method),
+                           KIS_KV("url.path", request->path), KIS_KV("server.address", "orders")));
     http_message call = { .status = 0 };
     kis_carrier headers = http_carrier(&call);
 
     memcpy(call.method, request->method, sizeof(call.method));
     memcpy(call.path, request->path, sizeof(call.path));
-    kis_context_inject(kis_baggage_set(kis_context_current(), KIS_STR("customer.tier"), KIS_STR("gold"), KIS_STR("")), &headers);
+    kis_context_inject(kis_baggage_set(kis_context_current(), KIS_STR("customer.tier"),
+                                       KIS_STR("gold"), KIS_STR("")),
+                       &headers);
     if (!http_call(orders_url, &call, response)) {
         kis_span_record_error(span, "ConnectionError", response->body);
         response->status = 503;
@@ -51,10 +57,13 @@ static void handle(http_message *request, http_message *response)
 {
     kis_carrier headers = http_carrier(request);
     kis_context caller = kis_context_extract(kis_context_none(), &headers);
-    const char *route = strcmp(request->method, "POST") == 0 ? "POST /orders/{id}" : "GET /orders/{id}";
+    const char *route =
+        strcmp(request->method, "POST") == 0 ? "POST /orders/{id}" : "GET /orders/{id}";
 
     KIS_SPAN(span, tracer(), route, .kind = KIS_SPAN_KIND_SERVER, .parent = caller,
-             .attrs = KIS_ATTRS(KIS_KV("http.request.method", request->method), KIS_KV("url.path", request->path), KIS_KV("http.route", "/orders/{id}")));
+             .attrs = KIS_ATTRS(KIS_KV("http.request.method", request->method),
+                                KIS_KV("url.path", request->path),
+                                KIS_KV("http.route", "/orders/{id}")));
 
     if (is_allowed(request))
         pass_on(request, response, route);

@@ -52,7 +52,8 @@ void http_set_header(http_message *message, const char *name, const char *value,
 
 /* ---- messages on a socket ---- */
 
-/* Reads a whole message into text; answers where its body begins, 0 when there is none to be had. */
+/* Reads a whole message into text; answers where its body begins, 0 when there is none to be
+ * had. */
 static size_t read_message(int fd, char *text, size_t size)
 {
     size_t len = 0, body = 0, want = size;
@@ -96,11 +97,16 @@ static void parse_headers(http_message *message, char *text, size_t body)
 static bool send_message(int fd, const char *first_line, const http_message *message)
 {
     char text[2 * HTTP_BYTES_MAX];
-    size_t len = (size_t)snprintf(text, sizeof(text), "%s\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %zu\r\n", first_line,
-                                  strlen(message->body)), sent = 0;
+    size_t
+        len = (size_t)snprintf(
+            text, sizeof(text),
+            "%s\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %zu\r\n",
+            first_line, strlen(message->body)),
+        sent = 0;
 
     for (size_t i = 0; i < message->header_count && len < sizeof(text); i++)
-        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s: %s\r\n", message->headers[i].name, message->headers[i].value);
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s: %s\r\n",
+                                message->headers[i].name, message->headers[i].value);
     if (len < sizeof(text))
         len += (size_t)snprintf(text + len, sizeof(text) - len, "\r\n%s", message->body);
     if (len >= sizeof(text))
@@ -117,7 +123,11 @@ static bool send_message(int fd, const char *first_line, const http_message *mes
 /* ---- server ---- */
 
 static volatile sig_atomic_t is_ended;
-static void end(int signal) { (void)signal; is_ended = 1; }
+static void end(int signal)
+{
+    (void)signal;
+    is_ended = 1;
+}
 
 typedef struct connection {
     int fd;
@@ -148,7 +158,9 @@ static void *serve_one(void *user)
 
 static int listen_on(int port)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_port = htons((uint16_t)port),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
 
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
@@ -159,7 +171,8 @@ static int listen_on(int port)
     return fd;
 }
 
-bool http_serve(const char *name, int port, void (*handle)(http_message *request, http_message *response))
+bool http_serve(const char *name, int port,
+                void (*handle)(http_message *request, http_message *response))
 {
     struct sigaction action = { .sa_handler = end }; /* no SA_RESTART: accept returns */
     int listener = listen_on(port), fd;
@@ -200,7 +213,8 @@ static int connect_to(const char *url)
     struct timeval limit = { .tv_sec = 5 };
     int fd = -1;
 
-    if (sscanf(url, "http://%127[^:/]:%15[0-9]", host, port) < 1 || getaddrinfo(host, port, &hints, &found))
+    if (sscanf(url, "http://%127[^:/]:%15[0-9]", host, port) < 1 ||
+        getaddrinfo(host, port, &hints, &found))
         return -1;
     for (struct addrinfo *a = found; a && fd < 0; a = a->ai_next) {
         fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol);
@@ -226,7 +240,8 @@ bool http_call(const char *url, http_message *request, http_message *response)
         snprintf(response->body, sizeof(response->body), "cannot connect to %s", url);
         return false;
     }
-    snprintf(first_line, sizeof(first_line), "%s %s HTTP/1.1\r\nHost: localhost", request->method, request->path);
+    snprintf(first_line, sizeof(first_line), "%s %s HTTP/1.1\r\nHost: localhost", request->method,
+             request->path);
     body = send_message(fd, first_line, request) ? read_message(fd, text, sizeof(text)) : 0;
     close(fd);
     if (!body || sscanf(text, "HTTP/1.1 %d", &response->status) != 1) {

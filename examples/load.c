@@ -2,7 +2,8 @@
  *
  *     kiseki-example-load [--gateway http://localhost:8081] [--rate 5] [--count 0]
  *
- * `rate` requests a second; `count` in all, 0: until SIGINT. Not traced itself: a trace begins at the gateway.
+ * `rate` requests a second; `count` in all, 0: until SIGINT. Not traced itself: a trace begins at
+ * the gateway.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -12,7 +13,11 @@
 #include "http.h"
 
 static volatile sig_atomic_t is_ended;
-static void end(int signal) { (void)signal; is_ended = 1; }
+static void end(int signal)
+{
+    (void)signal;
+    is_ended = 1;
+}
 
 static void wait_until(struct timespec *next, long every_ns)
 {

@@ -2,7 +2,8 @@
  *
  *     kiseki-example-orders [--port 8082] [--payments http://localhost:8083]
  *
- * What it shows: a client span, whose context travels in the headers of the call; spans for a database that is only pretended.
+ * What it shows: a client span, whose context travels in the headers of the call; spans for a
+ * database that is only pretended.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,17 +23,21 @@ static void query(const char *operation, const char *statement, int order)
     char name[64];
     snprintf(name, sizeof(name), "%s orders", operation);
     KIS_SPAN(span, tracer(), name, .kind = KIS_SPAN_KIND_CLIENT,
-             .attrs = KIS_ATTRS(KIS_KV("db.system.name", "postgresql"), KIS_KV("db.operation.name", operation), KIS_KV("db.collection.name", "orders"),
+             .attrs = KIS_ATTRS(KIS_KV("db.system.name", "postgresql"),
+                                KIS_KV("db.operation.name", operation),
+                                KIS_KV("db.collection.name", "orders"),
                                 KIS_KV("db.query.text", statement), KIS_KV("order.id", order)));
     usleep(800 + (useconds_t)(order % 7) * 300);
     kis_span_set(span, KIS_KV("db.response.returned_rows", 1));
 }
 
-/* Calls the payments service inside a client span. Answers its status, 0 when it could not be reached. */
+/* Calls the payments service inside a client span. Answers its status, 0 when it could not be
+ * reached. */
 static int pay(int order)
 {
     KIS_SPAN(span, tracer(), "POST /charge/{order}", .kind = KIS_SPAN_KIND_CLIENT,
-             .attrs = KIS_ATTRS(KIS_KV("http.request.method", "POST"), KIS_KV("server.address", "payments"), KIS_KV("order.id", order)));
+             .attrs = KIS_ATTRS(KIS_KV("http.request.method", "POST"),
+                                KIS_KV("server.address", "payments"), KIS_KV("order.id", order)));
     http_message request = { .method = "POST" }, response;
     kis_carrier headers = http_carrier(&request);
 
@@ -56,8 +61,11 @@ static void handle(http_message *request, http_message *response)
     bool is_new = strcmp(request->method, "POST") == 0;
     int order = atoi(request->path + sizeof("/orders/") - 1);
 
-    KIS_SPAN(span, tracer(), is_new ? "POST /orders/{id}" : "GET /orders/{id}", .kind = KIS_SPAN_KIND_SERVER, .parent = caller,
-             .attrs = KIS_ATTRS(KIS_KV("http.request.method", request->method), KIS_KV("url.path", request->path), KIS_KV("http.route", "/orders/{id}")));
+    KIS_SPAN(span, tracer(), is_new ? "POST /orders/{id}" : "GET /orders/{id}",
+             .kind = KIS_SPAN_KIND_SERVER, .parent = caller,
+             .attrs = KIS_ATTRS(KIS_KV("http.request.method", request->method),
+                                KIS_KV("url.path", request->path),
+                                KIS_KV("http.route", "/orders/{id}")));
 
     query("SELECT", "SELECT * FROM orders WHERE id = $1", order);
     if (is_new) {
@@ -68,7 +76,8 @@ static void handle(http_message *request, http_message *response)
         else
             kis_span_fail(span, "the order was not paid");
     }
-    snprintf(response->body, sizeof(response->body), "{\"order\":%d,\"ok\":%s}", order, response->status < 400 ? "true" : "false");
+    snprintf(response->body, sizeof(response->body), "{\"order\":%d,\"ok\":%s}", order,
+             response->status < 400 ? "true" : "false");
     kis_span_set(span, KIS_KV("http.response.status_code", response->status));
 }
 

@@ -2,7 +2,8 @@
  *
  *     kiseki-example-payments [--port 8083] [--fail-every 7]
  *
- * What it shows: a server span from an incoming context, a child span for the work inside, an error with its reason.
+ * What it shows: a server span from an incoming context, a child span for the work inside, an error
+ * with its reason.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,9 @@ static int fail_every;
 /* Asks the card company. Answers NULL, or why not. */
 static const char *charge_card(int order)
 {
-    KIS_SPAN(span, tracer(), "charge card", .attrs = KIS_ATTRS(KIS_KV("order.id", order), KIS_KV("card.network", order % 2 ? "visa" : "mastercard")));
+    KIS_SPAN(span, tracer(), "charge card",
+             .attrs = KIS_ATTRS(KIS_KV("order.id", order),
+                                KIS_KV("card.network", order % 2 ? "visa" : "mastercard")));
 
     usleep(2000 + (useconds_t)(order % 5) * 1500);
     if (fail_every && order % fail_every == 0) {
@@ -37,11 +40,14 @@ static void handle(http_message *request, http_message *response)
     kis_context caller = kis_context_extract(kis_context_none(), &headers);
 
     KIS_SPAN(span, tracer(), "POST /charge/{order}", .kind = KIS_SPAN_KIND_SERVER, .parent = caller,
-             .attrs = KIS_ATTRS(KIS_KV("http.request.method", request->method), KIS_KV("url.path", request->path), KIS_KV("http.route", "/charge/{order}")));
+             .attrs = KIS_ATTRS(KIS_KV("http.request.method", request->method),
+                                KIS_KV("url.path", request->path),
+                                KIS_KV("http.route", "/charge/{order}")));
 
     const char *problem = charge_card(atoi(request->path + sizeof("/charge/") - 1));
     response->status = problem ? 502 : 200;
-    snprintf(response->body, sizeof(response->body), problem ? "{\"error\":\"%s\"}" : "{\"paid\":true}", problem ? problem : "");
+    snprintf(response->body, sizeof(response->body),
+             problem ? "{\"error\":\"%s\"}" : "{\"paid\":true}", problem ? problem : "");
     kis_span_set(span, KIS_KV("http.response.status_code", response->status));
     if (problem)
         kis_span_fail(span, problem);

@@ -9,7 +9,7 @@
 #include "serve/routes.h"
 #include "store/store.h"
 
-/* ---- over HTTP ------------------------------------------------------------------------------- */
+/* ---- over HTTP ---- */
 
 typedef struct http_question {
     kis_loop *loop;
@@ -116,7 +116,7 @@ static kis_err ask_server(const kis_ask *ask, kis_str path, int *out_status, kis
     return err ? explain_no_server(err, diag) : KIS_OK;
 }
 
-/* ---- from a directory ------------------------------------------------------------------------ */
+/* ---- from a directory ---- */
 
 typedef struct captured_answer {
     kis_buf *body;

@@ -88,7 +88,7 @@ static const kis_option rows[] = {
     ROW("report", CHOICE, report, "text", NULL, NULL, "text|json", "Form of the report on stdout."),
 };
 
-/* ---- latencies: 32 steps an octave, under 3.2 % error ---------------------------------------- */
+/* ---- latencies: 32 steps an octave, under 3.2 % error ---- */
 
 #define HISTOGRAM_STEPS 32u
 #define HISTOGRAM_CELLS (64u * HISTOGRAM_STEPS)
@@ -109,7 +109,7 @@ static uint64_t value_of_cell(uint32_t cell)
     return ((uint64_t)HISTOGRAM_STEPS + cell % HISTOGRAM_STEPS) << (octave - 5);
 }
 
-/* ---- the run --------------------------------------------------------------------------------- */
+/* ---- the run ---- */
 
 typedef struct load_run load_run;
 
@@ -178,7 +178,7 @@ static void on_timer(kis_timer *timer)
     send_next(KIS_CONTAINER(timer, load_slot, timer));
 }
 
-/* ---- answers --------------------------------------------------------------------------------- */
+/* ---- answers ---- */
 
 static kis_str find_header(const kis_header *headers, size_t count, kis_str name)
 {
@@ -345,7 +345,7 @@ static void on_answer(void *user, const kis_client_answer *answer)
         send_later(slot, wait_after(answer));
 }
 
-/* ---- requests -------------------------------------------------------------------------------- */
+/* ---- requests ---- */
 
 static const kis_header grpc_headers[] = {
     { KIS_STR_INIT("content-type"), KIS_STR_INIT("application/grpc") },
@@ -443,7 +443,7 @@ static void send_next(load_slot *slot)
     send_request(slot);
 }
 
-/* ---- progress, signals ----------------------------------------------------------------------- */
+/* ---- progress, signals ---- */
 
 static void on_tick(kis_timer *timer)
 {
@@ -482,7 +482,7 @@ static void on_signal(kis_watch *watch, uint32_t events)
     stop_if_idle(run);
 }
 
-/* ---- the report ------------------------------------------------------------------------------ */
+/* ---- the report ---- */
 
 static double percentile_ms(const load_run *run, double share)
 {
@@ -596,7 +596,7 @@ static void print_report(const load_run *run, const kis_load_verdict *verdict)
     kis_buf_done(&out);
 }
 
-/* ---- start and end --------------------------------------------------------------------------- */
+/* ---- start and end ---- */
 
 static kis_err make_clients(load_run *run, kis_diag *diag)
 {
@@ -729,8 +729,8 @@ static int judge_run(load_run *run)
         if (kis_load_verify_run(&verify, &verdict, &diag) != KIS_OK)
             return kis_program_fail("--verify: %s", diag.text);
     }
-    if (!run->is_unreachable ||
-        run->options.report == 1) /* a text of zeros tells nobody anything */
+    /* a text of zeros tells nobody anything */
+    if (!run->is_unreachable || run->options.report == 1)
         print_report(run, run->options.verify ? &verdict : NULL);
     if (run->requests_acknowledged == 0)
         return kis_program_fail("nothing was acknowledged: %s",

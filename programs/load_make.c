@@ -22,12 +22,12 @@
 #define SPAN_MAGIC   "\xfa\xce\xb0\x0c"                /* 4 bytes, then the number */
 #define TIME_BASE    1700000000000000000u              /* the number is what is above it */
 #define TIME_NUMBERS 1000000u
-#define TEXT_RUN_MIN                                                                            \
+#define TEXT_RUN_MIN \
     4 /* no text that begins with a run is 96 or 126 bytes long, for its length would look like \
          part of it */
 #define BODY_BYTES_MAX ((size_t)256 << 20)
 
-/* ---- random numbers: one stream a request, made from its seed -------------------------------- */
+/* ---- random numbers: one stream a request, made from its seed ---- */
 
 static uint64_t mix_words(uint64_t a, uint64_t b)
 {
@@ -61,7 +61,7 @@ kis_span_id kis_load_span_id(uint64_t seed, uint32_t span)
     return id;
 }
 
-/* ---- the script: what services do ------------------------------------------------------------ */
+/* ---- the script: what services do ---- */
 
 static const char *const service_names[] = {
     "api-gateway",   "auth-service", "catalog-service", "inventory-service", "search-service",
@@ -150,7 +150,7 @@ static void write_script(load_script *s)
     }
 }
 
-/* ---- the script as protobuf ------------------------------------------------------------------ */
+/* ---- the script as protobuf ---- */
 
 typedef struct load_writer {
     kis_buf *out;
@@ -417,7 +417,7 @@ static void put_request(load_writer *w)
     }
 }
 
-/* ---- where the placeholders are -------------------------------------------------------------- */
+/* ---- where the placeholders are ---- */
 
 typedef KIS_VEC(kis_load_patch) patch_list;
 
@@ -504,7 +504,7 @@ static bool find_patches(kis_bytes body, bool is_json, patch_list *list, const k
     return true;
 }
 
-/* ---- templates ------------------------------------------------------------------------------- */
+/* ---- templates ---- */
 
 static void *take_array(const kis_alloc *alloc, size_t count, size_t size)
 {
@@ -632,7 +632,7 @@ void kis_load_maker_done(kis_load_maker *maker)
     memset(maker, 0, sizeof(*maker));
 }
 
-/* ---- giving out ------------------------------------------------------------------------------ */
+/* ---- giving out ---- */
 
 const kis_load_template *kis_load_template_of(const kis_load_maker *maker, uint64_t seed)
 {

@@ -67,7 +67,7 @@ typedef struct query_call {
     kis_buf path;
 } query_call;
 
-/* ---- words of the command line --------------------------------------------------------------- */
+/* ---- words of the command line ---- */
 
 /* Takes every --tag out of argv, for an option row holds one value. False: one without a value, or
  * too many. */
@@ -111,7 +111,7 @@ static bool read_when(kis_str text, uint64_t now_unix_ns, uint64_t *out)
     return kis_time_parse(text, out) == KIS_OK;
 }
 
-/* ---- questions ------------------------------------------------------------------------------- */
+/* ---- questions ---- */
 
 static void put_param(kis_buf *path, const char *name, kis_str value)
 {
@@ -208,7 +208,7 @@ static bool ask_dependencies(query_call *call)
     return true;
 }
 
-/* ---- answers --------------------------------------------------------------------------------- */
+/* ---- answers ---- */
 
 static kis_err show_trace_answer(kis_bytes json, kis_arena *arena, kis_buf *out)
 {
@@ -238,7 +238,7 @@ static int fail_without_message(const query_call *call, int status, kis_bytes bo
 
     if (!o->data.len && (status == 404 || status == 405 || status == 415))
         return kis_program_fail(KIS_FMT " has no query API (%d); kiseki serve prints its 'page and "
-                                "query' address",
+                                        "query' address",
                                 KIS_ARG(o->server), status);
     if (line.len && line.ptr[0] != '<' && line.ptr[0] != '{')
         return kis_program_fail("the server answered %d: " KIS_FMT, status, KIS_ARG(line));

@@ -101,8 +101,7 @@ static int run_server(const kis_serve_options *options, kis_log *log)
  * called kiseki. */
 static bool is_known_elsewhere(kis_str name)
 {
-    return kis_str_eq(name, KIS_STR("KISEKI_SERVER")) ||
-           kis_str_eq(name, KIS_STR("KISEKI_PORT")) ||
+    return kis_str_eq(name, KIS_STR("KISEKI_SERVER")) || kis_str_eq(name, KIS_STR("KISEKI_PORT")) ||
            kis_str_starts(name, KIS_STR("KISEKI_PORT_")) ||
            kis_str_starts(name, KIS_STR("KISEKI_SERVICE_"));
 }

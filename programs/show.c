@@ -224,7 +224,7 @@ kis_err kis_show_dependencies(kis_bytes json, kis_arena *arena, kis_buf *out)
     return empty_or(&j, out, begin);
 }
 
-/* ---- one trace ------------------------------------------------------------------------------- */
+/* ---- one trace ---- */
 
 static bool starts_before(const kis_batch *batch, uint32_t a, uint32_t b)
 {
@@ -340,7 +340,7 @@ kis_err kis_show_trace(kis_bytes json, kis_buf *out, kis_diag *diag)
     return err;
 }
 
-/* ---- errors ---------------------------------------------------------------------------------- */
+/* ---- errors ---- */
 
 static kis_str find_message(kis_json *j, uint32_t depth)
 {

@@ -1,4 +1,5 @@
-/* library.h - what the library answers tells whether its span was recorded: the sign of the price. */
+/* library.h - what the library answers tells whether its span was recorded: the sign of the
+ * price. */
 #ifndef SHOP_LIBRARY_H
 #define SHOP_LIBRARY_H
 

@@ -1,4 +1,5 @@
-/* with_sdk.c - the same library beside libkiseki: its span is recorded, and has ended when the library returns. */
+/* with_sdk.c - the same library beside libkiseki: its span is recorded, and has ended when the
+ * library returns. */
 #include <stdio.h>
 
 #include <kiseki/kiseki.h>

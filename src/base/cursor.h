@@ -18,7 +18,8 @@ static inline size_t kis_cursor_left(const kis_cursor *c)
     return (size_t)(c->end - c->at);
 }
 
-/** Protobuf's varint: at most 10 bytes, the tenth at most 1. False: the cursor stays where it was. */
+/** Protobuf's varint: at most 10 bytes, the tenth at most 1. False: the cursor stays where it
+ * was. */
 bool kis_cursor_varint_slow(kis_cursor *c, uint64_t *out);
 static inline bool kis_cursor_varint(kis_cursor *c, uint64_t *out)
 {

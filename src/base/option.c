@@ -178,16 +178,14 @@ static kis_err option_refuse_syntax(const kis_option *row, option_source from, k
                             option_wants[row->kind], is_choice ? " " : "",
                             is_choice ? row->choices : "");
     return kis_diag_set(diag, err, "%s%s: '" KIS_FMT "' is not %s; want %s%s%s", from.dashes,
-                        from.name, KIS_ARG(value), option_nouns[row->kind],
-                        option_wants[row->kind], is_choice ? " " : "",
-                        is_choice ? row->choices : "");
+                        from.name, KIS_ARG(value), option_nouns[row->kind], option_wants[row->kind],
+                        is_choice ? " " : "", is_choice ? row->choices : "");
 }
 
 /* Kinds without a sign: the row need not say that they begin at 0. */
 static bool option_is_unsigned(kis_opt_kind kind)
 {
-    return kind == KIS_OPT_U32 || kind == KIS_OPT_U64 || kind == KIS_OPT_MS ||
-           kind == KIS_OPT_SIZE;
+    return kind == KIS_OPT_U32 || kind == KIS_OPT_U64 || kind == KIS_OPT_MS || kind == KIS_OPT_SIZE;
 }
 
 static bool option_is_negative(const kis_option *row, kis_str value)
@@ -211,10 +209,9 @@ static kis_err option_refuse_range(const kis_option *row, option_source from, ki
                             "%s%s: '" KIS_FMT "' is out of range; want %s or more", from.dashes,
                             from.name, KIS_ARG(value), min);
     if (min || row->max)
-        return kis_diag_set(diag, KIS_ERR_RANGE,
-                            "%s%s: '" KIS_FMT "' is out of range; want at %s %s", from.dashes,
-                            from.name, KIS_ARG(value), min ? "least" : "most",
-                            min ? min : row->max);
+        return kis_diag_set(
+            diag, KIS_ERR_RANGE, "%s%s: '" KIS_FMT "' is out of range; want at %s %s", from.dashes,
+            from.name, KIS_ARG(value), min ? "least" : "most", min ? min : row->max);
     return kis_diag_set(diag, KIS_ERR_RANGE, "%s%s: '" KIS_FMT "' is too large", from.dashes,
                         from.name, KIS_ARG(value));
 }
@@ -229,8 +226,8 @@ static kis_err option_bound(const kis_option *row, const char *text, option_valu
                : KIS_OK;
 }
 
-static kis_err option_set_from(const kis_option *row, option_source from, kis_str value,
-                               void *into, kis_diag *diag)
+static kis_err option_set_from(const kis_option *row, option_source from, kis_str value, void *into,
+                               kis_diag *diag)
 {
     option_value parsed, bound;
     kis_err err = option_parse_value(row, value, &parsed);
@@ -380,8 +377,7 @@ kis_err kis_options_parse_args(const kis_option *rows, size_t count, int argc, c
             value = kis_str_from_c(argv[++i]);
         else if (!has_value)
             return option_refuse_no_value(row, diag);
-        kis_err err =
-            option_set_from(row, (option_source){ "--", row->flag }, value, into, diag);
+        kis_err err = option_set_from(row, (option_source){ "--", row->flag }, value, into, diag);
         if (err)
             return err;
     }

@@ -49,8 +49,8 @@ kis_err kis_option_set_env(const kis_option *row, kis_str value, void *into,
 const kis_option *kis_option_find(const kis_option *rows, size_t count, kis_str flag);
 /** The flag nearest to what was typed, for "did you mean", or NULL when nothing is near. */
 const kis_option *kis_option_nearest(const kis_option *rows, size_t count, kis_str flag);
-/** Errors name the flag with its dashes. Reads argv[first..]: --flag=value, --flag value, --flag. Stops at "--" or the first word without
- * dashes; `out_next` is its index. */
+/** Errors name the flag with its dashes. Reads argv[first..]: --flag=value, --flag value, --flag.
+ * Stops at "--" or the first word without dashes; `out_next` is its index. */
 kis_err kis_options_parse_args(const kis_option *rows, size_t count, int argc, char **argv,
                                int first, void *into, int *out_next, kis_diag *diag) KIS_CHECKED;
 /** Help lines, two columns, for all rows with a flag. */

@@ -1,7 +1,7 @@
 /* block.c - zstd of whole blocks, both ways in one call, contexts kept.
  *
- * zstd's own allocation is behind its contexts; they are made once a thread and reset before each use, so that a block
- * that failed leaves nothing for the next one.
+ * zstd's own allocation is behind its contexts; they are made once a thread and reset before each
+ * use, so that a block that failed leaves nothing for the next one.
  */
 #include "compress/block.h"
 
@@ -46,7 +46,8 @@ kis_err kis_block_compress(kis_block_codec *codec, int level, kis_bytes in, kis_
     uint8_t *to = kis_buf_reserve(out, bound);
     if (!to)
         return out->err;
-    size_t size = ZSTD_compressCCtx(codec->pack, to, bound, in.ptr, in.len, level ? level : BLOCK_LEVEL_DEFAULT);
+    size_t size = ZSTD_compressCCtx(codec->pack, to, bound, in.ptr, in.len,
+                                    level ? level : BLOCK_LEVEL_DEFAULT);
     if (ZSTD_isError(size)) /* the room suffices, so it is zstd that has no memory */
         return KIS_ERR_NOMEM;
     out->len += size;
@@ -57,11 +58,14 @@ kis_err kis_block_decompress(kis_block_codec *codec, kis_bytes in, void *out, si
 {
     if (!codec->unpack && !(codec->unpack = ZSTD_createDCtx()))
         return KIS_ERR_NOMEM;
-    if (ZSTD_getFrameContentSize(in.ptr, in.len) != exact_size || ZSTD_findFrameCompressedSize(in.ptr, in.len) != in.len)
+    if (ZSTD_getFrameContentSize(in.ptr, in.len) != exact_size ||
+        ZSTD_findFrameCompressedSize(in.ptr, in.len) != in.len)
         return KIS_ERR_CORRUPT;
     uint8_t nothing; /* zstd wants a place even for an empty block */
-    size_t size = ZSTD_decompressDCtx(codec->unpack, exact_size ? out : &nothing, exact_size, in.ptr, in.len);
+    size_t size =
+        ZSTD_decompressDCtx(codec->unpack, exact_size ? out : &nothing, exact_size, in.ptr, in.len);
     if (ZSTD_isError(size))
-        return ZSTD_getErrorCode(size) == ZSTD_error_memory_allocation ? KIS_ERR_NOMEM : KIS_ERR_CORRUPT;
+        return ZSTD_getErrorCode(size) == ZSTD_error_memory_allocation ? KIS_ERR_NOMEM
+                                                                       : KIS_ERR_CORRUPT;
     return size == exact_size ? KIS_OK : KIS_ERR_CORRUPT;
 }

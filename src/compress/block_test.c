@@ -23,9 +23,14 @@ TEST(block_comes_back_as_it_was)
         kis_buf_init(&out, test_alloc, 1u << 24);
         kis_buf_add(&out, "head", 4);
         fill_with_text(in, sizes[i]);
-        CHECK_ERR(KIS_OK, kis_block_compress(codec, i % 2 ? 3 : 0, kis_bytes_of(in, sizes[i]), &out), "compresses");
+        CHECK_ERR(KIS_OK,
+                  kis_block_compress(codec, i % 2 ? 3 : 0, kis_bytes_of(in, sizes[i]), &out),
+                  "compresses");
         CHECK(out.len - 4 <= kis_block_bound(sizes[i]), "within the bound");
-        CHECK_ERR(KIS_OK, kis_block_decompress(codec, kis_bytes_of(out.ptr + 4, out.len - 4), back, sizes[i]), "decompresses");
+        CHECK_ERR(
+            KIS_OK,
+            kis_block_decompress(codec, kis_bytes_of(out.ptr + 4, out.len - 4), back, sizes[i]),
+            "decompresses");
         CHECK_BYTES(in, sizes[i], kis_bytes_of(back, sizes[i]), "round trip");
         kis_buf_done(&out);
         free(in);
@@ -43,18 +48,28 @@ TEST(block_refuses_damage_and_other_sizes)
     kis_block_codec *codec = kis_block_codec_new(test_alloc);
     kis_buf_init(&out, test_alloc, 1u << 20);
     fill_with_text(in, sizeof(in));
-    CHECK_ERR(KIS_OK, kis_block_compress(codec, 0, kis_bytes_of(in, sizeof(in)), &out), "compresses");
+    CHECK_ERR(KIS_OK, kis_block_compress(codec, 0, kis_bytes_of(in, sizeof(in)), &out),
+              "compresses");
     for (size_t len = 0; len < out.len; len += 7)
-        CHECK_ERR(KIS_ERR_CORRUPT, kis_block_decompress(codec, kis_bytes_of(out.ptr, len), back, sizeof(in)), "cut short");
-    CHECK_ERR(KIS_ERR_CORRUPT, kis_block_decompress(codec, kis_buf_bytes(&out), back, sizeof(in) - 1), "one byte less is wanted");
-    CHECK_ERR(KIS_ERR_CORRUPT, kis_block_decompress(codec, kis_buf_bytes(&out), back, sizeof(in) + 1), "one byte more is wanted");
+        CHECK_ERR(KIS_ERR_CORRUPT,
+                  kis_block_decompress(codec, kis_bytes_of(out.ptr, len), back, sizeof(in)),
+                  "cut short");
+    CHECK_ERR(KIS_ERR_CORRUPT,
+              kis_block_decompress(codec, kis_buf_bytes(&out), back, sizeof(in) - 1),
+              "one byte less is wanted");
+    CHECK_ERR(KIS_ERR_CORRUPT,
+              kis_block_decompress(codec, kis_buf_bytes(&out), back, sizeof(in) + 1),
+              "one byte more is wanted");
     out.ptr[out.len / 2] ^= 0x40;
-    kis_err err = kis_block_decompress(codec, kis_buf_bytes(&out), back, sizeof(in)); /* no checksum: it may pass, but never with another size */
+    /* no checksum: it may pass, but never with another size */
+    kis_err err = kis_block_decompress(codec, kis_buf_bytes(&out), back, sizeof(in));
     CHECK(err == KIS_OK || err == KIS_ERR_CORRUPT, "a flipped bit");
     out.ptr[out.len / 2] ^= 0x40;
-    CHECK_ERR(KIS_OK, kis_block_decompress(codec, kis_buf_bytes(&out), back, sizeof(in)), "the codec is as good as new after damage");
+    CHECK_ERR(KIS_OK, kis_block_decompress(codec, kis_buf_bytes(&out), back, sizeof(in)),
+              "the codec is as good as new after damage");
     kis_buf_add_byte(&out, 0);
-    CHECK_ERR(KIS_ERR_CORRUPT, kis_block_decompress(codec, kis_buf_bytes(&out), back, sizeof(in)), "junk behind");
+    CHECK_ERR(KIS_ERR_CORRUPT, kis_block_decompress(codec, kis_buf_bytes(&out), back, sizeof(in)),
+              "junk behind");
     kis_buf_done(&out);
     kis_block_codec_free(codec);
 }
@@ -67,7 +82,8 @@ TEST(block_without_room_says_so)
     kis_block_codec *codec = kis_block_codec_new(test_alloc);
     fill_with_text(in, sizeof(in));
     kis_buf_init(&out, test_alloc, 100);
-    CHECK_ERR(KIS_ERR_LIMIT, kis_block_compress(codec, 0, kis_bytes_of(in, sizeof(in)), &out), "the buffer's bound");
+    CHECK_ERR(KIS_ERR_LIMIT, kis_block_compress(codec, 0, kis_bytes_of(in, sizeof(in)), &out),
+              "the buffer's bound");
     kis_buf_done(&out);
     kis_block_codec_free(codec);
     test_alloc_reset(0);
@@ -75,4 +91,5 @@ TEST(block_without_room_says_so)
     CHECK_INT(0, test_alloc_live(), "no leak");
 }
 
-TEST_MAIN(RUN(block_comes_back_as_it_was), RUN(block_refuses_damage_and_other_sizes), RUN(block_without_room_says_so))
+TEST_MAIN(RUN(block_comes_back_as_it_was), RUN(block_refuses_damage_and_other_sizes),
+          RUN(block_without_room_says_so))

@@ -7,8 +7,17 @@
 
 #define FUZZ_BYTES_MAX (1u << 20)
 
-static void *fuzz_take(void *user, size_t size) { (void)user; return malloc(size); }
-static void fuzz_give_back(void *user, void *ptr, size_t size) { (void)user; (void)size; free(ptr); }
+static void *fuzz_take(void *user, size_t size)
+{
+    (void)user;
+    return malloc(size);
+}
+static void fuzz_give_back(void *user, void *ptr, size_t size)
+{
+    (void)user;
+    (void)size;
+    free(ptr);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -21,7 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!codecs)
         codecs = kis_codecs_new(&alloc);
     kis_buf_init(&out, &alloc, FUZZ_BYTES_MAX);
-    kis_err err = kis_decompress(codecs, (kis_coding)(1 + data[0] % 3), kis_bytes_of(data + 1, size - 1), &out, &diag);
+    kis_err err = kis_decompress(codecs, (kis_coding)(1 + data[0] % 3),
+                                 kis_bytes_of(data + 1, size - 1), &out, &diag);
     KIS_ASSERT(out.len <= FUZZ_BYTES_MAX && (err == KIS_OK || out.len == 0));
     kis_buf_done(&out);
     return 0;

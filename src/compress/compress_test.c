@@ -1,4 +1,5 @@
-/* compress_test.c - whole messages come back; cut, damaged, lying and exploding ones are told apart. */
+/* compress_test.c - whole messages come back; cut, damaged, lying and exploding ones are told
+ * apart. */
 #include "compress/compress.h"
 
 #include <zlib.h>
@@ -6,7 +7,8 @@
 
 #include "tests/test.h"
 
-static const kis_coding codings[] = { KIS_CODING_NONE, KIS_CODING_GZIP, KIS_CODING_ZSTD, KIS_CODING_DEFLATE };
+static const kis_coding codings[] = { KIS_CODING_NONE, KIS_CODING_GZIP, KIS_CODING_ZSTD,
+                                      KIS_CODING_DEFLATE };
 
 static void fill_with_words(uint8_t *to, size_t size)
 {
@@ -35,7 +37,12 @@ static size_t put_gzip(uint8_t *to, size_t room, const void *from, size_t size)
 TEST(coding_names_are_read_as_http_writes_them)
 {
     test_alloc_reset(-1);
-    static const struct { const char *why; kis_str name; bool is_ours; kis_coding want; } rows[] = {
+    static const struct {
+        const char *why;
+        kis_str name;
+        bool is_ours;
+        kis_coding want;
+    } rows[] = {
         { "nothing", KIS_STR_INIT(""), true, KIS_CODING_NONE },
         { "identity", KIS_STR_INIT("identity"), true, KIS_CODING_NONE },
         { "gzip in capitals", KIS_STR_INIT("GZip"), true, KIS_CODING_GZIP },
@@ -67,8 +74,13 @@ TEST(message_comes_back_as_it_was)
             kis_buf_init(&packed, test_alloc, 1u << 24);
             kis_buf_init(&back, test_alloc, sizes[i] + 3); /* the bound is exact */
             kis_buf_add(&back, "abc", 3);
-            CHECK_ERR(KIS_OK, kis_compress(codecs, codings[c], (int)i, kis_bytes_of(in, sizes[i]), &packed, &diag), "compresses");
-            CHECK_ERR(KIS_OK, kis_decompress(codecs, codings[c], kis_buf_bytes(&packed), &back, &diag), diag.text);
+            CHECK_ERR(KIS_OK,
+                      kis_compress(codecs, codings[c], (int)i, kis_bytes_of(in, sizes[i]), &packed,
+                                   &diag),
+                      "compresses");
+            CHECK_ERR(KIS_OK,
+                      kis_decompress(codecs, codings[c], kis_buf_bytes(&packed), &back, &diag),
+                      diag.text);
             CHECK_BYTES(in, sizes[i], kis_bytes_of(back.ptr + 3, back.len - 3), "round trip");
             kis_buf_done(&packed);
             kis_buf_done(&back);
@@ -89,14 +101,21 @@ TEST(every_cut_is_more_and_leaves_nothing)
         kis_buf packed, back;
         kis_buf_init(&packed, test_alloc, 1u << 20);
         kis_buf_init(&back, test_alloc, 1u << 20);
-        CHECK_ERR(KIS_OK, kis_compress(codecs, codings[c], 0, kis_bytes_of(in, sizeof(in)), &packed, &diag), "compresses");
+        CHECK_ERR(KIS_OK,
+                  kis_compress(codecs, codings[c], 0, kis_bytes_of(in, sizeof(in)), &packed, &diag),
+                  "compresses");
         for (size_t len = 0; len < packed.len; len++) {
-            CHECK_ERR(KIS_ERR_MORE, kis_decompress(codecs, codings[c], kis_bytes_of(packed.ptr, len), &back, &diag), diag.text);
+            CHECK_ERR(
+                KIS_ERR_MORE,
+                kis_decompress(codecs, codings[c], kis_bytes_of(packed.ptr, len), &back, &diag),
+                diag.text);
             CHECK_INT(0, back.len, "half a message is not left behind");
             kis_buf_clear(&back);
         }
         kis_buf_add(&packed, "junk", 4);
-        CHECK_ERR(KIS_ERR_SYNTAX, kis_decompress(codecs, codings[c], kis_buf_bytes(&packed), &back, &diag), "junk behind the end");
+        CHECK_ERR(KIS_ERR_SYNTAX,
+                  kis_decompress(codecs, codings[c], kis_buf_bytes(&packed), &back, &diag),
+                  "junk behind the end");
         kis_buf_done(&packed);
         kis_buf_done(&back);
     }
@@ -113,7 +132,12 @@ TEST(gzip_members_sums_and_promises)
     size_t first = put_gzip(packed, sizeof(packed), in, 5000);
     size_t second = put_gzip(packed + first, sizeof(packed) - first, in + 5000, 4000);
     size_t all = first + second;
-    static const struct { const char *why; size_t flip_from_end; uint8_t with; kis_err want; } rows[] = {
+    static const struct {
+        const char *why;
+        size_t flip_from_end;
+        uint8_t with;
+        kis_err want;
+    } rows[] = {
         { "two members are one message", 0, 0, KIS_OK },
         { "wrong CRC", 8, 0xff, KIS_ERR_SYNTAX },
         { "ISIZE too small", 4, 0xff, KIS_ERR_SYNTAX },
@@ -123,7 +147,9 @@ TEST(gzip_members_sums_and_promises)
         kis_buf back;
         kis_buf_init(&back, test_alloc, sizeof(in));
         packed[all - rows[i].flip_from_end] ^= rows[i].with;
-        CHECK_ERR(rows[i].want, kis_decompress(codecs, KIS_CODING_GZIP, kis_bytes_of(packed, all), &back, &diag), rows[i].why);
+        CHECK_ERR(rows[i].want,
+                  kis_decompress(codecs, KIS_CODING_GZIP, kis_bytes_of(packed, all), &back, &diag),
+                  rows[i].why);
         packed[all - rows[i].flip_from_end] ^= rows[i].with;
         if (rows[i].want == KIS_OK)
             CHECK_BYTES(in, sizeof(in), kis_buf_bytes(&back), rows[i].why);
@@ -133,11 +159,15 @@ TEST(gzip_members_sums_and_promises)
     kis_buf back;
     kis_buf_init(&back, test_alloc, sizeof(in));
     packed[first - 6] ^= 1;
-    CHECK_ERR(KIS_ERR_SYNTAX, kis_decompress(codecs, KIS_CODING_GZIP, kis_bytes_of(packed, all), &back, &diag), "CRC of the first member");
+    CHECK_ERR(KIS_ERR_SYNTAX,
+              kis_decompress(codecs, KIS_CODING_GZIP, kis_bytes_of(packed, all), &back, &diag),
+              "CRC of the first member");
     packed[first - 6] ^= 1;
     kis_buf_done(&back);
     kis_buf_init(&back, test_alloc, sizeof(in) - 1);
-    CHECK_ERR(KIS_ERR_LIMIT, kis_decompress(codecs, KIS_CODING_GZIP, kis_bytes_of(packed, all), &back, &diag), "one byte more than the bound");
+    CHECK_ERR(KIS_ERR_LIMIT,
+              kis_decompress(codecs, KIS_CODING_GZIP, kis_bytes_of(packed, all), &back, &diag),
+              "one byte more than the bound");
     kis_buf_done(&back);
     kis_codecs_free(codecs);
 }
@@ -167,10 +197,14 @@ TEST(bombs_stop_at_the_bound)
     for (size_t c = 1; c < COUNT_OF(codings); c++) {
         kis_buf packed, back;
         kis_buf_init(&packed, test_alloc, 1u << 28);
-        CHECK_ERR(KIS_OK, kis_compress(codecs, codings[c], 0, kis_bytes_of(zeros, raw), &packed, &diag), "compresses");
+        CHECK_ERR(KIS_OK,
+                  kis_compress(codecs, codings[c], 0, kis_bytes_of(zeros, raw), &packed, &diag),
+                  "compresses");
         largest_take = 0;
         kis_buf_init(&back, &noting, bound);
-        CHECK_ERR(KIS_ERR_LIMIT, kis_decompress(codecs, codings[c], kis_buf_bytes(&packed), &back, &diag), "80 MiB against 1 MiB");
+        CHECK_ERR(KIS_ERR_LIMIT,
+                  kis_decompress(codecs, codings[c], kis_buf_bytes(&packed), &back, &diag),
+                  "80 MiB against 1 MiB");
         CHECK(largest_take <= bound, "never more memory than the bound");
         kis_buf_done(&back);
         kis_buf_done(&packed);
@@ -183,7 +217,9 @@ TEST(bombs_stop_at_the_bound)
     kis_buf back;
     largest_take = 0;
     kis_buf_init(&back, &noting, 1u << 30);
-    CHECK_ERR(KIS_ERR_SYNTAX, kis_decompress(codecs, KIS_CODING_GZIP, kis_bytes_of(small, len), &back, &diag), "the size lies");
+    CHECK_ERR(KIS_ERR_SYNTAX,
+              kis_decompress(codecs, KIS_CODING_GZIP, kis_bytes_of(small, len), &back, &diag),
+              "the size lies");
     CHECK(largest_take <= 128u << 10, "a promise costs no memory");
     kis_buf_done(&back);
     kis_codecs_free(codecs);
@@ -201,11 +237,16 @@ TEST(zstd_without_a_size_and_with_a_huge_window)
     ZSTD_CCtx_setParameter(z, ZSTD_c_contentSizeFlag, 0);
     size_t len = ZSTD_compress2(z, packed, sizeof(packed), in, sizeof(in));
     kis_buf_init(&back, test_alloc, 1u << 20);
-    CHECK_ERR(KIS_OK, kis_decompress(codecs, KIS_CODING_ZSTD, kis_bytes_of(packed, len), &back, &diag), "no content size");
+    CHECK_ERR(KIS_OK,
+              kis_decompress(codecs, KIS_CODING_ZSTD, kis_bytes_of(packed, len), &back, &diag),
+              "no content size");
     CHECK_BYTES(in, sizeof(in), kis_buf_bytes(&back), "no content size");
     kis_buf_clear(&back);
     size_t more = ZSTD_compress2(z, packed + len, sizeof(packed) - len, in, 1000);
-    CHECK_ERR(KIS_OK, kis_decompress(codecs, KIS_CODING_ZSTD, kis_bytes_of(packed, len + more), &back, &diag), "two frames");
+    CHECK_ERR(
+        KIS_OK,
+        kis_decompress(codecs, KIS_CODING_ZSTD, kis_bytes_of(packed, len + more), &back, &diag),
+        "two frames");
     CHECK_INT(sizeof(in) + 1000, back.len, "two frames");
     kis_buf_clear(&back);
     ZSTD_freeCCtx(z);
@@ -216,7 +257,9 @@ TEST(zstd_without_a_size_and_with_a_huge_window)
     ZSTD_outBuffer to = { packed, sizeof(packed), 0 };
     ZSTD_compressStream2(z, &to, &from, ZSTD_e_flush);
     ZSTD_compressStream2(z, &to, &from, ZSTD_e_end);
-    CHECK_ERR(KIS_ERR_LIMIT, kis_decompress(codecs, KIS_CODING_ZSTD, kis_bytes_of(packed, to.pos), &back, &diag), "a window of 128 MiB");
+    CHECK_ERR(KIS_ERR_LIMIT,
+              kis_decompress(codecs, KIS_CODING_ZSTD, kis_bytes_of(packed, to.pos), &back, &diag),
+              "a window of 128 MiB");
     ZSTD_freeCCtx(z);
     kis_buf_done(&back);
     kis_codecs_free(codecs);
@@ -233,14 +276,21 @@ TEST(damage_leaves_the_codecs_as_good_as_new)
         kis_buf packed, back;
         kis_buf_init(&packed, test_alloc, 1u << 20);
         kis_buf_init(&back, test_alloc, 1u << 20);
-        CHECK_ERR(KIS_OK, kis_compress(codecs, codings[c], 0, kis_bytes_of(in, sizeof(in)), &packed, &diag), "compresses");
+        CHECK_ERR(KIS_OK,
+                  kis_compress(codecs, codings[c], 0, kis_bytes_of(in, sizeof(in)), &packed, &diag),
+                  "compresses");
         for (size_t i = 0; i < packed.len; i += 3) {
             packed.ptr[i] ^= 0x55;
-            if (kis_decompress(codecs, codings[c], kis_buf_bytes(&packed), &back, &diag) == KIS_OK && codings[c] != KIS_CODING_ZSTD && i > 9)
-                CHECK_BYTES(in, sizeof(in), kis_buf_bytes(&back), "what passes the checksum is the message");
+            if (kis_decompress(codecs, codings[c], kis_buf_bytes(&packed), &back, &diag) ==
+                    KIS_OK &&
+                codings[c] != KIS_CODING_ZSTD && i > 9)
+                CHECK_BYTES(in, sizeof(in), kis_buf_bytes(&back),
+                            "what passes the checksum is the message");
             packed.ptr[i] ^= 0x55;
             kis_buf_clear(&back);
-            CHECK_ERR(KIS_OK, kis_decompress(codecs, codings[c], kis_buf_bytes(&packed), &back, &diag), "good again");
+            CHECK_ERR(KIS_OK,
+                      kis_decompress(codecs, codings[c], kis_buf_bytes(&packed), &back, &diag),
+                      "good again");
             kis_buf_clear(&back);
         }
         kis_buf_done(&packed);
@@ -263,7 +313,8 @@ TEST(no_memory_at_each_place_is_said_and_leaks_nothing)
             kis_buf_init(&packed, test_alloc, 1u << 24);
             kis_buf_init(&back, test_alloc, 1u << 24);
             if (codecs) {
-                kis_err err = kis_compress(codecs, codings[c], 0, kis_bytes_of(in, sizeof(in)), &packed, &diag);
+                kis_err err = kis_compress(codecs, codings[c], 0, kis_bytes_of(in, sizeof(in)),
+                                           &packed, &diag);
                 if (err == KIS_OK)
                     err = kis_decompress(codecs, codings[c], kis_buf_bytes(&packed), &back, &diag);
                 CHECK_ERR(test_alloc_failed() ? KIS_ERR_NOMEM : KIS_OK, err, "says so");
@@ -279,6 +330,8 @@ TEST(no_memory_at_each_place_is_said_and_leaks_nothing)
     test_alloc_reset(-1);
 }
 
-TEST_MAIN(RUN(coding_names_are_read_as_http_writes_them), RUN(message_comes_back_as_it_was), RUN(every_cut_is_more_and_leaves_nothing),
-          RUN(gzip_members_sums_and_promises), RUN(bombs_stop_at_the_bound), RUN(zstd_without_a_size_and_with_a_huge_window),
-          RUN(damage_leaves_the_codecs_as_good_as_new), RUN(no_memory_at_each_place_is_said_and_leaks_nothing))
+TEST_MAIN(RUN(coding_names_are_read_as_http_writes_them), RUN(message_comes_back_as_it_was),
+          RUN(every_cut_is_more_and_leaves_nothing), RUN(gzip_members_sums_and_promises),
+          RUN(bombs_stop_at_the_bound), RUN(zstd_without_a_size_and_with_a_huge_window),
+          RUN(damage_leaves_the_codecs_as_good_as_new),
+          RUN(no_memory_at_each_place_is_said_and_leaks_nothing))

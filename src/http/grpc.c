@@ -1,4 +1,5 @@
-/* grpc.c - what gRPC adds to HTTP/2: a prefix before each message, percent-coded status texts, time-outs (gRPC over HTTP/2, "Requests"). */
+/* grpc.c - what gRPC adds to HTTP/2: a prefix before each message, percent-coded status texts,
+ * time-outs (gRPC over HTTP/2, "Requests"). */
 #include "http/grpc.h"
 
 #include "base/diag.h"
@@ -9,19 +10,26 @@ static uint32_t prefix_length(const uint8_t *at)
     return (uint32_t)at[1] << 24 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 8 | at[4];
 }
 
-kis_err kis_grpc_message(kis_bytes body, size_t max_bytes, bool *out_is_compressed, kis_bytes *out_message, kis_diag *diag)
+kis_err kis_grpc_message(kis_bytes body, size_t max_bytes, bool *out_is_compressed,
+                         kis_bytes *out_message, kis_diag *diag)
 {
     if (body.len < KIS_GRPC_PREFIX_BYTES)
-        return kis_diag_set(diag, KIS_ERR_MORE, "gRPC: %zu bytes, the prefix of a message has 5", body.len);
+        return kis_diag_set(diag, KIS_ERR_MORE, "gRPC: %zu bytes, the prefix of a message has 5",
+                            body.len);
     if (body.ptr[0] > 1)
-        return kis_diag_set(diag, KIS_ERR_SYNTAX, "gRPC: the flag of the message is %u, want 0 or 1", body.ptr[0]);
+        return kis_diag_set(diag, KIS_ERR_SYNTAX,
+                            "gRPC: the flag of the message is %u, want 0 or 1", body.ptr[0]);
     size_t length = prefix_length(body.ptr), there = body.len - KIS_GRPC_PREFIX_BYTES;
     if (length > max_bytes)
-        return kis_diag_set(diag, KIS_ERR_LIMIT, "gRPC: a message of %zu bytes, the limit is %zu", length, max_bytes);
+        return kis_diag_set(diag, KIS_ERR_LIMIT, "gRPC: a message of %zu bytes, the limit is %zu",
+                            length, max_bytes);
     if (there < length)
-        return kis_diag_set(diag, KIS_ERR_MORE, "gRPC: a message of %zu bytes ends after %zu", length, there);
+        return kis_diag_set(diag, KIS_ERR_MORE, "gRPC: a message of %zu bytes ends after %zu",
+                            length, there);
     if (there > length)
-        return kis_diag_set(diag, KIS_ERR_SYNTAX, "gRPC: a second message in a unary call, at byte %zu", KIS_GRPC_PREFIX_BYTES + length);
+        return kis_diag_set(diag, KIS_ERR_SYNTAX,
+                            "gRPC: a second message in a unary call, at byte %zu",
+                            KIS_GRPC_PREFIX_BYTES + length);
     *out_is_compressed = body.ptr[0] == 1;
     *out_message = kis_bytes_of(body.ptr + KIS_GRPC_PREFIX_BYTES, length);
     return KIS_OK;
@@ -29,7 +37,9 @@ kis_err kis_grpc_message(kis_bytes body, size_t max_bytes, bool *out_is_compress
 
 void kis_grpc_put_prefix(kis_buf *out, bool is_compressed, uint32_t length)
 {
-    const uint8_t prefix[KIS_GRPC_PREFIX_BYTES] = { is_compressed, (uint8_t)(length >> 24), (uint8_t)(length >> 16), (uint8_t)(length >> 8), (uint8_t)length };
+    const uint8_t prefix[KIS_GRPC_PREFIX_BYTES] = { is_compressed, (uint8_t)(length >> 24),
+                                                    (uint8_t)(length >> 16), (uint8_t)(length >> 8),
+                                                    (uint8_t)length };
     kis_buf_add(out, prefix, sizeof(prefix));
 }
 
@@ -74,8 +84,10 @@ void kis_grpc_message_unescape(kis_str text, kis_buf *out)
 static const struct {
     char unit;
     uint64_t ns;
-} timeout_units[] = { /* finest first */
-    { 'n', 1 }, { 'u', 1000 }, { 'm', 1000000 }, { 'S', 1000000000 }, { 'M', 60000000000 }, { 'H', 3600000000000 },
+} timeout_units[] = {
+    /* finest first */
+    { 'n', 1 },          { 'u', 1000 },        { 'm', 1000000 },
+    { 'S', 1000000000 }, { 'M', 60000000000 }, { 'H', 3600000000000 },
 };
 
 kis_err kis_grpc_timeout_parse(kis_str text, uint64_t *out_ns)
@@ -92,7 +104,8 @@ kis_err kis_grpc_timeout_parse(kis_str text, uint64_t *out_ns)
         if (timeout_units[i].unit != text.ptr[text.len - 1])
             continue;
         /* 99999999H is 11,415 years: clamped, a deadline that never comes */
-        *out_ns = value > UINT64_MAX / 2 / timeout_units[i].ns ? UINT64_MAX / 2 : value * timeout_units[i].ns;
+        *out_ns = value > UINT64_MAX / 2 / timeout_units[i].ns ? UINT64_MAX / 2
+                                                               : value * timeout_units[i].ns;
         return KIS_OK;
     }
     return KIS_ERR_SYNTAX;

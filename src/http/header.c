@@ -65,7 +65,8 @@ static bool is_tchar(unsigned char c)
 {
     if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
         return true;
-    return c > 0x20 && c < 0x7f && kis_str_find_char(KIS_STR("!#$%&'*+-.^_`|~"), (char)c) != KIS_STR_NPOS;
+    return c > 0x20 && c < 0x7f &&
+           kis_str_find_char(KIS_STR("!#$%&'*+-.^_`|~"), (char)c) != KIS_STR_NPOS;
 }
 
 bool kis_http_is_token(kis_str text)

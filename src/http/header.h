@@ -4,9 +4,9 @@
 
 #include "base/str.h"
 
-#define KIS_HTTP_TARGET_BYTES_MAX 8192u        /* RFC 9112, 3: 8000 at least; longer is 414 */
-#define KIS_HTTP_HEADER_BYTES_MAX (16u << 10)  /* all fields together; more is 431 */
-#define KIS_HTTP_HEADERS_MAX 100u              /* more is 431 */
+#define KIS_HTTP_TARGET_BYTES_MAX 8192u       /* RFC 9112, 3: 8000 at least; longer is 414 */
+#define KIS_HTTP_HEADER_BYTES_MAX (16u << 10) /* all fields together; more is 431 */
+#define KIS_HTTP_HEADERS_MAX      100u        /* more is 431 */
 
 typedef struct kis_header {
     kis_str name, value; /* names in lower case */
@@ -20,7 +20,8 @@ kis_str kis_http_status_text(int status);
 
 /** Whether `text` is a non-empty token (RFC 9110, 5.6.2): methods, field names. */
 bool kis_http_is_token(kis_str text);
-/** Whether `text` may be a field value: no control character but tab. What we send is held to it, too. */
+/** Whether `text` may be a field value: no control character but tab. What we send is held to it,
+ * too. */
 bool kis_http_is_value(kis_str text);
 
 #endif

@@ -4,8 +4,9 @@
  *     "content-type: application/json" CR LF    fields: token, colon, value; nothing folded
  *     CR LF
  *
- * Always true: (1) every line of a head ends in CR LF, and neither stands anywhere else, (2) at most one of Content-Length and
- * Transfer-Encoding is there, at most once, (3) nothing outside `text` is read.
+ * Always true: (1) every line of a head ends in CR LF, and neither stands anywhere else, (2) at
+ * most one of Content-Length and Transfer-Encoding is there, at most once, (3) nothing outside
+ * `text` is read.
  */
 #include "http/http1.h"
 
@@ -13,13 +14,15 @@
 
 /* ---- where a head ends ---- */
 
-static kis_err head_refused(int *out_status, int status, kis_diag *diag, kis_err err, const char *what)
+static kis_err head_refused(int *out_status, int status, kis_diag *diag, kis_err err,
+                            const char *what)
 {
     *out_status = status;
     return kis_diag_set(diag, err, "%s", what);
 }
 
-/* An empty line before the head is skipped; a byte that can begin no head is refused before the rest of it comes. */
+/* An empty line before the head is skipped; a byte that can begin no head is refused before the
+ * rest of it comes. */
 static kis_err scan_first_bytes(kis_http1_scan *scan, kis_bytes in, int *out_status, kis_diag *diag)
 {
     if (scan->start == 0 && in.len >= 1 && in.ptr[0] == '\r') {
@@ -33,7 +36,8 @@ static kis_err scan_first_bytes(kis_http1_scan *scan, kis_bytes in, int *out_sta
     uint8_t first = in.ptr[scan->start];
     if (first <= 0x20 || first >= 0x7f) {
         *out_status = 400;
-        return kis_diag_set(diag, KIS_ERR_SYNTAX, "a request cannot begin with byte 0x%02x%s", first, first == 0x16 ? " (TLS on a port without it?)" : "");
+        return kis_diag_set(diag, KIS_ERR_SYNTAX, "a request cannot begin with byte 0x%02x%s",
+                            first, first == 0x16 ? " (TLS on a port without it?)" : "");
     }
     scan->at = KIS_MAX(scan->at, scan->start);
     return KIS_OK;
@@ -58,16 +62,20 @@ kis_err kis_http1_scan_head(kis_http1_scan *scan, kis_bytes in, int *out_status,
         if (!scan->first_line)
             scan->first_line = at - scan->start;
         /* An empty line, and with a bare LF too: the parser refuses that one. */
-        if (at - scan->start >= 2 && (in.ptr[at - 2] == '\n' || (at - scan->start >= 3 && in.ptr[at - 2] == '\r' && in.ptr[at - 3] == '\n'))) {
+        if (at - scan->start >= 2 &&
+            (in.ptr[at - 2] == '\n' ||
+             (at - scan->start >= 3 && in.ptr[at - 2] == '\r' && in.ptr[at - 3] == '\n'))) {
             scan->end = at;
             break;
         }
     }
     size_t first = scan->first_line ? scan->first_line : scan->at - scan->start;
     if (first > KIS_HTTP_TARGET_BYTES_MAX + KIS_HTTP1_LINE_EXTRA_BYTES)
-        return head_refused(out_status, 414, diag, KIS_ERR_LIMIT, "the request target is longer than 8192 bytes");
+        return head_refused(out_status, 414, diag, KIS_ERR_LIMIT,
+                            "the request target is longer than 8192 bytes");
     if (scan->first_line && scan->at - scan->start - first > KIS_HTTP_HEADER_BYTES_MAX)
-        return head_refused(out_status, 431, diag, KIS_ERR_LIMIT, "the header is larger than 16384 bytes");
+        return head_refused(out_status, 431, diag, KIS_ERR_LIMIT,
+                            "the header is larger than 16384 bytes");
     if (scan->lines > KIS_HTTP_HEADERS_MAX + 2)
         return head_refused(out_status, 431, diag, KIS_ERR_LIMIT, "more than 100 header fields");
     return scan->end ? KIS_OK : KIS_ERR_MORE;
@@ -85,10 +93,12 @@ typedef struct head_reader {
 static kis_err head_wrong(head_reader *r, int status, const char *what)
 {
     r->status = status;
-    return kis_diag_set(r->diag, status == 414 || status == 431 ? KIS_ERR_LIMIT : KIS_ERR_SYNTAX, "line %u: %s", r->line, what);
+    return kis_diag_set(r->diag, status == 414 || status == 431 ? KIS_ERR_LIMIT : KIS_ERR_SYNTAX,
+                        "line %u: %s", r->line, what);
 }
 
-/* The next line without its end. A CR or LF anywhere else, and NUL, are refused here, for all that follows. */
+/* The next line without its end. A CR or LF anywhere else, and NUL, are refused here, for all that
+ * follows. */
 static kis_err head_line(head_reader *r, kis_str *out)
 {
     r->line++;
@@ -111,8 +121,8 @@ static kis_err head_line(head_reader *r, kis_str *out)
 
 static kis_err parse_version(head_reader *r, kis_str text, uint8_t *out_minor)
 {
-    if (text.len != 8 || !kis_str_starts(text, KIS_STR("HTTP/")) || text.ptr[6] != '.' || text.ptr[5] < '0' || text.ptr[5] > '9' ||
-        text.ptr[7] < '0' || text.ptr[7] > '9')
+    if (text.len != 8 || !kis_str_starts(text, KIS_STR("HTTP/")) || text.ptr[6] != '.' ||
+        text.ptr[5] < '0' || text.ptr[5] > '9' || text.ptr[7] < '0' || text.ptr[7] > '9')
         return head_wrong(r, 400, "the first line does not end in HTTP/1.1");
     if (text.ptr[5] != '1' || text.ptr[7] > '1')
         return head_wrong(r, 505, "only HTTP/1.1 and HTTP/1.0 are spoken here");
@@ -160,7 +170,8 @@ static kis_err parse_target(head_reader *r, kis_http1_head *out)
     for (size_t i = 0; i < target.len; i++) {
         unsigned char c = (unsigned char)target.ptr[i];
         if (c <= 0x20 || c >= 0x7f || c == '#')
-            return head_wrong(r, 400, "the request target has a character that belongs coded as %XX");
+            return head_wrong(r, 400,
+                              "the request target has a character that belongs coded as %XX");
     }
     if (kis_str_eq(out->method, KIS_STR("CONNECT")))
         return head_wrong(r, 405, "CONNECT: this is no proxy");
@@ -202,29 +213,36 @@ static kis_err parse_request_line(head_reader *r, kis_http1_head *out)
 
 /* ---- fields ---- */
 
-/* What a field name's characters are in lower case; 0: not a character of a token (RFC 9110, 5.6.2). */
+/* What a field name's characters are in lower case; 0: not a character of a token (RFC 9110,
+ * 5.6.2). */
 static const uint8_t field_lower[256] = {
-    ['!'] = '!', ['#'] = '#', ['$'] = '$', ['%'] = '%', ['&'] = '&', ['\''] = '\'', ['*'] = '*', ['+'] = '+', ['-'] = '-', ['.'] = '.',
-    ['^'] = '^', ['_'] = '_', ['`'] = '`', ['|'] = '|', ['~'] = '~',
-    ['0'] = '0', ['1'] = '1', ['2'] = '2', ['3'] = '3', ['4'] = '4', ['5'] = '5', ['6'] = '6', ['7'] = '7', ['8'] = '8', ['9'] = '9',
-    ['a'] = 'a', ['b'] = 'b', ['c'] = 'c', ['d'] = 'd', ['e'] = 'e', ['f'] = 'f', ['g'] = 'g', ['h'] = 'h', ['i'] = 'i', ['j'] = 'j',
-    ['k'] = 'k', ['l'] = 'l', ['m'] = 'm', ['n'] = 'n', ['o'] = 'o', ['p'] = 'p', ['q'] = 'q', ['r'] = 'r', ['s'] = 's', ['t'] = 't',
-    ['u'] = 'u', ['v'] = 'v', ['w'] = 'w', ['x'] = 'x', ['y'] = 'y', ['z'] = 'z',
-    ['A'] = 'a', ['B'] = 'b', ['C'] = 'c', ['D'] = 'd', ['E'] = 'e', ['F'] = 'f', ['G'] = 'g', ['H'] = 'h', ['I'] = 'i', ['J'] = 'j',
-    ['K'] = 'k', ['L'] = 'l', ['M'] = 'm', ['N'] = 'n', ['O'] = 'o', ['P'] = 'p', ['Q'] = 'q', ['R'] = 'r', ['S'] = 's', ['T'] = 't',
-    ['U'] = 'u', ['V'] = 'v', ['W'] = 'w', ['X'] = 'x', ['Y'] = 'y', ['Z'] = 'z',
+    ['!'] = '!', ['#'] = '#', ['$'] = '$', ['%'] = '%', ['&'] = '&', ['\''] = '\'', ['*'] = '*',
+    ['+'] = '+', ['-'] = '-', ['.'] = '.', ['^'] = '^', ['_'] = '_', ['`'] = '`',   ['|'] = '|',
+    ['~'] = '~', ['0'] = '0', ['1'] = '1', ['2'] = '2', ['3'] = '3', ['4'] = '4',   ['5'] = '5',
+    ['6'] = '6', ['7'] = '7', ['8'] = '8', ['9'] = '9', ['a'] = 'a', ['b'] = 'b',   ['c'] = 'c',
+    ['d'] = 'd', ['e'] = 'e', ['f'] = 'f', ['g'] = 'g', ['h'] = 'h', ['i'] = 'i',   ['j'] = 'j',
+    ['k'] = 'k', ['l'] = 'l', ['m'] = 'm', ['n'] = 'n', ['o'] = 'o', ['p'] = 'p',   ['q'] = 'q',
+    ['r'] = 'r', ['s'] = 's', ['t'] = 't', ['u'] = 'u', ['v'] = 'v', ['w'] = 'w',   ['x'] = 'x',
+    ['y'] = 'y', ['z'] = 'z', ['A'] = 'a', ['B'] = 'b', ['C'] = 'c', ['D'] = 'd',   ['E'] = 'e',
+    ['F'] = 'f', ['G'] = 'g', ['H'] = 'h', ['I'] = 'i', ['J'] = 'j', ['K'] = 'k',   ['L'] = 'l',
+    ['M'] = 'm', ['N'] = 'n', ['O'] = 'o', ['P'] = 'p', ['Q'] = 'q', ['R'] = 'r',   ['S'] = 's',
+    ['T'] = 't', ['U'] = 'u', ['V'] = 'v', ['W'] = 'w', ['X'] = 'x', ['Y'] = 'y',   ['Z'] = 'z',
 };
 
 static kis_err parse_field(head_reader *r, kis_str line, kis_header *out)
 {
     if (line.ptr[0] == ' ' || line.ptr[0] == '\t')
         return head_wrong(r, 400, "a folded header line");
-    uint8_t *name = (uint8_t *)(uintptr_t)line.ptr; /* the text is the caller's to change, see the header */
+    /* the text is the caller's to change, see the header */
+    uint8_t *name = (uint8_t *)(uintptr_t)line.ptr;
     size_t len = 0;
     while (len < line.len && name[len] != ':') {
         uint8_t lower = field_lower[name[len]];
         if (!lower)
-            return head_wrong(r, 400, name[len] == ' ' ? "a space in a header name, or before its colon" : "a header name with a character that may not be in it");
+            return head_wrong(r, 400,
+                              name[len] == ' '
+                                  ? "a space in a header name, or before its colon"
+                                  : "a header name with a character that may not be in it");
         name[len++] = lower;
     }
     if (len == line.len)
@@ -301,22 +319,37 @@ static void note_connection(kis_str value, head_facts *facts)
     }
 }
 
-static kis_err note_field(head_reader *r, const kis_header *field, bool is_request, kis_http1_head *out, head_facts *facts)
+static kis_err note_field(head_reader *r, const kis_header *field, bool is_request,
+                          kis_http1_head *out, head_facts *facts)
 {
     switch (field->name.len) {
-    case 4: return is_request && kis_str_eq(field->name, KIS_STR("host")) ? note_host(r, field->value, out, facts) : KIS_OK;
-    case 6: return is_request && kis_str_eq(field->name, KIS_STR("expect")) ? note_expect(r, field->value, facts) : KIS_OK;
+    case 4:
+        return is_request && kis_str_eq(field->name, KIS_STR("host"))
+                   ? note_host(r, field->value, out, facts)
+                   : KIS_OK;
+    case 6:
+        return is_request && kis_str_eq(field->name, KIS_STR("expect"))
+                   ? note_expect(r, field->value, facts)
+                   : KIS_OK;
     case 10:
         if (kis_str_eq(field->name, KIS_STR("connection")))
             note_connection(field->value, facts);
         return KIS_OK;
-    case 14: return kis_str_eq(field->name, KIS_STR("content-length")) ? note_length(r, field->value, facts) : KIS_OK;
-    case 17: return kis_str_eq(field->name, KIS_STR("transfer-encoding")) ? note_transfer_encoding(r, field->value, facts) : KIS_OK;
-    default: return KIS_OK;
+    case 14:
+        return kis_str_eq(field->name, KIS_STR("content-length"))
+                   ? note_length(r, field->value, facts)
+                   : KIS_OK;
+    case 17:
+        return kis_str_eq(field->name, KIS_STR("transfer-encoding"))
+                   ? note_transfer_encoding(r, field->value, facts)
+                   : KIS_OK;
+    default:
+        return KIS_OK;
     }
 }
 
-static kis_err parse_fields(head_reader *r, bool is_request, kis_header *headers, kis_http1_head *out, head_facts *facts)
+static kis_err parse_fields(head_reader *r, bool is_request, kis_header *headers,
+                            kis_http1_head *out, head_facts *facts)
 {
     for (;;) {
         kis_str line;
@@ -346,15 +379,19 @@ static kis_err parse_fields(head_reader *r, bool is_request, kis_header *headers
     return KIS_OK;
 }
 
-static void head_set_framing(kis_http1_head *out, const head_facts *facts, kis_http1_framing otherwise)
+static void head_set_framing(kis_http1_head *out, const head_facts *facts,
+                             kis_http1_framing otherwise)
 {
-    out->framing = facts->has_chunked ? KIS_HTTP1_CHUNKED : facts->has_length ? KIS_HTTP1_LENGTH : otherwise;
+    out->framing = facts->has_chunked  ? KIS_HTTP1_CHUNKED
+                   : facts->has_length ? KIS_HTTP1_LENGTH
+                                       : otherwise;
     out->content_length = facts->has_length ? facts->length : 0;
     if (out->framing == KIS_HTTP1_LENGTH && out->content_length == 0)
         out->framing = KIS_HTTP1_NO_BODY;
 }
 
-kis_err kis_http1_parse_request(kis_bytes text, kis_header *headers, kis_http1_head *out, int *out_status, kis_diag *diag)
+kis_err kis_http1_parse_request(kis_bytes text, kis_header *headers, kis_http1_head *out,
+                                int *out_status, kis_diag *diag)
 {
     head_reader r = { text.ptr, text.ptr + text.len, 0, diag, 400 };
     head_facts facts = { 0 };
@@ -393,10 +430,13 @@ static kis_err parse_status_line(head_reader *r, kis_http1_head *out)
             return head_wrong(r, 400, "the status is not a number");
         out->status = out->status * 10 + (line.ptr[i] - '0');
     }
-    return out->status < 100 || out->status > 599 ? head_wrong(r, 400, "a status outside 100 to 599") : KIS_OK;
+    return out->status < 100 || out->status > 599
+               ? head_wrong(r, 400, "a status outside 100 to 599")
+               : KIS_OK;
 }
 
-kis_err kis_http1_parse_answer(kis_bytes text, bool is_to_head_method, kis_header *headers, kis_http1_head *out, kis_diag *diag)
+kis_err kis_http1_parse_answer(kis_bytes text, bool is_to_head_method, kis_header *headers,
+                               kis_http1_head *out, kis_diag *diag)
 {
     head_reader r = { text.ptr, text.ptr + text.len, 0, diag, 400 };
     head_facts facts = { 0 };
@@ -418,7 +458,18 @@ kis_err kis_http1_parse_answer(kis_bytes text, bool is_to_head_method, kis_heade
 
 /* ---- chunked bodies: size [ ;extension ] CR LF data CR LF ... 0 CR LF trailers CR LF ---- */
 
-enum { CHUNK_SIZE, CHUNK_EXTENSION, CHUNK_SIZE_LF, CHUNK_DATA, CHUNK_DATA_CR, CHUNK_DATA_LF, CHUNK_TRAILER, CHUNK_TRAILER_LINE, CHUNK_TRAILER_LF, CHUNK_END_LF };
+enum {
+    CHUNK_SIZE,
+    CHUNK_EXTENSION,
+    CHUNK_SIZE_LF,
+    CHUNK_DATA,
+    CHUNK_DATA_CR,
+    CHUNK_DATA_LF,
+    CHUNK_TRAILER,
+    CHUNK_TRAILER_LINE,
+    CHUNK_TRAILER_LF,
+    CHUNK_END_LF
+};
 
 static kis_err chunk_wrong(kis_diag *diag, const char *what)
 {
@@ -462,7 +513,8 @@ static kis_err chunk_text_byte(kis_http1_chunks *c, uint8_t byte, uint8_t at_cr,
     return KIS_OK;
 }
 
-static kis_err chunk_expect(kis_http1_chunks *c, uint8_t byte, uint8_t want, uint8_t then, kis_diag *diag)
+static kis_err chunk_expect(kis_http1_chunks *c, uint8_t byte, uint8_t want, uint8_t then,
+                            kis_diag *diag)
 {
     c->state = then;
     return byte == want ? KIS_OK : chunk_wrong(diag, "CR LF is missing");
@@ -472,22 +524,35 @@ static kis_err chunk_expect(kis_http1_chunks *c, uint8_t byte, uint8_t want, uin
 static kis_err chunk_byte(kis_http1_chunks *c, uint8_t byte, kis_diag *diag)
 {
     bool is_trailer = c->state >= CHUNK_TRAILER;
-    if (++c->line_bytes > (is_trailer ? KIS_HTTP1_TRAILER_BYTES_MAX : KIS_HTTP1_CHUNK_LINE_BYTES_MAX))
-        return kis_diag_set(diag, KIS_ERR_LIMIT, "chunked body: the %s too long", is_trailer ? "trailers are" : "line of a chunk is");
+    if (++c->line_bytes >
+        (is_trailer ? KIS_HTTP1_TRAILER_BYTES_MAX : KIS_HTTP1_CHUNK_LINE_BYTES_MAX))
+        return kis_diag_set(diag, KIS_ERR_LIMIT, "chunked body: the %s too long",
+                            is_trailer ? "trailers are" : "line of a chunk is");
     switch (c->state) {
-    case CHUNK_SIZE: return chunk_size_byte(c, byte, diag);
-    case CHUNK_EXTENSION: return chunk_text_byte(c, byte, CHUNK_SIZE_LF, diag);
-    case CHUNK_SIZE_LF: c->line_bytes = 0; return chunk_expect(c, byte, '\n', c->left ? CHUNK_DATA : CHUNK_TRAILER, diag);
-    case CHUNK_DATA_CR: return chunk_expect(c, byte, '\r', CHUNK_DATA_LF, diag);
-    case CHUNK_DATA_LF: c->line_bytes = c->digits = 0; return chunk_expect(c, byte, '\n', CHUNK_SIZE, diag);
+    case CHUNK_SIZE:
+        return chunk_size_byte(c, byte, diag);
+    case CHUNK_EXTENSION:
+        return chunk_text_byte(c, byte, CHUNK_SIZE_LF, diag);
+    case CHUNK_SIZE_LF:
+        c->line_bytes = 0;
+        return chunk_expect(c, byte, '\n', c->left ? CHUNK_DATA : CHUNK_TRAILER, diag);
+    case CHUNK_DATA_CR:
+        return chunk_expect(c, byte, '\r', CHUNK_DATA_LF, diag);
+    case CHUNK_DATA_LF:
+        c->line_bytes = c->digits = 0;
+        return chunk_expect(c, byte, '\n', CHUNK_SIZE, diag);
     case CHUNK_TRAILER: /* at the start of a line */
         c->state = CHUNK_TRAILER_LINE;
         if (byte == ' ' || byte == '\t' || byte == ':')
             return chunk_wrong(diag, "a trailer without a name");
         return chunk_text_byte(c, byte, CHUNK_END_LF, diag);
-    case CHUNK_TRAILER_LINE: return chunk_text_byte(c, byte, CHUNK_TRAILER_LF, diag);
-    case CHUNK_TRAILER_LF: return chunk_expect(c, byte, '\n', CHUNK_TRAILER, diag);
-    default: c->is_done = true; return chunk_expect(c, byte, '\n', CHUNK_END_LF, diag);
+    case CHUNK_TRAILER_LINE:
+        return chunk_text_byte(c, byte, CHUNK_TRAILER_LF, diag);
+    case CHUNK_TRAILER_LF:
+        return chunk_expect(c, byte, '\n', CHUNK_TRAILER, diag);
+    default:
+        c->is_done = true;
+        return chunk_expect(c, byte, '\n', CHUNK_END_LF, diag);
     }
 }
 
@@ -505,7 +570,8 @@ void kis_http1_chunks_skip(kis_http1_chunks *chunks, uint64_t size)
     }
 }
 
-kis_err kis_http1_chunks_take(kis_http1_chunks *chunks, kis_bytes *in, kis_bytes *out_data, kis_diag *diag)
+kis_err kis_http1_chunks_take(kis_http1_chunks *chunks, kis_bytes *in, kis_bytes *out_data,
+                              kis_diag *diag)
 {
     *out_data = KIS_BYTES_NONE;
     while (in->len && !chunks->is_done) {

@@ -4,7 +4,8 @@
  *           --> kis_http1_parse_request what does it say?              (views into the text; names made lower-case in place)
  *           --> body: none, a length, or kis_http1_chunks_take
  *
- * Strict means: what two readers could take for two things is refused, because between a proxy and us the difference is a smuggled request.
+ * Strict means: what two readers could take for two things is refused, because between a proxy and
+ * us the difference is a smuggled request.
  */
 #ifndef KIS_HTTP_HTTP1_H
 #define KIS_HTTP_HTTP1_H
@@ -13,10 +14,11 @@
 
 /* Method, version, spaces and line ends of the first line. */
 #define KIS_HTTP1_LINE_EXTRA_BYTES 64u
-#define KIS_HTTP1_HEAD_BYTES_MAX (KIS_HTTP_TARGET_BYTES_MAX + KIS_HTTP_HEADER_BYTES_MAX + KIS_HTTP1_LINE_EXTRA_BYTES)
-#define KIS_HTTP1_METHOD_BYTES_MAX 24u
-#define KIS_HTTP1_CHUNK_LINE_BYTES_MAX 256u /* size and extensions of one chunk */
-#define KIS_HTTP1_TRAILER_BYTES_MAX 4096u   /* read and thrown away */
+#define KIS_HTTP1_HEAD_BYTES_MAX \
+    (KIS_HTTP_TARGET_BYTES_MAX + KIS_HTTP_HEADER_BYTES_MAX + KIS_HTTP1_LINE_EXTRA_BYTES)
+#define KIS_HTTP1_METHOD_BYTES_MAX     24u
+#define KIS_HTTP1_CHUNK_LINE_BYTES_MAX 256u  /* size and extensions of one chunk */
+#define KIS_HTTP1_TRAILER_BYTES_MAX    4096u /* read and thrown away */
 
 /** A search for the end of a head; zeros at first. */
 typedef struct kis_http1_scan {
@@ -31,7 +33,8 @@ typedef struct kis_http1_scan {
  * Goes on in `in`, which begins where it began last time and has only grown.
  * MORE: not there yet. SYNTAX, LIMIT: refuse with *out_status (400, 414, 431) and close.
  */
-kis_err kis_http1_scan_head(kis_http1_scan *scan, kis_bytes in, int *out_status, kis_diag *diag) KIS_CHECKED;
+kis_err kis_http1_scan_head(kis_http1_scan *scan, kis_bytes in, int *out_status,
+                            kis_diag *diag) KIS_CHECKED;
 
 typedef enum kis_http1_framing {
     KIS_HTTP1_NO_BODY,
@@ -54,13 +57,17 @@ typedef struct kis_http1_head {
 } kis_http1_head;
 
 /**
- * Reads the request head that is exactly `text` (start to end of the scan); names in it become lower-case. `headers` has room for
- * KIS_HTTP_HEADERS_MAX, or for scan.lines if that is less. Everything in `out` borrows from `text`.
- * Errors: *out_status is what to answer (400, 405, 414, 417, 431, 501, 505); then close.
+ * Reads the request head that is exactly `text` (start to end of the scan); names in it become
+ * lower-case. `headers` has room for KIS_HTTP_HEADERS_MAX, or for scan.lines if that is less.
+ * Everything in `out` borrows from `text`. Errors: *out_status is what to answer (400, 405, 414,
+ * 417, 431, 501, 505); then close.
  */
-kis_err kis_http1_parse_request(kis_bytes text, kis_header *headers, kis_http1_head *out, int *out_status, kis_diag *diag) KIS_CHECKED;
-/** The same for an answer to a request of that method. 1xx answers have no body and are followed by another head. */
-kis_err kis_http1_parse_answer(kis_bytes text, bool is_to_head_method, kis_header *headers, kis_http1_head *out, kis_diag *diag) KIS_CHECKED;
+kis_err kis_http1_parse_request(kis_bytes text, kis_header *headers, kis_http1_head *out,
+                                int *out_status, kis_diag *diag) KIS_CHECKED;
+/** The same for an answer to a request of that method. 1xx answers have no body and are followed by
+ * another head. */
+kis_err kis_http1_parse_answer(kis_bytes text, bool is_to_head_method, kis_header *headers,
+                               kis_http1_head *out, kis_diag *diag) KIS_CHECKED;
 
 /** A chunked body; zeros at first. */
 typedef struct kis_http1_chunks {
@@ -71,9 +78,12 @@ typedef struct kis_http1_chunks {
     bool is_done; /* the last chunk and its trailers have been read */
 } kis_http1_chunks;
 
-/** Takes bytes from the front of *in until data turns up or *in is empty. `out_data`: the data, perhaps none. Nothing behind the body is taken. */
-kis_err kis_http1_chunks_take(kis_http1_chunks *chunks, kis_bytes *in, kis_bytes *out_data, kis_diag *diag) KIS_CHECKED;
-/** How many bytes of data come next and may be read elsewhere, without passing through `take`; `skip` says that they were. */
+/** Takes bytes from the front of *in until data turns up or *in is empty. `out_data`: the data,
+ * perhaps none. Nothing behind the body is taken. */
+kis_err kis_http1_chunks_take(kis_http1_chunks *chunks, kis_bytes *in, kis_bytes *out_data,
+                              kis_diag *diag) KIS_CHECKED;
+/** How many bytes of data come next and may be read elsewhere, without passing through `take`;
+ * `skip` says that they were. */
 uint64_t kis_http1_chunks_data_left(const kis_http1_chunks *chunks);
 void kis_http1_chunks_skip(kis_http1_chunks *chunks, uint64_t size);
 

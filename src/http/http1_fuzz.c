@@ -23,12 +23,14 @@ static kis_err fuzz_head(const uint8_t *data, size_t size, size_t step, size_t *
     memcpy(copy, data + scan.start, scan.end - scan.start);
     kis_header headers[KIS_HTTP_HEADERS_MAX];
     kis_http1_head head;
-    err = kis_http1_parse_request(kis_bytes_of(copy, scan.end - scan.start), headers, &head, &status, NULL);
+    err = kis_http1_parse_request(kis_bytes_of(copy, scan.end - scan.start), headers, &head,
+                                  &status, NULL);
     KIS_ASSERT(err == KIS_OK || status >= 400);
     for (size_t i = 0; !err && i < head.header_count; i++)
         KIS_ASSERT(kis_http_is_token(headers[i].name) && kis_http_is_value(headers[i].value));
     memcpy(copy, data + scan.start, scan.end - scan.start);
-    (void)!kis_http1_parse_answer(kis_bytes_of(copy, scan.end - scan.start), size & 1, headers, &head, NULL);
+    (void)!kis_http1_parse_answer(kis_bytes_of(copy, scan.end - scan.start), size & 1, headers,
+                                  &head, NULL);
     free(copy);
     return err;
 }
@@ -53,7 +55,8 @@ static kis_err fuzz_chunks(kis_bytes in, size_t step, size_t *out_data)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     size_t end, end_by_bytes, bytes, bytes_by_bytes;
-    kis_err whole = fuzz_head(data, size, size ? size : 1, &end), by_bytes = fuzz_head(data, size, 1, &end_by_bytes);
+    kis_err whole = fuzz_head(data, size, size ? size : 1, &end),
+            by_bytes = fuzz_head(data, size, 1, &end_by_bytes);
     KIS_ASSERT(whole != KIS_OK || (by_bytes == KIS_OK && end == end_by_bytes));
     kis_bytes body = kis_bytes_of(data, size);
     whole = fuzz_chunks(body, size ? size : 1, &bytes);

@@ -3,12 +3,13 @@
  *     one header block at a time (HTTP/2 never interleaves them) gathers in `block`, with bounds, and becomes a head
  *     a body of ours lies in the stream and is sent without a further copy, or is pulled as the windows open
  *
- * Floods: each kind of frame that costs us more than the peer has a meter, a bucket that refills with time. An empty bucket is
- * answered with GOAWAY ENHANCE_YOUR_CALM. Resets count only while the request was unanswered: gRPC clients (libcurl does)
- * reset every call that they have finished with, and nghttp2's own limit would end their connection at the 1001st.
+ * Floods: each kind of frame that costs us more than the peer has a meter, a bucket that refills
+ * with time. An empty bucket is answered with GOAWAY ENHANCE_YOUR_CALM. Resets count only while the
+ * request was unanswered: gRPC clients (libcurl does) reset every call that they have finished
+ * with, and nghttp2's own limit would end their connection at the 1001st.
  *
- * Always true: (1) a stream is in the list from its first header to its on_close, (2) the text of `block` is at most
- * KIS_HTTP_HEADER_BYTES_MAX.
+ * Always true: (1) a stream is in the list from its first header to its on_close, (2) the text of
+ * `block` is at most KIS_HTTP_HEADER_BYTES_MAX.
  */
 #include "http/http2.h"
 
@@ -18,16 +19,25 @@
 #include "base/num.h"
 #include "base/vec.h"
 
-#define BLOCK_KEEP_BYTES 2048u /* of a block's text between two requests */
+#define BLOCK_KEEP_BYTES  2048u /* of a block's text between two requests */
 #define ANSWER_FIELDS_MAX (KIS_HTTP_HEADERS_MAX + 8u)
-#define SEC_NS 1000000000u
+#define SEC_NS            1000000000u
 
 /* ---- meters ---- */
 
-typedef enum flood_kind { FLOOD_RESET_BY_PEER, FLOOD_RESET_BY_US, FLOOD_EMPTY_DATA, FLOOD_PRIORITY, FLOOD_SETTINGS, FLOOD_PING, FLOOD_WINDOW_UPDATE, FLOOD_KINDS } flood_kind;
+typedef enum flood_kind {
+    FLOOD_RESET_BY_PEER,
+    FLOOD_RESET_BY_US,
+    FLOOD_EMPTY_DATA,
+    FLOOD_PRIORITY,
+    FLOOD_SETTINGS,
+    FLOOD_PING,
+    FLOOD_WINDOW_UPDATE,
+    FLOOD_KINDS
+} flood_kind;
 
-/* burst: so many at once; rate: so many a second for ever. Honest peers stay far below: clients that cancel half their calls, BDP pings of gRPC, one
- * window update a frame. */
+/* burst: so many at once; rate: so many a second for ever. Honest peers stay far below: clients
+ * that cancel half their calls, BDP pings of gRPC, one window update a frame. */
 static const struct {
     const char *what;
     uint32_t burst, rate;
@@ -76,7 +86,7 @@ struct kis_http2 {
     size_t queued_bytes; /* sum of block_size over the streams */
     header_block block;
     flood_meter meters[FLOOD_KINDS];
-    int flood; /* the kind that overflowed, or -1 */
+    int flood;    /* the kind that overflowed, or -1 */
     kis_buf *out; /* while filling */
     size_t mark;
 };
@@ -98,8 +108,9 @@ static bool flood_note(kis_http2 *h2, flood_kind kind)
 
 /* ---- nghttp2's memory ----
  *
- * Every piece is in a list of its connection, with its size. When one could not be had, nghttp2 (1.52) may free another one twice while it tidies
- * up: so after a failure it is called no more, and what it held is given back from the list.
+ * Every piece is in a list of its connection, with its size. When one could not be had, nghttp2
+ * (1.52) may free another one twice while it tidies up: so after a failure it is called no more,
+ * and what it held is given back from the list.
  */
 
 typedef struct mem_front {
@@ -111,7 +122,9 @@ typedef struct mem_front {
 static void *mem_take(size_t size, void *user)
 {
     kis_http2 *h2 = user;
-    mem_front *front = size > SIZE_MAX - sizeof(*front) ? NULL : h2->alloc->take(h2->alloc->user, size + sizeof(*front));
+    mem_front *front = size > SIZE_MAX - sizeof(*front)
+                           ? NULL
+                           : h2->alloc->take(h2->alloc->user, size + sizeof(*front));
     if (!front) {
         h2->is_broken = true;
         return NULL;
@@ -224,7 +237,8 @@ static void block_done(kis_http2 *h2)
     kis_buf_done(&h2->block.text);
     KIS_VEC_DONE(&h2->block.fields, h2->alloc);
     if (h2->block.views)
-        h2->alloc->give_back(h2->alloc->user, h2->block.views, h2->block.views_cap * sizeof(kis_header));
+        h2->alloc->give_back(h2->alloc->user, h2->block.views,
+                             h2->block.views_cap * sizeof(kis_header));
     h2->block.views = NULL;
     h2->block.views_cap = 0;
 }
@@ -233,12 +247,14 @@ static bool block_add(kis_http2 *h2, kis_str name, kis_str value)
 {
     header_block *block = &h2->block;
     block->list_bytes += name.len + value.len + 32;
-    if (block->fields.len >= KIS_HTTP_HEADERS_MAX + 4 || block->list_bytes > KIS_HTTP_HEADER_BYTES_MAX + KIS_HTTP_TARGET_BYTES_MAX ||
+    if (block->fields.len >= KIS_HTTP_HEADERS_MAX + 4 ||
+        block->list_bytes > KIS_HTTP_HEADER_BYTES_MAX + KIS_HTTP_TARGET_BYTES_MAX ||
         block->text.len + name.len + value.len > block->text.max) {
         block->is_too_large = true;
         return true;
     }
-    block_field field = { (uint32_t)block->text.len, (uint32_t)name.len, (uint32_t)(block->text.len + name.len), (uint32_t)value.len };
+    block_field field = { (uint32_t)block->text.len, (uint32_t)name.len,
+                          (uint32_t)(block->text.len + name.len), (uint32_t)value.len };
     kis_buf_add_str(&block->text, name);
     kis_buf_add_str(&block->text, value);
     return block->text.err == KIS_OK && KIS_VEC_PUSH(&block->fields, h2->alloc, field);
@@ -259,7 +275,8 @@ static bool block_views(kis_http2 *h2)
     for (uint32_t i = 0; i < block->fields.len; i++) {
         const block_field *field = &block->fields.at[i];
         const char *text = (const char *)block->text.ptr;
-        block->views[i] = (kis_header){ kis_str_of(text + field->name_at, field->name_len), kis_str_of(text + field->value_at, field->value_len) };
+        block->views[i] = (kis_header){ kis_str_of(text + field->name_at, field->name_len),
+                                        kis_str_of(text + field->value_at, field->value_len) };
     }
     return true;
 }
@@ -280,14 +297,17 @@ static void head_take_pseudo(kis_http2_head *head, const kis_header *field)
         if (kis_str_eq(field->name, places[i].name))
             memcpy((char *)head + places[i].offset, &field->value, sizeof(kis_str));
     }
-    if (kis_str_eq(field->name, KIS_STR(":status")) && kis_u64_parse(field->value, &status) == KIS_OK && status <= 999)
+    if (kis_str_eq(field->name, KIS_STR(":status")) &&
+        kis_u64_parse(field->value, &status) == KIS_OK && status <= 999)
         head->status = (int)status;
 }
 
 /* Pseudo-headers come first (nghttp2 sees to it). */
 static kis_http2_head block_head(kis_http2 *h2)
 {
-    kis_http2_head head = { .headers = h2->block.views, .header_count = h2->block.fields.len, .is_too_large = h2->block.is_too_large };
+    kis_http2_head head = { .headers = h2->block.views,
+                            .header_count = h2->block.fields.len,
+                            .is_too_large = h2->block.is_too_large };
     while (head.header_count && head.headers[0].name.len && head.headers[0].name.ptr[0] == ':') {
         head_take_pseudo(&head, head.headers);
         head.headers++;
@@ -302,7 +322,8 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 {
     kis_http2 *h2 = user;
     block_begin(h2, frame->hd.stream_id);
-    if (!h2->is_server || frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+    if (!h2->is_server || frame->hd.type != NGHTTP2_HEADERS ||
+        frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
     kis_http2_stream *stream = stream_new(h2, frame->hd.stream_id);
     if (!stream)
@@ -311,18 +332,23 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     return 0;
 }
 
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
                      void *user)
 {
     (void)session;
     (void)frame;
     (void)flags;
-    return block_add(user, kis_str_of((const char *)name, name_len), kis_str_of((const char *)value, value_len)) ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    return block_add(user, kis_str_of((const char *)name, name_len),
+                     kis_str_of((const char *)value, value_len))
+               ? 0
+               : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
 /* A header that may not be: nghttp2 would leave it out silently; the request is reset instead. */
-static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_len, const uint8_t *value, size_t value_len,
-                             uint8_t flags, void *user)
+static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame,
+                             const uint8_t *name, size_t name_len, const uint8_t *value,
+                             size_t value_len, uint8_t flags, void *user)
 {
     (void)session;
     (void)frame;
@@ -351,12 +377,15 @@ static int got_headers(kis_http2 *h2, const nghttp2_frame *frame)
     if (!stream)
         return 0;
     if (!block_views(h2)) {
-        nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_INTERNAL_ERROR);
+        nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, stream->id,
+                                  NGHTTP2_INTERNAL_ERROR);
         return 0;
     }
     kis_http2_head head = block_head(h2);
     head.is_end = is_end;
-    bool is_trailer = h2->is_server ? frame->headers.cat == NGHTTP2_HCAT_HEADERS : frame->headers.cat == NGHTTP2_HCAT_HEADERS && head.status == 0;
+    bool is_trailer = h2->is_server
+                          ? frame->headers.cat == NGHTTP2_HCAT_HEADERS
+                          : frame->headers.cat == NGHTTP2_HCAT_HEADERS && head.status == 0;
     if (is_trailer && h2->events.on_trailers)
         h2->events.on_trailers(h2->events.user, stream, head.headers, head.header_count);
     else if (!is_trailer && (h2->is_server || head.status >= 200))
@@ -403,20 +432,29 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     kis_http2 *h2 = user;
     (void)session;
     switch (frame->hd.type) {
-    case NGHTTP2_HEADERS: return got_headers(h2, frame);
-    case NGHTTP2_DATA: return got_data(h2, frame);
-    case NGHTTP2_RST_STREAM: return h2->is_server ? got_reset(h2, frame) : 0;
-    case NGHTTP2_PING: return got_counted(h2, FLOOD_PING);
-    case NGHTTP2_WINDOW_UPDATE: return got_counted(h2, FLOOD_WINDOW_UPDATE);
+    case NGHTTP2_HEADERS:
+        return got_headers(h2, frame);
+    case NGHTTP2_DATA:
+        return got_data(h2, frame);
+    case NGHTTP2_RST_STREAM:
+        return h2->is_server ? got_reset(h2, frame) : 0;
+    case NGHTTP2_PING:
+        return got_counted(h2, FLOOD_PING);
+    case NGHTTP2_WINDOW_UPDATE:
+        return got_counted(h2, FLOOD_WINDOW_UPDATE);
     case NGHTTP2_SETTINGS:
         h2->is_greeted = true;
         return got_counted(h2, FLOOD_SETTINGS);
-    case NGHTTP2_GOAWAY: h2->is_goodbye_received = true; return 0;
-    default: return 0;
+    case NGHTTP2_GOAWAY:
+        h2->is_goodbye_received = true;
+        return 0;
+    default:
+        return 0;
     }
 }
 
-static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data, size_t len, void *user)
+static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
+                         size_t len, void *user)
 {
     kis_http2 *h2 = user;
     kis_http2_stream *stream = stream_of(h2, id);
@@ -426,8 +464,10 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, co
         stream->bytes_in += len;
         is_wanted = h2->events.on_data(h2->events.user, stream, kis_bytes_of(data, len));
     }
-    /* The bytes are where they belong, and charged: both windows may open. Of an unwanted body only the connection's, so that it ends soon. */
-    int result = is_wanted ? nghttp2_session_consume(session, id, len) : nghttp2_session_consume_connection(session, len);
+    /* The bytes are where they belong, and charged: both windows may open. Of an unwanted body only
+     * the connection's, so that it ends soon. */
+    int result = is_wanted ? nghttp2_session_consume(session, id, len)
+                           : nghttp2_session_consume_connection(session, len);
     return result == NGHTTP2_ERR_NOMEM ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
@@ -435,7 +475,8 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error,
 {
     kis_http2 *h2 = user;
     kis_http2_stream *stream = stream_of(h2, id);
-    if (id == h2->block.stream_id) /* reset for what its header said: nghttp2 tells nobody of the header's end */
+    /* reset for what its header said: nghttp2 tells nobody of the header's end */
+    if (id == h2->block.stream_id)
         h2->block.is_open = false;
     if (!stream)
         return 0;
@@ -456,7 +497,8 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
     (void)session;
     if (frame->hd.type == NGHTTP2_RST_STREAM) {
         h2->resets++;
-        if (h2->is_server && (!stream || !stream->is_out_over) && frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
+        if (h2->is_server && (!stream || !stream->is_out_over) &&
+            frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
             (void)flood_note(h2, FLOOD_RESET_BY_US); /* receive looks at it */
         return 0;
     }
@@ -469,13 +511,16 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
         return 0;
     stream->is_out_over = true;
     stream_drop_body(stream);
-    if (h2->is_server && !stream->is_in_over) /* answered before its body was whole: the rest may stay where it is (RFC 9113, 8.1) */
+    /* answered before its body was whole: the rest may stay where it is (RFC 9113, 8.1) */
+    if (h2->is_server && !stream->is_in_over)
         nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_NO_ERROR);
     return 0;
 }
 
-/* A request that could not leave any more (the peer has said goodbye): nghttp2 never opened the stream, so it will not close it. */
-static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int why, void *user)
+/* A request that could not leave any more (the peer has said goodbye): nghttp2 never opened the
+ * stream, so it will not close it. */
+static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int why,
+                             void *user)
 {
     kis_http2 *h2 = user;
     (void)session;
@@ -496,12 +541,15 @@ static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *fram
 
 static nghttp2_nv nv_of(kis_str name, kis_str value)
 {
-    return (nghttp2_nv){ (uint8_t *)(uintptr_t)name.ptr, (uint8_t *)(uintptr_t)value.ptr, name.len, value.len, NGHTTP2_NV_FLAG_NONE };
+    return (nghttp2_nv){ (uint8_t *)(uintptr_t)name.ptr, (uint8_t *)(uintptr_t)value.ptr, name.len,
+                         value.len, NGHTTP2_NV_FLAG_NONE };
 }
 
 static bool is_connection_field(kis_str name)
 {
-    static const kis_str names[] = { KIS_STR_INIT("connection"), KIS_STR_INIT("keep-alive"), KIS_STR_INIT("proxy-connection"), KIS_STR_INIT("transfer-encoding"),
+    static const kis_str names[] = { KIS_STR_INIT("connection"), KIS_STR_INIT("keep-alive"),
+                                     KIS_STR_INIT("proxy-connection"),
+                                     KIS_STR_INIT("transfer-encoding"),
                                      KIS_STR_INIT("upgrade") }; /* RFC 9113, 8.2.2 */
     for (size_t i = 0; i < KIS_COUNT_OF(names); i++) {
         if (kis_str_eq(name, names[i]))
@@ -522,7 +570,8 @@ static bool is_lower(kis_str name)
 static size_t put_fields(nghttp2_nv *to, size_t at, const kis_header *fields, size_t count)
 {
     for (size_t i = 0; i < count && at < NV_ROOM; i++) {
-        if (kis_http_is_token(fields[i].name) && is_lower(fields[i].name) && kis_http_is_value(fields[i].value) && !is_connection_field(fields[i].name))
+        if (kis_http_is_token(fields[i].name) && is_lower(fields[i].name) &&
+            kis_http_is_value(fields[i].value) && !is_connection_field(fields[i].name))
             to[at++] = nv_of(fields[i].name, fields[i].value);
     }
     return at;
@@ -540,10 +589,13 @@ static int body_at_end(kis_http2 *h2, kis_http2_stream *stream, uint32_t *flags)
     nghttp2_nv fields[NV_ROOM];
     size_t count = put_fields(fields, 0, stream->trailers, stream->trailer_count);
     stream->is_trailer_sent = true;
-    return nghttp2_submit_trailer(h2->session, stream->id, fields, count) == 0 ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    return nghttp2_submit_trailer(h2->session, stream->id, fields, count) == 0
+               ? 0
+               : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
-static ssize_t read_pulled(kis_http2 *h2, kis_http2_stream *stream, uint8_t *to, size_t size, uint32_t *flags)
+static ssize_t read_pulled(kis_http2 *h2, kis_http2_stream *stream, uint8_t *to, size_t size,
+                           uint32_t *flags)
 {
     kis_buf room;
     bool is_ended = false, is_complete = true;
@@ -561,7 +613,8 @@ static ssize_t read_pulled(kis_http2 *h2, kis_http2_stream *stream, uint8_t *to,
     return (ssize_t)room.len;
 }
 
-static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *to, size_t size, uint32_t *flags, nghttp2_data_source *source, void *user)
+static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *to, size_t size,
+                         uint32_t *flags, nghttp2_data_source *source, void *user)
 {
     kis_http2 *h2 = user;
     kis_http2_stream *stream = source->ptr;
@@ -577,7 +630,8 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *to, size
     return (ssize_t)step;
 }
 
-static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *frame_head, size_t length, nghttp2_data_source *source, void *user)
+static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *frame_head,
+                     size_t length, nghttp2_data_source *source, void *user)
 {
     kis_http2 *h2 = user;
     kis_http2_stream *stream = source->ptr;
@@ -617,7 +671,8 @@ kis_err kis_http2_fill(kis_http2 *h2, kis_buf *out, size_t mark)
 
 /* ---- making ---- */
 
-/* The tables of callbacks and options are made for each connection and thrown away: nghttp2 copies what it needs. */
+/* The tables of callbacks and options are made for each connection and thrown away: nghttp2 copies
+ * what it needs. */
 static nghttp2_session_callbacks *callbacks_new(void)
 {
     nghttp2_session_callbacks *calls;
@@ -643,8 +698,10 @@ static nghttp2_option *options_new(void)
         return NULL;
     nghttp2_option_set_no_auto_window_update(options, 1);
     nghttp2_option_set_no_closed_streams(options, 1);
-    nghttp2_option_set_stream_reset_rate_limit(options, UINT64_MAX / 2, UINT64_MAX / 2); /* our meters know answered calls from others */
-    nghttp2_option_set_peer_max_concurrent_streams(options, 100);                        /* until the peer says */
+    /* our meters know answered calls from others */
+    nghttp2_option_set_stream_reset_rate_limit(options, UINT64_MAX / 2, UINT64_MAX / 2);
+    /* until the peer says */
+    nghttp2_option_set_peer_max_concurrent_streams(options, 100);
     return options;
 }
 
@@ -661,9 +718,13 @@ static int submit_settings(kis_http2 *h2)
         { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, KIS_HTTP2_STREAM_WINDOW },
         { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, KIS_HTTP_HEADER_BYTES_MAX },
     };
-    int result = h2->is_server ? nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, server, KIS_COUNT_OF(server))
-                               : nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, client, KIS_COUNT_OF(client));
-    return result ? result : nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0, (int32_t)KIS_HTTP2_CONNECTION_WINDOW);
+    int result =
+        h2->is_server
+            ? nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, server, KIS_COUNT_OF(server))
+            : nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, client, KIS_COUNT_OF(client));
+    return result ? result
+                  : nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0,
+                                                          (int32_t)KIS_HTTP2_CONNECTION_WINDOW);
 }
 
 static bool session_new(kis_http2 *h2)
@@ -673,8 +734,9 @@ static bool session_new(kis_http2 *h2)
     nghttp2_mem memory = { h2, mem_take, mem_give_back, mem_take_zeros, mem_grow };
     int result = NGHTTP2_ERR_NOMEM;
     if (calls && options)
-        result = h2->is_server ? nghttp2_session_server_new3(&h2->session, calls, h2, options, &memory)
-                               : nghttp2_session_client_new3(&h2->session, calls, h2, options, &memory);
+        result = h2->is_server
+                     ? nghttp2_session_server_new3(&h2->session, calls, h2, options, &memory)
+                     : nghttp2_session_client_new3(&h2->session, calls, h2, options, &memory);
     nghttp2_session_callbacks_del(calls);
     nghttp2_option_del(options);
     if (result != 0)
@@ -717,10 +779,13 @@ static kis_err receive_failed(kis_http2 *h2, ssize_t result, kis_diag *diag)
         return kis_diag_set(diag, KIS_ERR_NOMEM, "HTTP/2: out of memory");
     if (h2->flood >= 0 || result == NGHTTP2_ERR_FLOODED) {
         nghttp2_session_terminate_session(h2->session, NGHTTP2_ENHANCE_YOUR_CALM);
-        return kis_diag_set(diag, KIS_ERR_LIMIT, "HTTP/2: a flood of %s", h2->flood >= 0 ? flood_bounds[h2->flood].what : "frames that want an answer");
+        return kis_diag_set(diag, KIS_ERR_LIMIT, "HTTP/2: a flood of %s",
+                            h2->flood >= 0 ? flood_bounds[h2->flood].what
+                                           : "frames that want an answer");
     }
     if (result == NGHTTP2_ERR_BAD_CLIENT_MAGIC)
-        return kis_diag_set(diag, KIS_ERR_SYNTAX, "HTTP/2: the connection does not begin as RFC 9113 says");
+        return kis_diag_set(diag, KIS_ERR_SYNTAX,
+                            "HTTP/2: the connection does not begin as RFC 9113 says");
     nghttp2_session_terminate_session(h2->session, NGHTTP2_INTERNAL_ERROR);
     return kis_diag_set(diag, KIS_ERR_NOMEM, "HTTP/2: %s", nghttp2_strerror((int)result));
 }
@@ -731,7 +796,8 @@ kis_err kis_http2_receive(kis_http2 *h2, uint64_t now_ns, kis_bytes in, kis_diag
     if (h2->is_broken)
         return receive_failed(h2, NGHTTP2_ERR_NOMEM, diag);
     h2->is_receiving = true;
-    ssize_t result = h2->flood < 0 ? nghttp2_session_mem_recv(h2->session, in.ptr, in.len) : NGHTTP2_ERR_CALLBACK_FAILURE;
+    ssize_t result = h2->flood < 0 ? nghttp2_session_mem_recv(h2->session, in.ptr, in.len)
+                                   : NGHTTP2_ERR_CALLBACK_FAILURE;
     h2->is_receiving = false;
     if (result < 0 || h2->flood >= 0 || h2->is_broken)
         return receive_failed(h2, result, diag);
@@ -742,21 +808,48 @@ kis_err kis_http2_receive(kis_http2 *h2, uint64_t now_ns, kis_bytes in, kis_diag
 
 bool kis_http2_is_over(const kis_http2 *h2)
 {
-    return h2->is_broken || (!nghttp2_session_want_read(h2->session) && !nghttp2_session_want_write(h2->session));
+    return h2->is_broken ||
+           (!nghttp2_session_want_read(h2->session) && !nghttp2_session_want_write(h2->session));
 }
 
-bool kis_http2_is_greeted(const kis_http2 *h2) { return h2->is_greeted; }
-bool kis_http2_is_in_header_block(const kis_http2 *h2) { return h2->block.is_open; }
-bool kis_http2_is_goodbye_received(const kis_http2 *h2) { return h2->is_goodbye_received; }
-uint32_t kis_http2_goodbye_error(const kis_http2 *h2) { return h2->goodbye_error; }
-uint32_t kis_http2_stream_count(const kis_http2 *h2) { return h2->stream_count; }
-kis_http2_stream *kis_http2_first(const kis_http2 *h2) { return h2->first; }
-uint64_t kis_http2_resets(const kis_http2 *h2) { return h2->resets; }
-size_t kis_http2_queued_bytes(const kis_http2 *h2) { return h2->queued_bytes; }
+bool kis_http2_is_greeted(const kis_http2 *h2)
+{
+    return h2->is_greeted;
+}
+bool kis_http2_is_in_header_block(const kis_http2 *h2)
+{
+    return h2->block.is_open;
+}
+bool kis_http2_is_goodbye_received(const kis_http2 *h2)
+{
+    return h2->is_goodbye_received;
+}
+uint32_t kis_http2_goodbye_error(const kis_http2 *h2)
+{
+    return h2->goodbye_error;
+}
+uint32_t kis_http2_stream_count(const kis_http2 *h2)
+{
+    return h2->stream_count;
+}
+kis_http2_stream *kis_http2_first(const kis_http2 *h2)
+{
+    return h2->first;
+}
+uint64_t kis_http2_resets(const kis_http2 *h2)
+{
+    return h2->resets;
+}
+size_t kis_http2_queued_bytes(const kis_http2 *h2)
+{
+    return h2->queued_bytes;
+}
 
 uint32_t kis_http2_peer_streams_max(const kis_http2 *h2)
 {
-    return h2->is_broken ? 0 : nghttp2_session_get_remote_settings(h2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    return h2->is_broken ? 0
+                         : nghttp2_session_get_remote_settings(
+                               h2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 }
 
 /* ---- sending messages ---- */
@@ -779,10 +872,12 @@ static kis_str copy_text(uint8_t **at, kis_str text)
 }
 
 /* Body and trailers into one block, unless there is nothing to keep. */
-static bool stream_set_body(kis_http2_stream *stream, const kis_http2_body *body, const kis_header *trailers, size_t trailer_count)
+static bool stream_set_body(kis_http2_stream *stream, const kis_http2_body *body,
+                            const kis_header *trailers, size_t trailer_count)
 {
     size_t body_bytes = body->is_borrowed ? 0 : body->bytes.len;
-    size_t size = trailer_count * sizeof(kis_header) + headers_bytes(trailers, trailer_count) + body_bytes;
+    size_t size =
+        trailer_count * sizeof(kis_header) + headers_bytes(trailers, trailer_count) + body_bytes;
     stream->is_pulled = body->is_pulled;
     stream->body = body->bytes;
     if (size == 0)
@@ -796,7 +891,8 @@ static bool stream_set_body(kis_http2_stream *stream, const kis_http2_body *body
     stream->block_size = size;
     stream->owner->queued_bytes += size;
     for (size_t i = 0; i < trailer_count; i++)
-        copies[i] = (kis_header){ copy_text(&at, trailers[i].name), copy_text(&at, trailers[i].value) };
+        copies[i] =
+            (kis_header){ copy_text(&at, trailers[i].name), copy_text(&at, trailers[i].value) };
     stream->trailers = copies;
     stream->trailer_count = trailer_count;
     if (body_bytes) {
@@ -806,26 +902,33 @@ static bool stream_set_body(kis_http2_stream *stream, const kis_http2_body *body
     return true;
 }
 
-kis_err kis_http2_answer(kis_http2_stream *stream, int status, const kis_header *headers, size_t count, const kis_http2_body *body, const kis_header *trailers,
+kis_err kis_http2_answer(kis_http2_stream *stream, int status, const kis_header *headers,
+                         size_t count, const kis_http2_body *body, const kis_header *trailers,
                          size_t trailer_count)
 {
     kis_http2 *h2 = stream->owner;
     char number[KIS_NUM_TEXT_MAX];
     nghttp2_nv fields[NV_ROOM];
-    fields[0] = nv_of(KIS_STR(":status"), kis_str_of(number, kis_u64_format((uint64_t)status, number)));
+    fields[0] =
+        nv_of(KIS_STR(":status"), kis_str_of(number, kis_u64_format((uint64_t)status, number)));
     size_t field_count = put_fields(fields, 1, headers, count);
     bool has_body = body->is_pulled || body->bytes.len || trailer_count;
     nghttp2_data_provider provider = { .source.ptr = stream, .read_callback = read_body };
     if (h2->is_broken || !stream_set_body(stream, body, trailers, trailer_count))
         return KIS_ERR_NOMEM;
     stream->is_begun = true;
-    return nghttp2_submit_response(h2->session, stream->id, fields, field_count, has_body ? &provider : NULL) == 0 ? KIS_OK : KIS_ERR_NOMEM;
+    return nghttp2_submit_response(h2->session, stream->id, fields, field_count,
+                                   has_body ? &provider : NULL) == 0
+               ? KIS_OK
+               : KIS_ERR_NOMEM;
 }
 
-kis_err kis_http2_request(kis_http2 *h2, const kis_http2_head *head, const kis_http2_body *body, void *user, kis_http2_stream **out)
+kis_err kis_http2_request(kis_http2 *h2, const kis_http2_head *head, const kis_http2_body *body,
+                          void *user, kis_http2_stream **out)
 {
     nghttp2_nv fields[NV_ROOM];
-    if (h2->is_broken || h2->is_goodbye_received || !nghttp2_session_check_request_allowed(h2->session))
+    if (h2->is_broken || h2->is_goodbye_received ||
+        !nghttp2_session_check_request_allowed(h2->session))
         return KIS_ERR_CLOSED;
     if (h2->stream_count >= kis_http2_peer_streams_max(h2))
         return KIS_ERR_FULL;
@@ -839,9 +942,11 @@ kis_err kis_http2_request(kis_http2 *h2, const kis_http2_head *head, const kis_h
     size_t count = put_fields(fields, 4, head->headers, head->header_count);
     nghttp2_data_provider provider = { .source.ptr = stream, .read_callback = read_body };
     stream->user = user;
-    int32_t id = stream_set_body(stream, body, NULL, 0)
-                     ? nghttp2_submit_request(h2->session, NULL, fields, count, body->is_pulled || body->bytes.len ? &provider : NULL, stream)
-                     : NGHTTP2_ERR_NOMEM;
+    int32_t id =
+        stream_set_body(stream, body, NULL, 0)
+            ? nghttp2_submit_request(h2->session, NULL, fields, count,
+                                     body->is_pulled || body->bytes.len ? &provider : NULL, stream)
+            : NGHTTP2_ERR_NOMEM;
     if (id < 0) {
         stream_free(stream);
         return id == NGHTTP2_ERR_NOMEM ? KIS_ERR_NOMEM : KIS_ERR_CLOSED;
@@ -857,14 +962,16 @@ void kis_http2_resume(kis_http2_stream *stream)
     if (!stream->is_deferred || stream->owner->is_broken)
         return;
     stream->is_deferred = false;
-    (void)nghttp2_session_resume_data(stream->owner->session, stream->id); /* fails only when nothing was deferred */
+    /* fails only when nothing was deferred */
+    (void)nghttp2_session_resume_data(stream->owner->session, stream->id);
 }
 
 void kis_http2_reset(kis_http2_stream *stream, kis_http2_error error)
 {
     if (stream->owner->is_broken)
         return;
-    if (nghttp2_submit_rst_stream(stream->owner->session, NGHTTP2_FLAG_NONE, stream->id, (uint32_t)error) != 0)
+    if (nghttp2_submit_rst_stream(stream->owner->session, NGHTTP2_FLAG_NONE, stream->id,
+                                  (uint32_t)error) != 0)
         nghttp2_session_terminate_session(stream->owner->session, NGHTTP2_INTERNAL_ERROR);
 }
 
@@ -873,7 +980,9 @@ void kis_http2_go_away(kis_http2 *h2, kis_http2_error error)
     if (h2->is_broken)
         return;
     if (error == KIS_HTTP2_NO_ERROR)
-        nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(h2->session), NGHTTP2_NO_ERROR, NULL, 0);
+        nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE,
+                              nghttp2_session_get_last_proc_stream_id(h2->session),
+                              NGHTTP2_NO_ERROR, NULL, 0);
     else
         nghttp2_session_terminate_session(h2->session, (uint32_t)error);
 }

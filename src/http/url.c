@@ -1,19 +1,21 @@
-/* url.c - absolute URLs, query strings, percent-coding (RFC 3986, as far as senders and queries need it). */
+/* url.c - absolute URLs, query strings, percent-coding (RFC 3986, as far as senders and queries
+ * need it). */
 #include "http/url.h"
 
 #include "base/diag.h"
 #include "base/num.h"
 
-#define URL_BYTES_MAX 8192u /* as a request target */
-#define HOST_BYTES_MAX 255u /* RFC 1035, 2.3.4 */
+#define URL_BYTES_MAX  8192u /* as a request target */
+#define HOST_BYTES_MAX 255u  /* RFC 1035, 2.3.4 */
 
 static const struct {
     kis_str name;
     uint16_t port;
     bool is_tls;
 } url_schemes[] = {
-    { KIS_STR_INIT("http"), 80, false },  { KIS_STR_INIT("https"), 443, true }, { KIS_STR_INIT("grpc"), 4317, false },
-    { KIS_STR_INIT("grpcs"), 4317, true }, { KIS_STR_INIT("unix"), 0, false },
+    { KIS_STR_INIT("http"), 80, false },   { KIS_STR_INIT("https"), 443, true },
+    { KIS_STR_INIT("grpc"), 4317, false }, { KIS_STR_INIT("grpcs"), 4317, true },
+    { KIS_STR_INIT("unix"), 0, false },
 };
 
 static kis_err url_wrong(kis_diag *diag, kis_str text, const char *what)
@@ -25,7 +27,8 @@ static bool has_only_url_characters(kis_str text)
 {
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
-        if (c <= 0x20 || c >= 0x7f || c == '"' || c == '<' || c == '>' || c == '\\' || c == '^' || c == '`' || c == '{' || c == '|' || c == '}')
+        if (c <= 0x20 || c >= 0x7f || c == '"' || c == '<' || c == '>' || c == '\\' || c == '^' ||
+            c == '`' || c == '{' || c == '|' || c == '}')
             return false;
     }
     return true;
@@ -74,7 +77,8 @@ static kis_err parse_authority(kis_str text, kis_str authority, kis_url *out, ki
     } else {
         size_t colon = kis_str_find_char(authority, ':');
         out->host = kis_str_slice(authority, 0, colon == KIS_STR_NPOS ? authority.len : colon);
-        port = colon == KIS_STR_NPOS ? KIS_STR_NONE : kis_str_slice(authority, colon, authority.len);
+        port =
+            colon == KIS_STR_NPOS ? KIS_STR_NONE : kis_str_slice(authority, colon, authority.len);
         if (kis_str_find_char(kis_str_slice(port, 1, port.len), ':') != KIS_STR_NPOS)
             return url_wrong(diag, text, "has two colons: write an IPv6 address as [::1]:4318");
     }
@@ -95,7 +99,9 @@ static kis_err parse_scheme(kis_str text, kis_url *out, kis_str *rest, kis_diag 
         *rest = kis_str_slice(text, colon + 1, text.len);
         return KIS_OK;
     }
-    return url_wrong(diag, text, "has no scheme we know; want http, https, grpc, grpcs or unix, as in http://localhost:4318/v1/traces");
+    return url_wrong(diag, text,
+                     "has no scheme we know; want http, https, grpc, grpcs or unix, as in "
+                     "http://localhost:4318/v1/traces");
 }
 
 kis_err kis_url_parse(kis_str text, kis_url *out, kis_diag *diag)
@@ -104,7 +110,9 @@ kis_err kis_url_parse(kis_str text, kis_url *out, kis_diag *diag)
     kis_str rest;
 
     if (text.len == 0 || text.len > URL_BYTES_MAX)
-        return kis_diag_set(diag, KIS_ERR_SYNTAX, text.len ? "a URL of more than 8192 bytes" : "an empty URL; want one like http://localhost:4318");
+        return kis_diag_set(diag, KIS_ERR_SYNTAX,
+                            text.len ? "a URL of more than 8192 bytes"
+                                     : "an empty URL; want one like http://localhost:4318");
     if (!has_only_url_characters(text))
         return url_wrong(diag, text, "has a character that belongs coded as %XX");
     if (kis_str_find_char(text, '#') != KIS_STR_NPOS)
@@ -131,7 +139,8 @@ kis_err kis_url_parse(kis_str text, kis_url *out, kis_diag *diag)
     rest = kis_str_slice(rest, end, rest.len);
     size_t question = kis_str_find_char(rest, '?');
     url.path = kis_str_slice(rest, 0, question == KIS_STR_NPOS ? rest.len : question);
-    url.query = question == KIS_STR_NPOS ? KIS_STR_NONE : kis_str_slice(rest, question + 1, rest.len);
+    url.query =
+        question == KIS_STR_NPOS ? KIS_STR_NONE : kis_str_slice(rest, question + 1, rest.len);
     *out = url;
     return KIS_OK;
 }
@@ -160,7 +169,8 @@ static int coded_digit(char c)
 
 kis_err kis_url_decode(kis_str coded, bool is_query, kis_arena *arena, kis_str *out)
 {
-    if (kis_str_find_char(coded, '%') == KIS_STR_NPOS && (!is_query || kis_str_find_char(coded, '+') == KIS_STR_NPOS)) {
+    if (kis_str_find_char(coded, '%') == KIS_STR_NPOS &&
+        (!is_query || kis_str_find_char(coded, '+') == KIS_STR_NPOS)) {
         *out = coded;
         return KIS_OK;
     }
@@ -191,7 +201,8 @@ void kis_url_encode(kis_str plain, kis_buf *out)
     static const char digits[] = "0123456789ABCDEF";
     for (size_t i = 0; i < plain.len; i++) {
         unsigned char c = (unsigned char)plain.ptr[i];
-        bool is_unreserved = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
+        bool is_unreserved = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                             (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
         if (is_unreserved) {
             kis_buf_add_byte(out, c);
         } else {

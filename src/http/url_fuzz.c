@@ -1,4 +1,5 @@
-/* url_fuzz.c - URLs, queries, percent-coding and gRPC's texts: any bytes; what was decoded and encoded decodes to the same. */
+/* url_fuzz.c - URLs, queries, percent-coding and gRPC's texts: any bytes; what was decoded and
+ * encoded decodes to the same. */
 #include "http/url.h"
 
 #include <stdlib.h>
@@ -6,8 +7,17 @@
 #include "base/check.h"
 #include "http/grpc.h"
 
-static void *fuzz_take(void *user, size_t size) { (void)user; return malloc(size); }
-static void fuzz_give_back(void *user, void *ptr, size_t size) { (void)user; (void)size; free(ptr); }
+static void *fuzz_take(void *user, size_t size)
+{
+    (void)user;
+    return malloc(size);
+}
+static void fuzz_give_back(void *user, void *ptr, size_t size)
+{
+    (void)user;
+    (void)size;
+    free(ptr);
+}
 static const kis_alloc fuzz_alloc = { fuzz_take, fuzz_give_back, NULL };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -30,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     KIS_ASSERT(pairs <= size + 1);
     if (kis_url_decode(text, true, &arena, &plain) == KIS_OK) {
         kis_url_encode(plain, &coded);
-        KIS_ASSERT(kis_url_decode(kis_buf_str(&coded), true, &arena, &again) == KIS_OK && kis_str_eq(plain, again));
+        KIS_ASSERT(kis_url_decode(kis_buf_str(&coded), true, &arena, &again) == KIS_OK &&
+                   kis_str_eq(plain, again));
     }
     kis_buf_clear(&coded);
     kis_grpc_message_escape(text, &coded);
@@ -38,7 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     kis_buf_init(&back, &fuzz_alloc, 1u << 24);
     kis_grpc_message_unescape(kis_buf_str(&coded), &back);
     KIS_ASSERT(kis_str_eq(kis_buf_str(&back), text));
-    if (kis_grpc_message(kis_bytes_of(data, size), 1u << 16, &is_compressed, &message, NULL) == KIS_OK)
+    if (kis_grpc_message(kis_bytes_of(data, size), 1u << 16, &is_compressed, &message, NULL) ==
+        KIS_OK)
         KIS_ASSERT(message.len + KIS_GRPC_PREFIX_BYTES == size);
     (void)!kis_grpc_timeout_parse(text, &ns);
     kis_buf_done(&back);

@@ -122,7 +122,7 @@ kis_str kis_attrs_text(kis_attrs attrs, kis_str key)
     return KIS_STR_NONE;
 }
 
-/* ---- writing --------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static size_t bytes_field_size(size_t len) /* of a field number below 16 */
 {

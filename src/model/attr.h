@@ -1,14 +1,17 @@
-/* attr.h - attributes. Their form everywhere is OTLP's KeyValue bytes: read through a cursor, written through a writer.
+/* attr.h - attributes. Their form everywhere is OTLP's KeyValue bytes: read through a cursor,
+ * written through a writer.
  *
- * A set of attributes is a stretch of protobuf fields of which those with one tag are the KeyValues:
+ * A set of attributes is a stretch of protobuf fields of which those with one tag are the
+ * KeyValues:
  *
  *     Span: … 4a 1f 0a0b"http.method"1205… 4a 12 … 52 …       tag 0x4a is field 9, Span.attributes
  *             ^ kis_attrs{ptr, len, tag 0x4a}        ^ end     whatever has another tag is skipped
  *
- * so a set received from the wire is a pointer into the request, and one recorded is a pointer into the span's buffer; nothing
- * is copied or indexed. What a kis_attrs points to has been checked by whoever made it (decoder or writer): well formed, depth,
- * counts, lengths, UTF-8. The cursors below still never read outside it, whatever it holds: bytes that came back from a disk
- * are only as good as their checksum.
+ * so a set received from the wire is a pointer into the request, and one recorded is a pointer into
+ * the span's buffer; nothing is copied or indexed. What a kis_attrs points to has been checked by
+ * whoever made it (decoder or writer): well formed, depth, counts, lengths, UTF-8. The cursors
+ * below still never read outside it, whatever it holds: bytes that came back from a disk are only
+ * as good as their checksum.
  */
 #ifndef KIS_MODEL_ATTR_H
 #define KIS_MODEL_ATTR_H
@@ -22,12 +25,12 @@ typedef struct kis_attrs {
     uint32_t tag; /* one of KIS_TAG_*_ATTRS */
 } kis_attrs;
 
-#define KIS_TAG_SPAN_ATTRS KIS_PB_TAG(9, KIS_PB_BYTES)
-#define KIS_TAG_EVENT_ATTRS KIS_PB_TAG(3, KIS_PB_BYTES)
-#define KIS_TAG_LINK_ATTRS KIS_PB_TAG(4, KIS_PB_BYTES)
-#define KIS_TAG_SCOPE_ATTRS KIS_PB_TAG(3, KIS_PB_BYTES)
+#define KIS_TAG_SPAN_ATTRS     KIS_PB_TAG(9, KIS_PB_BYTES)
+#define KIS_TAG_EVENT_ATTRS    KIS_PB_TAG(3, KIS_PB_BYTES)
+#define KIS_TAG_LINK_ATTRS     KIS_PB_TAG(4, KIS_PB_BYTES)
+#define KIS_TAG_SCOPE_ATTRS    KIS_PB_TAG(3, KIS_PB_BYTES)
 #define KIS_TAG_RESOURCE_ATTRS KIS_PB_TAG(1, KIS_PB_BYTES)
-#define KIS_TAG_KVLIST_VALUES KIS_PB_TAG(1, KIS_PB_BYTES)
+#define KIS_TAG_KVLIST_VALUES  KIS_PB_TAG(1, KIS_PB_BYTES)
 
 typedef enum kis_value_kind {
     KIS_VALUE_NONE, /* no value set: OTLP's null */
@@ -65,7 +68,8 @@ typedef struct kis_attr_cursor {
     uint32_t tag;
 } kis_attr_cursor;
 
-/** for (kis_attr_cursor c = kis_attrs_begin(attrs); kis_attrs_next(&c, &attr);) … in the order of the wire. */
+/** for (kis_attr_cursor c = kis_attrs_begin(attrs); kis_attrs_next(&c, &attr);) … in the order of
+ * the wire. */
 static inline kis_attr_cursor kis_attrs_begin(kis_attrs a)
 {
     return (kis_attr_cursor){ kis_cursor_of((kis_bytes){ a.ptr, a.len }), a.tag };
@@ -92,7 +96,8 @@ void kis_attr_put_any(kis_buf *out, uint32_t tag, kis_str key, kis_bytes any_val
 /** An AnyValue message of `value`, without tag or length; arrays and lists are copied as bytes. */
 void kis_value_put(kis_buf *out, const kis_value_view *value);
 
-/** The text form that Jaeger shows and matches by: text as is, numbers shortest, true/false, bytes as base64, arrays and lists as JSON. */
+/** The text form that Jaeger shows and matches by: text as is, numbers shortest, true/false, bytes
+ * as base64, arrays and lists as JSON. */
 void kis_value_text(kis_value_view value, kis_buf *out);
 
 #endif

@@ -11,7 +11,10 @@
 static uint8_t memory[1 << 20];
 static kis_buf out;
 
-static kis_attrs attrs_of(uint32_t tag) { return (kis_attrs){ out.ptr, (uint32_t)out.len, tag }; }
+static kis_attrs attrs_of(uint32_t tag)
+{
+    return (kis_attrs){ out.ptr, (uint32_t)out.len, tag };
+}
 
 TEST(attributes_written_read_back)
 {
@@ -29,10 +32,14 @@ TEST(attributes_written_read_back)
     kis_attrs a = attrs_of(tag);
     CHECK_INT(7, kis_attrs_count(a), "only attributes are counted");
     CHECK_STR("text", kis_attrs_text(a, KIS_STR("s")), "the first of a key");
-    CHECK(kis_attrs_find(a, KIS_STR("t"), &v) && v.kind == KIS_VALUE_BOOL && v.boolean, "a boolean");
-    CHECK(kis_attrs_find(a, KIS_STR("i"), &v) && v.kind == KIS_VALUE_INT && v.integer == INT64_MIN, "an integer");
-    CHECK(kis_attrs_find(a, KIS_STR("d"), &v) && v.kind == KIS_VALUE_DOUBLE && signbit(v.number), "a double, its sign too");
-    CHECK(kis_attrs_find(a, KIS_STR("b"), &v) && v.kind == KIS_VALUE_BYTES && v.bytes.len == 2, "bytes");
+    CHECK(kis_attrs_find(a, KIS_STR("t"), &v) && v.kind == KIS_VALUE_BOOL && v.boolean,
+          "a boolean");
+    CHECK(kis_attrs_find(a, KIS_STR("i"), &v) && v.kind == KIS_VALUE_INT && v.integer == INT64_MIN,
+          "an integer");
+    CHECK(kis_attrs_find(a, KIS_STR("d"), &v) && v.kind == KIS_VALUE_DOUBLE && signbit(v.number),
+          "a double, its sign too");
+    CHECK(kis_attrs_find(a, KIS_STR("b"), &v) && v.kind == KIS_VALUE_BYTES && v.bytes.len == 2,
+          "bytes");
     CHECK(kis_attrs_find(a, KIS_STR("none"), &v) && v.kind == KIS_VALUE_NONE, "no value");
     CHECK(!kis_attrs_find(a, KIS_STR("x"), &v), "a key that is not there");
     CHECK_INT(0, kis_attrs_text(a, KIS_STR("i")).len, "a number is no text");
@@ -43,7 +50,8 @@ TEST(attributes_written_read_back)
         kis_buf_init_fixed(&copy, copy_memory, sizeof copy_memory);
         v = kis_value_read(attr.value_bytes);
         kis_value_put(&copy, &v);
-        CHECK_BYTES(attr.value_bytes.ptr, attr.value_bytes.len, kis_buf_bytes(&copy), "a value read and written is the same bytes");
+        CHECK_BYTES(attr.value_bytes.ptr, attr.value_bytes.len, kis_buf_bytes(&copy),
+                    "a value read and written is the same bytes");
     }
 }
 
@@ -56,7 +64,8 @@ TEST(attributes_of_any_length_read_back)
         kis_buf_init_fixed(&out, memory, sizeof memory);
         kis_attr_put_str(&out, KIS_TAG_SPAN_ATTRS, KIS_STR("key"), kis_str_of(text, sizes[i]));
         kis_attr_put_int(&out, KIS_TAG_SPAN_ATTRS, KIS_STR("behind"), 1);
-        CHECK_INT(sizes[i], kis_attrs_text(attrs_of(KIS_TAG_SPAN_ATTRS), KIS_STR("key")).len, "its length");
+        CHECK_INT(sizes[i], kis_attrs_text(attrs_of(KIS_TAG_SPAN_ATTRS), KIS_STR("key")).len,
+                  "its length");
         CHECK_INT(2, kis_attrs_count(attrs_of(KIS_TAG_SPAN_ATTRS)), "and the next one");
     }
     kis_buf_init_fixed(&out, memory, 10);
@@ -67,20 +76,34 @@ TEST(attributes_of_any_length_read_back)
 /* Values for the text form, as AnyValue bytes in hex of their parts. */
 TEST(values_have_the_text_that_jaeger_shows)
 {
-    static const struct { const char *why, *any; size_t len; const char *text; } rows[] = {
-        { "text", "\x0a\x03" "a\"b", 5, "a\"b" },
-        { "true", "\x10\x01", 2, "true" }, { "false", "\x10\x00", 2, "false" },
+    static const struct {
+        const char *why, *any;
+        size_t len;
+        const char *text;
+    } rows[] = {
+        { "text",
+          "\x0a\x03"
+          "a\"b",
+          5, "a\"b" },
+        { "true", "\x10\x01", 2, "true" },
+        { "false", "\x10\x00", 2, "false" },
         { "an integer", "\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11, "-1" },
         { "a double", "\x21\x9a\x99\x99\x99\x99\x99\xb9\x3f", 9, "0.1" },
         { "a whole double", "\x21\x00\x00\x00\x00\x00\x00\x08\x40", 9, "3" },
         { "NaN", "\x21\x00\x00\x00\x00\x00\x00\xf8\x7f", 9, "NaN" },
         { "bytes", "\x3a\x03\x00\x01\xff", 5, "AAH/" },
         { "nothing", "", 0, "" },
-        { "an empty array", "\x2a\x00", 2, "[]" }, { "an empty list", "\x32\x00", 2, "{}" },
-        { "an array", "\x2a\x14\x0a\x02\x18\x01\x0a\x05\x0a\x03" "a\"b\x0a\x02\x10\x01\x0a\x00\x0a\x01\x2a", 22, "[1,\"a\\\"b\",true,null,null]" },
+        { "an empty array", "\x2a\x00", 2, "[]" },
+        { "an empty list", "\x32\x00", 2, "{}" },
+        { "an array",
+          "\x2a\x14\x0a\x02\x18\x01\x0a\x05\x0a\x03"
+          "a\"b\x0a\x02\x10\x01\x0a\x00\x0a\x01\x2a",
+          22, "[1,\"a\\\"b\",true,null,null]" },
         { "a list", "\x32\x09\x0a\x07\x0a\x01k\x12\x02\x18\x05", 11, "{\"k\":5}" },
-        { "a list in an array", "\x2a\x0d\x0a\x0b\x32\x09\x0a\x07\x0a\x01k\x12\x02\x18\x05", 15, "[{\"k\":5}]" },
-        { "NaN in an array", "\x2a\x0b\x0a\x09\x21\x00\x00\x00\x00\x00\x00\xf8\x7f", 13, "[\"NaN\"]" },
+        { "a list in an array", "\x2a\x0d\x0a\x0b\x32\x09\x0a\x07\x0a\x01k\x12\x02\x18\x05", 15,
+          "[{\"k\":5}]" },
+        { "NaN in an array", "\x2a\x0b\x0a\x09\x21\x00\x00\x00\x00\x00\x00\xf8\x7f", 13,
+          "[\"NaN\"]" },
         { "bytes in an array", "\x2a\x07\x0a\x05\x3a\x03\x00\x01\xff", 9, "[\"AAH/\"]" },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -89,7 +112,10 @@ TEST(values_have_the_text_that_jaeger_shows)
         kis_value_text(v, &out);
         CHECK_STR(rows[i].text, kis_buf_str(&out), rows[i].why);
         CHECK(kis_value_text_is(v, kis_str_from_c(rows[i].text)), "compared without being written");
-        CHECK(!kis_value_text_is(v, kis_str_of(rows[i].text, rows[i].text[0] ? strlen(rows[i].text) - 1 : 0)) || !rows[i].text[0], "one less");
+        CHECK(!kis_value_text_is(
+                  v, kis_str_of(rows[i].text, rows[i].text[0] ? strlen(rows[i].text) - 1 : 0)) ||
+                  !rows[i].text[0],
+              "one less");
         char longer[64];
         snprintf(longer, sizeof longer, "%sx", rows[i].text);
         CHECK(!kis_value_text_is(v, kis_str_from_c(longer)), "one more");
@@ -102,7 +128,8 @@ TEST(long_values_compare_as_they_are_written)
     static uint8_t any_memory[200000];
     kis_buf any, values;
     for (size_t i = 0; i + 2 < sizeof text; i += 2)
-        memcpy(text + i, i % 7 ? "\xc3\xa9" : "\"\n", 2); /* characters and escapes at every place of a piece */
+        memcpy(text + i, i % 7 ? "\xc3\xa9" : "\"\n",
+               2); /* characters and escapes at every place of a piece */
     kis_buf_init_fixed(&values, any_memory, 100000);
     kis_buf_init_fixed(&any, any_memory + 100000, 100000);
     size_t item = kis_pb_begin(&values, 1);
@@ -130,7 +157,8 @@ TEST(damaged_attributes_are_read_in_bounds)
         uint8_t *bytes = malloc(len ? len : 1);
         for (size_t i = 0; i < len; i++) {
             static const uint8_t usual[] = { 0x4a, 0x0a, 0x12, 0x2a, 0x32, 0x01, 0x05, 0x08, 0x20 };
-            bytes[i] = test_random(&random) % 2 ? usual[test_random(&random) % sizeof usual] : (uint8_t)test_random(&random);
+            bytes[i] = test_random(&random) % 2 ? usual[test_random(&random) % sizeof usual]
+                                                : (uint8_t)test_random(&random);
         }
         kis_attrs a = { bytes, (uint32_t)len, KIS_TAG_SPAN_ATTRS };
         kis_attr_view attr;
@@ -144,5 +172,6 @@ TEST(damaged_attributes_are_read_in_bounds)
     }
 }
 
-TEST_MAIN(RUN(attributes_written_read_back), RUN(attributes_of_any_length_read_back), RUN(values_have_the_text_that_jaeger_shows),
-          RUN(long_values_compare_as_they_are_written), RUN(damaged_attributes_are_read_in_bounds))
+TEST_MAIN(RUN(attributes_written_read_back), RUN(attributes_of_any_length_read_back),
+          RUN(values_have_the_text_that_jaeger_shows), RUN(long_values_compare_as_they_are_written),
+          RUN(damaged_attributes_are_read_in_bounds))

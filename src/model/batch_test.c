@@ -47,17 +47,20 @@ TEST(adopting_a_second_body_gives_the_first_back)
 TEST(generated_batches_are_the_same_for_the_same_seed)
 {
     test_spans_spec spec = { .seed = 7, .traces = 10, .spans_per_trace = 5, .start_unix_ns = 1000 };
-    kis_batch *a = test_spans_generate(test_alloc, &spec), *b = test_spans_generate(test_alloc, &spec);
+    kis_batch *a = test_spans_generate(test_alloc, &spec),
+              *b = test_spans_generate(test_alloc, &spec);
     CHECK_INT(50, a->span_count, "traces times spans");
     CHECK_BYTES(a->body.ptr, a->body.len, b->body, "equal");
     spec.seed = 8;
     kis_batch *c = test_spans_generate(test_alloc, &spec);
-    CHECK(a->body.len != c->body.len || memcmp(a->body.ptr, c->body.ptr, a->body.len) != 0, "another seed, other spans");
+    CHECK(a->body.len != c->body.len || memcmp(a->body.ptr, c->body.ptr, a->body.len) != 0,
+          "another seed, other spans");
     kis_batch_unref(a);
     kis_batch_unref(b);
     kis_batch_unref(c);
     CHECK_INT(0, test_alloc_live(), "nothing is left over");
 }
 
-TEST_MAIN(RUN(the_last_reference_gives_everything_back), RUN(a_batch_without_memory_is_none), RUN(adopting_a_second_body_gives_the_first_back),
+TEST_MAIN(RUN(the_last_reference_gives_everything_back), RUN(a_batch_without_memory_is_none),
+          RUN(adopting_a_second_body_gives_the_first_back),
           RUN(generated_batches_are_the_same_for_the_same_seed))

@@ -8,8 +8,21 @@
 
 TEST(pb_reads_fields_of_every_wire_type)
 {
-    static const char bytes[] = "\x08\x96\x01" "\x11" "12345678" "\x1a\x03" "abc" "\x25" "1234" "\x2b\x08\x01\x33\x34\x2c" "\xf8\xff\xff\xff\x0f\x01";
-    static const struct { uint32_t tag; uint64_t number; const char *bytes; size_t len; } rows[] = {
+    static const char bytes[] = "\x08\x96\x01"
+                                "\x11"
+                                "12345678"
+                                "\x1a\x03"
+                                "abc"
+                                "\x25"
+                                "1234"
+                                "\x2b\x08\x01\x33\x34\x2c"
+                                "\xf8\xff\xff\xff\x0f\x01";
+    static const struct {
+        uint32_t tag;
+        uint64_t number;
+        const char *bytes;
+        size_t len;
+    } rows[] = {
         { KIS_PB_TAG(1, KIS_PB_VARINT), 150, "", 0 },
         { KIS_PB_TAG(2, KIS_PB_FIX64), 0x3837363534333231u, "", 0 },
         { KIS_PB_TAG(3, KIS_PB_BYTES), 3, "abc", 3 },
@@ -30,15 +43,37 @@ TEST(pb_reads_fields_of_every_wire_type)
 
 TEST(pb_refuses_what_is_no_field_and_stays_there)
 {
-    static const struct { const char *why, *bytes; size_t len; kis_err want; } rows[] = {
-        { "field 0", "\x00\x01", 2, KIS_ERR_SYNTAX }, { "wire type 6", "\x0e", 1, KIS_ERR_SYNTAX }, { "wire type 7", "\x0f", 1, KIS_ERR_SYNTAX },
-        { "a tag without end", "\xff", 1, KIS_ERR_SYNTAX }, { "a tag of 33 bits", "\x88\x80\x80\x80\x10\x00", 6, KIS_ERR_SYNTAX },
+    static const struct {
+        const char *why, *bytes;
+        size_t len;
+        kis_err want;
+    } rows[] = {
+        { "field 0", "\x00\x01", 2, KIS_ERR_SYNTAX },
+        { "wire type 6", "\x0e", 1, KIS_ERR_SYNTAX },
+        { "wire type 7", "\x0f", 1, KIS_ERR_SYNTAX },
+        { "a tag without end", "\xff", 1, KIS_ERR_SYNTAX },
+        { "a tag of 33 bits", "\x88\x80\x80\x80\x10\x00", 6, KIS_ERR_SYNTAX },
         { "a varint without end", "\x08\xff", 2, KIS_ERR_SYNTAX },
-        { "a varint of 11 bytes", "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12, KIS_ERR_SYNTAX },
-        { "half a fixed64", "\x09" "1234", 5, KIS_ERR_MORE }, { "half a fixed32", "\x0d" "12", 3, KIS_ERR_MORE },
-        { "a length too long", "\x0a\x05" "abcd", 6, KIS_ERR_MORE }, { "a length of 2^64 - 1", "\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11, KIS_ERR_MORE },
-        { "a stray end group", "\x0c", 1, KIS_ERR_SYNTAX }, { "a group without end", "\x0b\x08\x01", 3, KIS_ERR_SYNTAX },
-        { "a group that ends as another", "\x0b\x14", 2, KIS_ERR_SYNTAX }, { "rubbish in a group", "\x0b\x0a\x09\x0c", 4, KIS_ERR_MORE },
+        { "a varint of 11 bytes", "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12,
+          KIS_ERR_SYNTAX },
+        { "half a fixed64",
+          "\x09"
+          "1234",
+          5, KIS_ERR_MORE },
+        { "half a fixed32",
+          "\x0d"
+          "12",
+          3, KIS_ERR_MORE },
+        { "a length too long",
+          "\x0a\x05"
+          "abcd",
+          6, KIS_ERR_MORE },
+        { "a length of 2^64 - 1", "\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11,
+          KIS_ERR_MORE },
+        { "a stray end group", "\x0c", 1, KIS_ERR_SYNTAX },
+        { "a group without end", "\x0b\x08\x01", 3, KIS_ERR_SYNTAX },
+        { "a group that ends as another", "\x0b\x14", 2, KIS_ERR_SYNTAX },
+        { "rubbish in a group", "\x0b\x0a\x09\x0c", 4, KIS_ERR_MORE },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         uint8_t *copy = malloc(rows[i].len); /* of just that size */
@@ -59,7 +94,8 @@ TEST(pb_groups_are_bounded)
         memset(bytes + depth, 0x0c, depth);
         kis_cursor c = { bytes, bytes + 2 * depth };
         kis_pb_field field;
-        CHECK_ERR(depth > KIS_PB_GROUP_DEPTH_MAX ? KIS_ERR_SYNTAX : KIS_OK, kis_pb_next(&c, &field), "as deep as may be, and deeper");
+        CHECK_ERR(depth > KIS_PB_GROUP_DEPTH_MAX ? KIS_ERR_SYNTAX : KIS_OK, kis_pb_next(&c, &field),
+                  "as deep as may be, and deeper");
     }
 }
 
@@ -74,7 +110,9 @@ TEST(pb_written_fields_read_back)
             kis_buf_init(&out, test_alloc, 1 << 20);
             memset(filler, 'x', sizeof filler);
             kis_pb_put_varint(&out, 1, UINT64_MAX);
-            size_t begun = guess == 0 ? kis_pb_begin(&out, 200) : kis_pb_begin_about(&out, 200, guess == 1 ? sizes[i] : 1u << 30);
+            size_t begun = guess == 0
+                               ? kis_pb_begin(&out, 200)
+                               : kis_pb_begin_about(&out, 200, guess == 1 ? sizes[i] : 1u << 30);
             kis_buf_add(&out, filler, sizes[i]);
             kis_pb_end(&out, begun);
             kis_pb_put_fix32(&out, 2, 5);
@@ -82,9 +120,11 @@ TEST(pb_written_fields_read_back)
             kis_cursor c = kis_cursor_of(kis_buf_bytes(&out));
             kis_pb_field field;
             CHECK(kis_pb_next(&c, &field) == KIS_OK && field.number == UINT64_MAX, "a varint");
-            CHECK(kis_pb_next(&c, &field) == KIS_OK && field.tag == KIS_PB_TAG(200, KIS_PB_BYTES), "a message");
+            CHECK(kis_pb_next(&c, &field) == KIS_OK && field.tag == KIS_PB_TAG(200, KIS_PB_BYTES),
+                  "a message");
             CHECK_BYTES(filler, sizes[i], field.bytes, "its body, whatever the guess");
-            CHECK(field.bytes.ptr[-1] < 0x80 && (sizes[i] < 128 || field.bytes.ptr[-2] >= 0x80), "its length in the shortest form");
+            CHECK(field.bytes.ptr[-1] < 0x80 && (sizes[i] < 128 || field.bytes.ptr[-2] >= 0x80),
+                  "its length in the shortest form");
             CHECK(kis_pb_next(&c, &field) == KIS_OK && field.number == 5, "32 bits");
             CHECK(kis_pb_next(&c, &field) == KIS_OK && field.number == 6, "64 bits");
             kis_buf_done(&out);
@@ -92,5 +132,5 @@ TEST(pb_written_fields_read_back)
     }
 }
 
-TEST_MAIN(RUN(pb_reads_fields_of_every_wire_type), RUN(pb_refuses_what_is_no_field_and_stays_there), RUN(pb_groups_are_bounded),
-          RUN(pb_written_fields_read_back))
+TEST_MAIN(RUN(pb_reads_fields_of_every_wire_type), RUN(pb_refuses_what_is_no_field_and_stays_there),
+          RUN(pb_groups_are_bounded), RUN(pb_written_fields_read_back))

@@ -17,8 +17,9 @@
 #include "tests/test.h"
 
 #define SINK_CANNOT_TAKE_EMPTY_BATCHES 0x1u /* answers them with an error */
-#define SINK_CANNOT_TAKE_TWO_THREADS 0x2u
-#define SINK_CANNOT_CLOSE 0x4u              /* somebody else owns it: close does nothing, so nothing is tested after it */
+#define SINK_CANNOT_TAKE_TWO_THREADS   0x2u
+/* somebody else owns it: close does nothing, so nothing is tested after it */
+#define SINK_CANNOT_CLOSE 0x4u
 
 typedef struct sink_contract {
     kis_sink *(*open)(void *user);             /* a fresh one, that takes everything */
@@ -40,7 +41,10 @@ static inline void sink_contract_done(void *user, const kis_sink_result *result)
     a->rejected_spans = result->rejected_spans;
     atomic_fetch_add(&a->calls, 1);
 }
-static inline kis_done sink_contract_done_of(sink_answer *a) { return (kis_done){ sink_contract_done, a }; }
+static inline kis_done sink_contract_done_of(sink_answer *a)
+{
+    return (kis_done){ sink_contract_done, a };
+}
 
 static inline uint64_t sink_contract_now_ns(void)
 {
@@ -48,7 +52,11 @@ static inline uint64_t sink_contract_now_ns(void)
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
-static inline uint64_t sink_contract_soon(void) { return sink_contract_now_ns() + 20000000000u; } /* 20 s: only a hang gets there */
+/* 20 s: only a hang gets there */
+static inline uint64_t sink_contract_soon(void)
+{
+    return sink_contract_now_ns() + 20000000000u;
+}
 
 static inline void sink_contract_close(const sink_contract *c, kis_sink *sink)
 {
@@ -60,8 +68,12 @@ static inline void sink_contract_close(const sink_contract *c, kis_sink *sink)
 
 static inline kis_batch *sink_contract_batch(uint64_t number, uint32_t traces)
 {
-    return test_spans_generate(&kis_mem, &(test_spans_spec){ .seed = number, .first_trace = number * 1000 + 1, .traces = traces,
-                                                               .spans_per_trace = 3, .start_unix_ns = 1700000000000000000u });
+    return test_spans_generate(&kis_mem,
+                               &(test_spans_spec){ .seed = number,
+                                                   .first_trace = number * 1000 + 1,
+                                                   .traces = traces,
+                                                   .spans_per_trace = 3,
+                                                   .start_unix_ns = 1700000000000000000u });
 }
 
 static inline void sink_contract_answers_each_push_once(const sink_contract *c)
@@ -78,7 +90,8 @@ static inline void sink_contract_answers_each_push_once(const sink_contract *c)
         hashes[i] = kis_hash(batches[i]->body, 1);
         kis_sink_push(sink, batches[i], sink_contract_done_of(&answers[i]));
     }
-    CHECK_ERR(KIS_OK, kis_sink_flush(sink, sink_contract_soon()), "flush waits for what was pushed before");
+    CHECK_ERR(KIS_OK, kis_sink_flush(sink, sink_contract_soon()),
+              "flush waits for what was pushed before");
     for (int i = 0; i < PUSHES; i++) {
         CHECK_INT(1, atomic_load(&answers[i].calls), "each push is answered, and once");
         CHECK_ERR(KIS_OK, answers[i].err, "a sink that takes everything says OK");
@@ -140,7 +153,8 @@ static inline void sink_contract_flush_ends_in_time(const sink_contract *c)
     kis_err err = kis_sink_flush(sink, start); /* that is now */
     CHECK(err == KIS_OK || err == KIS_ERR_TIMEOUT, "done, or not yet");
     CHECK(err == KIS_ERR_TIMEOUT || atomic_load(&answer.calls) == 1, "OK means answered");
-    CHECK(sink_contract_now_ns() - start < 5000000000u, "a deadline that has passed is not waited for");
+    CHECK(sink_contract_now_ns() - start < 5000000000u,
+          "a deadline that has passed is not waited for");
     kis_batch_unref(batch);
     sink_contract_close(c, sink);
 }
@@ -155,8 +169,12 @@ static inline void *sink_contract_push_many(void *user)
 {
     sink_contract_pusher *p = user;
     for (uint64_t i = 0; i < 40; i++) {
-        kis_batch *batch = test_spans_generate(&kis_mem, &(test_spans_spec){
-            .seed = i, .first_trace = p->number * 100000 + i * 10 + 1, .traces = 2, .spans_per_trace = 3, .start_unix_ns = 1700000000000000000u });
+        kis_batch *batch = test_spans_generate(
+            &kis_mem, &(test_spans_spec){ .seed = i,
+                                          .first_trace = p->number * 100000 + i * 10 + 1,
+                                          .traces = 2,
+                                          .spans_per_trace = 3,
+                                          .start_unix_ns = 1700000000000000000u });
         kis_sink_push(p->sink, batch, sink_contract_done_of(&p->answers[i]));
         kis_batch_unref(batch);
     }
@@ -172,13 +190,15 @@ static inline void sink_contract_takes_pushes_of_two_threads(const sink_contract
         memset(&pushers[i], 0, sizeof pushers[i]);
         pushers[i].sink = sink;
         pushers[i].number = 50 + i;
-        CHECK_INT(0, pthread_create(&threads[i], NULL, sink_contract_push_many, &pushers[i]), "a thread");
+        CHECK_INT(0, pthread_create(&threads[i], NULL, sink_contract_push_many, &pushers[i]),
+                  "a thread");
     }
     for (int i = 0; i < 2; i++)
         pthread_join(threads[i], NULL);
     CHECK_ERR(KIS_OK, kis_sink_flush(sink, sink_contract_soon()), "flushed");
     for (int i = 0; i < 80; i++)
-        CHECK_INT(1, atomic_load(&pushers[i / 40].answers[i % 40].calls), "each push is answered, and once");
+        CHECK_INT(1, atomic_load(&pushers[i / 40].answers[i % 40].calls),
+                  "each push is answered, and once");
     sink_contract_close(c, sink);
 }
 

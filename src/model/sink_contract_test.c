@@ -1,4 +1,5 @@
-/* The battery itself: a right sink passes it. (That wrong ones fail is seen when one is written.) Also: sharing of batches. */
+/* The battery itself: a right sink passes it. (That wrong ones fail is seen when one is written.)
+ * Also: sharing of batches. */
 #include "model/sink_contract.h"
 
 typedef struct plain_sink {
@@ -20,8 +21,12 @@ static kis_err plain_flush(kis_sink *sink, uint64_t deadline_ns)
     (void)deadline_ns;
     return KIS_OK;
 }
-static void plain_close(kis_sink *sink) { free(sink); }
-static const kis_sink_ops plain_ops = { "plain", KIS_PROMISE_NONE, plain_push, plain_flush, plain_close };
+static void plain_close(kis_sink *sink)
+{
+    free(sink);
+}
+static const kis_sink_ops plain_ops = { "plain", KIS_PROMISE_NONE, plain_push, plain_flush,
+                                        plain_close };
 
 static kis_sink *plain_open(void *user)
 {

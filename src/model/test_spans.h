@@ -1,4 +1,5 @@
-/* test_spans.h - batches for tests: built span by span, or generated from a seed. No decoder is involved.
+/* test_spans.h - batches for tests: built span by span, or generated from a seed. No decoder is
+ * involved.
  *
  *     test_spans t;
  *     test_spans_begin(&t, &kis_mem);
@@ -8,7 +9,8 @@
  *     test_spans_str(&t, "http.method", "GET");     attributes, events, links of the span just added
  *     kis_batch *batch = test_spans_end(&t);        aborts when memory ran out; give it back with kis_batch_unref
  *
- * The batch is what decoding an OTLP request of the same spans gives: `body` is that request, is_verbatim is true.
+ * The batch is what decoding an OTLP request of the same spans gives: `body` is that request,
+ * is_verbatim is true.
  */
 #ifndef KIS_MODEL_TEST_SPANS_H
 #define KIS_MODEL_TEST_SPANS_H
@@ -21,7 +23,8 @@
 #include "model/batch.h"
 
 typedef struct test_span {
-    uint64_t trace, span, parent; /* spread over the bytes of the ids by test_trace_id, test_span_id; parent 0: a root */
+    /* spread over the bytes of the ids by test_trace_id, test_span_id; parent 0: a root */
+    uint64_t trace, span, parent;
     const char *name, *status_message, *trace_state; /* NULL: empty */
     uint64_t start_ns, end_ns;
     uint8_t kind, status;
@@ -87,32 +90,54 @@ static inline kis_span_view test_span_view(kis_bytes message)
     kis_pb_field f;
     for (; kis_pb_next(&c, &f) == KIS_OK; field_at = c.at) {
         switch (f.tag >> 3) {
-        case 1: memcpy(v.trace_id.bytes, f.bytes.ptr, 16); break;
-        case 2: memcpy(v.span_id.bytes, f.bytes.ptr, 8); break;
-        case 3: v.trace_state = kis_str_of_bytes(f.bytes); break;
-        case 4: memcpy(v.parent_id.bytes, f.bytes.ptr, 8); break;
-        case 5: v.name = kis_str_of_bytes(f.bytes); break;
-        case 6: v.kind = (uint8_t)f.number; break;
-        case 7: v.start_unix_ns = f.number; break;
-        case 8: v.end_unix_ns = f.number; break;
+        case 1:
+            memcpy(v.trace_id.bytes, f.bytes.ptr, 16);
+            break;
+        case 2:
+            memcpy(v.span_id.bytes, f.bytes.ptr, 8);
+            break;
+        case 3:
+            v.trace_state = kis_str_of_bytes(f.bytes);
+            break;
+        case 4:
+            memcpy(v.parent_id.bytes, f.bytes.ptr, 8);
+            break;
+        case 5:
+            v.name = kis_str_of_bytes(f.bytes);
+            break;
+        case 6:
+            v.kind = (uint8_t)f.number;
+            break;
+        case 7:
+            v.start_unix_ns = f.number;
+            break;
+        case 8:
+            v.end_unix_ns = f.number;
+            break;
         case 9:
             v.attrs.ptr = v.attrs.ptr ? v.attrs.ptr : field_at;
             attrs_end = c.at;
             v.attr_count++;
             break;
-        case 10: v.dropped_attrs = (uint32_t)f.number; break;
+        case 10:
+            v.dropped_attrs = (uint32_t)f.number;
+            break;
         case 11:
             v.events.ptr = v.events.ptr ? v.events.ptr : field_at;
             v.events.len = (size_t)(c.at - v.events.ptr);
             v.event_count++;
             break;
-        case 12: v.dropped_events = (uint32_t)f.number; break;
+        case 12:
+            v.dropped_events = (uint32_t)f.number;
+            break;
         case 13:
             v.links.ptr = v.links.ptr ? v.links.ptr : field_at;
             v.links.len = (size_t)(c.at - v.links.ptr);
             v.link_count++;
             break;
-        case 14: v.dropped_links = (uint32_t)f.number; break;
+        case 14:
+            v.dropped_links = (uint32_t)f.number;
+            break;
         case 15: {
             kis_pb_field s;
             for (kis_cursor in = kis_cursor_of(f.bytes); kis_pb_next(&in, &s) == KIS_OK;) {
@@ -123,8 +148,11 @@ static inline kis_span_view test_span_view(kis_bytes message)
             }
             break;
         }
-        case 16: v.flags = (uint32_t)f.number; break;
-        default: break;
+        case 16:
+            v.flags = (uint32_t)f.number;
+            break;
+        default:
+            break;
         }
     }
     if (attrs_end)
@@ -172,7 +200,8 @@ static inline void test_spans_resource(test_spans *t, const char *service)
     t->has_resource = true;
     test_spans_check(KIS_VEC_PUSH(&t->resources, t->alloc, (kis_resource_view){ 0 }), "no memory");
     if (service)
-        kis_attr_put_str(&t->resource, KIS_TAG_RESOURCE_ATTRS, KIS_STR("service.name"), test_text(service));
+        kis_attr_put_str(&t->resource, KIS_TAG_RESOURCE_ATTRS, KIS_STR("service.name"),
+                         test_text(service));
 }
 static inline void test_spans_resource_str(test_spans *t, const char *key, const char *value)
 {
@@ -183,11 +212,15 @@ static inline void test_spans_scope(test_spans *t, const char *name, const char 
     test_spans_finish_span(t);
     if (t->resources.len == 0)
         test_spans_resource(t, "shop");
-    kis_scope_view scope = { .name = test_text(name), .version = test_text(version), .attrs.tag = KIS_TAG_SCOPE_ATTRS,
-                             .resource = t->resources.len - 1, .first_span = t->spans.len };
+    kis_scope_view scope = { .name = test_text(name),
+                             .version = test_text(version),
+                             .attrs.tag = KIS_TAG_SCOPE_ATTRS,
+                             .resource = t->resources.len - 1,
+                             .first_span = t->spans.len };
     /* callers' texts may be on their stack */
     test_spans_check(kis_arena_copy(&t->batch->arena, scope.name, &scope.name) &&
-                         kis_arena_copy(&t->batch->arena, scope.version, &scope.version), "no memory");
+                         kis_arena_copy(&t->batch->arena, scope.version, &scope.version),
+                     "no memory");
     test_spans_check(KIS_VEC_PUSH(&t->scopes, t->alloc, scope), "no memory");
 }
 
@@ -252,7 +285,8 @@ static inline void test_spans_bytes(test_spans *t, const char *key, kis_bytes va
     kis_attr_put_bytes(&t->span, KIS_TAG_SPAN_ATTRS, test_text(key), value);
 }
 /** An array of two texts. */
-static inline void test_spans_array(test_spans *t, const char *key, const char *first, const char *second)
+static inline void test_spans_array(test_spans *t, const char *key, const char *first,
+                                    const char *second)
 {
     uint8_t memory[1024], outer_memory[1100];
     kis_buf values, item, any;
@@ -269,7 +303,8 @@ static inline void test_spans_array(test_spans *t, const char *key, const char *
     kis_attr_put_any(&t->span, KIS_TAG_SPAN_ATTRS, test_text(key), kis_buf_bytes(&any));
 }
 /** `key` NULL: an event without attributes. */
-static inline void test_spans_event(test_spans *t, const char *name, uint64_t time_ns, const char *key, const char *value)
+static inline void test_spans_event(test_spans *t, const char *name, uint64_t time_ns,
+                                    const char *key, const char *value)
 {
     size_t begun = kis_pb_begin(&t->span, 11);
     kis_pb_put_fix64(&t->span, 1, time_ns);
@@ -278,7 +313,8 @@ static inline void test_spans_event(test_spans *t, const char *name, uint64_t ti
         kis_attr_put_str(&t->span, KIS_TAG_EVENT_ATTRS, test_text(key), test_text(value));
     kis_pb_end(&t->span, begun);
 }
-static inline void test_spans_link(test_spans *t, uint64_t trace, uint64_t span, const char *key, const char *value)
+static inline void test_spans_link(test_spans *t, uint64_t trace, uint64_t span, const char *key,
+                                   const char *value)
 {
     kis_trace_id trace_id = test_trace_id(trace);
     kis_span_id span_id = test_span_id(span);
@@ -295,7 +331,8 @@ static inline void test_spans_request(const kis_batch *b, kis_buf *out)
 {
     for (uint32_t r = 0; r < b->resource_count; r++) {
         size_t resource_spans = kis_pb_begin(out, 1);
-        kis_pb_put_bytes(out, 1, (kis_bytes){ b->resources[r].attrs.ptr, b->resources[r].attrs.len });
+        kis_pb_put_bytes(out, 1,
+                         (kis_bytes){ b->resources[r].attrs.ptr, b->resources[r].attrs.len });
         for (uint32_t s = 0; s < b->scope_count; s++) {
             const kis_scope_view *scope = &b->scopes[s];
             if (scope->resource != r)
@@ -347,20 +384,22 @@ static inline kis_batch *test_spans_end(test_spans *t)
     return b;
 }
 
-/* ---- generated ------------------------------------------------------------------------------------------------- */
+/* ---- generated ---- */
 
 typedef struct test_spans_spec {
-    uint64_t seed;             /* equal specs give equal batches */
-    uint64_t first_trace;      /* traces are numbered from here (at least 1): distinct ranges give distinct traces */
+    uint64_t seed; /* equal specs give equal batches */
+    /* traces are numbered from here (at least 1): distinct ranges give distinct traces */
+    uint64_t first_trace;
     uint32_t traces;
-    uint32_t spans_per_trace;  /* at least 1 */
-    uint64_t start_unix_ns;    /* of the first trace */
-    uint64_t trace_step_ns;    /* from one trace's start to the next */
+    uint32_t spans_per_trace; /* at least 1 */
+    uint64_t start_unix_ns;   /* of the first trace */
+    uint64_t trace_step_ns;   /* from one trace's start to the next */
 } test_spans_spec;
 
 #define TEST_SERVICES 10
 static const char *const test_service_names[TEST_SERVICES] = {
-    "frontend", "cart", "checkout", "currency", "payment", "shipping", "email", "recommendation", "catalog", "stock",
+    "frontend", "cart",  "checkout",       "currency", "payment",
+    "shipping", "email", "recommendation", "catalog",  "stock",
 };
 
 static inline uint64_t test_random(uint64_t *state) /* splitmix64 */
@@ -371,23 +410,35 @@ static inline uint64_t test_random(uint64_t *state) /* splitmix64 */
     return z ^ (z >> 31);
 }
 
-/* One span of a generated trace, number `i` of `n`; which service it belongs to was decided by the caller. */
-static inline void test_spans_generate_one(test_spans *t, uint64_t *random, uint64_t trace, uint32_t i, uint64_t start)
+/* One span of a generated trace, number `i` of `n`; which service it belongs to was decided by the
+ * caller. */
+static inline void test_spans_generate_one(test_spans *t, uint64_t *random, uint64_t trace,
+                                           uint32_t i, uint64_t start)
 {
-    static const char *const routes[] = { "/cart", "/orders/{id}", "/pay", "/product/{id}", "/health" };
-    static const char *const words[] = { "alpha", "Grüße aus München", "東京都", "quick brown fox", "x" };
+    static const char *const routes[] = { "/cart", "/orders/{id}", "/pay", "/product/{id}",
+                                          "/health" };
+    static const char *const words[] = { "alpha", "Grüße aus München", "東京都", "quick brown fox",
+                                         "x" };
     uint64_t r = test_random(random);
     char name[64], url[96];
     const char *route = routes[r % 5];
     uint8_t kind = (uint8_t)(i == 0 ? KIS_OTLP_KIND_SERVER : 1 + (r >> 8) % 5);
     bool is_error = (r >> 16) % 16 == 0;
     snprintf(name, sizeof name, "%s %s", (r >> 4) % 2 ? "GET" : "POST", route);
-    snprintf(url, sizeof url, "http://shop.example:8080%s?q=%llu", route, (unsigned long long)(r >> 40));
-    test_spans_add(t, &(test_span){
-        .trace = trace, .span = trace * 100000 + i + 1, .parent = i ? trace * 100000 + 1 + (r >> 24) % i : 0, .name = name,
-        .start_ns = start + i * 1000, .end_ns = start + i * 1000 + 1000 + r % 5000000, .kind = kind,
-        .status = is_error ? KIS_STATUS_ERROR : KIS_STATUS_UNSET, .status_message = is_error ? "boom" : NULL,
-        .trace_state = i == 0 && r % 3 == 0 ? "vendor=abc,other=1" : NULL, .flags = 0x101 });
+    snprintf(url, sizeof url, "http://shop.example:8080%s?q=%llu", route,
+             (unsigned long long)(r >> 40));
+    test_spans_add(t,
+                   &(test_span){ .trace = trace,
+                                 .span = trace * 100000 + i + 1,
+                                 .parent = i ? trace * 100000 + 1 + (r >> 24) % i : 0,
+                                 .name = name,
+                                 .start_ns = start + i * 1000,
+                                 .end_ns = start + i * 1000 + 1000 + r % 5000000,
+                                 .kind = kind,
+                                 .status = is_error ? KIS_STATUS_ERROR : KIS_STATUS_UNSET,
+                                 .status_message = is_error ? "boom" : NULL,
+                                 .trace_state = i == 0 && r % 3 == 0 ? "vendor=abc,other=1" : NULL,
+                                 .flags = 0x101 });
     test_spans_str(t, "http.request.method", (r >> 4) % 2 ? "GET" : "POST");
     test_spans_str(t, "http.route", route);
     test_spans_str(t, "url.full", url);
@@ -424,7 +475,8 @@ static inline kis_batch *test_spans_generate(const kis_alloc *alloc, const test_
                     test_spans_scope(&t, service % 2 ? "http" : "grpc", "1.2.3");
                     has_resource = true;
                 }
-                test_spans_generate_one(&t, &random, trace, i, spec->start_unix_ns + n * spec->trace_step_ns);
+                test_spans_generate_one(&t, &random, trace, i,
+                                        spec->start_unix_ns + n * spec->trace_step_ns);
             }
         }
     }

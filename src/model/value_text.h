@@ -1,4 +1,5 @@
-/* value_text.h - comparing a value's text form (kis_value_text of attr.h) with a text, without memory. */
+/* value_text.h - comparing a value's text form (kis_value_text of attr.h) with a text, without
+ * memory. */
 #ifndef KIS_MODEL_VALUE_TEXT_H
 #define KIS_MODEL_VALUE_TEXT_H
 

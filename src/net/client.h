@@ -1,7 +1,9 @@
-/* client.h - HTTP requests out: HTTP/1.1 or HTTP/2 (prior knowledge, or ALPN under TLS), connections kept and reused.
+/* client.h - HTTP requests out: HTTP/1.1 or HTTP/2 (prior knowledge, or ALPN under TLS),
+ * connections kept and reused.
  *
- * A client belongs to one loop and one origin (scheme, host, port). Requests are queued, in flight up to a bound (HTTP/2 multiplexes, HTTP/1.1 opens connections),
- * and answered once each. Names are resolved again at each new connection, off the loop; failures are answered, never fatal.
+ * A client belongs to one loop and one origin (scheme, host, port). Requests are queued, in flight
+ * up to a bound (HTTP/2 multiplexes, HTTP/1.1 opens connections), and answered once each. Names are
+ * resolved again at each new connection, off the loop; failures are answered, never fatal.
  */
 #ifndef KIS_NET_CLIENT_H
 #define KIS_NET_CLIENT_H
@@ -11,14 +13,15 @@
 typedef struct kis_client kis_client;
 
 typedef struct kis_client_options {
-    kis_str host;          /* name or address, without brackets; "unix:/path" */
+    kis_str host; /* name or address, without brackets; "unix:/path" */
     uint16_t port;
-    kis_tls_client *tls;   /* NULL: plain */
-    bool http2;            /* gRPC */
+    kis_tls_client *tls; /* NULL: plain */
+    bool http2;          /* gRPC */
     kis_str user_agent;
     uint32_t connect_timeout_ms; /* 0: 10 s */
     uint32_t max_in_flight;      /* 0: 32 for HTTP/2, 4 connections for HTTP/1.1 */
-    size_t max_answer_bytes;     /* 0: KIS_RESPONSE_BYTES_MAX of the model, 4 MiB; larger is LIMIT */
+    /* 0: KIS_RESPONSE_BYTES_MAX of the model, 4 MiB; larger is LIMIT */
+    size_t max_answer_bytes;
 } kis_client_options;
 
 typedef struct kis_client_request {
@@ -31,9 +34,11 @@ typedef struct kis_client_request {
 
 /** An answer, or why there is none. Borrowed until `done` returns. */
 typedef struct kis_client_answer {
-    kis_err err;          /* OK: there is an answer, whatever its status. IO: refused, reset, name; TIMEOUT; LIMIT; SYNTAX: not HTTP; CLOSED: the client was freed */
-    kis_diag diag;        /* "connect to localhost:4318: connection refused" */
-    bool was_sent;        /* a byte of the request may have reached the peer */
+    /* OK: there is an answer, whatever its status. IO: refused, reset, name; TIMEOUT; LIMIT;
+     * SYNTAX: not HTTP; CLOSED: the client was freed */
+    kis_err err;
+    kis_diag diag; /* "connect to localhost:4318: connection refused" */
+    bool was_sent; /* a byte of the request may have reached the peer */
     int status;
     const kis_header *headers;
     size_t header_count;
@@ -44,9 +49,13 @@ typedef struct kis_client_answer {
 
 typedef void kis_client_done_fn(void *user, const kis_client_answer *answer); /* loop thread */
 
-kis_err kis_client_new(kis_loop *loop, const kis_client_options *options, kis_client **out, kis_diag *diag) KIS_CHECKED;
-/** Loop thread. Headers and path are copied. `done` is called exactly once, never inside this call. */
-void kis_client_send(kis_client *client, const kis_client_request *request, kis_client_done_fn *done, void *user);
-void kis_client_free(kis_client *client); /* loop thread; what is in flight is answered CLOSED first */
+kis_err kis_client_new(kis_loop *loop, const kis_client_options *options, kis_client **out,
+                       kis_diag *diag) KIS_CHECKED;
+/** Loop thread. Headers and path are copied. `done` is called exactly once, never inside this
+ * call. */
+void kis_client_send(kis_client *client, const kis_client_request *request,
+                     kis_client_done_fn *done, void *user);
+/* loop thread; what is in flight is answered CLOSED first */
+void kis_client_free(kis_client *client);
 
 #endif

@@ -2,8 +2,8 @@
  *
  *     net_client_bench [SECONDS]
  *
- * A row: protocol, bytes of a body, calls in flight; calls a second, and the CPU time that the asking thread alone
- * spends on a call. The figures mean something when two cores are free.
+ * A row: protocol, bytes of a body, calls in flight; calls a second, and the CPU time that the
+ * asking thread alone spends on a call. The figures mean something when two cores are free.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* client_h2_test.c - what is HTTP/2's own in the client: trailers, GOAWAY, streams, the wrong peer. */
+/* client_h2_test.c - what is HTTP/2's own in the client: trailers, GOAWAY, streams, the wrong
+ * peer. */
 #include "net/test_client.h"
 
 /* ---- HTTP/2 alone ---- */

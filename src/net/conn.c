@@ -1,9 +1,10 @@
-/* conn.c - one connection: reading, sending, the clock, and its end. What the bytes mean is in conn_h1.c and conn_h2.c.
+/* conn.c - one connection: reading, sending, the clock, and its end. What the bytes mean is in
+ * conn_h1.c and conn_h2.c.
  *
  *     socket ready ─> enter ─> read ─> protocol's input ─> answers into the cork ─> leave: one write, watches, timer
  *
- * The timer is lazy: it is set for the earliest deadline and, when it fires too early because the deadline has moved, set again. So
- * a request costs no work in the heap.
+ * The timer is lazy: it is set for the earliest deadline and, when it fires too early because the
+ * deadline has moved, set again. So a request costs no work in the heap.
  */
 #include "net/conn.h"
 
@@ -17,7 +18,7 @@
 #include "os/os.h"
 
 #define READS_A_TURN 8 /* then others get their turn; the loop will call again */
-#define NS_PER_MS 1000000u
+#define NS_PER_MS    1000000u
 
 static const char h2_preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 #define H2_PREFACE_BYTES (sizeof(h2_preface) - 1)
@@ -68,7 +69,8 @@ void kis_conn_set_idle(kis_conn *conn, bool is_idle)
 
 void kis_conn_set_phase(kis_conn *conn, uint64_t timeout_ms)
 {
-    conn->phase_deadline_ns = timeout_ms ? kis_loop_now_ns(conn->home->loop) + timeout_ms * NS_PER_MS : 0;
+    conn->phase_deadline_ns =
+        timeout_ms ? kis_loop_now_ns(conn->home->loop) + timeout_ms * NS_PER_MS : 0;
 }
 
 /* ---- the end ---- */
@@ -102,7 +104,8 @@ void kis_conn_close(kis_conn *conn, bool is_reset)
     kis_h1_gone(conn);
     kis_h2_gone(conn);
     conn->post.run = conn_bury;
-    if (!kis_loop_post(home->loop, &conn->post)) /* a loop that has stopped: nobody can be looking */
+    /* a loop that has stopped: nobody can be looking */
+    if (!kis_loop_post(home->loop, &conn->post))
         conn_bury(&conn->post);
 }
 
@@ -125,7 +128,8 @@ static void conn_note_sent(kis_conn *conn, size_t size)
     conn->write_deadline_ns = 0; /* progress; leave sets it anew when something is left */
 }
 
-/* Keeps what could not be sent. Without memory for it the answer cannot be kept whole: the peer must see that. */
+/* Keeps what could not be sent. Without memory for it the answer cannot be kept whole: the peer
+ * must see that. */
 static void conn_keep(kis_conn *conn, kis_bytes piece)
 {
     if (conn->out_at == conn->out.len)
@@ -198,7 +202,9 @@ void kis_conn_write(kis_conn *conn, kis_bytes first, kis_bytes second)
 static void conn_flush_kept(kis_conn *conn)
 {
     while (!conn->is_dead && conn->out_at < conn->out.len) {
-        ptrdiff_t put = kis_stream_write(&conn->io, kis_bytes_of(conn->out.ptr + conn->out_at, conn->out.len - conn->out_at), KIS_BYTES_NONE);
+        ptrdiff_t put = kis_stream_write(
+            &conn->io, kis_bytes_of(conn->out.ptr + conn->out_at, conn->out.len - conn->out_at),
+            KIS_BYTES_NONE);
         if (put == KIS_IO_AGAIN)
             return;
         if (put < 0) {
@@ -222,7 +228,8 @@ static void conn_send_more(kis_conn *conn)
         return;
     if (conn->protocol == KIS_CONN_HTTP2)
         kis_h2_fill(conn);
-    else if (conn->protocol == KIS_CONN_HTTP1 && conn->h1.exchange && conn->h1.exchange->loop_stream)
+    else if (conn->protocol == KIS_CONN_HTTP1 && conn->h1.exchange &&
+             conn->h1.exchange->loop_stream)
         kis_h1_pull(conn->h1.exchange);
 }
 
@@ -280,7 +287,8 @@ static void conn_set_timer(kis_conn *conn)
     uint64_t at = conn->phase_deadline_ns;
     if (conn->write_deadline_ns && (!at || conn->write_deadline_ns < at))
         at = conn->write_deadline_ns;
-    if (at && (!conn->timer.at_ns || conn->timer.at_ns > at) && kis_loop_set_timer(conn->home->loop, &conn->timer, at) != KIS_OK)
+    if (at && (!conn->timer.at_ns || conn->timer.at_ns > at) &&
+        kis_loop_set_timer(conn->home->loop, &conn->timer, at) != KIS_OK)
         kis_conn_close(conn, true); /* a connection without a clock could stay for ever */
 }
 
@@ -297,8 +305,10 @@ static void conn_settle(kis_conn *conn)
         conn_begin_linger(conn);
     }
     if (is_unsent && !conn->write_deadline_ns)
-        conn->write_deadline_ns = kis_loop_now_ns(conn->home->loop) + (uint64_t)KIS_WRITE_STALL_MS * NS_PER_MS;
-    uint32_t wanted = conn->watch.wanted & KIS_LOOP_READ; /* taken away only when an event came that was not wanted */
+        conn->write_deadline_ns =
+            kis_loop_now_ns(conn->home->loop) + (uint64_t)KIS_WRITE_STALL_MS * NS_PER_MS;
+    /* taken away only when an event came that was not wanted */
+    uint32_t wanted = conn->watch.wanted & KIS_LOOP_READ;
     if (conn_wants_read(conn))
         wanted = conn->io.read_wants_write ? KIS_LOOP_READ | KIS_LOOP_WRITE : KIS_LOOP_READ;
     else if (conn->ignored_read)
@@ -328,7 +338,8 @@ static bool conn_choose_protocol(kis_conn *conn, kis_bytes in)
     bool may_be_h2 = options->allow_http2 && memcmp(in.ptr, h2_preface, size) == 0;
     if (may_be_h2 && in.len < H2_PREFACE_BYTES)
         return false;
-    if (may_be_h2 || !options->allow_http1) { /* not the preface on a port for HTTP/2 alone: nghttp2 says what is wrong */
+    /* not the preface on a port for HTTP/2 alone: nghttp2 says what is wrong */
+    if (may_be_h2 || !options->allow_http1) {
         if (!kis_h2_open(conn))
             kis_conn_close(conn, true);
         return true;
@@ -342,9 +353,13 @@ static size_t conn_input(kis_conn *conn, kis_bytes in)
     if (conn->protocol == KIS_CONN_UNKNOWN && !conn_choose_protocol(conn, in))
         return 0;
     switch (conn->is_dead ? KIS_CONN_LINGER : conn->protocol) {
-    case KIS_CONN_HTTP1: return kis_h1_input(conn, in);
-    case KIS_CONN_HTTP2: kis_h2_input(conn, in); return in.len;
-    default: return in.len; /* nobody listens any more */
+    case KIS_CONN_HTTP1:
+        return kis_h1_input(conn, in);
+    case KIS_CONN_HTTP2:
+        kis_h2_input(conn, in);
+        return in.len;
+    default:
+        return in.len; /* nobody listens any more */
     }
 }
 
@@ -379,7 +394,9 @@ static void conn_took(kis_conn *conn, kis_bytes in)
 static bool conn_read_once(kis_conn *conn)
 {
     size_t room = KIS_READ_BYTES;
-    uint8_t *to = conn->protocol == KIS_CONN_HTTP1 && conn->in.len == 0 ? kis_h1_body_room(conn, &room) : NULL;
+    uint8_t *to = conn->protocol == KIS_CONN_HTTP1 && conn->in.len == 0
+                      ? kis_h1_body_room(conn, &room)
+                      : NULL;
     bool is_direct = to != NULL;
     if (conn->is_dead)
         return false;
@@ -390,7 +407,8 @@ static bool conn_read_once(kis_conn *conn)
     ptrdiff_t got = kis_stream_read(&conn->io, to, room);
     if (got == KIS_IO_AGAIN)
         return false;
-    if (got == KIS_IO_END && kis_conn_unsent(conn)) { /* it has closed its side only: it still hears */
+    /* it has closed its side only: it still hears */
+    if (got == KIS_IO_END && kis_conn_unsent(conn)) {
         kis_conn_close_after_sending(conn, false);
         return false;
     }
@@ -403,7 +421,8 @@ static bool conn_read_once(kis_conn *conn)
         kis_h1_body_read(conn, (size_t)got);
     else
         conn_took(conn, kis_bytes_of(to, (size_t)got));
-    return !conn->is_dead && ((size_t)got == room || kis_stream_has_pending(&conn->io)) && conn_wants_read(conn);
+    return !conn->is_dead && ((size_t)got == room || kis_stream_has_pending(&conn->io)) &&
+           conn_wants_read(conn);
 }
 
 static void conn_read(kis_conn *conn)
@@ -486,9 +505,11 @@ void kis_conn_adopt(kis_conn *conn)
         home->conns->prev = conn;
     home->conns = conn;
     const kis_listener_options *options = &conn->listener->options;
-    bool is_ready = !home->is_draining && kis_loop_watch(home->loop, &conn->watch, conn->io.fd, KIS_LOOP_READ, NULL) == KIS_OK;
+    bool is_ready = !home->is_draining && kis_loop_watch(home->loop, &conn->watch, conn->io.fd,
+                                                         KIS_LOOP_READ, NULL) == KIS_OK;
     if (is_ready && options->tls)
-        is_ready = kis_tls_stream_accept(&conn->io, options->tls, options->allow_http1, options->allow_http2) == KIS_OK;
+        is_ready = kis_tls_stream_accept(&conn->io, options->tls, options->allow_http1,
+                                         options->allow_http2) == KIS_OK;
     if (!is_ready) {
         kis_conn_close(conn, true);
         return;
@@ -504,7 +525,8 @@ void kis_conn_adopt(kis_conn *conn)
 
 uint32_t kis_conn_open_exchanges(const kis_conn *conn)
 {
-    return conn->protocol == KIS_CONN_HTTP2 ? kis_h2_open_exchanges(conn) : conn->h1.exchange != NULL;
+    return conn->protocol == KIS_CONN_HTTP2 ? kis_h2_open_exchanges(conn)
+                                            : conn->h1.exchange != NULL;
 }
 
 void kis_conn_drain(kis_conn *conn)

@@ -4,11 +4,11 @@
  *         └─ kis_home (one a loop) ── kis_conn ...   connections, and all they own; touched by that loop's thread only
  *                                        └─ kis_exchange ...   counted; what other threads may hold
  *
- * conn.c reads and writes bytes and watches the clock; conn_h1.c and conn_h2.c make requests of bytes and bytes of answers; exchange.c
- * carries answers from any thread to the loop.
+ * conn.c reads and writes bytes and watches the clock; conn_h1.c and conn_h2.c make requests of
+ * bytes and bytes of answers; exchange.c carries answers from any thread to the loop.
  *
- * A connection that ends is dead at once (`is_dead`: socket closed, exchanges detached) and freed by a post of its own, so that whoever called may
- * still look at it.
+ * A connection that ends is dead at once (`is_dead`: socket closed, exchanges detached) and freed
+ * by a post of its own, so that whoever called may still look at it.
  */
 #ifndef KIS_NET_CONN_H
 #define KIS_NET_CONN_H
@@ -19,19 +19,27 @@
 #include "net/server.h"
 #include "net/tcp.h"
 
-#define KIS_READ_BYTES ((size_t)64 << 10)          /* one read of what is not body */
-#define KIS_PIECE_BYTES ((size_t)32 << 10)         /* of a streamed answer at a time */
-#define KIS_CORK_BYTES ((size_t)64 << 10)          /* small answers gather here and leave in one write */
-#define KIS_OUT_BYTES_PAUSE ((size_t)256 << 10)    /* more unsent: no further request is read */
-#define KIS_H2_QUEUED_BYTES_MAX ((size_t)32 << 20) /* answers that a peer does not take, over all streams of a connection; one more is reset */
-#define KIS_BODY_FIRST_BYTES ((size_t)1 << 20)     /* of a declared length this much is taken on trust; more as bytes come */
-#define KIS_BODY_UNKNOWN_BYTES ((size_t)4 << 10)   /* the same when no length is declared */
-#define KIS_BODY_PROGRESS_BYTES 1024u              /* fewer bytes of a body in a whole progress time: it is not getting on */
-#define KIS_BODY_WHOLE_MS 300000u                  /* a body that gets on, but is not there after so long, is refused: it pins budget */
-#define KIS_BODY_DISCARD_BYTES ((size_t)64 << 10)  /* an unwanted body up to this is read away to keep the connection */
-#define KIS_WRITE_STALL_MS 30000u                  /* not a byte taken by the peer for so long: it is gone */
-#define KIS_LINGER_MS 2000u                        /* after a refusal or a goodbye, time for the peer to read it */
-#define KIS_LINGER_DRAIN_MS 500u                   /* the same when the server is stopping */
+#define KIS_READ_BYTES  ((size_t)64 << 10) /* one read of what is not body */
+#define KIS_PIECE_BYTES ((size_t)32 << 10) /* of a streamed answer at a time */
+/* small answers gather here and leave in one write */
+#define KIS_CORK_BYTES      ((size_t)64 << 10)
+#define KIS_OUT_BYTES_PAUSE ((size_t)256 << 10) /* more unsent: no further request is read */
+/* answers that a peer does not take, over all streams of a connection; one more is reset */
+#define KIS_H2_QUEUED_BYTES_MAX ((size_t)32 << 20)
+/* of a declared length this much is taken on trust; more as bytes come */
+#define KIS_BODY_FIRST_BYTES   ((size_t)1 << 20)
+#define KIS_BODY_UNKNOWN_BYTES ((size_t)4 << 10) /* the same when no length is declared */
+/* fewer bytes of a body in a whole progress time: it is not getting on */
+#define KIS_BODY_PROGRESS_BYTES 1024u
+/* a body that gets on, but is not there after so long, is refused: it pins budget */
+#define KIS_BODY_WHOLE_MS 300000u
+/* an unwanted body up to this is read away to keep the connection */
+#define KIS_BODY_DISCARD_BYTES ((size_t)64 << 10)
+/* not a byte taken by the peer for so long: it is gone */
+#define KIS_WRITE_STALL_MS 30000u
+/* after a refusal or a goodbye, time for the peer to read it */
+#define KIS_LINGER_MS       2000u
+#define KIS_LINGER_DRAIN_MS 500u /* the same when the server is stopping */
 
 typedef struct kis_conn kis_conn;
 typedef struct kis_listener kis_listener;
@@ -44,7 +52,9 @@ typedef struct kis_counter {
 } kis_counter;
 static inline void kis_count_add(kis_counter *counter, uint64_t by)
 {
-    atomic_store_explicit(&counter->value, atomic_load_explicit(&counter->value, memory_order_relaxed) + by, memory_order_relaxed);
+    atomic_store_explicit(&counter->value,
+                          atomic_load_explicit(&counter->value, memory_order_relaxed) + by,
+                          memory_order_relaxed);
 }
 static inline uint64_t kis_count_get(const kis_counter *counter)
 {
@@ -54,21 +64,25 @@ static inline uint64_t kis_count_get(const kis_counter *counter)
 struct kis_home {
     kis_server *server;
     kis_loop *loop;
-    kis_conn *conns;                   /* all of them */
-    kis_conn *idle_oldest, *idle_newest; /* between requests, and nothing unsent: may be closed to make room */
-    atomic_uint conn_count;            /* added to by the accepting loop, before the connection arrives */
-    atomic_uint idle_count;            /* written by this loop */
-    atomic_bool close_asked;           /* `close_idle` is under way from the accepting loop */
+    kis_conn *conns; /* all of them */
+    /* between requests, and nothing unsent: may be closed to make room */
+    kis_conn *idle_oldest, *idle_newest;
+    /* added to by the accepting loop, before the connection arrives */
+    atomic_uint conn_count;
+    atomic_uint idle_count;  /* written by this loop */
+    atomic_bool close_asked; /* `close_idle` is under way from the accepting loop */
     bool is_draining;
-    uint8_t *scratch;                  /* KIS_READ_BYTES for reading, behind them KIS_PIECE_BYTES for streamed answers */
-    kis_buf cork;                      /* of `corked`, while its input is being worked on */
+    /* KIS_READ_BYTES for reading, behind them KIS_PIECE_BYTES for streamed answers */
+    uint8_t *scratch;
+    kis_buf cork; /* of `corked`, while its input is being worked on */
     kis_conn *corked;
     uint64_t date_second;
-    char date[32];                     /* "Sat, 21 Nov 2026 07:49:21 GMT" */
+    char date[32]; /* "Sat, 21 Nov 2026 07:49:21 GMT" */
     kis_post start, drain, cut, close_idle;
     uint64_t cut_count;
     struct {
-        kis_counter accepted, refused, requests, malformed, streams_reset, tls_failures, timeouts, goaways, bytes_in, bytes_out;
+        kis_counter accepted, refused, requests, malformed, streams_reset, tls_failures, timeouts,
+            goaways, bytes_in, bytes_out;
     } stats;
 };
 
@@ -83,8 +97,17 @@ struct kis_listener {
     char address[KIS_ADDRESS_TEXT_MAX];
 };
 
-typedef enum kis_conn_protocol { KIS_CONN_UNKNOWN, KIS_CONN_HTTP1, KIS_CONN_HTTP2, KIS_CONN_LINGER } kis_conn_protocol;
-typedef enum kis_h1_state { KIS_H1_HEAD, KIS_H1_BODY, KIS_H1_WAIT /* for the answer */ } kis_h1_state;
+typedef enum kis_conn_protocol {
+    KIS_CONN_UNKNOWN,
+    KIS_CONN_HTTP1,
+    KIS_CONN_HTTP2,
+    KIS_CONN_LINGER
+} kis_conn_protocol;
+typedef enum kis_h1_state {
+    KIS_H1_HEAD,
+    KIS_H1_BODY,
+    KIS_H1_WAIT /* for the answer */
+} kis_h1_state;
 
 struct kis_conn {
     kis_watch watch;
@@ -107,10 +130,10 @@ struct kis_conn {
         kis_http1_scan scan;
         kis_http1_framing framing;
         kis_http1_chunks chunks;
-        uint64_t body_left;       /* of a body with a length */
-        uint64_t progress_bytes;  /* of the body since the progress timer was set */
+        uint64_t body_left;      /* of a body with a length */
+        uint64_t progress_bytes; /* of the body since the progress timer was set */
         uint64_t discarded_bytes;
-        kis_exchange *exchange;   /* the one request of HTTP/1.1, from its head to its answer */
+        kis_exchange *exchange; /* the one request of HTTP/1.1, from its head to its answer */
         bool keeps_alive, is_discarding, is_http10, awaits_continue, is_chunking;
     } h1;
     kis_conn_h2 *h2;
@@ -128,7 +151,7 @@ typedef struct kis_answer_copy {
 typedef struct kis_answer_stream {
     kis_lock lock;
     kis_cond room;
-    kis_buf pending;  /* guarded by lock: written, not yet taken by the loop */
+    kis_buf pending; /* guarded by lock: written, not yet taken by the loop */
     bool is_ended, is_complete, is_gone, is_posted; /* guarded by lock */
 } kis_answer_stream;
 
@@ -150,21 +173,23 @@ struct kis_exchange {
     kis_handler handler;
     kis_net_budget budget;
     uint64_t max_body_bytes;
-    uint64_t expected_bytes; /* of the body as it was declared; 0: unknown */
+    uint64_t expected_bytes;   /* of the body as it was declared; 0: unknown */
     uint64_t body_deadline_ns; /* of the whole body; looked at every progress time */
     uint8_t *body;
     size_t body_len, body_cap; /* cap is what is charged */
     kis_post deliver, pull;
-    kis_answer_copy *copy;     /* set before `deliver` is posted */
-    kis_answer_stream *stream; /* the streaming thread's; set before `deliver` is posted */
+    kis_answer_copy *copy;          /* set before `deliver` is posted */
+    kis_answer_stream *stream;      /* the streaming thread's; set before `deliver` is posted */
     kis_answer_stream *loop_stream; /* the same, once the loop has it */
 };
 
 /* ---- conn.c ---- */
 void kis_conn_adopt(kis_conn *conn); /* loop thread: begins to serve an accepted socket */
-void kis_conn_enter(kis_conn *conn); /* around everything that may write or change state; they nest */
+/* around everything that may write or change state; they nest */
+void kis_conn_enter(kis_conn *conn);
 void kis_conn_leave(kis_conn *conn); /* the last one sends, and sets watches and timers right */
-void kis_conn_write(kis_conn *conn, kis_bytes first, kis_bytes second); /* sends or keeps; on failure the connection is dead */
+/* sends or keeps; on failure the connection is dead */
+void kis_conn_write(kis_conn *conn, kis_bytes first, kis_bytes second);
 void kis_conn_uncork(kis_conn *conn); /* sends or keeps what is in the cork */
 size_t kis_conn_unsent(const kis_conn *conn);
 void kis_conn_close(kis_conn *conn, bool is_reset); /* dead from here on */
@@ -173,7 +198,7 @@ void kis_conn_set_idle(kis_conn *conn, bool is_idle);
 void kis_conn_set_phase(kis_conn *conn, uint64_t timeout_ms); /* 0: no time limit */
 void kis_conn_drain(kis_conn *conn);
 uint32_t kis_conn_open_exchanges(const kis_conn *conn);
-void kis_conn_process(kis_conn *conn); /* works on what lies in `in` */
+void kis_conn_process(kis_conn *conn);                      /* works on what lies in `in` */
 void kis_conn_note(const kis_conn *conn, const char *what); /* for the operator: on_note */
 uint32_t kis_listener_ms(uint32_t given, uint32_t otherwise);
 const char *kis_home_date(kis_home *home);
@@ -192,7 +217,8 @@ void kis_h1_gone(kis_conn *conn);
 /* ---- conn_h2.c ---- */
 bool kis_h2_open(kis_conn *conn); /* false: no memory */
 void kis_h2_input(kis_conn *conn, kis_bytes in);
-void kis_h2_fill(kis_conn *conn); /* makes bytes of what waits to be sent, as far as there is room */
+/* makes bytes of what waits to be sent, as far as there is room */
+void kis_h2_fill(kis_conn *conn);
 void kis_h2_timeout(kis_conn *conn);
 void kis_h2_answer(kis_exchange *exchange, const kis_answer_head *head, kis_bytes body);
 void kis_h2_begin(kis_exchange *exchange, const kis_answer_head *head);
@@ -202,18 +228,25 @@ void kis_h2_gone(kis_conn *conn);
 uint32_t kis_h2_open_exchanges(const kis_conn *conn);
 
 /* ---- exchange.c ---- */
-/** Room for `text_bytes` and `header_count` headers in the same block, whose places come back. Holds one reference, the server's. NULL: no memory. */
-kis_exchange *kis_exchange_new(kis_conn *conn, size_t text_bytes, size_t header_count, uint8_t **out_text, kis_header **out_headers);
+/** Room for `text_bytes` and `header_count` headers in the same block, whose places come back.
+ * Holds one reference, the server's. NULL: no memory. */
+kis_exchange *kis_exchange_new(kis_conn *conn, size_t text_bytes, size_t header_count,
+                               uint8_t **out_text, kis_header **out_headers);
 /** Room for `more` bytes of body: OK, LIMIT, FULL, NOMEM. */
 kis_err kis_exchange_body_reserve(kis_exchange *exchange, size_t more);
 void kis_exchange_drop_body(kis_exchange *exchange);
-void kis_exchange_start(kis_exchange *exchange, uint64_t *out_max_body); /* on_head; the caller looks at is_claimed afterwards */
-void kis_exchange_finish_body(kis_exchange *exchange);                  /* on_body */
-void kis_exchange_refuse(kis_exchange *exchange, kis_err why, kis_diag *diag); /* on_refuse, else the server's own words */
-void kis_exchange_detach(kis_exchange *exchange, bool is_gone); /* the connection lets go: answered (false) or gone (true) */
+/* on_head; the caller looks at is_claimed afterwards */
+void kis_exchange_start(kis_exchange *exchange, uint64_t *out_max_body);
+void kis_exchange_finish_body(kis_exchange *exchange); /* on_body */
+/* on_refuse, else the server's own words */
+void kis_exchange_refuse(kis_exchange *exchange, kis_err why, kis_diag *diag);
+/* the connection lets go: answered (false) or gone (true) */
+void kis_exchange_detach(kis_exchange *exchange, bool is_gone);
 /** A plain answer of the server's own, in the protocol's manner. */
 void kis_exchange_say(kis_exchange *exchange, int status, int grpc_status, const char *text);
-/** Takes what is streamed and unsent, at most `max` bytes, to the end of `to`. *out_ended: this was the last. */
-size_t kis_exchange_take_stream(kis_exchange *exchange, kis_buf *to, size_t max, bool *out_ended, bool *out_complete);
+/** Takes what is streamed and unsent, at most `max` bytes, to the end of `to`. *out_ended: this was
+ * the last. */
+size_t kis_exchange_take_stream(kis_exchange *exchange, kis_buf *to, size_t max, bool *out_ended,
+                                bool *out_complete);
 
 #endif

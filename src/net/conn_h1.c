@@ -2,9 +2,10 @@
  *
  *     HEAD ── head complete, on_head ──> BODY ── all of it, on_body ──> WAIT ── answer out ──> HEAD
  *
- * Requests that are already here while one waits for its answer stay in conn->in (pipelining); nothing more is read then.
- * A request that was refused before its body came: a small body is read away, after a large one the connection closes, lingering so
- * that the refusal is read before the reset.
+ * Requests that are already here while one waits for its answer stay in conn->in (pipelining);
+ * nothing more is read then. A request that was refused before its body came: a small body is read
+ * away, after a large one the connection closes, lingering so that the refusal is read before the
+ * reset.
  */
 #include <string.h>
 
@@ -14,8 +15,8 @@
 #include "net/conn.h"
 
 #define HEADER_TIMEOUT_MS 10000u
-#define BODY_PROGRESS_MS 30000u
-#define IDLE_TIMEOUT_MS 60000u
+#define BODY_PROGRESS_MS  30000u
+#define IDLE_TIMEOUT_MS   60000u
 
 /* ---- refusing what is not HTTP ---- */
 
@@ -27,8 +28,11 @@ static void h1_refuse_bytes(kis_conn *conn, int status, const char *text)
     size_t len = strlen(text);
     kis_count_add(&conn->home->stats.malformed, 1);
     kis_buf_init_fixed(&out, head, sizeof(head));
-    kis_buf_add_fmt(&out, "HTTP/1.1 %d " KIS_FMT "\r\ndate: %s\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %zu\r\nconnection: close\r\n\r\n", status,
-                    KIS_ARG(words), kis_home_date(conn->home), len + 1);
+    kis_buf_add_fmt(&out,
+                    "HTTP/1.1 %d " KIS_FMT
+                    "\r\ndate: %s\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: "
+                    "%zu\r\nconnection: close\r\n\r\n",
+                    status, KIS_ARG(words), kis_home_date(conn->home), len + 1);
     memcpy(line, text, len);
     line[len] = '\n';
     kis_conn_write(conn, kis_buf_bytes(&out), kis_bytes_of(line, len + 1));
@@ -42,18 +46,22 @@ static void h1_next(kis_conn *conn)
     conn->h1.state = KIS_H1_HEAD;
     conn->h1.scan = (kis_http1_scan){ 0 };
     if (!conn->h1.keeps_alive || conn->home->is_draining) {
-        kis_conn_close_after_sending(conn, conn->home->is_draining); /* a request of its may be on the way: it shall not reset our answer */
+        /* a request of its may be on the way: it shall not reset our answer */
+        kis_conn_close_after_sending(conn, conn->home->is_draining);
         return;
     }
     kis_conn_set_idle(conn, true);
-    kis_conn_set_phase(conn, kis_listener_ms(conn->listener->options.idle_timeout_ms, IDLE_TIMEOUT_MS));
-    kis_conn_process(conn); /* does nothing inside the input itself, which goes on by its own loop */
+    kis_conn_set_phase(conn,
+                       kis_listener_ms(conn->listener->options.idle_timeout_ms, IDLE_TIMEOUT_MS));
+    /* does nothing inside the input itself, which goes on by its own loop */
+    kis_conn_process(conn);
 }
 
 /* The body of a request that has its answer already. */
 static void h1_get_rid_of_body(kis_conn *conn)
 {
-    bool is_small = conn->h1.framing == KIS_HTTP1_CHUNKED || conn->h1.body_left <= KIS_BODY_DISCARD_BYTES;
+    bool is_small =
+        conn->h1.framing == KIS_HTTP1_CHUNKED || conn->h1.body_left <= KIS_BODY_DISCARD_BYTES;
     if (!conn->h1.keeps_alive || conn->h1.awaits_continue || !is_small) {
         kis_conn_close_after_sending(conn, true);
         return;
@@ -80,7 +88,8 @@ static void h1_answered(kis_conn *conn)
 
 static void put_header(kis_buf *out, kis_str name, kis_str value)
 {
-    if (!kis_http_is_token(name) || !kis_http_is_value(value)) /* no value of ours ends a line early */
+    /* no value of ours ends a line early */
+    if (!kis_http_is_token(name) || !kis_http_is_value(value))
         return;
     kis_buf_add_str(out, name);
     kis_buf_add(out, ": ", 2);
@@ -96,7 +105,8 @@ static bool status_has_body(int status)
 /* How the end of the body is marked. */
 typedef enum h1_end { H1_END_LENGTH, H1_END_CHUNKED, H1_END_CLOSE, H1_END_AS_GIVEN } h1_end;
 
-static void put_answer_head(kis_conn *conn, kis_buf *out, const kis_answer_head *head, h1_end end, uint64_t length)
+static void put_answer_head(kis_conn *conn, kis_buf *out, const kis_answer_head *head, h1_end end,
+                            uint64_t length)
 {
     kis_buf_add(out, "HTTP/1.1 ", 9);
     kis_buf_add_u64(out, (uint64_t)head->status);
@@ -126,7 +136,9 @@ static void put_answer_head(kis_conn *conn, kis_buf *out, const kis_answer_head 
 
 static void h1_decide_keep_alive(kis_conn *conn, const kis_exchange *exchange)
 {
-    bool is_body_unwanted = conn->h1.state == KIS_H1_BODY && (conn->h1.awaits_continue || conn->h1.body_left > KIS_BODY_DISCARD_BYTES);
+    bool is_body_unwanted =
+        conn->h1.state == KIS_H1_BODY &&
+        (conn->h1.awaits_continue || conn->h1.body_left > KIS_BODY_DISCARD_BYTES);
     if (exchange->close_after || conn->home->is_draining || is_body_unwanted)
         conn->h1.keeps_alive = false;
 }
@@ -147,7 +159,9 @@ void kis_h1_answer(kis_exchange *exchange, const kis_answer_head *head, kis_byte
     if (out.err)
         kis_conn_close(conn, true);
     else
-        kis_conn_write(conn, kis_buf_bytes(&out), exchange->is_head_method || !status_has_body(head->status) ? KIS_BYTES_NONE : body);
+        kis_conn_write(conn, kis_buf_bytes(&out),
+                       exchange->is_head_method || !status_has_body(head->status) ? KIS_BYTES_NONE
+                                                                                  : body);
     if (is_large)
         kis_buf_done(&out);
     if (!conn->is_dead)
@@ -158,7 +172,8 @@ void kis_h1_answer(kis_exchange *exchange, const kis_answer_head *head, kis_byte
 
 static bool has_length(const kis_answer_head *head)
 {
-    return kis_header_find(head->headers, head->header_count, KIS_STR("content-length")).ptr != NULL;
+    return kis_header_find(head->headers, head->header_count, KIS_STR("content-length")).ptr !=
+           NULL;
 }
 
 void kis_h1_begin(kis_exchange *exchange, const kis_answer_head *head)
@@ -166,7 +181,9 @@ void kis_h1_begin(kis_exchange *exchange, const kis_answer_head *head)
     kis_conn *conn = exchange->conn;
     kis_buf out;
     h1_decide_keep_alive(conn, exchange);
-    h1_end end = has_length(head) || !status_has_body(head->status) ? H1_END_AS_GIVEN : conn->h1.is_http10 ? H1_END_CLOSE : H1_END_CHUNKED;
+    h1_end end = has_length(head) || !status_has_body(head->status) ? H1_END_AS_GIVEN
+                 : conn->h1.is_http10                               ? H1_END_CLOSE
+                                                                    : H1_END_CHUNKED;
     if (end == H1_END_CLOSE)
         conn->h1.keeps_alive = false;
     conn->h1.is_chunking = end == H1_END_CHUNKED && !exchange->is_head_method;
@@ -207,7 +224,8 @@ void kis_h1_pull(kis_exchange *exchange)
     kis_buf_init_fixed(&piece, conn->home->scratch + KIS_READ_BYTES, KIS_PIECE_BYTES);
     while (!is_ended && !conn->is_dead && kis_conn_unsent(conn) <= KIS_CORK_BYTES) {
         kis_buf_clear(&piece);
-        size_t size = kis_exchange_take_stream(exchange, &piece, KIS_PIECE_BYTES, &is_ended, &is_complete);
+        size_t size =
+            kis_exchange_take_stream(exchange, &piece, KIS_PIECE_BYTES, &is_ended, &is_complete);
         if (size)
             h1_write_piece(conn, kis_buf_bytes(&piece), exchange->is_head_method);
         else if (!is_ended)
@@ -231,7 +249,8 @@ void kis_h1_pull(kis_exchange *exchange)
 static void h1_request_complete(kis_conn *conn)
 {
     conn->h1.state = KIS_H1_WAIT;
-    kis_conn_set_phase(conn, 0); /* the handler takes its time; dead peers are found by keepalive probes */
+    /* the handler takes its time; dead peers are found by keepalive probes */
+    kis_conn_set_phase(conn, 0);
     if (conn->h1.is_discarding) { /* answered already, or about to be */
         conn->h1.is_discarding = false;
         if (!conn->h1.exchange)
@@ -250,7 +269,8 @@ static void h1_refuse_body(kis_conn *conn, kis_err why, kis_diag *diag)
     kis_exchange_refuse(exchange, why, diag);
     if (conn->is_dead || conn->h1.exchange != exchange)
         return;
-    conn->h1.is_discarding = true; /* its answer comes from another thread; what follows is no body that anybody may have */
+    /* its answer comes from another thread; what follows is no body that anybody may have */
+    conn->h1.is_discarding = true;
     conn->h1.discarded_bytes = 0;
 }
 
@@ -307,7 +327,8 @@ static size_t h1_chunked_body(kis_conn *conn, kis_bytes in)
 static size_t h1_body(kis_conn *conn, kis_bytes in)
 {
     conn->h1.awaits_continue = false; /* it has not waited */
-    size_t size = conn->h1.framing == KIS_HTTP1_CHUNKED ? h1_chunked_body(conn, in) : h1_length_body(conn, in);
+    size_t size = conn->h1.framing == KIS_HTTP1_CHUNKED ? h1_chunked_body(conn, in)
+                                                        : h1_length_body(conn, in);
     conn->h1.progress_bytes += size;
     return size;
 }
@@ -317,7 +338,9 @@ uint8_t *kis_h1_body_room(kis_conn *conn, size_t *out_size)
     kis_exchange *exchange = conn->h1.exchange;
     if (conn->h1.state != KIS_H1_BODY || !exchange || conn->h1.is_discarding)
         return NULL;
-    uint64_t left = conn->h1.framing == KIS_HTTP1_CHUNKED ? kis_http1_chunks_data_left(&conn->h1.chunks) : conn->h1.body_left;
+    uint64_t left = conn->h1.framing == KIS_HTTP1_CHUNKED
+                        ? kis_http1_chunks_data_left(&conn->h1.chunks)
+                        : conn->h1.body_left;
     if (left < KIS_READ_BYTES / 4) /* little: rather read what is behind it in the same go */
         return NULL;
     if (exchange->body_len == exchange->body_cap) {
@@ -349,7 +372,8 @@ void kis_h1_body_read(kis_conn *conn, size_t size)
 
 /* ---- heads ---- */
 
-static void exchange_set_head(kis_exchange *exchange, const kis_http1_head *head, const kis_header *headers)
+static void exchange_set_head(kis_exchange *exchange, const kis_http1_head *head,
+                              const kis_header *headers)
 {
     kis_conn *conn = exchange->conn;
     exchange->head = (kis_request_head){
@@ -364,7 +388,8 @@ static void exchange_set_head(kis_exchange *exchange, const kis_http1_head *head
         .at_ns = kis_loop_now_ns(conn->home->loop),
     };
     size_t peer_len = strlen(conn->peer);
-    char *peer = (char *)exchange + exchange->size - peer_len; /* room was asked for behind the text */
+    /* room was asked for behind the text */
+    char *peer = (char *)exchange + exchange->size - peer_len;
     memcpy(peer, conn->peer, peer_len);
     exchange->head.peer = kis_str_of(peer, peer_len);
     exchange->is_head_method = kis_str_eq(head->method, KIS_STR("HEAD"));
@@ -388,12 +413,14 @@ static void h1_expect_body(kis_conn *conn, kis_exchange *exchange)
 {
     if (exchange->expected_bytes > exchange->max_body_bytes) {
         kis_diag diag;
-        kis_diag_set(&diag, KIS_ERR_LIMIT, "a body of %llu bytes, the limit is %llu", (unsigned long long)exchange->expected_bytes,
+        kis_diag_set(&diag, KIS_ERR_LIMIT, "a body of %llu bytes, the limit is %llu",
+                     (unsigned long long)exchange->expected_bytes,
                      (unsigned long long)exchange->max_body_bytes);
         h1_refuse_body(conn, KIS_ERR_LIMIT, &diag);
         return;
     }
-    kis_err err = kis_exchange_body_reserve(exchange, exchange->expected_bytes ? 1 : 0); /* charged before a byte of it is read */
+    /* charged before a byte of it is read */
+    kis_err err = kis_exchange_body_reserve(exchange, exchange->expected_bytes ? 1 : 0);
     if (err) {
         h1_refuse_body(conn, err, NULL);
         return;
@@ -402,7 +429,8 @@ static void h1_expect_body(kis_conn *conn, kis_exchange *exchange)
         kis_conn_write(conn, kis_bytes_of("HTTP/1.1 100 Continue\r\n\r\n", 25), KIS_BYTES_NONE);
         conn->h1.awaits_continue = false;
     }
-    kis_conn_set_phase(conn, kis_listener_ms(conn->listener->options.body_progress_ms, BODY_PROGRESS_MS));
+    kis_conn_set_phase(conn,
+                       kis_listener_ms(conn->listener->options.body_progress_ms, BODY_PROGRESS_MS));
 }
 
 static void h1_start(kis_conn *conn, kis_exchange *exchange)
@@ -413,7 +441,8 @@ static void h1_start(kis_conn *conn, kis_exchange *exchange)
     if (conn->is_dead || conn->h1.exchange != exchange)
         return; /* answered; h1_answered looks after the body */
     if (atomic_load(&exchange->is_claimed))
-        conn->h1.is_discarding = conn->h1.state == KIS_H1_BODY; /* another thread is answering: the body is not wanted */
+        /* another thread is answering: the body is not wanted */
+        conn->h1.is_discarding = conn->h1.state == KIS_H1_BODY;
     else if (conn->h1.state == KIS_H1_WAIT)
         kis_exchange_finish_body(exchange);
     else
@@ -429,13 +458,15 @@ static void h1_head_complete(kis_conn *conn, kis_bytes text, uint32_t lines)
     kis_header *headers;
     kis_http1_head head;
     size_t header_room = KIS_MIN((size_t)lines, (size_t)KIS_HTTP_HEADERS_MAX);
-    kis_exchange *exchange = kis_exchange_new(conn, text.len + strlen(conn->peer), header_room, &copy, &headers);
+    kis_exchange *exchange =
+        kis_exchange_new(conn, text.len + strlen(conn->peer), header_room, &copy, &headers);
     if (!exchange) {
         h1_refuse_bytes(conn, 503, "out of memory");
         return;
     }
     memcpy(copy, text.ptr, text.len);
-    if (kis_http1_parse_request(kis_bytes_of(copy, text.len), headers, &head, &status, &diag) != KIS_OK) {
+    if (kis_http1_parse_request(kis_bytes_of(copy, text.len), headers, &head, &status, &diag) !=
+        KIS_OK) {
         exchange->conn = NULL;
         kis_exchange_unref(exchange);
         h1_refuse_bytes(conn, status, diag.text);
@@ -456,7 +487,8 @@ static size_t h1_head(kis_conn *conn, kis_bytes in)
     kis_http1_scan *scan = &conn->h1.scan;
     if (conn->is_idle) {
         kis_conn_set_idle(conn, false);
-        kis_conn_set_phase(conn, kis_listener_ms(conn->listener->options.header_timeout_ms, HEADER_TIMEOUT_MS));
+        kis_conn_set_phase(
+            conn, kis_listener_ms(conn->listener->options.header_timeout_ms, HEADER_TIMEOUT_MS));
     }
     kis_err err = kis_http1_scan_head(scan, in, &status, &diag);
     if (err == KIS_ERR_MORE)
@@ -477,7 +509,8 @@ static size_t h1_head(kis_conn *conn, kis_bytes in)
 size_t kis_h1_input(kis_conn *conn, kis_bytes in)
 {
     size_t used = 0;
-    while (used < in.len && !conn->is_dead && !conn->closes_when_sent && kis_conn_unsent(conn) <= KIS_OUT_BYTES_PAUSE) {
+    while (used < in.len && !conn->is_dead && !conn->closes_when_sent &&
+           kis_conn_unsent(conn) <= KIS_OUT_BYTES_PAUSE) {
         kis_bytes rest = kis_bytes_of(in.ptr + used, in.len - used);
         size_t took = 0;
         if (conn->h1.state == KIS_H1_HEAD)
@@ -500,16 +533,19 @@ void kis_h1_timeout(kis_conn *conn)
     bool is_too_slow = exchange && kis_loop_now_ns(conn->home->loop) >= exchange->body_deadline_ns;
     if (is_body && conn->h1.progress_bytes >= KIS_BODY_PROGRESS_BYTES && !is_too_slow) {
         conn->h1.progress_bytes = 0;
-        kis_conn_set_phase(conn, kis_listener_ms(conn->listener->options.body_progress_ms, BODY_PROGRESS_MS));
+        kis_conn_set_phase(
+            conn, kis_listener_ms(conn->listener->options.body_progress_ms, BODY_PROGRESS_MS));
         return;
     }
     if (!conn->is_idle)
         kis_count_add(&conn->home->stats.timeouts, 1);
     if (is_body && exchange && !conn->h1.is_discarding) {
         kis_diag diag;
-        kis_diag_set(&diag, KIS_ERR_TIMEOUT, is_too_slow ? "the body takes too long" : "the body does not get on");
+        kis_diag_set(&diag, KIS_ERR_TIMEOUT,
+                     is_too_slow ? "the body takes too long" : "the body does not get on");
         h1_refuse_body(conn, KIS_ERR_TIMEOUT, &diag);
-    } else if (!conn->is_idle && conn->h1.state == KIS_H1_HEAD && conn->protocol == KIS_CONN_HTTP1) {
+    } else if (!conn->is_idle && conn->h1.state == KIS_H1_HEAD &&
+               conn->protocol == KIS_CONN_HTTP1) {
         h1_refuse_bytes(conn, 408, "the head of the request did not come in time");
     } else {
         kis_conn_close(conn, false);

@@ -18,15 +18,16 @@
 #include "http/http2.h"
 
 #define HEADER_TIMEOUT_MS 10000u
-#define BODY_PROGRESS_MS 30000u
-#define IDLE_TIMEOUT_MS 60000u
+#define BODY_PROGRESS_MS  30000u
+#define IDLE_TIMEOUT_MS   60000u
 
 typedef enum h2_phase { H2_GREETING, H2_BUSY, H2_IDLE } h2_phase;
 
 struct kis_conn_h2 {
     kis_http2 *session;
     h2_phase phase;
-    uint64_t phase_ns, block_ns; /* deadlines: of the phase; of the header block that has begun, 0: none */
+    uint64_t phase_ns,
+        block_ns; /* deadlines: of the phase; of the header block that has begun, 0: none */
     bool is_receiving, is_dead; /* dead while receiving: freed behind it */
     bool is_reproach_counted;
     uint64_t resets_counted;
@@ -52,10 +53,12 @@ static kis_str keep_text(uint8_t **at, kis_str text)
 }
 
 /* Copies the head into the exchange's own block. */
-static void keep_head(kis_exchange *exchange, kis_conn *conn, const kis_http2_head *head, uint8_t *at, kis_header *headers)
+static void keep_head(kis_exchange *exchange, kis_conn *conn, const kis_http2_head *head,
+                      uint8_t *at, kis_header *headers)
 {
     for (size_t i = 0; i < head->header_count; i++)
-        headers[i] = (kis_header){ keep_text(&at, head->headers[i].name), keep_text(&at, head->headers[i].value) };
+        headers[i] = (kis_header){ keep_text(&at, head->headers[i].name),
+                                   keep_text(&at, head->headers[i].value) };
     kis_str path = keep_text(&at, head->path);
     kis_request_head *to = &exchange->head;
     to->method = keep_text(&at, head->method);
@@ -76,18 +79,21 @@ static kis_exchange *exchange_of_head(kis_conn *conn, const kis_http2_head *head
 {
     uint8_t *text;
     kis_header *headers;
-    size_t bytes = fields_bytes(head->headers, head->header_count) + head->path.len + head->method.len + head->authority.len + strlen(conn->peer);
+    size_t bytes = fields_bytes(head->headers, head->header_count) + head->path.len +
+                   head->method.len + head->authority.len + strlen(conn->peer);
     kis_exchange *exchange = kis_exchange_new(conn, bytes, head->header_count, &text, &headers);
     if (!exchange)
         return NULL;
     keep_head(exchange, conn, head, text, headers);
     uint64_t length;
     kis_str declared = kis_request_header(&exchange->head, "content-length");
-    bool is_declared = declared.ptr && kis_u64_parse(declared, &length) == KIS_OK; /* nghttp2 refuses wrong and double ones */
+    bool is_declared = declared.ptr && kis_u64_parse(declared, &length) ==
+                                           KIS_OK; /* nghttp2 refuses wrong and double ones */
     exchange->head.content_length = is_declared ? length : head->is_end ? 0 : UINT64_MAX;
     exchange->expected_bytes = is_declared ? length : 0;
     exchange->is_head_method = kis_str_eq(exchange->head.method, KIS_STR("HEAD"));
-    exchange->is_grpc = kis_str_starts(kis_request_header(&exchange->head, "content-type"), KIS_STR("application/grpc"));
+    exchange->is_grpc = kis_str_starts(kis_request_header(&exchange->head, "content-type"),
+                                       KIS_STR("application/grpc"));
     return exchange;
 }
 
@@ -95,14 +101,17 @@ static void refuse(kis_exchange *exchange, kis_err why, uint64_t wanted)
 {
     kis_diag diag = { 0 };
     if (why == KIS_ERR_LIMIT)
-        kis_diag_set(&diag, why, "a body of %llu bytes, the limit is %llu", (unsigned long long)wanted, (unsigned long long)exchange->max_body_bytes);
+        kis_diag_set(&diag, why, "a body of %llu bytes, the limit is %llu",
+                     (unsigned long long)wanted, (unsigned long long)exchange->max_body_bytes);
     kis_exchange_refuse(exchange, why, &diag);
 }
 
 /* The length is known, from the header or from gRPC's prefix. False: it was refused. */
 static bool expect_body(kis_exchange *exchange)
 {
-    kis_err err = exchange->expected_bytes > exchange->max_body_bytes ? KIS_ERR_LIMIT : kis_exchange_body_reserve(exchange, exchange->expected_bytes ? 1 : 0);
+    kis_err err = exchange->expected_bytes > exchange->max_body_bytes
+                      ? KIS_ERR_LIMIT
+                      : kis_exchange_body_reserve(exchange, exchange->expected_bytes ? 1 : 0);
     if (err)
         refuse(exchange, err, exchange->expected_bytes);
     return err == KIS_OK;
@@ -111,11 +120,13 @@ static bool expect_body(kis_exchange *exchange)
 static void start_exchange(kis_exchange *exchange, const kis_http2_head *head)
 {
     if (head->is_too_large) {
-        kis_exchange_say(exchange, 431, KIS_GRPC_RESOURCE_EXHAUSTED, "the header is larger than 16384 bytes or has more than 100 fields");
+        kis_exchange_say(exchange, 431, KIS_GRPC_RESOURCE_EXHAUSTED,
+                         "the header is larger than 16384 bytes or has more than 100 fields");
     } else if (kis_str_eq(head->method, KIS_STR("CONNECT"))) {
         kis_exchange_say(exchange, 405, KIS_GRPC_UNIMPLEMENTED, "CONNECT: this is no proxy");
     } else if (head->path.len > KIS_HTTP_TARGET_BYTES_MAX) {
-        kis_exchange_say(exchange, 414, KIS_GRPC_RESOURCE_EXHAUSTED, "the request target is longer than 8192 bytes");
+        kis_exchange_say(exchange, 414, KIS_GRPC_RESOURCE_EXHAUSTED,
+                         "the request target is longer than 8192 bytes");
     } else {
         kis_exchange_start(exchange, &exchange->max_body_bytes);
         if (!atomic_load(&exchange->is_claimed) && !head->is_end)
@@ -125,7 +136,8 @@ static void start_exchange(kis_exchange *exchange, const kis_http2_head *head)
 
 static uint64_t deadline_in(const kis_conn *conn, uint32_t given_ms, uint32_t otherwise_ms)
 {
-    return kis_loop_now_ns(conn->home->loop) + (uint64_t)kis_listener_ms(given_ms, otherwise_ms) * 1000000u;
+    return kis_loop_now_ns(conn->home->loop) +
+           (uint64_t)kis_listener_ms(given_ms, otherwise_ms) * 1000000u;
 }
 
 static void h2_set_clock(kis_conn *conn)
@@ -138,7 +150,8 @@ static void h2_set_phase(kis_conn *conn, h2_phase phase)
 {
     const kis_listener_options *options = &conn->listener->options;
     static const uint32_t otherwise[] = { HEADER_TIMEOUT_MS, BODY_PROGRESS_MS, IDLE_TIMEOUT_MS };
-    const uint32_t given[] = { options->header_timeout_ms, options->body_progress_ms, options->idle_timeout_ms };
+    const uint32_t given[] = { options->header_timeout_ms, options->body_progress_ms,
+                               options->idle_timeout_ms };
     conn->h2->phase = phase;
     conn->h2->phase_ns = deadline_in(conn, given[phase], otherwise[phase]);
     kis_conn_set_idle(conn, phase == H2_IDLE || phase == H2_GREETING);
@@ -169,12 +182,15 @@ static bool learn_length(kis_exchange *exchange, kis_bytes piece)
 {
     uint8_t prefix[KIS_GRPC_PREFIX_BYTES];
     size_t have = KIS_MIN(exchange->body_len, sizeof(prefix));
-    if (!exchange->is_grpc || exchange->expected_bytes || exchange->body_len + piece.len < sizeof(prefix))
+    if (!exchange->is_grpc || exchange->expected_bytes ||
+        exchange->body_len + piece.len < sizeof(prefix))
         return true;
     if (have)
         memcpy(prefix, exchange->body, have);
     memcpy(prefix + have, piece.ptr, sizeof(prefix) - have);
-    exchange->expected_bytes = KIS_GRPC_PREFIX_BYTES + ((uint64_t)prefix[1] << 24 | (uint64_t)prefix[2] << 16 | (uint64_t)prefix[3] << 8 | prefix[4]);
+    exchange->expected_bytes =
+        KIS_GRPC_PREFIX_BYTES + ((uint64_t)prefix[1] << 24 | (uint64_t)prefix[2] << 16 |
+                                 (uint64_t)prefix[3] << 8 | prefix[4]);
     return expect_body(exchange);
 }
 
@@ -211,11 +227,13 @@ static void on_close(void *user, kis_http2_stream *stream, uint32_t error)
     stream->user = NULL;
     if (exchange)
         kis_exchange_detach(exchange, !stream->is_out_over);
-    if (!conn->is_dead && kis_http2_stream_count(stream->owner) == 1) /* this one, which is about to go */
+    if (!conn->is_dead &&
+        kis_http2_stream_count(stream->owner) == 1) /* this one, which is about to go */
         h2_set_phase(conn, H2_IDLE);
 }
 
-static void on_pull(void *user, kis_http2_stream *stream, kis_buf *to, size_t max, bool *out_ended, bool *out_complete)
+static void on_pull(void *user, kis_http2_stream *stream, kis_buf *to, size_t max, bool *out_ended,
+                    bool *out_complete)
 {
     kis_exchange *exchange = stream->user;
     (void)user;
@@ -231,31 +249,39 @@ static void on_pull(void *user, kis_http2_stream *stream, kis_buf *to, size_t ma
 
 #define OWN_FIELDS 2u
 
-static void submit_answer(kis_exchange *exchange, const kis_answer_head *head, const kis_http2_body *body)
+static void submit_answer(kis_exchange *exchange, const kis_answer_head *head,
+                          const kis_http2_body *body)
 {
     kis_conn *conn = exchange->conn;
     kis_http2_stream *stream = exchange->h2_stream;
     kis_header fields[KIS_HTTP_HEADERS_MAX + OWN_FIELDS];
     char length[KIS_NUM_TEXT_MAX];
     size_t count = KIS_MIN(head->header_count, (size_t)KIS_HTTP_HEADERS_MAX);
-    bool has_length = kis_header_find(head->headers, head->header_count, KIS_STR("content-length")).ptr != NULL;
+    bool has_length =
+        kis_header_find(head->headers, head->header_count, KIS_STR("content-length")).ptr != NULL;
     size_t queued = kis_http2_queued_bytes(conn->h2->session);
     if (stream->is_begun)
         return;
-    if (queued && queued + body->bytes.len > KIS_H2_QUEUED_BYTES_MAX) { /* it asks, and does not read what it gets */
+    if (queued && queued + body->bytes.len >
+                      KIS_H2_QUEUED_BYTES_MAX) { /* it asks, and does not read what it gets */
         kis_http2_reset(stream, KIS_HTTP2_ENHANCE_YOUR_CALM);
         return;
     }
     if (count)
         memcpy(fields, head->headers, count * sizeof(*fields));
     if (!exchange->is_grpc) {
-        fields[count++] = (kis_header){ KIS_STR("date"), kis_str_from_c(kis_home_date(conn->home)) };
-        if (!body->is_pulled && !has_length && head->status >= 200 && head->status != 204 && head->status != 304)
-            fields[count++] = (kis_header){ KIS_STR("content-length"), kis_str_of(length, kis_u64_format(body->bytes.len, length)) };
+        fields[count++] =
+            (kis_header){ KIS_STR("date"), kis_str_from_c(kis_home_date(conn->home)) };
+        if (!body->is_pulled && !has_length && head->status >= 200 && head->status != 204 &&
+            head->status != 304)
+            fields[count++] =
+                (kis_header){ KIS_STR("content-length"),
+                              kis_str_of(length, kis_u64_format(body->bytes.len, length)) };
     }
     const kis_http2_body none = { .bytes = KIS_BYTES_NONE };
     bool has_body = !exchange->is_head_method && head->status != 204 && head->status != 304;
-    if (kis_http2_answer(stream, head->status, fields, count, has_body ? body : &none, head->trailers, has_body ? head->trailer_count : 0) != KIS_OK)
+    if (kis_http2_answer(stream, head->status, fields, count, has_body ? body : &none,
+                         head->trailers, has_body ? head->trailer_count : 0) != KIS_OK)
         kis_http2_reset(stream, KIS_HTTP2_INTERNAL_ERROR);
 }
 
@@ -326,7 +352,8 @@ static void h2_next_phase(kis_conn *conn)
     if (!is_in_block)
         h2->block_ns = 0;
     else if (!h2->block_ns)
-        h2->block_ns = deadline_in(conn, conn->listener->options.header_timeout_ms, HEADER_TIMEOUT_MS);
+        h2->block_ns =
+            deadline_in(conn, conn->listener->options.header_timeout_ms, HEADER_TIMEOUT_MS);
     h2_set_clock(conn);
 }
 
@@ -366,14 +393,16 @@ static size_t fill_once(kis_conn *conn, bool *out_failed)
     kis_buf piece;
     size_t before = home->cork.len;
     if (home->corked == conn) {
-        kis_err err = kis_http2_fill(conn->h2->session, &home->cork, home->cork.max - KIS_HTTP2_FILL_SLACK);
+        kis_err err =
+            kis_http2_fill(conn->h2->session, &home->cork, home->cork.max - KIS_HTTP2_FILL_SLACK);
         *out_failed = err != KIS_OK;
         if (kis_http2_goodbye_error(conn->h2->session))
             h2_count_reproach(conn);
         return home->cork.len - before;
     }
     kis_buf_init_fixed(&piece, home->scratch + KIS_READ_BYTES, KIS_PIECE_BYTES);
-    *out_failed = kis_http2_fill(conn->h2->session, &piece, KIS_PIECE_BYTES - KIS_HTTP2_FILL_SLACK) != KIS_OK;
+    *out_failed =
+        kis_http2_fill(conn->h2->session, &piece, KIS_PIECE_BYTES - KIS_HTTP2_FILL_SLACK) != KIS_OK;
     if (kis_http2_goodbye_error(conn->h2->session))
         h2_count_reproach(conn);
     kis_conn_write(conn, kis_buf_bytes(&piece), KIS_BYTES_NONE);
@@ -389,7 +418,8 @@ void kis_h2_fill(kis_conn *conn)
         size_t size = fill_once(conn, &has_failed);
         if (size == 0)
             break;
-        if (conn->home->corked == conn && conn->home->cork.len > conn->home->cork.max - 2 * KIS_HTTP2_FILL_SLACK)
+        if (conn->home->corked == conn &&
+            conn->home->cork.len > conn->home->cork.max - 2 * KIS_HTTP2_FILL_SLACK)
             kis_conn_uncork(conn);
     }
     if (conn->is_dead)
@@ -410,13 +440,16 @@ static void sweep_stream(kis_conn *conn, kis_http2_stream *stream)
         return;
     bool is_reading = !stream->is_in_over && !atomic_load(&exchange->is_claimed);
     bool is_writing = stream->is_begun && !stream->is_out_over && !stream->is_deferred;
-    bool is_stuck = is_reading ? stream->bytes_in - exchange->swept_in < KIS_BODY_PROGRESS_BYTES : is_writing && stream->bytes_out == exchange->swept_out;
-    bool is_too_slow = is_reading && kis_loop_now_ns(conn->home->loop) >= exchange->body_deadline_ns;
+    bool is_stuck = is_reading ? stream->bytes_in - exchange->swept_in < KIS_BODY_PROGRESS_BYTES
+                               : is_writing && stream->bytes_out == exchange->swept_out;
+    bool is_too_slow =
+        is_reading && kis_loop_now_ns(conn->home->loop) >= exchange->body_deadline_ns;
     if ((is_stuck && exchange->is_swept) || is_too_slow) {
         kis_count_add(&conn->home->stats.timeouts, 1);
         if (is_reading) {
             kis_diag diag;
-            kis_diag_set(&diag, KIS_ERR_TIMEOUT, is_too_slow ? "the body takes too long" : "the body does not get on");
+            kis_diag_set(&diag, KIS_ERR_TIMEOUT,
+                         is_too_slow ? "the body takes too long" : "the body does not get on");
             kis_exchange_refuse(exchange, KIS_ERR_TIMEOUT, &diag);
         } else {
             kis_http2_reset(stream, KIS_HTTP2_CANCEL);
@@ -431,7 +464,8 @@ void kis_h2_timeout(kis_conn *conn)
 {
     kis_http2 *session = conn->h2->session;
     uint64_t now = kis_loop_now_ns(conn->home->loop);
-    if (!kis_http2_is_in_header_block(session)) /* its stream was reset since: that is told by what is sent */
+    if (!kis_http2_is_in_header_block(
+            session)) /* its stream was reset since: that is told by what is sent */
         conn->h2->block_ns = 0;
     if (!conn->h2->block_ns && conn->h2->phase_ns > now) {
         h2_set_clock(conn);
@@ -456,7 +490,9 @@ void kis_h2_timeout(kis_conn *conn)
 
 void kis_h2_drain(kis_conn *conn)
 {
-    kis_http2_go_away(conn->h2->session, KIS_HTTP2_NO_ERROR); /* over when the streams that are open are answered: kis_h2_fill sees it */
+    kis_http2_go_away(
+        conn->h2->session,
+        KIS_HTTP2_NO_ERROR); /* over when the streams that are open are answered: kis_h2_fill sees it */
 }
 
 uint32_t kis_h2_open_exchanges(const kis_conn *conn)
@@ -468,7 +504,8 @@ void kis_h2_gone(kis_conn *conn)
 {
     if (!conn->h2)
         return;
-    for (kis_http2_stream *stream = kis_http2_first(conn->h2->session); stream; stream = stream->next) {
+    for (kis_http2_stream *stream = kis_http2_first(conn->h2->session); stream;
+         stream = stream->next) {
         kis_exchange *exchange = stream->user;
         stream->user = NULL;
         if (exchange)

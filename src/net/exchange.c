@@ -5,9 +5,9 @@
  *     kis_exchange_begin ─ copy ─ post ──────────>  kis_h1_begin / kis_h2_begin
  *     kis_exchange_write ─> [ pending ] ─ post ──>  kis_h1_pull / kis_h2_pull, as the peer takes bytes
  *
- * Whoever sets `is_claimed` first answers; everybody else does nothing. A post holds a reference while it is under way.
- * Always true: (1) body_cap bytes are charged to the budget exactly as long as `body` is held, (2) conn is NULL from the moment
- * the connection lets go.
+ * Whoever sets `is_claimed` first answers; everybody else does nothing. A post holds a reference
+ * while it is under way. Always true: (1) body_cap bytes are charged to the budget exactly as long
+ * as `body` is held, (2) conn is NULL from the moment the connection lets go.
  */
 #include <string.h>
 
@@ -21,7 +21,8 @@ const kis_alloc *const kis_body_alloc = &kis_mem;
 
 /* ---- life ---- */
 
-kis_exchange *kis_exchange_new(kis_conn *conn, size_t text_bytes, size_t header_count, uint8_t **out_text, kis_header **out_headers)
+kis_exchange *kis_exchange_new(kis_conn *conn, size_t text_bytes, size_t header_count,
+                               uint8_t **out_text, kis_header **out_headers)
 {
     const kis_alloc *alloc = kis_loop_alloc(conn->home->loop);
     size_t headers_at = (sizeof(kis_exchange) + 15) & ~(size_t)15;
@@ -125,7 +126,9 @@ kis_str kis_request_header(const kis_request_head *head, const char *name)
 static size_t body_next_cap(const kis_exchange *exchange, size_t need)
 {
     uint64_t expected = exchange->expected_bytes >= need ? exchange->expected_bytes : 0;
-    uint64_t cap = exchange->body_cap ? (uint64_t)exchange->body_cap * 4 : expected ? KIS_BODY_FIRST_BYTES : KIS_BODY_UNKNOWN_BYTES;
+    uint64_t cap = exchange->body_cap ? (uint64_t)exchange->body_cap * 4
+                   : expected         ? KIS_BODY_FIRST_BYTES
+                                      : KIS_BODY_UNKNOWN_BYTES;
     if (expected)
         cap = KIS_MIN(cap, expected);
     cap = KIS_MIN(cap, exchange->max_body_bytes);
@@ -161,8 +164,10 @@ kis_err kis_exchange_body_reserve(kis_exchange *exchange, size_t more)
 void kis_exchange_start(kis_exchange *exchange, uint64_t *out_max_body)
 {
     *out_max_body = 0;
-    if (!exchange->handler.on_head(exchange->handler.user, exchange, out_max_body) && !atomic_load(&exchange->is_claimed))
-        kis_exchange_say(exchange, 500, KIS_GRPC_INTERNAL, "the request was refused without a reason");
+    if (!exchange->handler.on_head(exchange->handler.user, exchange, out_max_body) &&
+        !atomic_load(&exchange->is_claimed))
+        kis_exchange_say(exchange, 500, KIS_GRPC_INTERNAL,
+                         "the request was refused without a reason");
 }
 
 void kis_exchange_finish_body(kis_exchange *exchange)
@@ -185,20 +190,24 @@ void kis_exchange_refuse(kis_exchange *exchange, kis_err why, kis_diag *diag)
     if (diag && diag->text[0])
         memcpy(text, diag->text, sizeof(diag->text));
     else if (why == KIS_ERR_LIMIT)
-        memcpy(text, "the body is larger than what is allowed here", sizeof("the body is larger than what is allowed here"));
+        memcpy(text, "the body is larger than what is allowed here",
+               sizeof("the body is larger than what is allowed here"));
     else
         memcpy(text, "no room now, try again", sizeof("no room now, try again"));
-    kis_exchange_say(exchange, why == KIS_ERR_TIMEOUT ? 408 : kis_err_http_status(why), kis_err_grpc_status(why), text);
+    kis_exchange_say(exchange, why == KIS_ERR_TIMEOUT ? 408 : kis_err_http_status(why),
+                     kis_err_grpc_status(why), text);
 }
 
 void kis_exchange_detach(kis_exchange *exchange, bool is_gone)
 {
     exchange->conn = NULL;
     exchange->h2_stream = NULL;
-    atomic_store(&exchange->is_gone, true); /* nothing more can be sent, whether all of it was or not */
+    /* nothing more can be sent, whether all of it was or not */
+    atomic_store(&exchange->is_gone, true);
     stream_set_gone(exchange->loop_stream);
     kis_exchange_drop_body(exchange);
-    if (is_gone && exchange->handler.on_gone && (exchange->loop_stream || !atomic_load(&exchange->is_claimed)))
+    if (is_gone && exchange->handler.on_gone &&
+        (exchange->loop_stream || !atomic_load(&exchange->is_claimed)))
         exchange->handler.on_gone(exchange->handler.user, exchange);
     kis_exchange_unref(exchange);
 }
@@ -257,10 +266,12 @@ static void put_fields(kis_header *to, uint8_t **at, const kis_header *fields, s
         to[i] = (kis_header){ put_text(at, fields[i].name), put_text(at, fields[i].value) };
 }
 
-static kis_answer_copy *answer_copy(kis_exchange *exchange, const kis_answer_head *head, kis_bytes body)
+static kis_answer_copy *answer_copy(kis_exchange *exchange, const kis_answer_head *head,
+                                    kis_bytes body)
 {
     size_t fields = head->header_count + head->trailer_count;
-    size_t size = sizeof(kis_answer_copy) + fields * sizeof(kis_header) + body.len + fields_text_bytes(head->headers, head->header_count) +
+    size_t size = sizeof(kis_answer_copy) + fields * sizeof(kis_header) + body.len +
+                  fields_text_bytes(head->headers, head->header_count) +
                   fields_text_bytes(head->trailers, head->trailer_count);
     kis_answer_copy *copy = exchange->alloc->take(exchange->alloc->user, size);
     if (!copy)
@@ -282,7 +293,9 @@ static kis_answer_copy *answer_copy(kis_exchange *exchange, const kis_answer_hea
 static void answer_no_memory(kis_exchange *exchange)
 {
     const kis_header retry = { KIS_STR("retry-after"), KIS_STR("1") };
-    answer_on_loop(exchange, &(kis_answer_head){ .status = 503, .headers = &retry, .header_count = 1 }, KIS_BYTES_NONE);
+    answer_on_loop(exchange,
+                   &(kis_answer_head){ .status = 503, .headers = &retry, .header_count = 1 },
+                   KIS_BYTES_NONE);
 }
 
 static void deliver_run(kis_post *post)
@@ -329,18 +342,28 @@ void kis_exchange_say(kis_exchange *exchange, int status, int grpc_status, const
 {
     kis_str words = kis_str_from_c(text);
     if (exchange->is_grpc) {
-        char escaped[3 * KIS_DIAG_TEXT_MAX], number[4] = { (char)('0' + grpc_status / 10), (char)('0' + grpc_status % 10), 0 };
+        char escaped[3 * KIS_DIAG_TEXT_MAX],
+            number[4] = { (char)('0' + grpc_status / 10), (char)('0' + grpc_status % 10), 0 };
         kis_buf coded;
         kis_buf_init_fixed(&coded, escaped, sizeof(escaped));
         kis_grpc_message_escape(words, &coded);
         const kis_header headers[] = { { KIS_STR("content-type"), KIS_STR("application/grpc") },
-                                       { KIS_STR("grpc-status"), kis_str_from_c(grpc_status < 10 ? number + 1 : number) },
+                                       { KIS_STR("grpc-status"),
+                                         kis_str_from_c(grpc_status < 10 ? number + 1 : number) },
                                        { KIS_STR("grpc-message"), kis_buf_str(&coded) } };
-        kis_exchange_answer(exchange, &(kis_answer_head){ .status = 200, .headers = headers, .header_count = 3 }, KIS_BYTES_NONE);
+        kis_exchange_answer(
+            exchange, &(kis_answer_head){ .status = 200, .headers = headers, .header_count = 3 },
+            KIS_BYTES_NONE);
         return;
     }
-    const kis_header headers[] = { { KIS_STR("content-type"), KIS_STR("text/plain; charset=utf-8") }, { KIS_STR("retry-after"), KIS_STR("1") } };
-    kis_exchange_answer(exchange, &(kis_answer_head){ .status = status, .headers = headers, .header_count = status == 503 ? 2 : 1 }, kis_bytes_of_str(words));
+    const kis_header headers[] = { { KIS_STR("content-type"),
+                                     KIS_STR("text/plain; charset=utf-8") },
+                                   { KIS_STR("retry-after"), KIS_STR("1") } };
+    kis_exchange_answer(exchange,
+                        &(kis_answer_head){ .status = status,
+                                            .headers = headers,
+                                            .header_count = status == 503 ? 2 : 1 },
+                        kis_bytes_of_str(words));
 }
 
 /* ---- streams ---- */
@@ -413,7 +436,8 @@ static kis_err stream_put(kis_exchange *exchange, kis_bytes piece, uint64_t dead
     kis_err err = KIS_OK;
     bool must_post = false;
     kis_lock_take(&stream->lock);
-    while (!stream->is_gone && !stream->is_ended && stream->pending.len + piece.len > KIS_STREAM_BYTES_MAX && err == KIS_OK) {
+    while (!stream->is_gone && !stream->is_ended &&
+           stream->pending.len + piece.len > KIS_STREAM_BYTES_MAX && err == KIS_OK) {
         if (!kis_cond_wait_until(&stream->room, &stream->lock, deadline_ns))
             err = KIS_ERR_TIMEOUT;
     }
@@ -436,7 +460,8 @@ kis_err kis_exchange_write(kis_exchange *exchange, kis_bytes bytes, uint64_t dea
     if (!exchange->stream || atomic_load(&exchange->is_gone))
         return KIS_ERR_CLOSED;
     while (bytes.len) {
-        kis_bytes piece = kis_bytes_of(bytes.ptr, KIS_MIN(bytes.len, (size_t)KIS_STREAM_BYTES_MAX / 2));
+        kis_bytes piece =
+            kis_bytes_of(bytes.ptr, KIS_MIN(bytes.len, (size_t)KIS_STREAM_BYTES_MAX / 2));
         kis_err err = stream_put(exchange, piece, deadline_ns);
         if (err)
             return err;
@@ -460,7 +485,8 @@ void kis_exchange_end(kis_exchange *exchange, bool is_complete)
         post_pull(exchange);
 }
 
-size_t kis_exchange_take_stream(kis_exchange *exchange, kis_buf *to, size_t max, bool *out_ended, bool *out_complete)
+size_t kis_exchange_take_stream(kis_exchange *exchange, kis_buf *to, size_t max, bool *out_ended,
+                                bool *out_complete)
 {
     kis_answer_stream *stream = exchange->stream;
     kis_lock_take(&stream->lock);

@@ -28,7 +28,7 @@
 #include "base/vec.h"
 #include "os/fork.h"
 
-#define LOOP_EVENTS 256
+#define LOOP_EVENTS      256
 #define LOOP_WAIT_MS_MAX 60000
 
 struct kis_loop {
@@ -123,8 +123,9 @@ static kis_err open_descriptors(kis_loop *loop, kis_diag *diag)
 {
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    kis_err err = loop->epoll_fd < 0 || wake_fd < 0 ? kis_diag_set(diag, KIS_ERR_IO, "an event loop: %s", strerror(errno))
-                                                    : kis_loop_watch(loop, &loop->wake, wake_fd, KIS_LOOP_READ, diag);
+    kis_err err = loop->epoll_fd < 0 || wake_fd < 0
+                      ? kis_diag_set(diag, KIS_ERR_IO, "an event loop: %s", strerror(errno))
+                      : kis_loop_watch(loop, &loop->wake, wake_fd, KIS_LOOP_READ, diag);
     if (err && wake_fd >= 0)
         close(wake_fd);
     return err;
@@ -192,7 +193,8 @@ bool kis_loop_is_mine(const kis_loop *loop)
 
 static uint32_t epoll_bits(uint32_t wanted)
 {
-    return (wanted & KIS_LOOP_READ ? (uint32_t)EPOLLIN : 0) | (wanted & KIS_LOOP_WRITE ? (uint32_t)EPOLLOUT : 0);
+    return (wanted & KIS_LOOP_READ ? (uint32_t)EPOLLIN : 0) |
+           (wanted & KIS_LOOP_WRITE ? (uint32_t)EPOLLOUT : 0);
 }
 
 kis_err kis_loop_watch(kis_loop *loop, kis_watch *watch, int fd, uint32_t wanted, kis_diag *diag)
@@ -207,7 +209,9 @@ kis_err kis_loop_watch(kis_loop *loop, kis_watch *watch, int fd, uint32_t wanted
     kis_fork_allow();
     if (failed)
         watch->fd = -1;
-    return failed ? kis_diag_set(diag, failed == ENOMEM ? KIS_ERR_NOMEM : KIS_ERR_IO, "watch a socket: %s", strerror(failed)) : KIS_OK;
+    return failed ? kis_diag_set(diag, failed == ENOMEM ? KIS_ERR_NOMEM : KIS_ERR_IO,
+                                 "watch a socket: %s", strerror(failed))
+                  : KIS_OK;
 }
 
 void kis_loop_rewatch(kis_loop *loop, kis_watch *watch, uint32_t wanted)
@@ -242,7 +246,8 @@ static void hand_out_events(kis_loop *loop)
         uint32_t bits = loop->events[i].events;
         if (!watch)
             continue;
-        watch->ready(watch, (bits & EPOLLIN ? KIS_LOOP_READ : 0) | (bits & EPOLLOUT ? KIS_LOOP_WRITE : 0) |
+        watch->ready(watch, (bits & EPOLLIN ? KIS_LOOP_READ : 0) |
+                                (bits & EPOLLOUT ? KIS_LOOP_WRITE : 0) |
                                 (bits & (EPOLLHUP | EPOLLERR) ? KIS_LOOP_HANGUP : 0));
     }
     loop->event_count = 0;
@@ -271,7 +276,8 @@ static void heap_sink(kis_loop *loop, kis_timer *timer, uint32_t at)
         uint32_t child = 2 * at + 1;
         if (child >= loop->heap.len)
             break;
-        if (child + 1 < loop->heap.len && loop->heap.at[child + 1]->at_ns < loop->heap.at[child]->at_ns)
+        if (child + 1 < loop->heap.len &&
+            loop->heap.at[child + 1]->at_ns < loop->heap.at[child]->at_ns)
             child++;
         if (loop->heap.at[child]->at_ns >= timer->at_ns)
             break;
@@ -334,7 +340,8 @@ bool kis_loop_post(kis_loop *loop, kis_post *post)
         if (newest == &posts_closed)
             return false;
         post->next = newest;
-    } while (!atomic_compare_exchange_weak_explicit(&loop->posts, &newest, post, memory_order_release, memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&loop->posts, &newest, post,
+                                                    memory_order_release, memory_order_relaxed));
     if (!newest && !kis_loop_is_mine(loop)) /* its own thread looks before it sleeps */
         loop_wake(loop);
     return true;
@@ -342,7 +349,8 @@ bool kis_loop_post(kis_loop *loop, kis_post *post)
 
 static bool run_posts(kis_loop *loop)
 {
-    kis_post *newest = atomic_exchange_explicit(&loop->posts, NULL, memory_order_acquire), *oldest = NULL;
+    kis_post *newest = atomic_exchange_explicit(&loop->posts, NULL, memory_order_acquire),
+             *oldest = NULL;
     if (!newest)
         return false;
     while (newest) {
@@ -373,13 +381,15 @@ static void close_posts(kis_loop *loop)
 
 static int wait_ms(const kis_loop *loop)
 {
-    if (atomic_load_explicit(&loop->posts, memory_order_relaxed) || atomic_load_explicit(&loop->is_stopping, memory_order_relaxed))
+    if (atomic_load_explicit(&loop->posts, memory_order_relaxed) ||
+        atomic_load_explicit(&loop->is_stopping, memory_order_relaxed))
         return 0;
     if (!loop->heap.len)
         return LOOP_WAIT_MS_MAX;
     uint64_t at = loop->heap.at[0]->at_ns;
     uint64_t wait = at > loop->now_ns ? at - loop->now_ns : 0;
-    return (int)KIS_MIN((wait + 999999) / 1000000, (uint64_t)LOOP_WAIT_MS_MAX); /* rounded up: never too early */
+    return (int)KIS_MIN((wait + 999999) / 1000000,
+                        (uint64_t)LOOP_WAIT_MS_MAX); /* rounded up: never too early */
 }
 
 void kis_loop_run(kis_loop *loop)

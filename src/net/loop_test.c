@@ -1,4 +1,5 @@
-/* loop_test.c - timers in order, posts from many threads, watches that end in the middle of a round. */
+/* loop_test.c - timers in order, posts from many threads, watches that end in the middle of a
+ * round. */
 #include "net/loop.h"
 
 #include <stdatomic.h>
@@ -95,7 +96,10 @@ static void post_all(void *user)
     }
 }
 
-static void run_loop(void *user) { kis_loop_run(user); }
+static void run_loop(void *user)
+{
+    kis_loop_run(user);
+}
 
 TEST(posts_arrive_in_order_and_none_is_lost)
 {
@@ -106,7 +110,9 @@ TEST(posts_arrive_in_order_and_none_is_lost)
         atomic_store(&posted, 0), atomic_store(&refused, 0);
         CHECK_ERR(KIS_OK, kis_thread_start(&runner, "loop", run_loop, loop, &diag), diag.text);
         for (int i = 0; i < POSTERS; i++)
-            CHECK_ERR(KIS_OK, kis_thread_start(&posters[i], "poster", post_all, (void *)(intptr_t)i, &diag), diag.text);
+            CHECK_ERR(KIS_OK,
+                      kis_thread_start(&posters[i], "poster", post_all, (void *)(intptr_t)i, &diag),
+                      diag.text);
         if (stops_early)
             kis_loop_stop(loop);
         for (int i = 0; i < POSTERS; i++)
@@ -135,7 +141,8 @@ static void ready(kis_watch *watch, uint32_t events)
 {
     CHECK(events & KIS_LOOP_READ, "readable");
     ready_count++;
-    kis_loop_unwatch(loop, &ends[watch == &ends[0]]); /* the other one, whose event is in the same round */
+    /* the other one, whose event is in the same round */
+    kis_loop_unwatch(loop, &ends[watch == &ends[0]]);
     kis_loop_unwatch(loop, watch);
     kis_loop_stop(loop);
 }
@@ -148,7 +155,8 @@ TEST(an_unwatched_descriptor_is_silent_even_in_the_same_round)
     for (int i = 0; i < 2; i++) {
         CHECK(pipe(pipes[i]) == 0 && write(pipes[i][1], "x", 1) == 1, "pipes");
         ends[i].ready = ready;
-        CHECK_ERR(KIS_OK, kis_loop_watch(loop, &ends[i], pipes[i][0], KIS_LOOP_READ, &diag), diag.text);
+        CHECK_ERR(KIS_OK, kis_loop_watch(loop, &ends[i], pipes[i][0], KIS_LOOP_READ, &diag),
+                  diag.text);
     }
     kis_loop_run(loop);
     CHECK_INT(1, ready_count, "only the first");
@@ -174,5 +182,6 @@ TEST(no_memory_is_said)
     }
 }
 
-TEST_MAIN(RUN(timers_fire_in_order_and_can_be_moved_and_cleared), RUN(posts_arrive_in_order_and_none_is_lost),
+TEST_MAIN(RUN(timers_fire_in_order_and_can_be_moved_and_cleared),
+          RUN(posts_arrive_in_order_and_none_is_lost),
           RUN(an_unwatched_descriptor_is_silent_even_in_the_same_round), RUN(no_memory_is_said))

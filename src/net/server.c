@@ -2,9 +2,10 @@
  *
  *     listener (first loop) ─ accept ─> the home with the fewest connections ─ post ─> kis_conn_adopt
  *
- * One descriptor is held in reserve: when the process has no more, it is closed to accept one connection, which is closed at once, so
- * that a full process refuses instead of spinning on a listener that stays readable.
- * Always true: the sum of conn_count over the homes is the number of connections accepted and not yet buried.
+ * One descriptor is held in reserve: when the process has no more, it is closed to accept one
+ * connection, which is closed at once, so that a full process refuses instead of spinning on a
+ * listener that stays readable. Always true: the sum of conn_count over the homes is the number of
+ * connections accepted and not yet buried.
  */
 #include "net/server.h"
 
@@ -20,10 +21,12 @@
 #include "net/server_in.h"
 #include "os/mem.h"
 
-#define ACCEPTS_A_TURN 64
-#define ACCEPT_RETRY_NS 100000000u /* after the machine had no descriptor or memory for one more */
+#define ACCEPTS_A_TURN      64
+#define ACCEPT_RETRY_NS     100000000u /* after the machine had no descriptor or memory for one more */
 #define CONNECTIONS_DEFAULT 20000u
-#define DESCRIPTORS_KEPT 256u /* of those the process may have: for the store's files, listeners, loops; of a very small limit half */
+/* of those the process may have: for the store's files, listeners, loops; of a very small limit
+ * half */
+#define DESCRIPTORS_KEPT 256u
 
 struct kis_server {
     const kis_alloc *alloc;
@@ -53,13 +56,15 @@ static void date_of_days(int64_t days, int *year, int *month, int *day)
 
 const char *kis_home_date(kis_home *home)
 {
-    static const char days[] = "ThuFriSatSunMonTueWed", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    static const char days[] = "ThuFriSatSunMonTueWed",
+                      months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     uint64_t second = kis_now_unix_ns() / 1000000000u;
     if (second != home->date_second || !home->date[0]) {
         int year, month, day;
         unsigned of_day = (unsigned)(second % 86400);
         date_of_days((int64_t)(second / 86400), &year, &month, &day);
-        kis_fmt(home->date, sizeof(home->date), "%.*s, %02d %.*s %d %02u:%02u:%02u GMT", 3, days + 3 * (second / 86400 % 7), day, 3, months + 3 * (month - 1), year,
+        kis_fmt(home->date, sizeof(home->date), "%.*s, %02d %.*s %d %02u:%02u:%02u GMT", 3,
+                days + 3 * (second / 86400 % 7), day, 3, months + 3 * (month - 1), year,
                 of_day / 3600, of_day / 60 % 60, of_day % 60);
         home->date_second = second;
     }
@@ -85,7 +90,8 @@ static bool home_init(kis_home *home, kis_server *server, kis_loop *loop)
     return home->scratch && cork;
 }
 
-kis_err kis_server_new(kis_loop *const *loops, size_t loop_count, const kis_alloc *alloc, kis_server **out, kis_diag *diag)
+kis_err kis_server_new(kis_loop *const *loops, size_t loop_count, const kis_alloc *alloc,
+                       kis_server **out, kis_diag *diag)
 {
     KIS_ASSERT(loop_count > 0);
     kis_server *server = alloc->take(alloc->user, sizeof(*server));
@@ -137,7 +143,8 @@ void kis_server_free(kis_server *server)
     for (size_t i = 0; i < server->home_count; i++)
         home_done(&server->homes[i], server->alloc);
     if (server->homes)
-        server->alloc->give_back(server->alloc->user, server->homes, server->home_count * sizeof(*server->homes));
+        server->alloc->give_back(server->alloc->user, server->homes,
+                                 server->home_count * sizeof(*server->homes));
     if (server->reserve_fd >= 0)
         close(server->reserve_fd);
     kis_cond_done(&server->changed);
@@ -152,7 +159,8 @@ void kis_server_conn_gone(kis_home *home)
         atomic_fetch_sub(&home->conn_count, 1);
         return;
     }
-    kis_lock_take(&server->lock); /* who waits looks at the count under it, and may free the server the moment it is zero */
+    /* who waits looks at the count under it, and may free the server the moment it is zero */
+    kis_lock_take(&server->lock);
     atomic_fetch_sub(&home->conn_count, 1);
     kis_cond_broadcast(&server->changed);
     kis_lock_give(&server->lock);
@@ -176,8 +184,8 @@ static void close_oldest_idle(kis_post *post)
         kis_conn_close(home->idle_oldest, false);
 }
 
-/* At the bound: room for a new connection by closing the one that has been idle longest. Only the first loop posts to itself at will;
- * another one is asked, at most one question at a time. */
+/* At the bound: room for a new connection by closing the one that has been idle longest. Only the
+ * first loop posts to itself at will; another one is asked, at most one question at a time. */
 static bool make_room(kis_server *server, kis_home *accepting)
 {
     if (accepting->idle_oldest) {
@@ -186,7 +194,8 @@ static bool make_room(kis_server *server, kis_home *accepting)
     }
     for (size_t i = 0; i < server->home_count; i++) {
         kis_home *home = &server->homes[i];
-        if (home != accepting && atomic_load_explicit(&home->idle_count, memory_order_relaxed) && atomic_exchange(&home->close_asked, true) == false) {
+        if (home != accepting && atomic_load_explicit(&home->idle_count, memory_order_relaxed) &&
+            atomic_exchange(&home->close_asked, true) == false) {
             home->close_idle.run = close_oldest_idle;
             return kis_loop_post(home->loop, &home->close_idle);
         }
@@ -198,7 +207,8 @@ static kis_home *least_busy_home(kis_server *server)
 {
     kis_home *best = &server->homes[0];
     for (size_t i = 1; i < server->home_count; i++) {
-        if (atomic_load_explicit(&server->homes[i].conn_count, memory_order_relaxed) < atomic_load_explicit(&best->conn_count, memory_order_relaxed))
+        if (atomic_load_explicit(&server->homes[i].conn_count, memory_order_relaxed) <
+            atomic_load_explicit(&best->conn_count, memory_order_relaxed))
             best = &server->homes[i];
     }
     return best;
@@ -222,7 +232,8 @@ static kis_conn *conn_new(kis_listener *listener, kis_home *home, int fd, const 
     conn->h1.keeps_alive = true;
     kis_stream_init(&conn->io, fd);
     kis_buf_init(&conn->in, alloc, KIS_HTTP1_HEAD_BYTES_MAX + 2 * KIS_READ_BYTES);
-    kis_buf_init(&conn->out, alloc, SIZE_MAX / 2); /* bounded by the answers that one connection may have under way */
+    /* bounded by the answers that one connection may have under way */
+    kis_buf_init(&conn->out, alloc, SIZE_MAX / 2);
     kis_address_format(peer, conn->peer);
     return conn;
 }
@@ -232,7 +243,8 @@ static void listener_took(kis_listener *listener, int fd, const kis_address *pee
     kis_server *server = listener->server;
     kis_home *accepting = &server->homes[0], *home = least_busy_home(server);
     kis_conn *conn = NULL;
-    if (server_conn_count(server) < listener->options.max_connections || make_room(server, accepting))
+    if (server_conn_count(server) < listener->options.max_connections ||
+        make_room(server, accepting))
         conn = conn_new(listener, home, fd, peer);
     if (!conn) {
         kis_count_add(&accepting->stats.refused, 1);
@@ -250,7 +262,8 @@ static void listener_took(kis_listener *listener, int fd, const kis_address *pee
     if (!kis_loop_post(home->loop, &conn->post)) {
         close(fd);
         atomic_fetch_sub(&home->conn_count, 1);
-        kis_loop_alloc(home->loop)->give_back(kis_loop_alloc(home->loop)->user, conn, sizeof(*conn));
+        kis_loop_alloc(home->loop)
+            ->give_back(kis_loop_alloc(home->loop)->user, conn, sizeof(*conn));
     }
 }
 
@@ -270,7 +283,8 @@ static void listener_out_of_descriptors(kis_listener *listener)
         if (server->reserve_fd >= 0)
             return;
     }
-    if (kis_loop_set_timer(home->loop, &listener->retry, kis_loop_now_ns(home->loop) + ACCEPT_RETRY_NS) == KIS_OK)
+    if (kis_loop_set_timer(home->loop, &listener->retry,
+                           kis_loop_now_ns(home->loop) + ACCEPT_RETRY_NS) == KIS_OK)
         kis_loop_rewatch(home->loop, &listener->watch, 0);
 }
 
@@ -280,7 +294,8 @@ static void listener_ready(kis_watch *watch, uint32_t events)
     (void)events;
     for (int i = 0; i < ACCEPTS_A_TURN; i++) {
         kis_address peer = { .len = sizeof(peer.at) };
-        int fd = accept4(listener->fd, (struct sockaddr *)&peer.at, &peer.len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        int fd = accept4(listener->fd, (struct sockaddr *)&peer.at, &peer.len,
+                         SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {
             if (listener->is_unix)
                 peer.at.ss_family = AF_UNIX;
@@ -314,7 +329,8 @@ static uint32_t connections_max(uint32_t asked)
     return left < max ? (uint32_t)left : max;
 }
 
-kis_err kis_server_listen(kis_server *server, const kis_listener_options *options, char out_address[80], kis_diag *diag)
+kis_err kis_server_listen(kis_server *server, const kis_listener_options *options,
+                          char out_address[80], kis_diag *diag)
 {
     kis_address address, bound;
     kis_listener *listener = server->alloc->take(server->alloc->user, sizeof(*listener));
@@ -353,7 +369,8 @@ static void home_start(kis_post *post)
 {
     kis_home *home = KIS_CONTAINER(post, kis_home, start);
     for (kis_listener *listener = home->server->listeners; listener; listener = listener->next) {
-        if (listener->watch.fd < 0 && kis_loop_watch(home->loop, &listener->watch, listener->fd, KIS_LOOP_READ, NULL) != KIS_OK)
+        if (listener->watch.fd < 0 && kis_loop_watch(home->loop, &listener->watch, listener->fd,
+                                                     KIS_LOOP_READ, NULL) != KIS_OK)
             listener->watch.fd = -1;
     }
 }
@@ -420,7 +437,8 @@ static void command_homes(kis_server *server, size_t post_offset, void (*run)(ki
         kis_post *post = (kis_post *)(void *)((char *)home + post_offset);
         post->run = run;
         atomic_fetch_add(&server->commands_open, 1);
-        if (!kis_loop_is_running(home->loop) || kis_loop_is_mine(home->loop) || !kis_loop_post(home->loop, post))
+        if (!kis_loop_is_running(home->loop) || kis_loop_is_mine(home->loop) ||
+            !kis_loop_post(home->loop, post))
             run(post); /* no thread of its own is on it */
     }
 }
@@ -436,7 +454,8 @@ static bool wait_for_quiet(kis_server *server, uint64_t deadline_ns)
     return is_quiet;
 }
 
-/* Connections that are dead on a loop that does not run have their burial in its queue; they are no reason to wait. */
+/* Connections that are dead on a loop that does not run have their burial in its queue; they are no
+ * reason to wait. */
 static bool all_loops_run(const kis_server *server)
 {
     for (size_t i = 0; i < server->home_count; i++) {

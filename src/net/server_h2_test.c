@@ -1,4 +1,5 @@
-/* server_h2_test.c - HTTP/2 and gRPC through real sockets: calls, bounds, floods, clocks, and the goodbye. */
+/* server_h2_test.c - HTTP/2 and gRPC through real sockets: calls, bounds, floods, clocks, and the
+ * goodbye. */
 #include "net/test_h2.h"
 
 static peer p, q;
@@ -7,7 +8,8 @@ static uint8_t bytes[3 << 20];
 static kis_bytes grpc_body(size_t size)
 {
     bytes[0] = 0;
-    bytes[1] = (uint8_t)(size >> 24), bytes[2] = (uint8_t)(size >> 16), bytes[3] = (uint8_t)(size >> 8), bytes[4] = (uint8_t)size;
+    bytes[1] = (uint8_t)(size >> 24), bytes[2] = (uint8_t)(size >> 16),
+    bytes[3] = (uint8_t)(size >> 8), bytes[4] = (uint8_t)size;
     for (size_t i = 5; i < size + 5; i++)
         bytes[i] = (uint8_t)(i * 31);
     return kis_bytes_of(bytes, size + 5);
@@ -20,7 +22,10 @@ TEST(calls_are_answered_side_by_side)
     peer_open(&p, &s);
     peer_call *plain = peer_send(&p, "/describe?a=b", "text/plain", 3, kis_bytes_of("abc", 3));
     PEER_WAIT(&p, plain->is_closed, "answered");
-    CHECK(plain->status == 200 && strstr(plain->body, "POST path=/describe query=a=b authority=here headers=2 body=3\n"), plain->body);
+    CHECK(
+        plain->status == 200 &&
+            strstr(plain->body, "POST path=/describe query=a=b authority=here headers=2 body=3\n"),
+        plain->body);
     CHECK(strstr(plain->text, "content-length=") && strstr(plain->text, "date="), plain->text);
     enum { CALLS = 200 };
     kis_bytes body = grpc_body(1000);
@@ -28,10 +33,14 @@ TEST(calls_are_answered_side_by_side)
         peer_send(&p, "/echo", "application/grpc", -1, body);
     PEER_WAIT(&p, p.closed_count == CALLS + 1, "all of them");
     for (int i = 1; i <= CALLS; i++)
-        CHECK(p.calls[i].status == 200 && p.calls[i].grpc_status == 0 && p.calls[i].body_len == body.len && !p.calls[i].is_trailers_only, "an echo with trailers");
+        CHECK(p.calls[i].status == 200 && p.calls[i].grpc_status == 0 &&
+                  p.calls[i].body_len == body.len && !p.calls[i].is_trailers_only,
+              "an echo with trailers");
     peer_call *large = peer_send(&p, "/echo", "application/grpc", -1, grpc_body(2900000));
     PEER_WAIT(&p, large->is_closed, "a large one, far beyond the windows");
-    CHECK(large->grpc_status == 0 && large->body_len == 2900005 && memcmp(large->body, bytes, sizeof(large->body)) == 0, "whole");
+    CHECK(large->grpc_status == 0 && large->body_len == 2900005 &&
+              memcmp(large->body, bytes, sizeof(large->body)) == 0,
+          "whole");
     peer_close(&p);
     test_server_stop(&s, 1000);
 }
@@ -49,7 +58,8 @@ TEST(other_threads_answer_and_stream)
     PEER_WAIT(&p, p.closed_count == 20, "one loop");
     PEER_WAIT(&q, q.closed_count == 20, "the other");
     for (int i = 0; i < 20; i++)
-        CHECK(p.calls[i].status == 200 && p.calls[i].body_len == 5 && q.calls[i].body_len == 5, "whole");
+        CHECK(p.calls[i].status == 200 && p.calls[i].body_len == 5 && q.calls[i].body_len == 5,
+              "whole");
     peer_call *stream = peer_send(&p, "/stream", NULL, -1, KIS_BYTES_NONE);
     PEER_WAIT(&p, stream->is_closed, "streamed");
     CHECK(stream->body_len == 1000000 && stream->is_ended && stream->error == 0, "a million bytes");
@@ -69,7 +79,14 @@ TEST(other_threads_answer_and_stream)
 
 TEST(bodies_have_bounds_that_grpc_understands)
 {
-    static const struct { const char *why, *type; long length; const char *body; size_t body_len; uint64_t budget; int status, grpc; } rows[] = {
+    static const struct {
+        const char *why, *type;
+        long length;
+        const char *body;
+        size_t body_len;
+        uint64_t budget;
+        int status, grpc;
+    } rows[] = {
         { "declared too long", "text/plain", 1001, NULL, 0, 0, 413, -1 },
         { "grows too long", "text/plain", -1, NULL, 1001, 0, 413, -1 },
         { "gRPC says 4 GiB", "application/grpc", -1, "\0\xff\xff\xff\xff", 5, 0, 200, 8 },
@@ -85,7 +102,8 @@ TEST(bodies_have_bounds_that_grpc_understands)
     memset(bytes, 0, sizeof(bytes));
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         s.budget.max_bytes = rows[i].budget ? rows[i].budget : 1 << 20;
-        kis_bytes body = { rows[i].body ? (const uint8_t *)rows[i].body : bytes, rows[i].length >= 0 ? (size_t)rows[i].length : rows[i].body_len };
+        kis_bytes body = { rows[i].body ? (const uint8_t *)rows[i].body : bytes,
+                           rows[i].length >= 0 ? (size_t)rows[i].length : rows[i].body_len };
         if (rows[i].length >= 0)
             body.ptr = bytes;
         peer_call *call = peer_send(&p, "/echo", rows[i].type, rows[i].length, body);
@@ -140,9 +158,13 @@ static int raw_open(test_server *s)
     return fd;
 }
 
-static size_t put_frame(uint8_t *to, uint8_t type, uint8_t flags, uint32_t id, const void *payload, size_t size)
+static size_t put_frame(uint8_t *to, uint8_t type, uint8_t flags, uint32_t id, const void *payload,
+                        size_t size)
 {
-    const uint8_t head[9] = { (uint8_t)(size >> 16), (uint8_t)(size >> 8), (uint8_t)size, type, flags, (uint8_t)(id >> 24), (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id };
+    const uint8_t head[9] = {
+        (uint8_t)(size >> 16), (uint8_t)(size >> 8), (uint8_t)size,      type,       flags,
+        (uint8_t)(id >> 24),   (uint8_t)(id >> 16),  (uint8_t)(id >> 8), (uint8_t)id
+    };
     memcpy(to, head, 9);
     if (size)
         memmove(to + 9, payload, size); /* it may stand there already */
@@ -151,7 +173,8 @@ static size_t put_frame(uint8_t *to, uint8_t type, uint8_t flags, uint32_t id, c
 
 static const uint8_t post_head[] = { 0x83, 0x86, 0x84, 0x41, 0x01, 'a' }; /* POST http / a */
 
-/* Reads frames until the server closes; the last GOAWAY's code, -1 without one. *out_resets: RST_STREAM frames. */
+/* Reads frames until the server closes; the last GOAWAY's code, -1 without one. *out_resets:
+ * RST_STREAM frames. */
 static int read_goodbye(int fd, int *out_resets)
 {
     static char all[1 << 20];
@@ -202,15 +225,21 @@ TEST(floods_end_their_connection_and_no_other)
         WAIT_FOR(kis_server_get_stats(s.server).goaways == (uint64_t)kind + 1, "counted");
     }
     kis_exchange_answer(test_held(&s, 0), &(kis_answer_head){ .status = 200 }, KIS_BYTES_NONE);
-    PEER_WAIT(&p, before->is_closed && before->status == 200, "the other connection's call is answered");
+    PEER_WAIT(&p, before->is_closed && before->status == 200,
+              "the other connection's call is answered");
     peer_close(&p);
     test_server_stop(&s, 1000);
 }
 
 TEST(a_connection_that_breaks_the_rules_is_counted_and_one_that_is_idle_is_not)
 {
-    static const struct { const char *why; int type, size, code; } rows[] = {
-        { "a ping of 7 bytes", 6, 7, 6 }, { "a setting cut in half", 4, 5, 6 }, { "a promise", 5, 8, 1 },
+    static const struct {
+        const char *why;
+        int type, size, code;
+    } rows[] = {
+        { "a ping of 7 bytes", 6, 7, 6 },
+        { "a setting cut in half", 4, 5, 6 },
+        { "a promise", 5, 8, 1 },
     };
     test_server s;
     kis_listener_options options = test_listener(&s);
@@ -219,7 +248,8 @@ TEST(a_connection_that_breaks_the_rules_is_counted_and_one_that_is_idle_is_not)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         uint8_t frame[100];
         int resets, fd = raw_open(&s);
-        size_t size = put_frame(frame, (uint8_t)rows[i].type, 0, 0, "12345678", (size_t)rows[i].size);
+        size_t size =
+            put_frame(frame, (uint8_t)rows[i].type, 0, 0, "12345678", (size_t)rows[i].size);
         CHECK(test_send(fd, frame, size), rows[i].why);
         CHECK_INT(rows[i].code, read_goodbye(fd, &resets), rows[i].why);
         close(fd);
@@ -252,7 +282,8 @@ TEST(clocks_run_for_every_kind_of_silence)
     fd = raw_open(&s);
     test_send(fd, frame, put_frame(frame, 1, 0, 1, post_head, sizeof(post_head)));
     uint64_t start = kis_now_ns();
-    CHECK(read_goodbye(fd, &resets) == 0 && kis_now_ns() - start < 380000000u, "a header block without an end");
+    CHECK(read_goodbye(fd, &resets) == 0 && kis_now_ns() - start < 380000000u,
+          "a header block without an end");
     close(fd);
     /* idle */
     fd = raw_open(&s);
@@ -264,7 +295,8 @@ TEST(clocks_run_for_every_kind_of_silence)
     memcpy(frame + 9 + sizeof(post_head), "\0\1X\1y", 5); /* an upper-case name */
     test_send(fd, frame, put_frame(frame, 1, 5, 1, frame + 9, sizeof(post_head) + 5));
     start = kis_now_ns();
-    CHECK(read_goodbye(fd, &resets) == 0 && kis_now_ns() - start > 380000000u, "a malformed request is no header block without an end");
+    CHECK(read_goodbye(fd, &resets) == 0 && kis_now_ns() - start > 380000000u,
+          "a malformed request is no header block without an end");
     CHECK_INT(1, resets, "that request alone fails");
     close(fd);
     /* a body that does not get on: only that call fails */
@@ -324,7 +356,8 @@ TEST(answers_that_are_not_taken_are_bounded)
     test_server_start(&s, 1, NULL);
     int fd = raw_open(&s);
     test_send(fd, frame, put_frame(frame, 4, 0, 0, "\0\4\0\0\0\0", 6)); /* INITIAL_WINDOW_SIZE 0 */
-    test_send(fd, frame, put_frame(frame, 4, 1, 0, NULL, 0));            /* our settings hold from here on */
+    /* our settings hold from here on */
+    test_send(fd, frame, put_frame(frame, 4, 1, 0, NULL, 0));
     static uint8_t body[16384];
     for (uint32_t i = 0; i < 60; i++) { /* 60 echoes of a MiB */
         test_send(fd, frame, put_frame(frame, 1, 4, 2 * i + 1, post_head, sizeof(post_head)));
@@ -363,7 +396,8 @@ TEST(ports_speak_what_they_allow)
     test_server_start(&s, 1, &options);
     fd = raw_open(&s);
     test_read_until(fd, text, sizeof(text), NULL);
-    CHECK(strstr(text, "HTTP/1.1 ") == text && strstr(text, "connection: close"), "HTTP/2 on a port for HTTP/1.1");
+    CHECK(strstr(text, "HTTP/1.1 ") == text && strstr(text, "connection: close"),
+          "HTTP/2 on a port for HTTP/1.1");
     close(fd);
     test_server_stop(&s, 1000);
     (void)resets;
@@ -377,10 +411,12 @@ TEST(the_goodbye_finishes_what_is_open)
     peer_open(&q, &s);
     peer_call *open = peer_send(&p, "/hold", "text/plain", -1, kis_bytes_of("x", 1));
     peer_flush(&p);
-    WAIT_FOR(atomic_load(&s.bodies) == 1 && kis_server_get_stats(s.server).connections_open == 2, "one call is open, one connection idle");
+    WAIT_FOR(atomic_load(&s.bodies) == 1 && kis_server_get_stats(s.server).connections_open == 2,
+             "one call is open, one connection idle");
     test_answerer *a = malloc(sizeof(*a));
     *a = (test_answerer){ &s, kis_exchange_ref(test_held(&s, 0)), NULL, 0, 0, false };
-    CHECK_ERR(KIS_OK, kis_thread_start(&s.answerers[0], "answerer", test_answerer_run, a, NULL), "starts");
+    CHECK_ERR(KIS_OK, kis_thread_start(&s.answerers[0], "answerer", test_answerer_run, a, NULL),
+              "starts");
     CHECK_INT(0, test_server_stop(&s, 5000), "nothing was cut");
     PEER_WAIT(&p, open->is_closed && open->status == 200, "the open call was answered");
     PEER_WAIT(&q, q.is_closed || kis_http2_is_goodbye_received(q.h2), "the idle one heard goodbye");
@@ -395,11 +431,19 @@ TEST(header_lists_that_are_too_large_fail_alone)
     peer_open(&p, &s);
     static char value[17000];
     memset(value, 'v', sizeof(value));
-    const kis_header headers[] = { { KIS_STR("content-type"), KIS_STR("application/grpc") }, { KIS_STR("x"), kis_str_of(value, 13000) }, { KIS_STR("y"), kis_str_of(value, 13000) } };
-    const kis_http2_head head = { .method = KIS_STR("POST"), .scheme = KIS_STR("http"), .authority = KIS_STR("a"), .path = KIS_STR("/echo"), .headers = headers, .header_count = 3 };
+    const kis_header headers[] = { { KIS_STR("content-type"), KIS_STR("application/grpc") },
+                                   { KIS_STR("x"), kis_str_of(value, 13000) },
+                                   { KIS_STR("y"), kis_str_of(value, 13000) } };
+    const kis_http2_head head = { .method = KIS_STR("POST"),
+                                  .scheme = KIS_STR("http"),
+                                  .authority = KIS_STR("a"),
+                                  .path = KIS_STR("/echo"),
+                                  .headers = headers,
+                                  .header_count = 3 };
     peer_call *call = &p.calls[p.call_count++];
     call->grpc_status = -1;
-    CHECK_ERR(KIS_OK, kis_http2_request(p.h2, &head, &(kis_http2_body){ 0 }, call, &call->stream), "sent");
+    CHECK_ERR(KIS_OK, kis_http2_request(p.h2, &head, &(kis_http2_body){ 0 }, call, &call->stream),
+              "sent");
     PEER_WAIT(&p, call->is_closed, "answered");
     CHECK_INT(8, call->grpc_status, "RESOURCE_EXHAUSTED");
     peer_call *next = peer_send(&p, "/echo", NULL, -1, KIS_BYTES_NONE);
@@ -409,6 +453,10 @@ TEST(header_lists_that_are_too_large_fail_alone)
     test_server_stop(&s, 1000);
 }
 
-TEST_MAIN(RUN(a_body_that_gets_on_slowly_ends_too), RUN(calls_are_answered_side_by_side), RUN(other_threads_answer_and_stream), RUN(bodies_have_bounds_that_grpc_understands), RUN(cancelled_calls_leave_nothing),
-          RUN(floods_end_their_connection_and_no_other), RUN(a_connection_that_breaks_the_rules_is_counted_and_one_that_is_idle_is_not), RUN(clocks_run_for_every_kind_of_silence), RUN(answers_that_are_not_taken_are_bounded), RUN(ports_speak_what_they_allow), RUN(the_goodbye_finishes_what_is_open),
+TEST_MAIN(RUN(a_body_that_gets_on_slowly_ends_too), RUN(calls_are_answered_side_by_side),
+          RUN(other_threads_answer_and_stream), RUN(bodies_have_bounds_that_grpc_understands),
+          RUN(cancelled_calls_leave_nothing), RUN(floods_end_their_connection_and_no_other),
+          RUN(a_connection_that_breaks_the_rules_is_counted_and_one_that_is_idle_is_not),
+          RUN(clocks_run_for_every_kind_of_silence), RUN(answers_that_are_not_taken_are_bounded),
+          RUN(ports_speak_what_they_allow), RUN(the_goodbye_finishes_what_is_open),
           RUN(header_lists_that_are_too_large_fail_alone))

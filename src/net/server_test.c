@@ -1,4 +1,5 @@
-/* server_test.c - HTTP/1.1 through real sockets: what is answered, what is refused, and when a connection ends. */
+/* server_test.c - HTTP/1.1 through real sockets: what is answered, what is refused, and when a
+ * connection ends. */
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -46,10 +47,12 @@ TEST(pipelined_requests_are_answered_in_order)
     test_server_start(&s, 1, NULL);
     ask(&s,
         "POST /later HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nfirst"
-        "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nsec\r\n3\r\nond\r\n0\r\nTrailer: t\r\n\r\n"
+        "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n3;x=y\r\nsec\r\n3\r\nond\r\n0\r\nTrailer: t\r\n\r\n"
         "GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
         NULL);
-    const char *first = strstr(got, "first"), *second = strstr(got, "second"), *last = strstr(got, "connection: close");
+    const char *first = strstr(got, "first"), *second = strstr(got, "second"),
+               *last = strstr(got, "connection: close");
     CHECK(first && second && last && first < second && second < last, got);
     CHECK_INT(3, atomic_load(&s.bodies), "three requests");
     test_server_stop(&s, 1000);
@@ -62,7 +65,8 @@ TEST(half_closed_clients_hear_the_answer)
     static const char *const paths[] = { "/echo", "/later" };
     for (size_t i = 0; i < COUNT_OF(paths); i++) {
         char request[200];
-        snprintf(request, sizeof(request), "POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody", paths[i]);
+        snprintf(request, sizeof(request),
+                 "POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody", paths[i]);
         int fd = test_dial(&s);
         test_send_text(fd, request);
         shutdown(fd, SHUT_WR);
@@ -75,21 +79,39 @@ TEST(half_closed_clients_hear_the_answer)
 
 TEST(bad_requests_get_a_sentence_and_the_connection_closes)
 {
-    static const struct { const char *why, *request; int status; const char *says; } rows[] = {
-        { "two Content-Lengths", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello", 400, "Content-Length twice" },
-        { "CL and chunked", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "together" },
-        { "space before the colon", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length : 5\r\n\r\nhello", 400, "before its colon" },
+    static const struct {
+        const char *why, *request;
+        int status;
+        const char *says;
+    } rows[] = {
+        { "two Content-Lengths",
+          "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello", 400,
+          "Content-Length twice" },
+        { "CL and chunked",
+          "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: "
+          "chunked\r\n\r\n0\r\n\r\n",
+          400, "together" },
+        { "space before the colon", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length : 5\r\n\r\nhello",
+          400, "before its colon" },
         { "folded line", "GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n", 400, "folded" },
         { "bare LF", "GET / HTTP/1.1\nHost: a\n\n", 400, "LF without CR" },
         { "bare CR", "GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n", 400, "CR in the middle" },
-        { "unknown coding of transfer", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501, "other than chunked" },
-        { "chunk size overflow", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n", 400, "size is too large" },
-        { "chunk without CR LF", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcX0\r\n\r\n", 400, "CR LF is missing" },
+        { "unknown coding of transfer",
+          "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501,
+          "other than chunked" },
+        { "chunk size overflow",
+          "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
+          400, "size is too large" },
+        { "chunk without CR LF",
+          "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcX0\r\n\r\n", 400,
+          "CR LF is missing" },
         { "TLS hello", "\x16\x03\x01\x02\x05\x01", 400, "TLS on a port without it" },
         { "no Host", "GET / HTTP/1.1\r\n\r\n", 400, "no Host" },
         { "HTTP/2 version in text", "GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505, "only HTTP/1.1" },
-        { "CONNECT", "CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n", 405, "no proxy" },
-        { "unknown Expect", "POST / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n", 417, "100-continue" },
+        { "CONNECT", "CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n", 405,
+          "no proxy" },
+        { "unknown Expect", "POST / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n", 417,
+          "100-continue" },
     };
     test_server s;
     test_server_start(&s, 1, NULL);
@@ -106,7 +128,8 @@ TEST(bad_requests_get_a_sentence_and_the_connection_closes)
     }
     CHECK_INT(COUNT_OF(rows), kis_server_get_stats(s.server).requests_malformed, "all are counted");
     CHECK_INT(0, atomic_load(&s.bodies), "none reached the handler whole");
-    CHECK_INT(1, kis_server_get_stats(s.server).tls_failures, "the hello of TLS has a count of its own");
+    CHECK_INT(1, kis_server_get_stats(s.server).tls_failures,
+              "the hello of TLS has a count of its own");
     test_server_stop(&s, 1000);
 }
 
@@ -141,25 +164,33 @@ TEST(bodies_are_bounded_before_they_are_read)
     test_server_start(&s, 1, NULL);
     s.max_body = 1000;
     ask(&s, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 104857600\r\n\r\n", NULL);
-    CHECK(strstr(got, "HTTP/1.1 413 ") == got && strstr(got, "connection: close") && strstr(got, "the limit is 1000"), got);
-    ask(&s, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n", NULL);
+    CHECK(strstr(got, "HTTP/1.1 413 ") == got && strstr(got, "connection: close") &&
+              strstr(got, "the limit is 1000"),
+          got);
+    ask(&s,
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n",
+        NULL);
     CHECK(strstr(got, "HTTP/1.1 413 ") == got, "413 instead of 100");
-    ask(&s, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n", "\r\n\r\n");
+    ask(&s, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n",
+        "\r\n\r\n");
     CHECK(strstr(got, "HTTP/1.1 100 Continue\r\n\r\n") == got, "100 when it fits");
     char chunked[3000];
-    size_t len = (size_t)sprintf(chunked, "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n");
+    size_t len = (size_t)sprintf(
+        chunked, "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n");
     memset(chunked + len, 'c', 1001);
     strcpy(chunked + len + 1001, "\r\n0\r\n\r\n");
     ask(&s, chunked, NULL);
     CHECK(strstr(got, "HTTP/1.1 413 ") == got, "a chunked body that grows too long");
     s.use_refuse = true;
     ask(&s, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n", NULL);
-    CHECK(strstr(got, "HTTP/1.1 413 ") == got && strstr(got, "\r\n\r\n{}"), "the handler's own words");
+    CHECK(strstr(got, "HTTP/1.1 413 ") == got && strstr(got, "\r\n\r\n{}"),
+          "the handler's own words");
     s.use_refuse = false;
     s.max_body = 1 << 20;
     s.budget.max_bytes = 5000;
     ask(&s, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5001\r\n\r\n", NULL);
-    CHECK(strstr(got, "HTTP/1.1 503 ") == got && strstr(got, "retry-after: 1\r\n"), "no room in the budget");
+    CHECK(strstr(got, "HTTP/1.1 503 ") == got && strstr(got, "retry-after: 1\r\n"),
+          "no room in the budget");
     CHECK_INT(0, atomic_load(&s.bodies), "no body was handed over");
     test_server_stop(&s, 1000);
 }
@@ -186,8 +217,12 @@ TEST(a_refused_body_never_arrives_in_part)
     options.handler.on_refuse = refuse_elsewhere;
     test_server_start(&s, 1, &options);
     s.max_body = 10;
-    ask(&s, "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nc\r\ntwelve bytes\r\n2\r\nhi\r\n0\r\n\r\n", NULL);
-    CHECK(strstr(got, "HTTP/1.1 413 ") == got && strstr(got, "elsewhere"), "the answer of another thread");
+    ask(&s,
+        "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nc\r\ntwelve "
+        "bytes\r\n2\r\nhi\r\n0\r\n\r\n",
+        NULL);
+    CHECK(strstr(got, "HTTP/1.1 413 ") == got && strstr(got, "elsewhere"),
+          "the answer of another thread");
     CHECK(strstr(got, "connection: close"), "and then no more");
     CHECK_INT(1, atomic_load(&s.refused), "refused once");
     CHECK_INT(0, atomic_load(&s.bodies), "what came behind it is not taken for a body");
@@ -203,14 +238,17 @@ TEST(large_bodies_arrive_whole)
     for (size_t i = 0; i < size; i++)
         body[i] = (char)(i * 2654435761u >> 24);
     int fd = test_dial(&s);
-    snprintf(head, sizeof(head), "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n", size);
+    snprintf(head, sizeof(head),
+             "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
+             size);
     test_send_text(fd, head);
     CHECK(test_send(fd, body, size), "sent");
     size_t len = test_read_until(fd, got, sizeof(got), NULL);
     CHECK(len > size && memcmp(got + len - size, body, size) == 0, "with a length");
     close(fd);
     fd = test_dial(&s);
-    test_send_text(fd, "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n");
+    test_send_text(fd, "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+                       "chunked\r\nConnection: close\r\n\r\n");
     for (size_t at = 0, step; at < size; at += step) {
         step = KIS_MIN(size - at, (size_t)200003);
         snprintf(head, sizeof(head), "%zx\r\n", step);
@@ -230,12 +268,21 @@ TEST(a_body_nobody_wants_costs_the_connection_only_when_it_is_large)
 {
     test_server s;
     test_server_start(&s, 1, NULL);
-    ask(&s, "POST /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET /describe HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", NULL);
-    CHECK(strstr(got, "HTTP/1.1 403 ") == got && strstr(got, "GET path=/describe"), "5 bytes are read away");
-    ask(&s, "POST /refuse-later HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET /describe HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", NULL);
-    CHECK(strstr(got, "HTTP/1.1 200 ") == got && strstr(got, "GET path=/describe"), "also when another thread answers");
+    ask(&s,
+        "POST /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET /describe "
+        "HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        NULL);
+    CHECK(strstr(got, "HTTP/1.1 403 ") == got && strstr(got, "GET path=/describe"),
+          "5 bytes are read away");
+    ask(&s,
+        "POST /refuse-later HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET /describe "
+        "HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        NULL);
+    CHECK(strstr(got, "HTTP/1.1 200 ") == got && strstr(got, "GET path=/describe"),
+          "also when another thread answers");
     ask(&s, "POST /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n", NULL);
-    CHECK(strstr(got, "HTTP/1.1 403 ") == got && strstr(got, "connection: close"), "half a megabyte is not");
+    CHECK(strstr(got, "HTTP/1.1 403 ") == got && strstr(got, "connection: close"),
+          "half a megabyte is not");
     test_server_stop(&s, 1000);
 }
 
@@ -251,7 +298,8 @@ TEST(answers_stream_from_another_thread)
     CHECK(x >= 1000000 && x < 1000010, "a million bytes");
     CHECK(len > 5 && strcmp(got + len - 5, "0\r\n\r\n") == 0, "the end is marked");
     ask(&s, "GET /stream HTTP/1.0\r\nHost: a\r\n\r\n", NULL);
-    CHECK(!strstr(got, "chunked") && strstr(got, "connection: close"), "1.0 ends with the connection");
+    CHECK(!strstr(got, "chunked") && strstr(got, "connection: close"),
+          "1.0 ends with the connection");
     len = ask(&s, "GET /stream?cut HTTP/1.1\r\nHost: a\r\n\r\n", NULL);
     CHECK(len < 5 || strcmp(got + len - 5, "0\r\n\r\n") != 0, "a cut answer does not look whole");
     ask(&s, "HEAD /stream HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", NULL);
@@ -306,7 +354,8 @@ TEST(a_body_that_gets_on_slowly_ends_too)
         test_send(fd, piece, sizeof(piece));
     CHECK(kis_now_ns() - start >= 500000000u, "it had its time");
     test_read_until(fd, got, sizeof(got), NULL);
-    CHECK(strstr(got, "HTTP/1.1 408 ") == got && strstr(got, "the body takes too long"), "progress alone pins no budget for ever");
+    CHECK(strstr(got, "HTTP/1.1 408 ") == got && strstr(got, "the body takes too long"),
+          "progress alone pins no budget for ever");
     CHECK_INT(1, kis_server_get_stats(s.server).timeouts, "and is counted");
     close(fd);
     test_server_stop(&s, 1000);
@@ -324,7 +373,8 @@ TEST(many_slow_clients_do_not_stop_others)
     }
     uint64_t start = kis_now_ns();
     ask(&s, "GET /describe HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", NULL);
-    CHECK(strstr(got, "HTTP/1.1 200 ") == got && kis_now_ns() - start < 2000000000u, "answered at once");
+    CHECK(strstr(got, "HTTP/1.1 200 ") == got && kis_now_ns() - start < 2000000000u,
+          "answered at once");
     for (int i = 0; i < SLOW; i++)
         close(fds[i]);
     test_server_stop(&s, 1000);
@@ -364,7 +414,8 @@ TEST(an_answer_under_way_is_not_cut_to_make_room)
     test_server_start(&s, 1, &options);
     int reader = test_dial(&s);
     char *body = calloc(1, SIZE), head[100];
-    snprintf(head, sizeof(head), "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", SIZE);
+    snprintf(head, sizeof(head), "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n",
+             SIZE);
     CHECK(test_send_text(reader, head) && test_send(reader, body, SIZE), "asked");
     WAIT_FOR(atomic_load(&s.bodies) == 1, "its answer is larger than any socket's buffer");
     int idle = test_dial(&s);
@@ -376,7 +427,8 @@ TEST(an_answer_under_way_is_not_cut_to_make_room)
         len += (size_t)size;
     CHECK(len > SIZE - 1, "the answer comes whole");
     test_send_text(newest, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
-    WAIT_FOR(atomic_load(&s.bodies) == 2 && kis_server_get_stats(s.server).connections_open == 2, "the newest is busy");
+    WAIT_FOR(atomic_load(&s.bodies) == 2 && kis_server_get_stats(s.server).connections_open == 2,
+             "the newest is busy");
     int more = test_dial(&s);
     CHECK(test_is_closed(reader), "a reader that has all of it is idle again");
     free(body);
@@ -399,7 +451,9 @@ TEST(a_process_without_descriptors_refuses_and_recovers)
     low.rlim_cur = (rlim_t)probe; /* every descriptor below is in use */
     close(probe);
     setrlimit(RLIMIT_NOFILE, &low);
-    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(s.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in to = { .sin_family = AF_INET,
+                              .sin_port = htons(s.port),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     for (int i = 0; i < 4; i++)
         connect(waiting[i], (struct sockaddr *)&to, sizeof(to));
     for (int i = 0; i < 4; i++)
@@ -431,7 +485,8 @@ TEST(connections_leave_descriptors_to_others)
     setrlimit(RLIMIT_NOFILE, &before); /* our own ends are not meant */
     for (unsigned i = 0; i < MAX; i++) {
         fds[i] = test_dial(&s);
-        WAIT_FOR(kis_server_get_stats(s.server).connections_open == i + 1, "below the bound each is taken");
+        WAIT_FOR(kis_server_get_stats(s.server).connections_open == i + 1,
+                 "below the bound each is taken");
     }
     fds[MAX] = test_dial(&s);
     CHECK(test_is_closed(fds[0]), "the oldest idle one goes, although the default is 20000");
@@ -467,10 +522,12 @@ TEST(stopping_waits_for_answers_and_then_cuts)
     test_server_start(&s, 2, NULL);
     int idle = test_dial(&s), busy = test_dial(&s);
     test_send_text(busy, "POST /hold HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi");
-    WAIT_FOR(atomic_load(&s.bodies) == 1 && kis_server_get_stats(s.server).connections_open == 2, "both are there");
+    WAIT_FOR(atomic_load(&s.bodies) == 1 && kis_server_get_stats(s.server).connections_open == 2,
+             "both are there");
     test_answerer *a = malloc(sizeof(*a));
     *a = (test_answerer){ &s, kis_exchange_ref(test_held(&s, 0)), NULL, 0, 0, false };
-    CHECK_ERR(KIS_OK, kis_thread_start(&s.answerers[0], "answerer", test_answerer_run, a, NULL), "starts");
+    CHECK_ERR(KIS_OK, kis_thread_start(&s.answerers[0], "answerer", test_answerer_run, a, NULL),
+              "starts");
     CHECK_INT(0, test_server_stop(&s, 5000), "nothing was cut");
     test_read_until(busy, got, sizeof(got), NULL);
     CHECK(strstr(got, "HTTP/1.1 200 ") == got, "the request in flight was answered");
@@ -504,7 +561,8 @@ TEST(a_peer_that_vanishes_is_noticed)
     test_send_text(fd, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\nabc");
     WAIT_FOR(s.budget.used_bytes == 500000, "charged");
     close(fd);
-    WAIT_FOR(s.budget.used_bytes == 0 && atomic_load(&s.gone) == 2, "gone in the middle of its body");
+    WAIT_FOR(s.budget.used_bytes == 0 && atomic_load(&s.gone) == 2,
+             "gone in the middle of its body");
     CHECK_INT(1, atomic_load(&s.bodies), "nothing half was handed over");
     test_server_stop(&s, 1000);
 }
@@ -516,8 +574,12 @@ TEST(answers_cannot_smuggle_header_lines)
     int fd = test_dial(&s);
     test_send_text(fd, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
     WAIT_FOR(atomic_load(&s.bodies) == 1, "held");
-    const kis_header headers[] = { { KIS_STR("x-good"), KIS_STR("1") }, { KIS_STR("x-bad"), KIS_STR("a\r\nset-cookie: b") }, { KIS_STR("x bad"), KIS_STR("1") } };
-    kis_exchange_answer(test_held(&s, 0), &(kis_answer_head){ .status = 200, .headers = headers, .header_count = 3 }, kis_bytes_of("end", 3));
+    const kis_header headers[] = { { KIS_STR("x-good"), KIS_STR("1") },
+                                   { KIS_STR("x-bad"), KIS_STR("a\r\nset-cookie: b") },
+                                   { KIS_STR("x bad"), KIS_STR("1") } };
+    kis_exchange_answer(test_held(&s, 0),
+                        &(kis_answer_head){ .status = 200, .headers = headers, .header_count = 3 },
+                        kis_bytes_of("end", 3));
     test_read_until(fd, got, sizeof(got), "\r\n\r\nend");
     CHECK(strstr(got, "x-good: 1\r\n") && !strstr(got, "set-cookie") && !strstr(got, "x bad"), got);
     close(fd);
@@ -538,7 +600,8 @@ TEST(unix_sockets_listen_and_leave_nothing_behind)
     CHECK_ERR(KIS_OK, kis_loop_new(&kis_mem, &loop, &diag), diag.text);
     CHECK_ERR(KIS_OK, kis_server_new(&loop, 1, &kis_mem, &server, &diag), diag.text);
     CHECK_ERR(KIS_OK, kis_server_listen(server, &options, s.address, &diag), diag.text);
-    CHECK_ERR(KIS_ERR_RANGE, kis_server_listen(server, &options, NULL, &diag), "taken by ourselves");
+    CHECK_ERR(KIS_ERR_RANGE, kis_server_listen(server, &options, NULL, &diag),
+              "taken by ourselves");
     CHECK(strcmp(path, s.address) == 0, s.address);
     CHECK(access(path + 5, F_OK) == 0, "the file is there");
     kis_server_free(server);
@@ -613,10 +676,19 @@ TEST(a_new_connection_goes_to_the_least_busy_loop_and_stays_there)
     test_server_stop(&s, 1000);
 }
 
-TEST_MAIN(RUN(a_new_connection_goes_to_the_least_busy_loop_and_stays_there), RUN(requests_are_answered_and_the_connection_stays), RUN(pipelined_requests_are_answered_in_order), RUN(half_closed_clients_hear_the_answer),
-          RUN(bad_requests_get_a_sentence_and_the_connection_closes), RUN(heads_that_are_too_large_are_refused), RUN(bodies_are_bounded_before_they_are_read),
-          RUN(a_refused_body_never_arrives_in_part), RUN(large_bodies_arrive_whole), RUN(a_body_nobody_wants_costs_the_connection_only_when_it_is_large), RUN(answers_stream_from_another_thread),
-          RUN(slow_and_silent_clients_are_cut), RUN(a_body_that_gets_on_slowly_ends_too), RUN(many_slow_clients_do_not_stop_others), RUN(the_oldest_idle_connection_makes_room),
+TEST_MAIN(RUN(a_new_connection_goes_to_the_least_busy_loop_and_stays_there),
+          RUN(requests_are_answered_and_the_connection_stays),
+          RUN(pipelined_requests_are_answered_in_order), RUN(half_closed_clients_hear_the_answer),
+          RUN(bad_requests_get_a_sentence_and_the_connection_closes),
+          RUN(heads_that_are_too_large_are_refused), RUN(bodies_are_bounded_before_they_are_read),
+          RUN(a_refused_body_never_arrives_in_part), RUN(large_bodies_arrive_whole),
+          RUN(a_body_nobody_wants_costs_the_connection_only_when_it_is_large),
+          RUN(answers_stream_from_another_thread), RUN(slow_and_silent_clients_are_cut),
+          RUN(a_body_that_gets_on_slowly_ends_too), RUN(many_slow_clients_do_not_stop_others),
+          RUN(the_oldest_idle_connection_makes_room),
           RUN(an_answer_under_way_is_not_cut_to_make_room),
-          RUN(a_process_without_descriptors_refuses_and_recovers), RUN(connections_leave_descriptors_to_others), RUN(a_port_that_is_taken_is_said), RUN(stopping_waits_for_answers_and_then_cuts),
-          RUN(a_peer_that_vanishes_is_noticed), RUN(answers_cannot_smuggle_header_lines), RUN(unix_sockets_listen_and_leave_nothing_behind))
+          RUN(a_process_without_descriptors_refuses_and_recovers),
+          RUN(connections_leave_descriptors_to_others), RUN(a_port_that_is_taken_is_said),
+          RUN(stopping_waits_for_answers_and_then_cuts), RUN(a_peer_that_vanishes_is_noticed),
+          RUN(answers_cannot_smuggle_header_lines),
+          RUN(unix_sockets_listen_and_leave_nothing_behind))

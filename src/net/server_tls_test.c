@@ -1,4 +1,5 @@
-/* server_tls_test.c - TLS on a listener: versions, certificates, ALPN, exchange of certificates under way. The other side is OpenSSL itself, blocking. */
+/* server_tls_test.c - TLS on a listener: versions, certificates, ALPN, exchange of certificates
+ * under way. The other side is OpenSSL itself, blocking. */
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <sys/wait.h>
@@ -24,7 +25,8 @@ static char *in_dir(const char *name)
     return path;
 }
 
-/* A CA, a server certificate of it, a client certificate of it, and a second CA with a client of its own. */
+/* A CA, a server certificate of it, a client certificate of it, and a second CA with a client of
+ * its own. */
 static void make_certificates(void)
 {
     static bool is_made;
@@ -34,12 +36,18 @@ static void make_certificates(void)
     if (!mkdtemp(dir))
         fail_msg("mkdtemp");
     shell("printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\\n' > san");
-    shell("for ca in ca other; do openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout $ca.key -out $ca.pem -days 2 -subj /CN=$ca; done");
-    shell("for n in server second client; do openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout $n.key -out $n.csr -subj /CN=$n &&"
-          " openssl x509 -req -in $n.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile san -out $n.pem; done");
-    shell("openssl x509 -req -in client.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days -1 -out expired.pem");
-    shell("openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout stranger.key -out stranger.csr -subj /CN=stranger &&"
-          " openssl x509 -req -in stranger.csr -CA other.pem -CAkey other.key -CAcreateserial -days 2 -out stranger.pem");
+    shell("for ca in ca other; do openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 "
+          "-nodes -keyout $ca.key -out $ca.pem -days 2 -subj /CN=$ca; done");
+    shell("for n in server second client; do openssl req -newkey ec -pkeyopt "
+          "ec_paramgen_curve:P-256 -nodes -keyout $n.key -out $n.csr -subj /CN=$n &&"
+          " openssl x509 -req -in $n.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile "
+          "san -out $n.pem; done");
+    shell("openssl x509 -req -in client.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days -1 -out "
+          "expired.pem");
+    shell("openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout stranger.key "
+          "-out stranger.csr -subj /CN=stranger &&"
+          " openssl x509 -req -in stranger.csr -CA other.pem -CAkey other.key -CAcreateserial "
+          "-days 2 -out stranger.pem");
 }
 
 static kis_tls_server *make_server(const char *client_ca)
@@ -47,8 +55,11 @@ static kis_tls_server *make_server(const char *client_ca)
     kis_tls_server *tls;
     kis_diag diag = { 0 };
     shell("cp server.pem live.pem; cp server.key live.key");
-    const kis_tls_server_options options = { .cert_file = kis_str_from_c(in_dir("live.pem")), .key_file = kis_str_from_c(in_dir("live.key")),
-                                             .client_ca_file = client_ca ? kis_str_from_c(in_dir(client_ca)) : KIS_STR_NONE };
+    const kis_tls_server_options options = {
+        .cert_file = kis_str_from_c(in_dir("live.pem")),
+        .key_file = kis_str_from_c(in_dir("live.key")),
+        .client_ca_file = client_ca ? kis_str_from_c(in_dir(client_ca)) : KIS_STR_NONE
+    };
     CHECK_ERR(KIS_OK, kis_tls_server_new(&options, &tls, &diag), diag.text);
     return tls;
 }
@@ -58,8 +69,10 @@ typedef struct caller {
     int max_version;
 } caller;
 
-/* The answer to one request as text, empty when the handshake or the request fails; *out_peer: the server's CN, *out_alpn: what was chosen. */
-static void call(const test_server *s, const caller *c, char *to, size_t size, char *out_peer, char *out_alpn)
+/* The answer to one request as text, empty when the handshake or the request fails; *out_peer: the
+ * server's CN, *out_alpn: what was chosen. */
+static void call(const test_server *s, const caller *c, char *to, size_t size, char *out_peer,
+                 char *out_alpn)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
     to[0] = 0;
@@ -68,7 +81,9 @@ static void call(const test_server *s, const caller *c, char *to, size_t size, c
     SSL_CTX_set_security_level(ctx, 0);
     SSL_CTX_set_cipher_list(ctx, "ALL:@SECLEVEL=0");
     if (c->cert)
-        CHECK(SSL_CTX_use_certificate_file(ctx, in_dir(c->cert), SSL_FILETYPE_PEM) == 1 && SSL_CTX_use_PrivateKey_file(ctx, in_dir(c->key), SSL_FILETYPE_PEM) == 1, "client certificate");
+        CHECK(SSL_CTX_use_certificate_file(ctx, in_dir(c->cert), SSL_FILETYPE_PEM) == 1 &&
+                  SSL_CTX_use_PrivateKey_file(ctx, in_dir(c->key), SSL_FILETYPE_PEM) == 1,
+              "client certificate");
     if (c->max_version)
         SSL_CTX_set_max_proto_version(ctx, c->max_version);
     SSL *ssl = SSL_new(ctx);
@@ -86,10 +101,12 @@ static void call(const test_server *s, const caller *c, char *to, size_t size, c
         if (out_peer)
             X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, out_peer, 64);
         X509_free(cert);
-        static const char request[] = "POST /describe HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi";
+        static const char request[] = "POST /describe HTTP/1.1\r\nHost: a\r\nContent-Length: "
+                                      "2\r\nConnection: close\r\n\r\nhi";
         size_t at = 0;
         if (SSL_write(ssl, request, sizeof(request) - 1) > 0) {
-            for (int got; at + 1 < size && (got = SSL_read(ssl, to + at, (int)(size - at - 1))) > 0; to[at] = 0)
+            for (int got; at + 1 < size && (got = SSL_read(ssl, to + at, (int)(size - at - 1))) > 0;
+                 to[at] = 0)
                 at += (size_t)got;
         }
     }
@@ -101,7 +118,12 @@ static void call(const test_server *s, const caller *c, char *to, size_t size, c
 
 TEST(who_may_speak_and_how)
 {
-    static const struct { const char *why, *client_ca; caller c; bool is_served; const char *alpn; } rows[] = {
+    static const struct {
+        const char *why, *client_ca;
+        caller c;
+        bool is_served;
+        const char *alpn;
+    } rows[] = {
         { "TLS 1.3", NULL, { .ca = "ca.pem" }, true, "" },
         { "TLS 1.2", NULL, { .ca = "ca.pem", .max_version = TLS1_2_VERSION }, true, "" },
         { "TLS 1.1", NULL, { .ca = "ca.pem", .max_version = TLS1_1_VERSION }, false, "" },
@@ -109,9 +131,17 @@ TEST(who_may_speak_and_how)
         { "http/1.1 by ALPN", NULL, { .ca = "ca.pem", .alpn = "\x08http/1.1" }, true, "http/1.1" },
         { "nothing in common", NULL, { .ca = "ca.pem", .alpn = "\x03xyz" }, false, "" },
         { "the client distrusts our CA", NULL, { .ca = "other.pem" }, false, "" },
-        { "a client certificate is asked for and shown", "ca.pem", { .ca = "ca.pem", .cert = "client.pem", .key = "client.key" }, true, "" },
+        { "a client certificate is asked for and shown",
+          "ca.pem",
+          { .ca = "ca.pem", .cert = "client.pem", .key = "client.key" },
+          true,
+          "" },
         { "none is shown", "ca.pem", { .ca = "ca.pem" }, false, "" },
-        { "one of another CA", "ca.pem", { .ca = "ca.pem", .cert = "stranger.pem", .key = "stranger.key" }, false, "" },
+        { "one of another CA",
+          "ca.pem",
+          { .ca = "ca.pem", .cert = "stranger.pem", .key = "stranger.key" },
+          false,
+          "" },
     };
     make_certificates();
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -122,7 +152,9 @@ TEST(who_may_speak_and_how)
         options.tls = tls;
         test_server_start(&s, 1, &options);
         call(&s, &rows[i].c, text, sizeof(text), NULL, alpn);
-        CHECK_INT(rows[i].is_served, strstr(text, "HTTP/1.1 200 ") == text && strstr(text, "body=2") != NULL, rows[i].why);
+        CHECK_INT(rows[i].is_served,
+                  strstr(text, "HTTP/1.1 200 ") == text && strstr(text, "body=2") != NULL,
+                  rows[i].why);
         CHECK(strcmp(rows[i].alpn, alpn) == 0, rows[i].why);
         if (!rows[i].is_served)
             WAIT_FOR(kis_server_get_stats(s.server).tls_failures == 1, rows[i].why);
@@ -143,12 +175,28 @@ static void keep_note(void *user, kis_str peer, const char *what)
 /* Who was refused, and for what: an operator reads it in the log. */
 TEST(a_refused_handshake_is_told_with_its_reason)
 {
-    static const struct { const char *why, *client_ca; caller c; const char *note; } rows[] = {
-        { "TLS 1.1", NULL, { .ca = "ca.pem", .max_version = TLS1_1_VERSION }, "unsupported protocol" },
+    static const struct {
+        const char *why, *client_ca;
+        caller c;
+        const char *note;
+    } rows[] = {
+        { "TLS 1.1",
+          NULL,
+          { .ca = "ca.pem", .max_version = TLS1_1_VERSION },
+          "unsupported protocol" },
         { "the client distrusts our CA", NULL, { .ca = "other.pem" }, "unknown ca" },
-        { "no certificate is shown", "ca.pem", { .ca = "ca.pem" }, "peer did not return a certificate" },
-        { "one of another CA", "ca.pem", { .ca = "ca.pem", .cert = "stranger.pem", .key = "stranger.key" }, "unable to get local issuer certificate" },
-        { "one that has expired", "ca.pem", { .ca = "ca.pem", .cert = "expired.pem", .key = "client.key" }, "certificate has expired" },
+        { "no certificate is shown",
+          "ca.pem",
+          { .ca = "ca.pem" },
+          "peer did not return a certificate" },
+        { "one of another CA",
+          "ca.pem",
+          { .ca = "ca.pem", .cert = "stranger.pem", .key = "stranger.key" },
+          "unable to get local issuer certificate" },
+        { "one that has expired",
+          "ca.pem",
+          { .ca = "ca.pem", .cert = "expired.pem", .key = "client.key" },
+          "certificate has expired" },
     };
     make_certificates();
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -185,7 +233,9 @@ TEST(tls_on_a_port_without_it_is_closed_and_told)
     close(fd);
     CHECK_INT(1, kis_server_get_stats(s.server).tls_failures, "counted");
     test_server_stop(&s, 1000);
-    CHECK(strstr(note, "127.0.0.1:") == note && strstr(note, " it speaks TLS, and this listener does not|"), note);
+    CHECK(strstr(note, "127.0.0.1:") == note &&
+              strstr(note, " it speaks TLS, and this listener does not|"),
+          note);
 }
 
 TEST(plain_text_on_a_port_with_tls_is_closed)
@@ -209,8 +259,11 @@ TEST(plain_text_on_a_port_with_tls_is_closed)
     close(fd), close(silent);
     close(test_dial(&s)); /* a probe that only connects is no reason for a note */
     test_server_stop(&s, 1000);
-    CHECK(strstr(note, "127.0.0.1:") == note && strstr(note, " TLS handshake: what came is plain HTTP, not TLS|"), note);
-    CHECK(strchr(note, '|') == strrchr(note, '|'), "one note, though two more went away without a word");
+    CHECK(strstr(note, "127.0.0.1:") == note &&
+              strstr(note, " TLS handshake: what came is plain HTTP, not TLS|"),
+          note);
+    CHECK(strchr(note, '|') == strrchr(note, '|'),
+          "one note, though two more went away without a word");
     kis_tls_server_free(tls);
 }
 
@@ -228,18 +281,26 @@ TEST(certificates_are_exchanged_while_serving)
     call(&s, &c, text, sizeof(text), peer_name, NULL);
     CHECK(strcmp(peer_name, "server") == 0, peer_name);
     shell("cp second.pem live.pem"); /* the key does not fit yet */
-    CHECK(kis_tls_server_reload(tls, &diag) != KIS_OK && strstr(diag.text, "live.key': it does not belong to the certificate"), diag.text);
+    CHECK(kis_tls_server_reload(tls, &diag) != KIS_OK &&
+              strstr(diag.text, "live.key': it does not belong to the certificate"),
+          diag.text);
     call(&s, &c, text, sizeof(text), peer_name, NULL);
-    CHECK(strcmp(peer_name, "server") == 0 && strstr(text, "200 OK"), "a reload that fails leaves the old ones");
+    CHECK(strcmp(peer_name, "server") == 0 && strstr(text, "200 OK"),
+          "a reload that fails leaves the old ones");
     shell("cp second.key live.key");
     CHECK_ERR(KIS_OK, kis_tls_server_reload(tls, &diag), diag.text);
     call(&s, &c, text, sizeof(text), peer_name, NULL);
     CHECK(strcmp(peer_name, "second") == 0 && strstr(text, "200 OK"), "the new one");
     test_server_stop(&s, 1000);
     kis_tls_server_free(tls);
-    const kis_tls_server_options missing = { .cert_file = KIS_STR("/nowhere.pem"), .key_file = KIS_STR("/nowhere.key") };
-    CHECK(kis_tls_server_new(&missing, &tls, &diag) != KIS_OK && strstr(diag.text, "/nowhere.pem"), diag.text);
+    const kis_tls_server_options missing = { .cert_file = KIS_STR("/nowhere.pem"),
+                                             .key_file = KIS_STR("/nowhere.key") };
+    CHECK(kis_tls_server_new(&missing, &tls, &diag) != KIS_OK && strstr(diag.text, "/nowhere.pem"),
+          diag.text);
     shell("rm -rf ../$(basename $PWD)");
 }
 
-TEST_MAIN(RUN(who_may_speak_and_how), RUN(a_refused_handshake_is_told_with_its_reason), RUN(tls_on_a_port_without_it_is_closed_and_told), RUN(plain_text_on_a_port_with_tls_is_closed), RUN(certificates_are_exchanged_while_serving))
+TEST_MAIN(RUN(who_may_speak_and_how), RUN(a_refused_handshake_is_told_with_its_reason),
+          RUN(tls_on_a_port_without_it_is_closed_and_told),
+          RUN(plain_text_on_a_port_with_tls_is_closed),
+          RUN(certificates_are_exchanged_while_serving))

@@ -19,19 +19,22 @@
 #include "base/num.h"
 #include "net/tls_stream.h"
 
-#define LISTEN_BACKLOG 1024
-#define KEEPALIVE_IDLE_S 60
+#define LISTEN_BACKLOG    1024
+#define KEEPALIVE_IDLE_S  60
 #define KEEPALIVE_EVERY_S 10
-#define KEEPALIVE_PROBES 3
+#define KEEPALIVE_PROBES  3
 
 /* ---- addresses ---- */
 
 bool kis_address_of_number(kis_str host, uint16_t port, kis_address *out)
 {
     char name[256], service[KIS_NUM_TEXT_MAX];
-    struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM }, *found = NULL;
+    struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+                              .ai_socktype = SOCK_STREAM },
+                    *found = NULL;
     service[kis_u64_format(port, service)] = 0;
-    if (host.len == 0 || !kis_str_to_c(host, name, sizeof(name)) || getaddrinfo(name, service, &hints, &found) != 0)
+    if (host.len == 0 || !kis_str_to_c(host, name, sizeof(name)) ||
+        getaddrinfo(name, service, &hints, &found) != 0)
         return false;
     memset(out, 0, sizeof(*out));
     memcpy(&out->at, found->ai_addr, found->ai_addrlen);
@@ -54,14 +57,17 @@ bool kis_address_of_unix(kis_str path, kis_address *out)
 static kis_err resolve_blocking(kis_str host, kis_str port, kis_address *out, kis_diag *diag)
 {
     char name[256], service[8];
-    struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM }, *found = NULL;
+    struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM },
+                    *found = NULL;
     uint64_t number;
-    if (kis_u64_parse(port, &number) != KIS_OK || number > 65535 || !kis_str_to_c(port, service, sizeof(service)) || !kis_str_to_c(host, name, sizeof(name)))
+    if (kis_u64_parse(port, &number) != KIS_OK || number > 65535 ||
+        !kis_str_to_c(port, service, sizeof(service)) || !kis_str_to_c(host, name, sizeof(name)))
         return kis_diag_set(diag, KIS_ERR_SYNTAX, "the port is not a number from 0 to 65535");
     int failed = getaddrinfo(host.len ? name : NULL, service, &hints, &found);
     if (failed)
         return kis_diag_set(diag, KIS_ERR_NOT_FOUND, "%s", gai_strerror(failed));
-    const struct addrinfo *pick = found; /* for "all", IPv6 takes IPv4 too; for a name the first, IPv4 before IPv6 (localhost) */
+    const struct addrinfo *pick =
+        found; /* for "all", IPv6 takes IPv4 too; for a name the first, IPv4 before IPv6 (localhost) */
     for (const struct addrinfo *at = found; at; at = at->ai_next) {
         if (at->ai_family == (host.len ? AF_INET : AF_INET6)) {
             pick = at;
@@ -84,7 +90,9 @@ kis_err kis_address_parse(kis_str text, kis_address *out, kis_diag *diag)
             path = kis_str_slice(path, 2, path.len);
         if (kis_address_of_unix(path, out))
             return KIS_OK;
-        return kis_diag_set(diag, KIS_ERR_SYNTAX, "'" KIS_FMT "': the path of a socket has 1 to 107 bytes", KIS_ARG(text));
+        return kis_diag_set(diag, KIS_ERR_SYNTAX,
+                            "'" KIS_FMT "': the path of a socket has 1 to 107 bytes",
+                            KIS_ARG(text));
     }
     size_t colon = text.len;
     while (colon > 0 && text.ptr[colon - 1] != ':')
@@ -95,7 +103,8 @@ kis_err kis_address_parse(kis_str text, kis_address *out, kis_diag *diag)
     if (host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
         host = kis_str_slice(host, 1, host.len - 2);
     else if (kis_str_find_char(host, ':') != KIS_STR_NPOS)
-        return kis_diag_set(diag, KIS_ERR_SYNTAX, "'" KIS_FMT "': write an IPv6 address as [::1]:4317", KIS_ARG(text));
+        return kis_diag_set(diag, KIS_ERR_SYNTAX,
+                            "'" KIS_FMT "': write an IPv6 address as [::1]:4317", KIS_ARG(text));
     err = resolve_blocking(host, kis_str_slice(text, colon, text.len), out, diag);
     return err ? kis_diag_in(diag, err, "address '" KIS_FMT "'", KIS_ARG(text)) : KIS_OK;
 }
@@ -108,8 +117,9 @@ void kis_address_format(const kis_address *address, char out[KIS_ADDRESS_TEXT_MA
         memcpy(&un, &address->at, sizeof(un));
         un.sun_path[sizeof(un.sun_path) - 1] = 0;
         kis_fmt(out, KIS_ADDRESS_TEXT_MAX, "unix:%s", un.sun_path);
-    } else if (address->len && getnameinfo((const struct sockaddr *)&address->at, address->len, host, sizeof(host), port, sizeof(port),
-                                           NI_NUMERICHOST | NI_NUMERICSERV) == 0) {
+    } else if (address->len &&
+               getnameinfo((const struct sockaddr *)&address->at, address->len, host, sizeof(host),
+                           port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) == 0) {
         kis_fmt(out, KIS_ADDRESS_TEXT_MAX, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
     } else {
         kis_fmt(out, KIS_ADDRESS_TEXT_MAX, "unknown");
@@ -145,11 +155,13 @@ static kis_err listen_failed(int fd, kis_diag *diag)
     if (why == EADDRINUSE)
         return kis_diag_set(diag, KIS_ERR_RANGE, "address in use");
     if (why == EEXIST)
-        return kis_diag_set(diag, KIS_ERR_IO, "cannot listen: something that is no socket is there already");
+        return kis_diag_set(diag, KIS_ERR_IO,
+                            "cannot listen: something that is no socket is there already");
     return kis_diag_set(diag, KIS_ERR_IO, "cannot listen: %s", strerror(why));
 }
 
-kis_err kis_tcp_listen(const kis_address *address, int *out_fd, kis_address *out_bound, kis_diag *diag)
+kis_err kis_tcp_listen(const kis_address *address, int *out_fd, kis_address *out_bound,
+                       kis_diag *diag)
 {
     int on = 1, off = 0, family = address->at.ss_family;
     int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -157,11 +169,13 @@ kis_err kis_tcp_listen(const kis_address *address, int *out_fd, kis_address *out
         return listen_failed(fd, diag);
     if (family == AF_UNIX && (errno = make_way_for_unix_socket(address)) != 0)
         return listen_failed(fd, diag);
-    if (family != AF_UNIX) /* a restart need not wait for old connections to time out; a second server still fails, because nobody sets SO_REUSEPORT */
+    if (family !=
+        AF_UNIX) /* a restart need not wait for old connections to time out; a second server still fails, because nobody sets SO_REUSEPORT */
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-    if (bind(fd, (const struct sockaddr *)&address->at, address->len) < 0 || listen(fd, LISTEN_BACKLOG) < 0)
+    if (bind(fd, (const struct sockaddr *)&address->at, address->len) < 0 ||
+        listen(fd, LISTEN_BACKLOG) < 0)
         return listen_failed(fd, diag);
     *out_bound = *address;
     if (family != AF_UNIX) {
@@ -191,7 +205,8 @@ int kis_tcp_connect(const kis_address *address)
     if (fd < 0)
         return -1;
     kis_tcp_tune(fd, address->at.ss_family == AF_UNIX);
-    if (connect(fd, (const struct sockaddr *)&address->at, address->len) < 0 && errno != EINPROGRESS) {
+    if (connect(fd, (const struct sockaddr *)&address->at, address->len) < 0 &&
+        errno != EINPROGRESS) {
         int why = errno;
         close(fd);
         errno = why;
@@ -233,14 +248,16 @@ ptrdiff_t kis_stream_write(kis_stream *stream, kis_bytes first, kis_bytes second
 {
     if (stream->ssl)
         return kis_tls_stream_write(stream, first.len ? first : second);
-    struct iovec pieces[2] = { { (void *)(uintptr_t)first.ptr, first.len }, { (void *)(uintptr_t)second.ptr, second.len } };
+    struct iovec pieces[2] = { { (void *)(uintptr_t)first.ptr, first.len },
+                               { (void *)(uintptr_t)second.ptr, second.len } };
     struct msghdr message = { .msg_iov = pieces, .msg_iovlen = 2 };
     for (;;) {
         ssize_t put = sendmsg(stream->fd, &message, MSG_NOSIGNAL);
         if (put >= 0)
             return put;
         if (errno != EINTR)
-            return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ? KIS_IO_AGAIN : KIS_IO_FAILED;
+            return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ? KIS_IO_AGAIN
+                                                                               : KIS_IO_FAILED;
     }
 }
 

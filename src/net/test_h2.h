@@ -13,7 +13,7 @@ typedef struct peer_call {
     int status, grpc_status; /* -1: none */
     char text[512];          /* headers and trailers, "name=value;" */
     size_t body_len;
-    char body[256];          /* its beginning */
+    char body[256]; /* its beginning */
     bool is_ended, is_closed, is_trailers_only;
     uint32_t error;
 } peer_call;
@@ -32,7 +32,8 @@ static inline void peer_note(peer_call *call, const kis_header *headers, size_t 
 {
     for (size_t i = 0; i < count; i++) {
         size_t at = strlen(call->text);
-        snprintf(call->text + at, sizeof(call->text) - at, "%.*s=%.*s;", (int)headers[i].name.len, headers[i].name.ptr, (int)headers[i].value.len, headers[i].value.ptr);
+        snprintf(call->text + at, sizeof(call->text) - at, "%.*s=%.*s;", (int)headers[i].name.len,
+                 headers[i].name.ptr, (int)headers[i].value.len, headers[i].value.ptr);
         if (kis_str_eq(headers[i].name, KIS_STR("grpc-status")))
             call->grpc_status = atoi(headers[i].value.ptr);
     }
@@ -50,11 +51,13 @@ static inline bool peer_data(void *user, kis_http2_stream *stream, kis_bytes pie
     peer_call *call = stream->user;
     (void)user;
     if (call->body_len < sizeof(call->body))
-        memcpy(call->body + call->body_len, piece.ptr, KIS_MIN(piece.len, sizeof(call->body) - call->body_len));
+        memcpy(call->body + call->body_len, piece.ptr,
+               KIS_MIN(piece.len, sizeof(call->body) - call->body_len));
     call->body_len += piece.len;
     return true;
 }
-static inline void peer_trailers(void *user, kis_http2_stream *stream, const kis_header *headers, size_t count)
+static inline void peer_trailers(void *user, kis_http2_stream *stream, const kis_header *headers,
+                                 size_t count)
 {
     (void)user;
     peer_note(stream->user, headers, count);
@@ -85,7 +88,8 @@ static inline void peer_flush(peer *p)
 
 static inline void peer_open(peer *p, const test_server *s)
 {
-    const kis_http2_events events = { p, peer_head, peer_data, peer_trailers, peer_end, peer_close_event, NULL };
+    const kis_http2_events events = { p,        peer_head,        peer_data, peer_trailers,
+                                      peer_end, peer_close_event, NULL };
     memset(p, 0, sizeof(*p));
     p->fd = test_dial(s);
     p->h2 = kis_http2_new(false, &events, &kis_mem);
@@ -101,7 +105,8 @@ static inline void peer_close(peer *p)
 }
 
 /* type: "application/grpc" or another, NULL: none. length: declares content-length when >= 0. */
-static inline peer_call *peer_send(peer *p, const char *path, const char *type, long length, kis_bytes body)
+static inline peer_call *peer_send(peer *p, const char *path, const char *type, long length,
+                                   kis_bytes body)
 {
     char number[32];
     kis_header headers[2];
@@ -114,9 +119,17 @@ static inline peer_call *peer_send(peer *p, const char *path, const char *type, 
     snprintf(number, sizeof(number), "%ld", length);
     if (length >= 0)
         headers[count++] = (kis_header){ KIS_STR("content-length"), kis_str_from_c(number) };
-    const kis_http2_head head = { .method = KIS_STR("POST"), .scheme = KIS_STR("http"), .authority = KIS_STR("here"), .path = kis_str_from_c(path), .headers = headers,
+    const kis_http2_head head = { .method = KIS_STR("POST"),
+                                  .scheme = KIS_STR("http"),
+                                  .authority = KIS_STR("here"),
+                                  .path = kis_str_from_c(path),
+                                  .headers = headers,
                                   .header_count = count };
-    CHECK_ERR(KIS_OK, kis_http2_request(p->h2, &head, &(kis_http2_body){ .bytes = body, .is_borrowed = true }, call, &call->stream), "request");
+    CHECK_ERR(KIS_OK,
+              kis_http2_request(p->h2, &head,
+                                &(kis_http2_body){ .bytes = body, .is_borrowed = true }, call,
+                                &call->stream),
+              "request");
     return call;
 }
 
@@ -133,16 +146,17 @@ static inline void peer_step(peer *p, int quiet_ms)
         p->is_closed = true;
         return;
     }
-    CHECK_ERR(KIS_OK, kis_http2_receive(p->h2, 1, kis_bytes_of(room, (size_t)got), NULL), "receive");
+    CHECK_ERR(KIS_OK, kis_http2_receive(p->h2, 1, kis_bytes_of(room, (size_t)got), NULL),
+              "receive");
     peer_flush(p);
 }
 
-#define PEER_WAIT(p, what, why)                                                                    \
-    do {                                                                                           \
-        uint64_t peer_end_ns = kis_now_ns() + 20000000000u;                                        \
-        while (!(what) && !(p)->is_closed && kis_now_ns() < peer_end_ns)                           \
-            peer_step((p), 20);                                                                    \
-        CHECK(what, why);                                                                          \
+#define PEER_WAIT(p, what, why)                                          \
+    do {                                                                 \
+        uint64_t peer_end_ns = kis_now_ns() + 20000000000u;              \
+        while (!(what) && !(p)->is_closed && kis_now_ns() < peer_end_ns) \
+            peer_step((p), 20);                                          \
+        CHECK(what, why);                                                \
     } while (0)
 
 #endif

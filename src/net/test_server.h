@@ -1,4 +1,5 @@
-/* test_server.h - a server on a thread of its own, and a raw socket to throw bytes at it. For the tests of net. */
+/* test_server.h - a server on a thread of its own, and a raw socket to throw bytes at it. For the
+ * tests of net. */
 #ifndef KIS_NET_TEST_SERVER_H
 #define KIS_NET_TEST_SERVER_H
 
@@ -32,7 +33,10 @@ static inline bool test_budget_take(void *user, uint64_t bytes)
     atomic_fetch_sub(&budget->used_bytes, bytes);
     return false;
 }
-static inline void test_budget_give_back(void *user, uint64_t bytes) { atomic_fetch_sub(&((test_budget *)user)->used_bytes, bytes); }
+static inline void test_budget_give_back(void *user, uint64_t bytes)
+{
+    atomic_fetch_sub(&((test_budget *)user)->used_bytes, bytes);
+}
 
 typedef struct test_server {
     kis_loop *loops[TEST_LOOPS_MAX];
@@ -73,14 +77,23 @@ static inline void test_free_body(test_server *s, uint8_t *body, size_t cap)
 static inline void test_answer(kis_exchange *exchange, int status, const char *type, kis_bytes body)
 {
     const kis_header headers[] = { { KIS_STR("content-type"), kis_str_from_c(type) } };
-    kis_exchange_answer(exchange, &(kis_answer_head){ .status = status, .headers = headers, .header_count = 1 }, body);
+    kis_exchange_answer(
+        exchange, &(kis_answer_head){ .status = status, .headers = headers, .header_count = 1 },
+        body);
 }
 
 static inline void test_answer_grpc(kis_exchange *exchange, kis_bytes body)
 {
     const kis_header headers[] = { { KIS_STR("content-type"), KIS_STR("application/grpc") } };
-    const kis_header trailers[] = { { KIS_STR("grpc-status"), KIS_STR("0") }, { KIS_STR("grpc-message"), KIS_STR("") } };
-    kis_exchange_answer(exchange, &(kis_answer_head){ .status = 200, .headers = headers, .header_count = 1, .trailers = trailers, .trailer_count = 1 }, body);
+    const kis_header trailers[] = { { KIS_STR("grpc-status"), KIS_STR("0") },
+                                    { KIS_STR("grpc-message"), KIS_STR("") } };
+    kis_exchange_answer(exchange,
+                        &(kis_answer_head){ .status = 200,
+                                            .headers = headers,
+                                            .header_count = 1,
+                                            .trailers = trailers,
+                                            .trailer_count = 1 },
+                        body);
 }
 
 /* Another thread: the whole answer at once, or 1 MiB of it in pieces. */
@@ -91,9 +104,11 @@ static inline void test_answerer_run(void *user)
         static const uint8_t piece[1000] = { [0 ... 999] = 'x' };
         const kis_header headers[] = { { KIS_STR("content-type"), KIS_STR("text/plain") } };
         bool is_cut = kis_str_eq(kis_exchange_head(a->exchange)->query, KIS_STR("cut"));
-        kis_exchange_begin(a->exchange, &(kis_answer_head){ .status = 200, .headers = headers, .header_count = 1 });
+        kis_exchange_begin(a->exchange, &(kis_answer_head){
+                                            .status = 200, .headers = headers, .header_count = 1 });
         for (int i = 0; i < 1000; i++) {
-            if (kis_exchange_write(a->exchange, kis_bytes_of(piece, sizeof(piece)), kis_now_ns() + 5000000000u) != KIS_OK)
+            if (kis_exchange_write(a->exchange, kis_bytes_of(piece, sizeof(piece)),
+                                   kis_now_ns() + 5000000000u) != KIS_OK)
                 break;
         }
         kis_exchange_end(a->exchange, !is_cut);
@@ -105,7 +120,8 @@ static inline void test_answerer_run(void *user)
     free(a);
 }
 
-static inline void test_answer_later(test_server *s, kis_exchange *exchange, uint8_t *body, size_t len, size_t cap, bool is_stream)
+static inline void test_answer_later(test_server *s, kis_exchange *exchange, uint8_t *body,
+                                     size_t len, size_t cap, bool is_stream)
 {
     test_answerer *a = malloc(sizeof(*a));
     *a = (test_answerer){ s, kis_exchange_ref(exchange), body, len, cap, is_stream };
@@ -128,7 +144,8 @@ static inline bool test_on_head(void *user, kis_exchange *exchange, uint64_t *ma
     return true;
 }
 
-static inline void test_on_body(void *user, kis_exchange *exchange, uint8_t *body, size_t len, size_t cap)
+static inline void test_on_body(void *user, kis_exchange *exchange, uint8_t *body, size_t len,
+                                size_t cap)
 {
     test_server *s = user;
     const kis_request_head *head = kis_exchange_head(exchange);
@@ -142,14 +159,19 @@ static inline void test_on_body(void *user, kis_exchange *exchange, uint8_t *bod
         s->held[s->held_count++] = kis_exchange_ref(exchange);
         kis_cond_broadcast(&s->changed);
         kis_lock_give(&s->lock);
-    } else if (kis_str_eq(head->path, KIS_STR("/describe"))) { /* what was understood, one line each */
+    } else if (kis_str_eq(head->path, KIS_STR("/describe"))) {
+        /* what was understood, one line each */
         char text[2048];
         kis_buf out;
         kis_buf_init_fixed(&out, text, sizeof(text));
-        kis_buf_add_fmt(&out, KIS_FMT " path=" KIS_FMT " query=" KIS_FMT " authority=" KIS_FMT " headers=%zu body=%zu\n", KIS_ARG(head->method), KIS_ARG(head->path),
-                        KIS_ARG(head->query), KIS_ARG(head->authority), head->header_count, len);
+        kis_buf_add_fmt(&out,
+                        KIS_FMT " path=" KIS_FMT " query=" KIS_FMT " authority=" KIS_FMT
+                                " headers=%zu body=%zu\n",
+                        KIS_ARG(head->method), KIS_ARG(head->path), KIS_ARG(head->query),
+                        KIS_ARG(head->authority), head->header_count, len);
         test_answer(exchange, 200, "text/plain", kis_buf_bytes(&out));
-    } else if (kis_str_starts(kis_request_header(head, "content-type"), KIS_STR("application/grpc"))) {
+    } else if (kis_str_starts(kis_request_header(head, "content-type"),
+                              KIS_STR("application/grpc"))) {
         test_answer_grpc(exchange, kis_bytes_of(body, len));
     } else {
         test_answer(exchange, 200, "text/plain", kis_bytes_of(body, len));
@@ -172,7 +194,10 @@ static inline void test_on_refuse(void *user, kis_exchange *exchange, kis_err wh
         test_answer(exchange, kis_err_http_status(why), "application/json", kis_bytes_of("{}", 2));
 }
 
-static inline void test_loop_run(void *user) { kis_loop_run(user); }
+static inline void test_loop_run(void *user)
+{
+    kis_loop_run(user);
+}
 
 static inline kis_listener_options test_listener(test_server *s)
 {
@@ -186,7 +211,8 @@ static inline kis_listener_options test_listener(test_server *s)
 }
 
 /* `options` NULL: test_listener's. */
-static inline void test_server_start(test_server *s, size_t loops, const kis_listener_options *options)
+static inline void test_server_start(test_server *s, size_t loops,
+                                     const kis_listener_options *options)
 {
     kis_diag diag = { 0 };
     memset(s, 0, sizeof(*s));
@@ -205,7 +231,9 @@ static inline void test_server_start(test_server *s, size_t loops, const kis_lis
     s->port = (uint16_t)atoi(strrchr(s->address, ':') + 1);
     kis_server_start(s->server);
     for (size_t i = 0; i < loops; i++)
-        CHECK_ERR(KIS_OK, kis_thread_start(&s->threads[i], "loop", test_loop_run, s->loops[i], &diag), diag.text);
+        CHECK_ERR(KIS_OK,
+                  kis_thread_start(&s->threads[i], "loop", test_loop_run, s->loops[i], &diag),
+                  diag.text);
 }
 
 static inline uint64_t test_server_stop(test_server *s, uint64_t wait_ms)
@@ -229,19 +257,20 @@ static inline uint64_t test_server_stop(test_server *s, uint64_t wait_ms)
 }
 
 /* Waits until the condition holds, at most 10 s. */
-#define WAIT_FOR(what, why)                                                                        \
-    do {                                                                                           \
-        uint64_t wait_end = kis_now_ns() + 10000000000u;                                           \
-        while (!(what) && kis_now_ns() < wait_end)                                                 \
-            poll(NULL, 0, 2);                                                                      \
-        CHECK(what, why);                                                                          \
+#define WAIT_FOR(what, why)                              \
+    do {                                                 \
+        uint64_t wait_end = kis_now_ns() + 10000000000u; \
+        while (!(what) && kis_now_ns() < wait_end)       \
+            poll(NULL, 0, 2);                            \
+        CHECK(what, why);                                \
     } while (0)
 
 /* The i-th request to /hold, once it is there. */
 static inline kis_exchange *test_held(test_server *s, int i)
 {
     kis_lock_take(&s->lock);
-    while (s->held_count <= i && kis_cond_wait_until(&s->changed, &s->lock, kis_now_ns() + 10000000000u))
+    while (s->held_count <= i &&
+           kis_cond_wait_until(&s->changed, &s->lock, kis_now_ns() + 10000000000u))
         ;
     kis_exchange *exchange = s->held_count > i ? s->held[i] : NULL;
     kis_lock_give(&s->lock);
@@ -253,7 +282,9 @@ static inline kis_exchange *test_held(test_server *s, int i)
 
 static inline int test_dial(const test_server *s)
 {
-    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(s->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in to = { .sin_family = AF_INET,
+                              .sin_port = htons(s->port),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
         fail_msg("connect: %s", strerror(errno));
@@ -270,9 +301,13 @@ static inline bool test_send(int fd, const void *bytes, size_t size)
     }
     return true;
 }
-static inline bool test_send_text(int fd, const char *text) { return test_send(fd, text, strlen(text)); }
+static inline bool test_send_text(int fd, const char *text)
+{
+    return test_send(fd, text, strlen(text));
+}
 
-/* Reads until the peer closes, `want` turns up, or 10 s are over. Answers the length; the text ends in NUL. */
+/* Reads until the peer closes, `want` turns up, or 10 s are over. Answers the length; the text ends
+ * in NUL. */
 static inline size_t test_read_until(int fd, char *to, size_t size, const char *want)
 {
     size_t len = 0;

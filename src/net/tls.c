@@ -43,29 +43,34 @@ static const char *tls_reason_text(unsigned long error)
         { ERR_LIB_PEM, PEM_R_NO_START_LINE, "there is nothing in PEM form in it" },
         { ERR_LIB_X509, X509_R_KEY_VALUES_MISMATCH, "it does not belong to the certificate" },
         { ERR_LIB_OSSL_DECODER, ERR_R_UNSUPPORTED, "there is no key in it that can be read" },
-        { ERR_LIB_SSL, SSL_R_WRONG_VERSION_NUMBER, "what came is not TLS; is it plain text there?" },
+        { ERR_LIB_SSL, SSL_R_WRONG_VERSION_NUMBER,
+          "what came is not TLS; is it plain text there?" },
         { ERR_LIB_SSL, SSL_R_HTTP_REQUEST, "what came is plain HTTP, not TLS" },
     };
     for (size_t i = 0; i < KIS_COUNT_OF(rows); i++) {
         if (ERR_GET_LIB(error) == rows[i].library && ERR_GET_REASON(error) == rows[i].reason)
             return rows[i].text;
     }
-    return ERR_SYSTEM_ERROR(error) ? strerror(ERR_GET_REASON(error)) : ERR_reason_error_string(error);
+    return ERR_SYSTEM_ERROR(error) ? strerror(ERR_GET_REASON(error))
+                                   : ERR_reason_error_string(error);
 }
 
 static kis_err tls_failed(kis_diag *diag, const char *what, const char *file)
 {
-    unsigned long first = ERR_peek_error(); /* the last one says no more than "system lib" or "PEM lib" */
+    unsigned long first =
+        ERR_peek_error(); /* the last one says no more than "system lib" or "PEM lib" */
     const char *reason = tls_reason_text(first);
     ERR_clear_error();
-    return kis_diag_set(diag, KIS_ERR_IO, "%s '%s': %s", what, file, reason ? reason : "cannot be used");
+    return kis_diag_set(diag, KIS_ERR_IO, "%s '%s': %s", what, file,
+                        reason ? reason : "cannot be used");
 }
 
 static kis_err load_identity(SSL_CTX *ctx, const char *cert, const char *key, kis_diag *diag)
 {
     if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
         return tls_failed(diag, "TLS certificate", cert);
-    if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(ctx) != 1)
+    if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_check_private_key(ctx) != 1)
         return tls_failed(diag, "TLS key", key);
     return KIS_OK;
 }
@@ -73,8 +78,10 @@ static kis_err load_identity(SSL_CTX *ctx, const char *cert, const char *key, ki
 static void set_common(SSL_CTX *ctx)
 {
     SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                              SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                 SSL_OP_CIPHER_SERVER_PREFERENCE);
 }
 
 enum { ALPN_HTTP1 = 1, ALPN_HTTP2 = 2 }; /* bits, in the SSL's app data */
@@ -88,7 +95,8 @@ static bool alpn_offers(const unsigned char *in, unsigned len, const char *name,
     return false;
 }
 
-static int alpn_choose(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in, unsigned len, void *user)
+static int alpn_choose(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+                       const unsigned char *in, unsigned len, void *user)
 {
     uintptr_t allowed = (uintptr_t)SSL_get_app_data(ssl);
     (void)user;
@@ -112,7 +120,8 @@ static kis_err server_ctx_new(const kis_tls_server *tls, SSL_CTX **out, kis_diag
         return kis_diag_set(diag, KIS_ERR_NOMEM, "TLS: out of memory");
     set_common(ctx);
     SSL_CTX_set_alpn_select_cb(ctx, alpn_choose, NULL);
-    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets resume sessions; memory per former client does not */
+    SSL_CTX_set_session_cache_mode(
+        ctx, SSL_SESS_CACHE_OFF); /* tickets resume sessions; memory per former client does not */
     SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"kiseki", 6);
     kis_err err = load_identity(ctx, tls->cert_file, tls->key_file, diag);
     if (!err && tls->client_ca_file[0]) {
@@ -130,7 +139,8 @@ static kis_err server_ctx_new(const kis_tls_server *tls, SSL_CTX **out, kis_diag
     return KIS_OK;
 }
 
-kis_err kis_tls_server_new(const kis_tls_server_options *options, kis_tls_server **out, kis_diag *diag)
+kis_err kis_tls_server_new(const kis_tls_server_options *options, kis_tls_server **out,
+                           kis_diag *diag)
 {
     kis_tls_server *tls = kis_mem.take(kis_mem.user, sizeof(*tls));
     if (!tls)
@@ -138,9 +148,11 @@ kis_err kis_tls_server_new(const kis_tls_server_options *options, kis_tls_server
     memset(tls, 0, sizeof(*tls));
     kis_lock_init(&tls->lock, KIS_RANK_LOOP);
     kis_err err = KIS_OK;
-    if (!kis_str_to_c(options->cert_file, tls->cert_file, TLS_PATH_MAX) || !kis_str_to_c(options->key_file, tls->key_file, TLS_PATH_MAX) ||
+    if (!kis_str_to_c(options->cert_file, tls->cert_file, TLS_PATH_MAX) ||
+        !kis_str_to_c(options->key_file, tls->key_file, TLS_PATH_MAX) ||
         !kis_str_to_c(options->client_ca_file, tls->client_ca_file, TLS_PATH_MAX))
-        err = kis_diag_set(diag, KIS_ERR_LIMIT, "TLS: the name of a file is longer than %d bytes", TLS_PATH_MAX - 1);
+        err = kis_diag_set(diag, KIS_ERR_LIMIT, "TLS: the name of a file is longer than %d bytes",
+                           TLS_PATH_MAX - 1);
     else
         err = server_ctx_new(tls, &tls->ctx, diag);
     if (err) {
@@ -177,9 +189,11 @@ void kis_tls_server_free(kis_tls_server *tls)
 static kis_err client_ctx_fill(SSL_CTX *ctx, const kis_tls_client_options *options, kis_diag *diag)
 {
     char ca[TLS_PATH_MAX], cert[TLS_PATH_MAX], key[TLS_PATH_MAX];
-    if (!kis_str_to_c(options->ca_file, ca, TLS_PATH_MAX) || !kis_str_to_c(options->cert_file, cert, TLS_PATH_MAX) ||
+    if (!kis_str_to_c(options->ca_file, ca, TLS_PATH_MAX) ||
+        !kis_str_to_c(options->cert_file, cert, TLS_PATH_MAX) ||
         !kis_str_to_c(options->key_file, key, TLS_PATH_MAX))
-        return kis_diag_set(diag, KIS_ERR_LIMIT, "TLS: the name of a file is longer than %d bytes", TLS_PATH_MAX - 1);
+        return kis_diag_set(diag, KIS_ERR_LIMIT, "TLS: the name of a file is longer than %d bytes",
+                            TLS_PATH_MAX - 1);
     set_common(ctx);
     SSL_CTX_set_verify(ctx, options->skip_verify ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
     if (ca[0] && SSL_CTX_load_verify_locations(ctx, ca, NULL) != 1)
@@ -189,11 +203,13 @@ static kis_err client_ctx_fill(SSL_CTX *ctx, const kis_tls_client_options *optio
     return cert[0] || key[0] ? load_identity(ctx, cert, key, diag) : KIS_OK;
 }
 
-kis_err kis_tls_client_new(const kis_tls_client_options *options, kis_tls_client **out, kis_diag *diag)
+kis_err kis_tls_client_new(const kis_tls_client_options *options, kis_tls_client **out,
+                           kis_diag *diag)
 {
     kis_tls_client *tls = kis_mem.take(kis_mem.user, sizeof(*tls));
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-    kis_err err = tls && ctx ? client_ctx_fill(ctx, options, diag) : kis_diag_set(diag, KIS_ERR_NOMEM, "TLS: out of memory");
+    kis_err err = tls && ctx ? client_ctx_fill(ctx, options, diag)
+                             : kis_diag_set(diag, KIS_ERR_NOMEM, "TLS: out of memory");
     if (err) {
         SSL_CTX_free(ctx);
         kis_mem.give_back(kis_mem.user, tls, sizeof(*tls));
@@ -273,7 +289,8 @@ static kis_err stream_attach(kis_stream *stream, SSL *ssl)
 
 /* ---- streams ---- */
 
-kis_err kis_tls_stream_accept(kis_stream *stream, kis_tls_server *tls, bool allow_http1, bool allow_http2)
+kis_err kis_tls_stream_accept(kis_stream *stream, kis_tls_server *tls, bool allow_http1,
+                              bool allow_http2)
 {
     kis_lock_take(&tls->lock);
     SSL *ssl = SSL_new(tls->ctx); /* holds a reference of its own */
@@ -281,7 +298,8 @@ kis_err kis_tls_stream_accept(kis_stream *stream, kis_tls_server *tls, bool allo
     kis_err err = stream_attach(stream, ssl);
     if (err)
         return err;
-    SSL_set_app_data(ssl, (char *)(uintptr_t)((allow_http1 ? ALPN_HTTP1 : 0) | (allow_http2 ? ALPN_HTTP2 : 0)));
+    SSL_set_app_data(
+        ssl, (char *)(uintptr_t)((allow_http1 ? ALPN_HTTP1 : 0) | (allow_http2 ? ALPN_HTTP2 : 0)));
     SSL_set_accept_state(ssl);
     return KIS_OK;
 }
@@ -315,10 +333,16 @@ kis_err kis_tls_stream_connect(kis_stream *stream, kis_tls_client *tls, kis_str 
 static ptrdiff_t tls_outcome(kis_stream *stream, int result, bool is_write)
 {
     switch (SSL_get_error(stream->ssl, result)) {
-    case SSL_ERROR_WANT_READ: stream->write_wants_read = is_write; return KIS_IO_AGAIN;
-    case SSL_ERROR_WANT_WRITE: stream->read_wants_write = !is_write; return KIS_IO_AGAIN;
-    case SSL_ERROR_ZERO_RETURN: return KIS_IO_END;
-    default: return KIS_IO_FAILED;
+    case SSL_ERROR_WANT_READ:
+        stream->write_wants_read = is_write;
+        return KIS_IO_AGAIN;
+    case SSL_ERROR_WANT_WRITE:
+        stream->read_wants_write = !is_write;
+        return KIS_IO_AGAIN;
+    case SSL_ERROR_ZERO_RETURN:
+        return KIS_IO_END;
+    default:
+        return KIS_IO_FAILED;
     }
 }
 
@@ -340,7 +364,8 @@ ptrdiff_t kis_tls_stream_shake(kis_stream *stream, kis_diag *diag)
         const char *reason = error ? tls_reason_text(error) : NULL;
         if (verify != X509_V_OK)
             reason = X509_verify_cert_error_string(verify);
-        kis_diag_set(diag, reason ? KIS_ERR_IO : KIS_ERR_CLOSED, "TLS handshake: %s", reason ? reason : "the peer closed it");
+        kis_diag_set(diag, reason ? KIS_ERR_IO : KIS_ERR_CLOSED, "TLS handshake: %s",
+                     reason ? reason : "the peer closed it");
         ERR_clear_error();
     }
     return outcome;

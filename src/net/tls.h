@@ -1,4 +1,5 @@
-/* tls.h - TLS by OpenSSL 3: server and client contexts. The handshake and records are driven by the loop's sockets (tcp.h). */
+/* tls.h - TLS by OpenSSL 3: server and client contexts. The handshake and records are driven by the
+ * loop's sockets (tcp.h). */
 #ifndef KIS_NET_TLS_H
 #define KIS_NET_TLS_H
 
@@ -19,11 +20,13 @@ typedef struct kis_tls_client_options {
 } kis_tls_client_options;
 
 /** TLS 1.2 at least; ALPN h2 and http/1.1. Errors name the file and OpenSSL's reason. */
-kis_err kis_tls_server_new(const kis_tls_server_options *options, kis_tls_server **out, kis_diag *diag) KIS_CHECKED;
+kis_err kis_tls_server_new(const kis_tls_server_options *options, kis_tls_server **out,
+                           kis_diag *diag) KIS_CHECKED;
 /** Reads the files again; on failure the old ones stay. Any thread. */
 kis_err kis_tls_server_reload(kis_tls_server *tls, kis_diag *diag) KIS_CHECKED;
 void kis_tls_server_free(kis_tls_server *tls);
-kis_err kis_tls_client_new(const kis_tls_client_options *options, kis_tls_client **out, kis_diag *diag) KIS_CHECKED;
+kis_err kis_tls_client_new(const kis_tls_client_options *options, kis_tls_client **out,
+                           kis_diag *diag) KIS_CHECKED;
 void kis_tls_client_free(kis_tls_client *tls);
 
 #endif

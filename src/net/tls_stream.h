@@ -5,9 +5,12 @@
 #include "net/tcp.h"
 
 /** Puts TLS on a connected socket; ALPN offers what the listener allows. */
-kis_err kis_tls_stream_accept(kis_stream *stream, kis_tls_server *tls, bool allow_http1, bool allow_http2) KIS_CHECKED;
-/** The same from the other side. `host` is checked against the certificate and sent as SNI (not for addresses). */
-kis_err kis_tls_stream_connect(kis_stream *stream, kis_tls_client *tls, kis_str host, bool http2) KIS_CHECKED;
+kis_err kis_tls_stream_accept(kis_stream *stream, kis_tls_server *tls, bool allow_http1,
+                              bool allow_http2) KIS_CHECKED;
+/** The same from the other side. `host` is checked against the certificate and sent as SNI (not for
+ * addresses). */
+kis_err kis_tls_stream_connect(kis_stream *stream, kis_tls_client *tls, kis_str host,
+                               bool http2) KIS_CHECKED;
 /** Goes on with the handshake: 1 done, or KIS_IO_*. Failed: `diag` says why, and is CLOSED where the peer merely went away. */
 ptrdiff_t kis_tls_stream_shake(kis_stream *stream, kis_diag *diag);
 /** Whether ALPN chose h2. */

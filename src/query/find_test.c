@@ -264,7 +264,7 @@ TEST(filters_survive_every_allocation_failure)
     }
 }
 
-/* ---- dependencies ---------------------------------------------------------------------------- */
+/* ---- dependencies ---- */
 
 TEST(dependencies_are_calls_between_services)
 {

@@ -8,7 +8,7 @@
 
 #include "base/diag.h"
 
-/* ---- words ----------------------------------------------------------------------------------- */
+/* ---- words ---- */
 
 static const kis_str kind_names[] = { KIS_STR_INIT("unspecified"), KIS_STR_INIT("internal"),
                                       KIS_STR_INIT("server"),      KIS_STR_INIT("client"),
@@ -44,7 +44,7 @@ bool kis_status_parse(kis_str text, uint8_t *out)
     return find_word(status_names, KIS_COUNT_OF(status_names), KIS_STR("STATUS_CODE_"), text, out);
 }
 
-/* ---- the tree, piece by piece ---------------------------------------------------------------- */
+/* ---- the tree, piece by piece ---- */
 
 /* Builds in the arena; the first failure is kept in `has_room` and everything after it is skipped.
  */
@@ -123,7 +123,7 @@ static const kis_filter *status_is(filter_builder *b, uint8_t status)
     return compare(b, KIS_ON_STATUS, KIS_STR_NONE, KIS_EQ, int_value(status));
 }
 
-/* ---- keys that are not attributes ------------------------------------------------------------ */
+/* ---- keys that are not attributes ---- */
 
 /* Each answers NULL when the value is none that it knows: then the tag is an attribute like any
  * other. */
@@ -218,7 +218,7 @@ static const kis_filter *tag_filter(filter_builder *b, const kis_tag *tag)
     return found ? found : text_equals(b, KIS_ON_ANY_ATTR, tag->key, tag->value);
 }
 
-/* ---- all terms ------------------------------------------------------------------------------- */
+/* ---- all terms ---- */
 
 #define PARTS_MAX (KIS_QUERY_TAGS_MAX + 5)
 

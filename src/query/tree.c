@@ -52,7 +52,7 @@ bool kis_tree_add(kis_tree *tree, const kis_span_view *span, uint32_t service)
     return true;
 }
 
-/* ---- finding by id --------------------------------------------------------------------------- */
+/* ---- finding by id ---- */
 
 static uint64_t hash_of_id(const kis_span_id *id)
 {
@@ -143,7 +143,7 @@ uint32_t kis_tree_find(const kis_tree *tree, const kis_span_view *span, uint32_t
     return first;
 }
 
-/* ---- parents --------------------------------------------------------------------------------- */
+/* ---- parents ---- */
 
 /* The client half of a shared id, for its server half; KIS_TREE_NONE when there is none. */
 static uint32_t other_half(const kis_tree *tree, uint32_t child)
@@ -197,7 +197,7 @@ static void find_parent(kis_tree *tree, uint32_t row)
     }
 }
 
-/* ---- cycles ---------------------------------------------------------------------------------- */
+/* ---- cycles ---- */
 
 /* Cuts the cycle that contains `row` at its earliest row. */
 static void open_cycle(kis_tree *tree, uint32_t row)
@@ -230,7 +230,7 @@ static void open_cycles(kis_tree *tree)
         kis_tree_at(tree, row)->next_sibling = KIS_TREE_NONE;
 }
 
-/* ---- children -------------------------------------------------------------------------------- */
+/* ---- children ---- */
 
 /* From the last row to the first, each put in front of its siblings: so they stand in order without
  * a tail pointer. */
@@ -271,7 +271,7 @@ kis_err kis_tree_read(kis_tree *tree, kis_reader *reader, const kis_request *req
     return err ? err : kis_tree_link(tree, diag);
 }
 
-/* ---- walking --------------------------------------------------------------------------------- */
+/* ---- walking ---- */
 
 bool kis_tree_next(const kis_tree *tree, kis_tree_walk *walk)
 {
@@ -297,7 +297,7 @@ bool kis_tree_next(const kis_tree *tree, kis_tree_walk *walk)
     return true;
 }
 
-/* ---- words ----------------------------------------------------------------------------------- */
+/* ---- words ---- */
 
 kis_str kis_tree_warning(const kis_tree *tree, uint32_t row, char buffer[KIS_TREE_WARNING_MAX])
 {

@@ -18,11 +18,13 @@
 #define KIS_TREE_NONE       UINT32_MAX
 
 /* what is odd about a row */
-#define KIS_TREE_ORPHAN     0x1u /* its parent is not in the trace: drawn as a root, with a warning */
+/* its parent is not in the trace: drawn as a root, with a warning */
+#define KIS_TREE_ORPHAN     0x1u
 #define KIS_TREE_OWN_PARENT 0x2u /* names itself as its parent: a root */
-#define KIS_TREE_CYCLE      0x4u /* its parents lead back to it; the cycle was opened here: a root */
-#define KIS_TREE_DUPLICATE  0x8u  /* another span has its id, and is not its shared other half */
-#define KIS_TREE_ERROR      0x10u /* status ERROR */
+/* its parents lead back to it; the cycle was opened here: a root */
+#define KIS_TREE_CYCLE     0x4u
+#define KIS_TREE_DUPLICATE 0x8u  /* another span has its id, and is not its shared other half */
+#define KIS_TREE_ERROR     0x10u /* status ERROR */
 
 typedef struct kis_tree_row {
     kis_span_id span_id, parent_id;

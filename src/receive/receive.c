@@ -27,8 +27,7 @@ typedef struct pending_answer {
     kis_request_form form;
 } pending_answer;
 
-/* ---- memory that is counted
- * ---------------------------------------------------------------------------- */
+/* ---- memory that is counted ---- */
 
 static void *charged_take(void *user, size_t size)
 {
@@ -50,8 +49,7 @@ static void charged_give_back(void *user, void *memory, size_t size)
     r->options.alloc->give_back(r->options.alloc->user, memory, size);
 }
 
-/* ---- one set of contexts a loop
- * -------------------------------------------------------------------------- */
+/* ---- one set of contexts a loop ---- */
 
 static kis_codecs *codecs_of(kis_receiver *r, kis_loop *loop)
 {
@@ -78,9 +76,7 @@ static kis_codecs *codecs_of(kis_receiver *r, kis_loop *loop)
     return found;
 }
 
-/* ---- refusals
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- refusals ---- */
 
 static void count_refusal(kis_receive_counters *c, const kis_refusal *refusal)
 {
@@ -118,8 +114,7 @@ static void refuse_by_error(kis_receiver *r, kis_exchange *exchange, const kis_r
     kis_receive_refuse(exchange, form, &refusal);
 }
 
-/* ---- the sink's word
- * -------------------------------------------------------------------------------------------- */
+/* ---- the sink's word ---- */
 
 static void answer_stored(const pending_answer *p, const kis_sink_result *result)
 {
@@ -175,8 +170,7 @@ static void sink_has_spoken(void *user, const kis_sink_result *result)
     kis_batch_unref(batch); /* `p` lives in it */
 }
 
-/* ---- from a body to a batch
- * ----------------------------------------------------------------------------------- */
+/* ---- from a body to a batch ---- */
 
 /* Replaces the body by what it inflates to. The compressed one is given back either way. */
 static kis_err inflate_body(kis_receiver *r, kis_exchange *exchange, kis_coding coding,
@@ -391,9 +385,7 @@ static bool receiver_on_head(void *user, kis_exchange *exchange, uint64_t *max_b
     return true;
 }
 
-/* ---- life
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 kis_err kis_receiver_new(const kis_receive_options *options, kis_receiver **out)
 {

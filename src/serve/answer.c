@@ -127,7 +127,7 @@ bool kis_answer_restart(kis_answer_writer *w)
     return true;
 }
 
-/* ---- an exchange as the other end ------------------------------------------------------------ */
+/* ---- an exchange as the other end ---- */
 
 static void exchange_answer(void *user, const kis_answer_head *head, kis_bytes body)
 {
@@ -152,7 +152,7 @@ kis_answer_to kis_answer_to_exchange(kis_exchange *exchange)
                             exchange };
 }
 
-/* ---- Accept-Encoding ------------------------------------------------------------------------- */
+/* ---- Accept-Encoding ---- */
 
 static bool is_zero_weight(kis_str parameters)
 {

@@ -41,7 +41,7 @@ void kis_v1_error(kis_answer_writer *out, int status, kis_str message);
 kis_api_fn kis_v3_services, kis_v3_operations, kis_v3_search, kis_v3_trace, kis_v3_summaries;
 void kis_v3_error(kis_answer_writer *out, int status, kis_str message);
 
-/* ---- shared by the versions ------------------------------------------------------------------ */
+/* ---- shared by the versions ---- */
 
 typedef void kis_api_error_fn(kis_answer_writer *out, int status, kis_str message);
 /** Ends the call with an error answer in the version's form; cuts the answer when it has begun.

@@ -20,7 +20,7 @@
 #include "query/depend.h"
 #include "serve/api_jaeger_v1.h"
 
-/* ---- the envelope ---------------------------------------------------------------------------- */
+/* ---- the envelope ---- */
 
 void kis_v1_error(kis_answer_writer *out, int status, kis_str message)
 {
@@ -54,7 +54,7 @@ void kis_v1_fail(kis_api_call *call, kis_err err, const char *text)
     kis_api_fail(call, kis_v1_error, err, &diag);
 }
 
-/* ---- names ----------------------------------------------------------------------------------- */
+/* ---- names ---- */
 
 typedef struct v1_names {
     kis_api_call *call;
@@ -182,7 +182,7 @@ kis_err kis_v1_read_epoch(const kis_params *params, kis_str name, uint64_t unit_
     return KIS_OK;
 }
 
-/* ---- dependencies ---------------------------------------------------------------------------- */
+/* ---- dependencies ---- */
 
 void kis_v1_dependencies(kis_api_call *call)
 {

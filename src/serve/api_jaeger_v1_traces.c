@@ -15,7 +15,7 @@
 
 #define TRACE_IDS_MAX 1000u /* ?traceID= of one request; a URL is not much longer */
 
-/* ---- one trace ------------------------------------------------------------------------------- */
+/* ---- one trace ---- */
 
 typedef struct v1_trace {
     kis_api_call *call;
@@ -123,7 +123,7 @@ void kis_v1_trace(kis_api_call *call)
     kis_arena_done(&t->arena);
 }
 
-/* ---- search ---------------------------------------------------------------------------------- */
+/* ---- search ---- */
 
 static kis_err read_v1_duration(const kis_params *params, kis_str name, uint64_t *out,
                                 kis_diag *diag)

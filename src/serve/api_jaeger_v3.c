@@ -27,7 +27,7 @@ void kis_v3_error(kis_answer_writer *out, int status, kis_str message)
     kis_answer_finish(out);
 }
 
-/* ---- names ----------------------------------------------------------------------------------- */
+/* ---- names ---- */
 
 typedef struct name_list {
     kis_api_call *call;
@@ -118,7 +118,7 @@ void kis_v3_operations(kis_api_call *call)
     kis_answer_finish(call->out);
 }
 
-/* ---- what a search asks ---------------------------------------------------------------------- */
+/* ---- what a search asks ---- */
 
 static kis_err wrong_param(kis_diag *diag, const char *name, kis_str value, const char *want)
 {
@@ -212,7 +212,7 @@ static kis_err read_query(kis_api_call *call, kis_query *query, kis_diag *diag)
     return err;
 }
 
-/* ---- traces ---------------------------------------------------------------------------------- */
+/* ---- traces ---- */
 
 typedef struct trace_stream {
     kis_api_call *call;
@@ -297,7 +297,7 @@ void kis_v3_trace(kis_api_call *call)
     end_traces(&stream, err == KIS_ERR_NOT_FOUND ? KIS_OK : err, &diag);
 }
 
-/* ---- summaries ------------------------------------------------------------------------------- */
+/* ---- summaries ---- */
 
 static void put_hex_id(kis_buf *out, const kis_trace_id *id)
 {

@@ -213,7 +213,7 @@ void kis_metrics_text(const kis_metrics *m, kis_buf *out)
                     KIS_VERSION);
 }
 
-/* ---- the process ----------------------------------------------------------------------------- */
+/* ---- the process ---- */
 
 static kis_str read_small_file(const char *path, char *room, size_t size)
 {
@@ -270,7 +270,7 @@ kis_process_stats kis_process_get_stats(void)
     };
 }
 
-/* ---- the listener ---------------------------------------------------------------------------- */
+/* ---- the listener ---- */
 
 #define METRICS_TEXT_MAX ((size_t)64 << 10)
 

@@ -130,17 +130,17 @@ static kis_err check_addresses(const kis_serve_options *o, kis_diag *diag)
     char room[32];
 
     if (!is_host(o->listen))
-        return kis_diag_set(diag, KIS_ERR_SYNTAX,
-                            "%s: '" KIS_FMT
-                            "' is not an address; want one without a port, such as 0.0.0.0",
-                            source_of("listen", o->listen, room),
-                            KIS_ARG(kis_str_slice(o->listen, 0, 64)));
+        return kis_diag_set(
+            diag, KIS_ERR_SYNTAX,
+            "%s: '" KIS_FMT "' is not an address; want one without a port, such as 0.0.0.0",
+            source_of("listen", o->listen, room), KIS_ARG(kis_str_slice(o->listen, 0, 64)));
     for (size_t i = 0; i < KIS_COUNT_OF(rows); i++)
         if (!is_address(rows[i].address))
             return kis_diag_set(diag, KIS_ERR_SYNTAX,
                                 "%s: '" KIS_FMT
                                 "' is not an address; want ADDR:PORT, :PORT, [ADDR]:PORT or off",
-                                source_of(rows[i].flag, rows[i].address, room), KIS_ARG(kis_str_slice(rows[i].address, 0, 64)));
+                                source_of(rows[i].flag, rows[i].address, room),
+                                KIS_ARG(kis_str_slice(rows[i].address, 0, 64)));
     return KIS_OK;
 }
 

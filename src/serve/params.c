@@ -101,7 +101,7 @@ kis_err kis_param_trace_id(kis_str text, kis_trace_id *out, kis_diag *diag)
                         KIS_ARG(kis_str_slice(text, 0, 64)));
 }
 
-/* ---- tags ------------------------------------------------------------------------------------ */
+/* ---- tags ---- */
 
 kis_err kis_tags_put(kis_tag_list *list, kis_str key, kis_str value, kis_diag *diag)
 {

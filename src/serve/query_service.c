@@ -20,7 +20,7 @@ struct kis_query_job {
     _Atomic bool is_cancelled;
 };
 
-/* ---- short answers from the loop ------------------------------------------------------------- */
+/* ---- short answers from the loop ---- */
 
 static void answer_busy(const kis_route *route, kis_exchange *exchange, const kis_alloc *alloc)
 {
@@ -33,7 +33,7 @@ static void answer_busy(const kis_route *route, kis_exchange *exchange, const ki
     kis_answer_done(&out);
 }
 
-/* ---- jobs ------------------------------------------------------------------------------------ */
+/* ---- jobs ---- */
 
 static void link_job(kis_query_service *service, kis_query_job *job)
 {
@@ -153,7 +153,7 @@ static void start_job(kis_query_service *service, kis_exchange *exchange, const 
     free_job(job);
 }
 
-/* ---- the handler ----------------------------------------------------------------------------- */
+/* ---- the handler ---- */
 
 static bool is_refused(kis_query_service *service, kis_exchange *exchange)
 {

@@ -53,7 +53,7 @@ struct kis_serve {
     bool is_accepting;
 };
 
-/* ---- listeners, as a table ------------------------------------------------------------------- */
+/* ---- listeners, as a table ---- */
 
 static const struct listener_row {
     const char *label, *flag, *port;
@@ -210,7 +210,7 @@ static kis_err listen_one(kis_serve *s, kis_listener_name name, kis_diag *diag)
     return KIS_OK;
 }
 
-/* ---- parts ----------------------------------------------------------------------------------- */
+/* ---- parts ---- */
 
 static void store_log(void *user, int level, const char *text)
 {
@@ -395,7 +395,7 @@ kis_err kis_serve_start(const kis_serve_setup *setup, kis_serve **out, kis_diag 
     return KIS_OK;
 }
 
-/* ---- words ----------------------------------------------------------------------------------- */
+/* ---- words ---- */
 
 const char *kis_serve_address(const kis_serve *serve, kis_listener_name name)
 {
@@ -453,7 +453,7 @@ void kis_serve_ready_lines(const kis_serve *s, kis_buf *out)
     kis_buf_add_str(out, KIS_STR("ready\n"));
 }
 
-/* ---- the end --------------------------------------------------------------------------------- */
+/* ---- the end ---- */
 
 static void stop_loops(kis_serve *s)
 {

@@ -64,7 +64,7 @@ static kis_serve_rest stop(void)
     return rest;
 }
 
-/* ---- a client as plain as can be ------------------------------------------------------------- */
+/* ---- a client as plain as can be ---- */
 
 static int dial(kis_listener_name name)
 {
@@ -192,7 +192,7 @@ static const char *trace_hex(char room[33])
     return room;
 }
 
-/* ---- tests ----------------------------------------------------------------------------------- */
+/* ---- tests ---- */
 
 TEST(a_trace_goes_in_by_otlp_and_comes_out_by_both_apis)
 {

@@ -55,7 +55,7 @@ uint8_t kis_jaeger_kind_number(kis_str text)
     return 0;
 }
 
-/* ---- tags ------------------------------------------------------------------------------------ */
+/* ---- tags ---- */
 
 static void jaeger_container(kis_buf *out, kis_value_view value)
 {
@@ -148,7 +148,7 @@ static void jaeger_span_tags(kis_buf *out, const kis_span_view *span, const kis_
     jaeger_text_tag(out, &has_any, KIS_STR("w3c.tracestate"), span->trace_state);
 }
 
-/* ---- references, logs, warnings -------------------------------------------------------------- */
+/* ---- references, logs, warnings ---- */
 
 static void jaeger_reference(kis_buf *out, bool *has_any, bool is_child_of,
                              const kis_trace_id *trace, const kis_span_id *span)
@@ -210,7 +210,7 @@ static void jaeger_warnings(kis_buf *out, const kis_str *warnings, size_t count)
     kis_buf_add_byte(out, ']');
 }
 
-/* ---- span and process ------------------------------------------------------------------------ */
+/* ---- span and process ---- */
 
 void kis_jaeger_json_span(const kis_span_view *span, const kis_scope_view *scope, uint32_t process,
                           const kis_str *warnings, size_t warning_count, kis_buf *out)
@@ -252,7 +252,7 @@ void kis_jaeger_json_process(const kis_resource_view *resource, kis_buf *out)
     JAEGER_PUT(out, "]}");
 }
 
-/* ---- a trace --------------------------------------------------------------------------------- */
+/* ---- a trace ---- */
 
 void kis_jaeger_json_trace_begin(kis_jaeger_json_trace *t, kis_buf *out, const kis_alloc *alloc,
                                  const kis_trace_id *trace_id)

@@ -71,7 +71,7 @@ kis_json_kind kis_json_peek(kis_json *j)
     }
 }
 
-/* ---- containers ------------------------------------------------------------------------------ */
+/* ---- containers ---- */
 
 static inline bool open_container(kis_json *j, uint8_t c, bool is_array, const char *want)
 {
@@ -157,7 +157,7 @@ bool kis_json_member(kis_json *j, kis_str *key)
     return kis_json_has_member(j) && kis_json_key(j, key);
 }
 
-/* ---- strings --------------------------------------------------------------------------------- */
+/* ---- strings ---- */
 
 #if defined(__SSE2__)
 typedef unsigned char json_block __attribute__((vector_size(16)));
@@ -303,7 +303,7 @@ bool kis_json_str(kis_json *j, kis_str *out)
     return read_escaped_str(j, start, out);
 }
 
-/* ---- numbers and words ----------------------------------------------------------------------- */
+/* ---- numbers and words ---- */
 
 static const uint8_t *digits(const uint8_t *p, const uint8_t *end)
 {
@@ -470,7 +470,7 @@ bool kis_json_f64(kis_json *j, double *out)
                          err == KIS_ERR_RANGE ? "a number larger than a double" : "want a number");
 }
 
-/* ---- skipping -------------------------------------------------------------------------------- */
+/* ---- skipping ---- */
 
 static bool skip_str(kis_json *j)
 {

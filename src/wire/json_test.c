@@ -27,55 +27,100 @@ static void end(kis_json *j)
 
 TEST(json_takes_and_refuses_what_the_grammar_does)
 {
-    static const struct { const char *why; kis_str text; bool is_json; } rows[] = {
-        { "null", KIS_STR_INIT("null"), true }, { "true", KIS_STR_INIT(" true "), true }, { "false", KIS_STR_INIT("\tfalse\r\n"), true },
-        { "zero", KIS_STR_INIT("0"), true }, { "minus zero", KIS_STR_INIT("-0"), true }, { "an exponent", KIS_STR_INIT("-12.5e+10"), true },
-        { "a huge exponent", KIS_STR_INIT("1E400"), true }, { "many digits", KIS_STR_INIT("123456789012345678901234567890"), true },
-        { "an empty string", KIS_STR_INIT("\"\""), true }, { "all escapes", KIS_STR_INIT("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\""), true },
-        { "an empty object", KIS_STR_INIT("{ }"), true }, { "an empty array", KIS_STR_INIT("[ ]"), true },
-        { "nested", KIS_STR_INIT("{\"a\":[1,{\"b\":[]},null],\"c\":{}}"), true }, { "blanks everywhere", KIS_STR_INIT(" [ 1 , { \"a\" : 2 } ] "), true },
-        { "a byte order mark", KIS_STR_INIT("\xef\xbb\xbf[]"), true }, { "bytes that are no UTF-8", KIS_STR_INIT("\"\xff\""), true },
+    static const struct {
+        const char *why;
+        kis_str text;
+        bool is_json;
+    } rows[] = {
+        { "null", KIS_STR_INIT("null"), true },
+        { "true", KIS_STR_INIT(" true "), true },
+        { "false", KIS_STR_INIT("\tfalse\r\n"), true },
+        { "zero", KIS_STR_INIT("0"), true },
+        { "minus zero", KIS_STR_INIT("-0"), true },
+        { "an exponent", KIS_STR_INIT("-12.5e+10"), true },
+        { "a huge exponent", KIS_STR_INIT("1E400"), true },
+        { "many digits", KIS_STR_INIT("123456789012345678901234567890"), true },
+        { "an empty string", KIS_STR_INIT("\"\""), true },
+        { "all escapes", KIS_STR_INIT("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\""), true },
+        { "an empty object", KIS_STR_INIT("{ }"), true },
+        { "an empty array", KIS_STR_INIT("[ ]"), true },
+        { "nested", KIS_STR_INIT("{\"a\":[1,{\"b\":[]},null],\"c\":{}}"), true },
+        { "blanks everywhere", KIS_STR_INIT(" [ 1 , { \"a\" : 2 } ] "), true },
+        { "a byte order mark", KIS_STR_INIT("\xef\xbb\xbf[]"), true },
+        { "bytes that are no UTF-8", KIS_STR_INIT("\"\xff\""), true },
         { "delete is no control character", KIS_STR_INIT("\"\x7f\""), true },
-        { "nothing", KIS_STR_INIT(""), false }, { "blanks", KIS_STR_INIT("  "), false }, { "nul", KIS_STR_INIT("nul"), false },
-        { "True", KIS_STR_INIT("True"), false }, { "nullnull", KIS_STR_INIT("nullnull"), false }, { "plus", KIS_STR_INIT("+1"), false },
-        { "a leading zero", KIS_STR_INIT("01"), false }, { "no digit before the dot", KIS_STR_INIT(".5"), false },
-        { "no digit behind the dot", KIS_STR_INIT("5."), false }, { "no digit in the exponent", KIS_STR_INIT("5e"), false },
-        { "only a sign", KIS_STR_INIT("-"), false }, { "hex", KIS_STR_INIT("0x10"), false }, { "NaN", KIS_STR_INIT("NaN"), false },
-        { "Infinity", KIS_STR_INIT("-Infinity"), false }, { "single quotes", KIS_STR_INIT("'a'"), false }, { "no end quote", KIS_STR_INIT("\"a"), false },
-        { "an escaped end quote", KIS_STR_INIT("\"a\\\""), false }, { "a control character", KIS_STR_INIT("\"a\nb\""), false },
-        { "a NUL inside", KIS_STR_INIT("\"a\0b\""), false }, { "an escape that is none", KIS_STR_INIT("\"\\x41\""), false },
-        { "three digits", KIS_STR_INIT("\"\\u12\""), false }, { "no hex digits", KIS_STR_INIT("\"\\u12g4\""), false },
-        { "an open array", KIS_STR_INIT("[1"), false }, { "an open object", KIS_STR_INIT("{\"a\":1"), false },
-        { "a trailing comma", KIS_STR_INIT("[1,]"), false }, { "a trailing comma in an object", KIS_STR_INIT("{\"a\":1,}"), false },
-        { "only a comma", KIS_STR_INIT("[,]"), false }, { "two commas", KIS_STR_INIT("[1,,2]"), false }, { "no comma", KIS_STR_INIT("[1 2]"), false },
-        { "no colon", KIS_STR_INIT("{\"a\" 1}"), false }, { "no value", KIS_STR_INIT("{\"a\":}"), false }, { "no key", KIS_STR_INIT("{:1}"), false },
-        { "a key without quotes", KIS_STR_INIT("{a:1}"), false }, { "wrong end", KIS_STR_INIT("[1}"), false }, { "other wrong end", KIS_STR_INIT("{\"a\":1]"), false },
-        { "a comment", KIS_STR_INIT("[1/*2*/]"), false }, { "two values", KIS_STR_INIT("1 2"), false }, { "an end too many", KIS_STR_INIT("[]]"), false },
-        { "only an end", KIS_STR_INIT("]"), false }, { "a NUL behind the end", KIS_STR_INIT("1\0"), false },
+        { "nothing", KIS_STR_INIT(""), false },
+        { "blanks", KIS_STR_INIT("  "), false },
+        { "nul", KIS_STR_INIT("nul"), false },
+        { "True", KIS_STR_INIT("True"), false },
+        { "nullnull", KIS_STR_INIT("nullnull"), false },
+        { "plus", KIS_STR_INIT("+1"), false },
+        { "a leading zero", KIS_STR_INIT("01"), false },
+        { "no digit before the dot", KIS_STR_INIT(".5"), false },
+        { "no digit behind the dot", KIS_STR_INIT("5."), false },
+        { "no digit in the exponent", KIS_STR_INIT("5e"), false },
+        { "only a sign", KIS_STR_INIT("-"), false },
+        { "hex", KIS_STR_INIT("0x10"), false },
+        { "NaN", KIS_STR_INIT("NaN"), false },
+        { "Infinity", KIS_STR_INIT("-Infinity"), false },
+        { "single quotes", KIS_STR_INIT("'a'"), false },
+        { "no end quote", KIS_STR_INIT("\"a"), false },
+        { "an escaped end quote", KIS_STR_INIT("\"a\\\""), false },
+        { "a control character", KIS_STR_INIT("\"a\nb\""), false },
+        { "a NUL inside", KIS_STR_INIT("\"a\0b\""), false },
+        { "an escape that is none", KIS_STR_INIT("\"\\x41\""), false },
+        { "three digits", KIS_STR_INIT("\"\\u12\""), false },
+        { "no hex digits", KIS_STR_INIT("\"\\u12g4\""), false },
+        { "an open array", KIS_STR_INIT("[1"), false },
+        { "an open object", KIS_STR_INIT("{\"a\":1"), false },
+        { "a trailing comma", KIS_STR_INIT("[1,]"), false },
+        { "a trailing comma in an object", KIS_STR_INIT("{\"a\":1,}"), false },
+        { "only a comma", KIS_STR_INIT("[,]"), false },
+        { "two commas", KIS_STR_INIT("[1,,2]"), false },
+        { "no comma", KIS_STR_INIT("[1 2]"), false },
+        { "no colon", KIS_STR_INIT("{\"a\" 1}"), false },
+        { "no value", KIS_STR_INIT("{\"a\":}"), false },
+        { "no key", KIS_STR_INIT("{:1}"), false },
+        { "a key without quotes", KIS_STR_INIT("{a:1}"), false },
+        { "wrong end", KIS_STR_INIT("[1}"), false },
+        { "other wrong end", KIS_STR_INIT("{\"a\":1]"), false },
+        { "a comment", KIS_STR_INIT("[1/*2*/]"), false },
+        { "two values", KIS_STR_INIT("1 2"), false },
+        { "an end too many", KIS_STR_INIT("[]]"), false },
+        { "only an end", KIS_STR_INIT("]"), false },
+        { "a NUL behind the end", KIS_STR_INIT("1\0"), false },
     };
     test_alloc_reset(-1);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         kis_json j = begin(rows[i].text.ptr, rows[i].text.len);
         kis_json_skip(&j);
         CHECK_INT(rows[i].is_json, kis_json_end(&j), rows[i].why);
-        CHECK(rows[i].is_json || (j.err == KIS_ERR_SYNTAX && j.what && kis_json_offset(&j) <= rows[i].text.len), rows[i].why);
+        CHECK(rows[i].is_json ||
+                  (j.err == KIS_ERR_SYNTAX && j.what && kis_json_offset(&j) <= rows[i].text.len),
+              rows[i].why);
         end(&j);
     }
 }
 
 TEST(json_strings_have_their_escapes_undone)
 {
-    static const struct { const char *why; kis_str text, want; } rows[] = {
+    static const struct {
+        const char *why;
+        kis_str text, want;
+    } rows[] = {
         { "plain", KIS_STR_INIT("\"abc\""), KIS_STR_INIT("abc") },
-        { "longer than a block", KIS_STR_INIT("\"0123456789abcdef0123456789abcdef\\n\""), KIS_STR_INIT("0123456789abcdef0123456789abcdef\n") },
-        { "short escapes", KIS_STR_INIT("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\""), KIS_STR_INIT("\"\\/\b\f\n\r\t") },
+        { "longer than a block", KIS_STR_INIT("\"0123456789abcdef0123456789abcdef\\n\""),
+          KIS_STR_INIT("0123456789abcdef0123456789abcdef\n") },
+        { "short escapes", KIS_STR_INIT("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\""),
+          KIS_STR_INIT("\"\\/\b\f\n\r\t") },
         { "two bytes", KIS_STR_INIT("\"\\u00e9\\u00E9\""), KIS_STR_INIT("éé") },
         { "three bytes", KIS_STR_INIT("\"\\u6771x\""), KIS_STR_INIT("東x") },
         { "a pair", KIS_STR_INIT("\"\\ud83d\\ude00!\""), KIS_STR_INIT("\xf0\x9f\x98\x80!") },
         { "NUL is kept", KIS_STR_INIT("\"a\\u0000b\""), KIS_STR_INIT("a\0b") },
         { "a lone first half", KIS_STR_INIT("\"\\ud83d!\""), KIS_STR_INIT("\xef\xbf\xbd!") },
         { "a lone second half", KIS_STR_INIT("\"\\ude00\""), KIS_STR_INIT("\xef\xbf\xbd") },
-        { "two first halves", KIS_STR_INIT("\"\\ud83d\\ud83d\\ude00\""), KIS_STR_INIT("\xef\xbf\xbd\xf0\x9f\x98\x80") },
+        { "two first halves", KIS_STR_INIT("\"\\ud83d\\ud83d\\ude00\""),
+          KIS_STR_INIT("\xef\xbf\xbd\xf0\x9f\x98\x80") },
         { "a half at the end", KIS_STR_INIT("\"\\ud83d\\\\\""), KIS_STR_INIT("\xef\xbf\xbd\\") },
         { "raw bytes stay", KIS_STR_INIT("\"\xff\\n\""), KIS_STR_INIT("\xff\n") },
     };
@@ -90,14 +135,31 @@ TEST(json_strings_have_their_escapes_undone)
 
 TEST(json_integers_are_exact_over_64_bits)
 {
-    static const struct { const char *text; bool is_u64; uint64_t u64; bool is_i64; int64_t i64; } rows[] = {
-        { "0", true, 0, true, 0 }, { "\"17\"", true, 17, true, 17 }, { "-1", false, 0, true, -1 },
+    static const struct {
+        const char *text;
+        bool is_u64;
+        uint64_t u64;
+        bool is_i64;
+        int64_t i64;
+    } rows[] = {
+        { "0", true, 0, true, 0 },
+        { "\"17\"", true, 17, true, 17 },
+        { "-1", false, 0, true, -1 },
         { "9007199254740993", true, 9007199254740993u, true, 9007199254740993 },
-        { "9223372036854775807", true, INT64_MAX, true, INT64_MAX }, { "\"9223372036854775808\"", true, 1ull << 63, false, 0 },
-        { "-9223372036854775808", false, 0, true, INT64_MIN }, { "-9223372036854775809", false, 0, false, 0 },
-        { "18446744073709551615", true, UINT64_MAX, false, 0 }, { "18446744073709551616", false, 0, false, 0 },
-        { "1e3", true, 1000, true, 1000 }, { "5.0", true, 5, true, 5 }, { "-5.0e1", false, 0, true, -50 }, { "0.5", false, 0, false, 0 },
-        { "1e30", false, 0, false, 0 }, { "\"\"", false, 0, false, 0 }, { "\"x\"", false, 0, false, 0 }, { "true", false, 0, false, 0 },
+        { "9223372036854775807", true, INT64_MAX, true, INT64_MAX },
+        { "\"9223372036854775808\"", true, 1ull << 63, false, 0 },
+        { "-9223372036854775808", false, 0, true, INT64_MIN },
+        { "-9223372036854775809", false, 0, false, 0 },
+        { "18446744073709551615", true, UINT64_MAX, false, 0 },
+        { "18446744073709551616", false, 0, false, 0 },
+        { "1e3", true, 1000, true, 1000 },
+        { "5.0", true, 5, true, 5 },
+        { "-5.0e1", false, 0, true, -50 },
+        { "0.5", false, 0, false, 0 },
+        { "1e30", false, 0, false, 0 },
+        { "\"\"", false, 0, false, 0 },
+        { "\"x\"", false, 0, false, 0 },
+        { "true", false, 0, false, 0 },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         uint64_t u64 = 0;
@@ -115,15 +177,29 @@ TEST(json_integers_are_exact_over_64_bits)
 
 TEST(json_doubles_have_words_for_what_is_no_number)
 {
-    static const struct { const char *text; bool is_good; double want; } rows[] = {
-        { "1.5", true, 1.5 }, { "\"1.5\"", true, 1.5 }, { "-0", true, -0.0 }, { "5e-324", true, 5e-324 }, { "1e400", false, 0 },
-        { "\"NaN\"", true, NAN }, { "\"Infinity\"", true, INFINITY }, { "\"-Infinity\"", true, -INFINITY }, { "\"nan\"", false, 0 }, { "NaN", false, 0 },
+    static const struct {
+        const char *text;
+        bool is_good;
+        double want;
+    } rows[] = {
+        { "1.5", true, 1.5 },
+        { "\"1.5\"", true, 1.5 },
+        { "-0", true, -0.0 },
+        { "5e-324", true, 5e-324 },
+        { "1e400", false, 0 },
+        { "\"NaN\"", true, NAN },
+        { "\"Infinity\"", true, INFINITY },
+        { "\"-Infinity\"", true, -INFINITY },
+        { "\"nan\"", false, 0 },
+        { "NaN", false, 0 },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         double got = 77;
         kis_json j = begin(rows[i].text, strlen(rows[i].text));
         CHECK_INT(rows[i].is_good, kis_json_f64(&j, &got), rows[i].text);
-        CHECK(!rows[i].is_good || (isnan(rows[i].want) ? isnan(got) : memcmp(&got, &rows[i].want, 8) == 0), rows[i].text);
+        CHECK(!rows[i].is_good ||
+                  (isnan(rows[i].want) ? isnan(got) : memcmp(&got, &rows[i].want, 8) == 0),
+              rows[i].text);
         end(&j);
     }
 }
@@ -136,14 +212,16 @@ TEST(json_nesting_is_bounded)
         memset(deep, '[', depth);
         memset(deep + depth, ']', depth);
         kis_json j = begin(deep, 2 * depth);
-        CHECK_INT(depth == KIS_JSON_DEPTH_MAX, kis_json_skip(&j) && kis_json_end(&j), "as deep as may be, and deeper");
+        CHECK_INT(depth == KIS_JSON_DEPTH_MAX, kis_json_skip(&j) && kis_json_end(&j),
+                  "as deep as may be, and deeper");
         end(&j);
     }
 }
 
 TEST(json_members_are_pulled_in_order)
 {
-    static const char text[] = "{\"a\":1,\"skip\":{\"a\":[2]},\"list\":[true,\"x\",null],\"z\":\"\\n\"}";
+    static const char text[] =
+        "{\"a\":1,\"skip\":{\"a\":[2]},\"list\":[true,\"x\",null],\"z\":\"\\n\"}";
     kis_json j = begin(text, sizeof text - 1);
     kis_str key, got = KIS_STR_NONE;
     int64_t a = 0;
@@ -154,7 +232,9 @@ TEST(json_members_are_pulled_in_order)
             kis_json_i64(&j, &a);
         } else if (kis_str_eq(key, KIS_STR("list"))) {
             for (kis_json_array(&j); kis_json_item(&j); items++)
-                (void)(items == 0 ? kis_json_bool(&j, &truth) : items == 1 ? kis_json_str(&j, &got) : kis_json_null(&j));
+                (void)(items == 0   ? kis_json_bool(&j, &truth)
+                       : items == 1 ? kis_json_str(&j, &got)
+                                    : kis_json_null(&j));
         } else {
             kis_json_skip(&j);
         }
@@ -180,6 +260,7 @@ TEST(json_without_memory_says_so)
     kis_arena_done(&small);
 }
 
-TEST_MAIN(RUN(json_takes_and_refuses_what_the_grammar_does), RUN(json_strings_have_their_escapes_undone), RUN(json_integers_are_exact_over_64_bits),
-          RUN(json_doubles_have_words_for_what_is_no_number), RUN(json_nesting_is_bounded), RUN(json_members_are_pulled_in_order),
-          RUN(json_without_memory_says_so))
+TEST_MAIN(RUN(json_takes_and_refuses_what_the_grammar_does),
+          RUN(json_strings_have_their_escapes_undone), RUN(json_integers_are_exact_over_64_bits),
+          RUN(json_doubles_have_words_for_what_is_no_number), RUN(json_nesting_is_bounded),
+          RUN(json_members_are_pulled_in_order), RUN(json_without_memory_says_so))

@@ -1,4 +1,5 @@
-/* otlp_decode.c - an ExportTraceServiceRequest becomes a batch of views: the walk down to the spans.
+/* otlp_decode.c - an ExportTraceServiceRequest becomes a batch of views: the walk down to the
+ * spans.
  *
  *     request ─ resource_spans ─┬─ resource
  *                               └─ scope_spans ─┬─ scope
@@ -52,7 +53,7 @@ static inline kis_err next_upper_field(kis_cursor *c, kis_pb_field *out)
     return kis_pb_next(c, out);
 }
 
-/* ---- first pass ------------------------------------------------------------------------------ */
+/* ---- first pass ---- */
 
 static const char *name_at_level(int level, kis_cursor at)
 {
@@ -140,7 +141,7 @@ static kis_err take_arrays(decode_walk *w)
     return kis_otlp_no_room(&b->arena, w->span_cap * sizeof(kis_span_view), w->diag);
 }
 
-/* ---- what is not as it should be ------------------------------------------------------------- */
+/* ---- what is not as it should be ---- */
 
 static void reject_spans(decode_walk *w, uint32_t count, const char *where, uint32_t number,
                          const char *why)
@@ -184,7 +185,7 @@ static kis_err read_schema_url(decode_walk *w, kis_bytes text, kis_str *out)
     return err ? kis_diag_set(w->diag, err, "schema_url: no memory") : KIS_OK;
 }
 
-/* ---- second pass ----------------------------------------------------------------------------- */
+/* ---- second pass ---- */
 
 static kis_err decode_odd_span(decode_walk *w, kis_bytes message, kis_span_view *out,
                                bool *is_taken)

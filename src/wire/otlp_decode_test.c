@@ -1,4 +1,5 @@
-/* Decoding of OTLP protobuf: what is taken, what is rejected, repaired, refused, and in which words. */
+/* Decoding of OTLP protobuf: what is taken, what is rejected, repaired, refused, and in which
+ * words. */
 #include "wire/otlp.h"
 
 #include "model/test_spans.h"
@@ -7,10 +8,10 @@
 
 #define START 1700000000000000000ull
 
-/* ---- requests, field by field -------------------------------------------------------------------------------------- */
+/* ---- requests, field by field ---- */
 
 static uint8_t memory[24 << 20];
-static kis_buf request;       /* the request being written */
+static kis_buf request; /* the request being written */
 static size_t in_resource, in_scope, in_span;
 
 static void put_ids(void)
@@ -56,7 +57,8 @@ static kis_diag diag;
 static kis_batch *decode_bytes(const void *bytes, size_t len, kis_err want, const char *why)
 {
     kis_batch *batch = kis_batch_new(test_alloc, (size_t)256 << 20);
-    uint8_t *copy = malloc(len ? len : 1); /* of just that size, so that the sanitizer sees a byte too many */
+    /* of just that size, so that the sanitizer sees a byte too many */
+    uint8_t *copy = malloc(len ? len : 1);
     memcpy(copy, bytes, len);
     test_alloc_live_++;
     kis_batch_adopt_body(batch, copy, len, len, test_alloc);
@@ -73,21 +75,27 @@ static kis_batch *decode(kis_err want, const char *why)
     return decode_bytes(request.ptr, request.len, want, why);
 }
 
-/* ---- what is taken --------------------------------------------------------------------------------------------------- */
+/* ---- what is taken ---- */
 
 TEST(decoding_finds_what_the_builder_wrote)
 {
     test_alloc_reset(-1);
     for (uint64_t seed = 1; seed <= 20; seed++) {
-        kis_batch *built = test_spans_generate(test_alloc, &(test_spans_spec){ .seed = seed, .traces = 20, .spans_per_trace = 7,
-                                                                              .start_unix_ns = START, .trace_step_ns = 1000 });
-        kis_batch *decoded = decode_bytes(built->body.ptr, built->body.len, KIS_OK, "a generated request");
+        kis_batch *built =
+            test_spans_generate(test_alloc, &(test_spans_spec){ .seed = seed,
+                                                                .traces = 20,
+                                                                .spans_per_trace = 7,
+                                                                .start_unix_ns = START,
+                                                                .trace_step_ns = 1000 });
+        kis_batch *decoded =
+            decode_bytes(built->body.ptr, built->body.len, KIS_OK, "a generated request");
         CHECK_INT(built->span_count, decoded->span_count, "every span");
         CHECK_INT(10, decoded->resource_count, "a resource a service");
         CHECK(views_same_batch(built, decoded), "equal views");
         CHECK(decoded->is_verbatim, "nothing was changed");
         for (uint32_t i = 0; i < decoded->span_count; i++)
-            CHECK_BYTES(built->spans[i].bytes.ptr, built->spans[i].bytes.len, decoded->spans[i].bytes, "a span keeps its bytes");
+            CHECK_BYTES(built->spans[i].bytes.ptr, built->spans[i].bytes.len,
+                        decoded->spans[i].bytes, "a span keeps its bytes");
         kis_batch_unref(built);
         kis_batch_unref(decoded);
     }
@@ -138,7 +146,8 @@ TEST(decoding_reads_every_field_of_a_span)
     CHECK_INT(KIS_STATUS_ERROR, s->status, "status code");
     CHECK_INT(0x80000301u, s->flags, "flags, unknown bits too");
     kis_value_view value;
-    CHECK(kis_attrs_find(s->attrs, KIS_STR("min"), &value) && value.integer == INT64_MIN, "the smallest integer");
+    CHECK(kis_attrs_find(s->attrs, KIS_STR("min"), &value) && value.integer == INT64_MIN,
+          "the smallest integer");
     kis_batch_unref(batch);
 }
 
@@ -189,18 +198,29 @@ TEST(decoding_keeps_attributes_that_lie_between_other_fields_in_order)
 
 TEST(decoding_takes_what_protobuf_allows_though_nobody_writes_it)
 {
-    static const struct { const char *why; const char *bytes; size_t len; const char *key; const char *text; } rows[] = {
-        { "value before key",            "\x4a\x08\x12\x03\x0a\x01v\x0a\x01k", 10, "k", "v" },
-        { "no value",                    "\x4a\x03\x0a\x01k", 5, "k", "" },
-        { "an empty value",              "\x4a\x05\x0a\x01k\x12\x00", 7, "k", "" },
-        { "no key",                      "\x4a\x05\x12\x03\x0a\x01v", 7, "", "v" },
-        { "nothing at all",              "\x4a\x00", 2, "", "" },
-        { "two keys: the last",          "\x4a\x0b\x0a\x01x\x12\x03\x0a\x01v\x0a\x01k", 13, "k", "v" },
-        { "two values: the last",        "\x4a\x0d\x0a\x01k\x12\x03\x0a\x01x\x12\x03\x0a\x01v", 15, "k", "v" },
-        { "a oneof set twice: the last", "\x4a\x0a\x0a\x01k\x12\x05\x18\x07\x0a\x01v", 12, "k", "v" },
-        { "lengths with a byte too many", "\x4a\x8b\x00\x0a\x81\x00k\x12\x84\x00\x0a\x81\x00v", 14, "k", "v" },
-        { "an unknown field inside",     "\x4a\x0b\x0a\x01k\x12\x03\x0a\x01v\xa0\x06\x01", 13, "k", "v" },
-        { "a key with the wrong wire type is unknown", "\x4a\x0a\x08\x05\x0a\x01k\x12\x03\x0a\x01v", 12, "k", "v" },
+    static const struct {
+        const char *why;
+        const char *bytes;
+        size_t len;
+        const char *key;
+        const char *text;
+    } rows[] = {
+        { "value before key", "\x4a\x08\x12\x03\x0a\x01v\x0a\x01k", 10, "k", "v" },
+        { "no value", "\x4a\x03\x0a\x01k", 5, "k", "" },
+        { "an empty value", "\x4a\x05\x0a\x01k\x12\x00", 7, "k", "" },
+        { "no key", "\x4a\x05\x12\x03\x0a\x01v", 7, "", "v" },
+        { "nothing at all", "\x4a\x00", 2, "", "" },
+        { "two keys: the last", "\x4a\x0b\x0a\x01x\x12\x03\x0a\x01v\x0a\x01k", 13, "k", "v" },
+        { "two values: the last", "\x4a\x0d\x0a\x01k\x12\x03\x0a\x01x\x12\x03\x0a\x01v", 15, "k",
+          "v" },
+        { "a oneof set twice: the last", "\x4a\x0a\x0a\x01k\x12\x05\x18\x07\x0a\x01v", 12, "k",
+          "v" },
+        { "lengths with a byte too many", "\x4a\x8b\x00\x0a\x81\x00k\x12\x84\x00\x0a\x81\x00v", 14,
+          "k", "v" },
+        { "an unknown field inside", "\x4a\x0b\x0a\x01k\x12\x03\x0a\x01v\xa0\x06\x01", 13, "k",
+          "v" },
+        { "a key with the wrong wire type is unknown", "\x4a\x0a\x08\x05\x0a\x01k\x12\x03\x0a\x01v",
+          12, "k", "v" },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         begin_span();
@@ -220,17 +240,30 @@ TEST(decoding_takes_what_protobuf_allows_though_nobody_writes_it)
 
 TEST(decoding_stores_spans_with_unknown_fields_of_every_kind)
 {
-    static const struct { const char *why; const char *bytes; size_t len; } rows[] = {
-        { "varint",              "\xa0\x06\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12 },
-        { "64 bit",              "\xa1\x06" "12345678", 10 },
-        { "bytes",               "\xa2\x06\x03" "abc", 6 },
-        { "32 bit",              "\xa5\x06" "1234", 6 },
-        { "group",               "\xa3\x06\x08\x01\xa4\x06", 6 },
-        { "group in group",      "\xa3\x06\x0b\x08\x01\x0c\xa4\x06", 8 },
+    static const struct {
+        const char *why;
+        const char *bytes;
+        size_t len;
+    } rows[] = {
+        { "varint", "\xa0\x06\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12 },
+        { "64 bit",
+          "\xa1\x06"
+          "12345678",
+          10 },
+        { "bytes",
+          "\xa2\x06\x03"
+          "abc",
+          6 },
+        { "32 bit",
+          "\xa5\x06"
+          "1234",
+          6 },
+        { "group", "\xa3\x06\x08\x01\xa4\x06", 6 },
+        { "group in group", "\xa3\x06\x0b\x08\x01\x0c\xa4\x06", 8 },
         { "largest field number", "\xf8\xff\xff\xff\x0f\x01", 6 },
-        { "name as a number",    "\x28\x05", 2 },
-        { "kind as bytes",       "\x32\x01x", 3 },
-        { "times as varints",    "\x38\x05\x40\x06", 4 },
+        { "name as a number", "\x28\x05", 2 },
+        { "kind as bytes", "\x32\x01x", 3 },
+        { "times as varints", "\x38\x05\x40\x06", 4 },
         { "the old status code", "\x7a\x02\x08\x02", 4 },
         { "a string table index (profiles)", "\x4a\x07\x0a\x01k\x12\x02\x40\x05", 9 },
     };
@@ -255,25 +288,34 @@ TEST(decoding_reads_a_known_field_whose_tag_is_too_long)
     end_request();
     kis_batch *batch = decode(KIS_OK, "tags of more bytes than needed");
     CHECK_STR("long", batch->spans[0].name, "a name all the same");
-    CHECK_STR("\xef\xbf\xbd", kis_attrs_text(batch->spans[0].attrs, KIS_STR("k")), "checked all the same");
+    CHECK_STR("\xef\xbf\xbd", kis_attrs_text(batch->spans[0].attrs, KIS_STR("k")),
+              "checked all the same");
     kis_batch_unref(batch);
 }
 
-/* ---- what is rejected: one span, not the request ------------------------------------------------------------------------ */
+/* ---- what is rejected: one span, not the request ---- */
 
 TEST(decoding_rejects_spans_with_wrong_ids_and_keeps_the_others)
 {
-    static const uint8_t ones[17] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 }, zeros[16] = { 0 };
-    static const struct { const char *why; uint32_t field; const uint8_t *id; size_t len; const char *reason; } rows[] = {
-        { "trace id of 15",     1, ones, 15, "span 0: trace_id: want 16 bytes, got 15, at byte 9" },
-        { "trace id of 17",     1, ones, 17, "span 0: trace_id: want 16 bytes, got 17, at byte 9" },
-        { "trace id of 0",      1, ones, 0,  "span 0: trace_id: want 16 bytes, got 0, at byte 9" },
-        { "trace id of zeros",  1, zeros, 16, "span 0: trace_id: none, or all zero, at byte 9" },
-        { "span id of 7",       2, ones, 7,  "span 0: span_id: want 8 bytes, got 7, at byte 27" },
-        { "span id of 9",       2, ones, 9,  "span 0: span_id: want 8 bytes, got 9, at byte 27" },
-        { "span id of zeros",   2, zeros, 8, "span 0: span_id: none, or all zero, at byte 9" },
-        { "parent id of 7",     4, ones, 7,  "span 0: parent_span_id: want 8 bytes, got 7, at byte 37" },
-        { "parent id of 16",    4, ones, 16, "span 0: parent_span_id: want 8 bytes, got 16, at byte 37" },
+    static const uint8_t ones[17] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 },
+                         zeros[16] = { 0 };
+    static const struct {
+        const char *why;
+        uint32_t field;
+        const uint8_t *id;
+        size_t len;
+        const char *reason;
+    } rows[] = {
+        { "trace id of 15", 1, ones, 15, "span 0: trace_id: want 16 bytes, got 15, at byte 9" },
+        { "trace id of 17", 1, ones, 17, "span 0: trace_id: want 16 bytes, got 17, at byte 9" },
+        { "trace id of 0", 1, ones, 0, "span 0: trace_id: want 16 bytes, got 0, at byte 9" },
+        { "trace id of zeros", 1, zeros, 16, "span 0: trace_id: none, or all zero, at byte 9" },
+        { "span id of 7", 2, ones, 7, "span 0: span_id: want 8 bytes, got 7, at byte 27" },
+        { "span id of 9", 2, ones, 9, "span 0: span_id: want 8 bytes, got 9, at byte 27" },
+        { "span id of zeros", 2, zeros, 8, "span 0: span_id: none, or all zero, at byte 9" },
+        { "parent id of 7", 4, ones, 7, "span 0: parent_span_id: want 8 bytes, got 7, at byte 37" },
+        { "parent id of 16", 4, ones, 16,
+          "span 0: parent_span_id: want 8 bytes, got 16, at byte 37" },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         begin_bare_span();
@@ -282,8 +324,11 @@ TEST(decoding_rejects_spans_with_wrong_ids_and_keeps_the_others)
                 kis_pb_put_bytes(&request, field, (kis_bytes){ rows[i].id, rows[i].len });
             else if (field != 3)
                 kis_pb_put_bytes(&request, field, (kis_bytes){ ones, field == 1 ? 16 : 8 });
-        kis_pb_put_str(&request, 5, KIS_STR("a name that makes the span and the messages around it two length bytes long, "
-                                            "so that offsets are the same in every row, however long the id is, is this one"));
+        kis_pb_put_str(
+            &request, 5,
+            KIS_STR(
+                "a name that makes the span and the messages around it two length bytes long, "
+                "so that offsets are the same in every row, however long the id is, is this one"));
         end_request_with_good_span();
         kis_batch *batch = decode(KIS_OK, rows[i].why);
         CHECK_INT(1, batch->span_count, rows[i].why);
@@ -302,7 +347,8 @@ TEST(decoding_rejects_a_span_without_ids_and_one_without_anything)
     kis_batch *batch = decode(KIS_OK, "an empty span");
     CHECK_INT(1, batch->span_count, "the other one is there");
     CHECK_INT(1, batch->rejected_spans, "the empty one is rejected");
-    CHECK_STR("span 0: trace_id: none, or all zero, at byte 6", batch->reject_reason, "and said why");
+    CHECK_STR("span 0: trace_id: none, or all zero, at byte 6", batch->reject_reason,
+              "and said why");
     kis_batch_unref(batch);
 }
 
@@ -329,7 +375,8 @@ TEST(decoding_rejects_what_is_too_large_and_keeps_the_others)
     kis_batch *batch = decode(KIS_OK, "a span of more than its bound");
     CHECK_INT(1, batch->span_count, "the other one");
     CHECK_INT(1, batch->rejected_spans, "the large one");
-    CHECK(kis_str_ends(batch->reject_reason, KIS_STR("at most 4194304 are taken")), "the bound is told");
+    CHECK(kis_str_ends(batch->reject_reason, KIS_STR("at most 4194304 are taken")),
+          "the bound is told");
     kis_batch_unref(batch);
 
     begin_span();
@@ -342,7 +389,8 @@ TEST(decoding_rejects_what_is_too_large_and_keeps_the_others)
     batch = decode(KIS_OK, "a resource of more than its bound");
     CHECK_INT(0, batch->span_count, "its spans go with it");
     CHECK_INT(1, batch->rejected_spans, "and are counted");
-    CHECK(kis_str_starts(batch->reject_reason, KIS_STR("resource_spans 0: resource: ")), "and the reason told");
+    CHECK(kis_str_starts(batch->reject_reason, KIS_STR("resource_spans 0: resource: ")),
+          "and the reason told");
     kis_batch_unref(batch);
 
     begin_span();
@@ -357,33 +405,61 @@ TEST(decoding_rejects_what_is_too_large_and_keeps_the_others)
     kis_batch_unref(batch);
 }
 
-/* ---- what is refused ----------------------------------------------------------------------------------------------------- */
+/* ---- what is refused ---- */
 
 TEST(decoding_refuses_what_is_not_protobuf_and_says_where)
 {
-    static const struct { const char *why; const char *bytes; size_t len; kis_err want; const char *text; } rows[] = {
-        { "length 2^31", "\x2a\x80\x80\x80\x80\x08", 6, KIS_ERR_MORE, "span 0: name: length 2147483648, but 0 bytes are left, at byte 34" },
-        { "length 2^32 + 2", "\x2a\x82\x80\x80\x80\x10zz", 8, KIS_ERR_MORE, "span 0: name: length 4294967298, but 2 bytes are left, at byte 34" },
-        { "length 2^63", "\x2a\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 11, KIS_ERR_MORE, "span 0: name: length 9223372036854775808, but 0 bytes are left, at byte 34" },
-        { "length 2^64 - 1", "\x2a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11, KIS_ERR_MORE, "span 0: name: length 18446744073709551615, but 0 bytes are left, at byte 34" },
-        { "varint of 11 bytes", "\x30\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12, KIS_ERR_SYNTAX, "span 0: kind: a varint that does not end or has more than 64 bits, at byte 34" },
-        { "varint without end", "\x30\xff", 2, KIS_ERR_SYNTAX, "span 0: kind: a varint that does not end or has more than 64 bits, at byte 34" },
-        { "length without end", "\x2a\xff", 2, KIS_ERR_SYNTAX, "span 0: name: a length that does not end or has more than 64 bits, at byte 34" },
-        { "tag without end", "\xff", 1, KIS_ERR_SYNTAX, "span 0: a tag that is no 32-bit varint, at byte 34" },
-        { "tag of 36 bits", "\xff\xff\xff\xff\xff\x01", 6, KIS_ERR_SYNTAX, "span 0: a tag that is no 32-bit varint, at byte 34" },
+    static const struct {
+        const char *why;
+        const char *bytes;
+        size_t len;
+        kis_err want;
+        const char *text;
+    } rows[] = {
+        { "length 2^31", "\x2a\x80\x80\x80\x80\x08", 6, KIS_ERR_MORE,
+          "span 0: name: length 2147483648, but 0 bytes are left, at byte 34" },
+        { "length 2^32 + 2", "\x2a\x82\x80\x80\x80\x10zz", 8, KIS_ERR_MORE,
+          "span 0: name: length 4294967298, but 2 bytes are left, at byte 34" },
+        { "length 2^63", "\x2a\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 11, KIS_ERR_MORE,
+          "span 0: name: length 9223372036854775808, but 0 bytes are left, at byte 34" },
+        { "length 2^64 - 1", "\x2a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11, KIS_ERR_MORE,
+          "span 0: name: length 18446744073709551615, but 0 bytes are left, at byte 34" },
+        { "varint of 11 bytes", "\x30\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12,
+          KIS_ERR_SYNTAX,
+          "span 0: kind: a varint that does not end or has more than 64 bits, at byte 34" },
+        { "varint without end", "\x30\xff", 2, KIS_ERR_SYNTAX,
+          "span 0: kind: a varint that does not end or has more than 64 bits, at byte 34" },
+        { "length without end", "\x2a\xff", 2, KIS_ERR_SYNTAX,
+          "span 0: name: a length that does not end or has more than 64 bits, at byte 34" },
+        { "tag without end", "\xff", 1, KIS_ERR_SYNTAX,
+          "span 0: a tag that is no 32-bit varint, at byte 34" },
+        { "tag of 36 bits", "\xff\xff\xff\xff\xff\x01", 6, KIS_ERR_SYNTAX,
+          "span 0: a tag that is no 32-bit varint, at byte 34" },
         { "wire type 6", "\x2e\x00", 2, KIS_ERR_SYNTAX, "span 0: name: wire type 6, at byte 34" },
         { "wire type 7", "\x2f\x00", 2, KIS_ERR_SYNTAX, "span 0: name: wire type 7, at byte 34" },
         { "field 0", "\x02\x00", 2, KIS_ERR_SYNTAX, "span 0: field number 0, at byte 34" },
-        { "stray end group", "\x2c", 1, KIS_ERR_SYNTAX, "span 0: name: an end group without its start, at byte 34" },
-        { "group without end", "\xa3\x06\x08\x01", 4, KIS_ERR_SYNTAX, "span 0: a group that does not end, ends wrongly or is nested too deep, at byte 34" },
-        { "group that ends as another", "\xa3\x06\xac\x06", 4, KIS_ERR_SYNTAX, "span 0: a group that does not end, ends wrongly or is nested too deep, at byte 34" },
-        { "half a time", "\x39zzzz", 5, KIS_ERR_MORE, "span 0: start_time_unix_nano: want 8 bytes, 4 are left, at byte 34" },
-        { "half of the flags", "\x85\x01zz", 4, KIS_ERR_MORE, "span 0: flags: want 4 bytes, 2 are left, at byte 34" },
-        { "an attribute's key", "\x4a\x02\x0a\x05", 4, KIS_ERR_MORE, "span 0: attributes: key: length 5, but 0 bytes are left, at byte 36" },
-        { "a value", "\x4a\x07\x0a\x01k\x12\x02\x0a\x09", 9, KIS_ERR_MORE, "span 0: attributes: value: string_value: length 9, but 0 bytes are left, at byte 41" },
-        { "a value in an array", "\x4a\x0b\x0a\x01k\x12\x06\x2a\x04\x0a\x02\x0a\x09", 13, KIS_ERR_MORE, "span 0: attributes: value: array_value: values: string_value: length 9, but 0 bytes are left, at byte 45" },
-        { "an event's name", "\x5a\x02\x12\x05", 4, KIS_ERR_MORE, "span 0: events: name: length 5, but 0 bytes are left, at byte 36" },
-        { "a status", "\x7a\x01\x18", 3, KIS_ERR_SYNTAX, "span 0: status: code: a varint that does not end or has more than 64 bits, at byte 36" },
+        { "stray end group", "\x2c", 1, KIS_ERR_SYNTAX,
+          "span 0: name: an end group without its start, at byte 34" },
+        { "group without end", "\xa3\x06\x08\x01", 4, KIS_ERR_SYNTAX,
+          "span 0: a group that does not end, ends wrongly or is nested too deep, at byte 34" },
+        { "group that ends as another", "\xa3\x06\xac\x06", 4, KIS_ERR_SYNTAX,
+          "span 0: a group that does not end, ends wrongly or is nested too deep, at byte 34" },
+        { "half a time", "\x39zzzz", 5, KIS_ERR_MORE,
+          "span 0: start_time_unix_nano: want 8 bytes, 4 are left, at byte 34" },
+        { "half of the flags", "\x85\x01zz", 4, KIS_ERR_MORE,
+          "span 0: flags: want 4 bytes, 2 are left, at byte 34" },
+        { "an attribute's key", "\x4a\x02\x0a\x05", 4, KIS_ERR_MORE,
+          "span 0: attributes: key: length 5, but 0 bytes are left, at byte 36" },
+        { "a value", "\x4a\x07\x0a\x01k\x12\x02\x0a\x09", 9, KIS_ERR_MORE,
+          "span 0: attributes: value: string_value: length 9, but 0 bytes are left, at byte 41" },
+        { "a value in an array", "\x4a\x0b\x0a\x01k\x12\x06\x2a\x04\x0a\x02\x0a\x09", 13,
+          KIS_ERR_MORE,
+          "span 0: attributes: value: array_value: values: string_value: length 9, but 0 bytes are "
+          "left, at byte 45" },
+        { "an event's name", "\x5a\x02\x12\x05", 4, KIS_ERR_MORE,
+          "span 0: events: name: length 5, but 0 bytes are left, at byte 36" },
+        { "a status", "\x7a\x01\x18", 3, KIS_ERR_SYNTAX,
+          "span 0: status: code: a varint that does not end or has more than 64 bits, at byte 36" },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         begin_span();
@@ -397,13 +473,24 @@ TEST(decoding_refuses_what_is_not_protobuf_and_says_where)
 
 TEST(decoding_refuses_broken_envelopes_and_says_where)
 {
-    static const struct { const char *why; const char *bytes; size_t len; kis_err want; const char *text; } rows[] = {
+    static const struct {
+        const char *why;
+        const char *bytes;
+        size_t len;
+        kis_err want;
+        const char *text;
+    } rows[] = {
         { "not protobuf at all", "hello", 5, KIS_ERR_SYNTAX, "" },
-        { "resource_spans too long", "\x0a\x05", 2, KIS_ERR_MORE, "resource_spans: length 5, but 0 bytes are left, at byte 0" },
-        { "scope_spans too long", "\x0a\x02\x12\x05", 4, KIS_ERR_MORE, "resource_spans 0: scope_spans: length 5, but 0 bytes are left, at byte 2" },
-        { "span too long", "\x0a\x00\x0a\x06\x12\x00\x12\x02\x12\x05", 10, KIS_ERR_MORE, "resource_spans 1: scope_spans 1: spans: length 5, but 0 bytes are left, at byte 8" },
-        { "resource broken", "\x0a\x05\x0a\x03\x0a\x01\x2e", 7, KIS_ERR_SYNTAX, "resource_spans 0: resource: attributes: wire type 6, at byte 6" },
-        { "scope broken", "\x0a\x05\x12\x03\x0a\x01\x2e", 7, KIS_ERR_SYNTAX, "resource_spans 0: scope_spans 0: scope: wire type 6, at byte 6" },
+        { "resource_spans too long", "\x0a\x05", 2, KIS_ERR_MORE,
+          "resource_spans: length 5, but 0 bytes are left, at byte 0" },
+        { "scope_spans too long", "\x0a\x02\x12\x05", 4, KIS_ERR_MORE,
+          "resource_spans 0: scope_spans: length 5, but 0 bytes are left, at byte 2" },
+        { "span too long", "\x0a\x00\x0a\x06\x12\x00\x12\x02\x12\x05", 10, KIS_ERR_MORE,
+          "resource_spans 1: scope_spans 1: spans: length 5, but 0 bytes are left, at byte 8" },
+        { "resource broken", "\x0a\x05\x0a\x03\x0a\x01\x2e", 7, KIS_ERR_SYNTAX,
+          "resource_spans 0: resource: attributes: wire type 6, at byte 6" },
+        { "scope broken", "\x0a\x05\x12\x03\x0a\x01\x2e", 7, KIS_ERR_SYNTAX,
+          "resource_spans 0: scope_spans 0: scope: wire type 6, at byte 6" },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         kis_batch *batch = decode_bytes(rows[i].bytes, rows[i].len, rows[i].want, rows[i].why);
@@ -415,7 +502,9 @@ TEST(decoding_refuses_broken_envelopes_and_says_where)
 
 TEST(decoding_refuses_a_request_cut_anywhere_but_between_its_envelopes)
 {
-    kis_batch *built = test_spans_generate(test_alloc, &(test_spans_spec){ .seed = 3, .traces = 2, .spans_per_trace = 4, .start_unix_ns = START });
+    kis_batch *built = test_spans_generate(
+        test_alloc,
+        &(test_spans_spec){ .seed = 3, .traces = 2, .spans_per_trace = 4, .start_unix_ns = START });
     size_t boundary = 0, boundaries = 0;
     for (size_t len = 0; len < built->body.len; len++) {
         kis_cursor c = { built->body.ptr + boundary, built->body.ptr + built->body.len };
@@ -430,7 +519,8 @@ TEST(decoding_refuses_a_request_cut_anywhere_but_between_its_envelopes)
         batch->body = (kis_bytes){ copy, len };
         kis_err err = kis_otlp_decode(batch, &diag);
         CHECK((err == KIS_OK) == is_boundary, "an error, except between envelopes");
-        CHECK(err == KIS_OK || err == KIS_ERR_MORE || err == KIS_ERR_SYNTAX, "malformed or too short");
+        CHECK(err == KIS_OK || err == KIS_ERR_MORE || err == KIS_ERR_SYNTAX,
+              "malformed or too short");
         kis_batch_unref(batch);
         free(copy);
     }
@@ -438,23 +528,34 @@ TEST(decoding_refuses_a_request_cut_anywhere_but_between_its_envelopes)
     kis_batch_unref(built);
 }
 
-/* ---- what is repaired and cut ---------------------------------------------------------------------------------------------- */
+/* ---- what is repaired and cut ---- */
 
 #define FFFD "\xef\xbf\xbd"
 
 TEST(decoding_repairs_text_that_is_not_utf8)
 {
-    static const struct { const char *why; kis_str bytes; const char *want; } rows[] = {
-        { "a lone byte",             KIS_STR_INIT("a\xff" "b"),           "a" FFFD "b" },
-        { "a lone continuation",     KIS_STR_INIT("\x80"),                FFFD },
-        { "a character cut short",   KIS_STR_INIT("\xe2\x82"),            FFFD },
-        { "cut short, then a letter", KIS_STR_INIT("\xe2\x82x"),          FFFD "x" },
-        { "an overlong slash",       KIS_STR_INIT("\xc0\xaf"),            FFFD FFFD },
-        { "an overlong of three",    KIS_STR_INIT("\xe0\x80\xaf"),        FFFD FFFD FFFD },
-        { "a surrogate",             KIS_STR_INIT("\xed\xa0\x80"),        FFFD FFFD FFFD },
-        { "beyond U+10FFFF",         KIS_STR_INIT("\xf4\x90\x80\x80"),    FFFD FFFD FFFD FFFD },
-        { "Latin-1",                 KIS_STR_INIT("Gr\xfc\xdf" "e"),      "Gr" FFFD FFFD "e" },
-        { "good and bad mixed",      KIS_STR_INIT("\xe6\x9d\xb1\xff\xe4\xba\xac"), "\xe6\x9d\xb1" FFFD "\xe4\xba\xac" },
+    static const struct {
+        const char *why;
+        kis_str bytes;
+        const char *want;
+    } rows[] = {
+        { "a lone byte",
+          KIS_STR_INIT("a\xff"
+                       "b"),
+          "a" FFFD "b" },
+        { "a lone continuation", KIS_STR_INIT("\x80"), FFFD },
+        { "a character cut short", KIS_STR_INIT("\xe2\x82"), FFFD },
+        { "cut short, then a letter", KIS_STR_INIT("\xe2\x82x"), FFFD "x" },
+        { "an overlong slash", KIS_STR_INIT("\xc0\xaf"), FFFD FFFD },
+        { "an overlong of three", KIS_STR_INIT("\xe0\x80\xaf"), FFFD FFFD FFFD },
+        { "a surrogate", KIS_STR_INIT("\xed\xa0\x80"), FFFD FFFD FFFD },
+        { "beyond U+10FFFF", KIS_STR_INIT("\xf4\x90\x80\x80"), FFFD FFFD FFFD FFFD },
+        { "Latin-1",
+          KIS_STR_INIT("Gr\xfc\xdf"
+                       "e"),
+          "Gr" FFFD FFFD "e" },
+        { "good and bad mixed", KIS_STR_INIT("\xe6\x9d\xb1\xff\xe4\xba\xac"),
+          "\xe6\x9d\xb1" FFFD "\xe4\xba\xac" },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         begin_span();
@@ -494,7 +595,8 @@ TEST(decoding_repairs_text_that_is_not_utf8)
         CHECK_STR(rows[i].want, batch->scopes[0].schema_url, rows[i].why);
         CHECK_STR(rows[i].want, batch->resources[0].service_name, rows[i].why);
         CHECK_STR(rows[i].want, batch->resources[0].schema_url, rows[i].why);
-        CHECK(!batch->is_verbatim && s->bytes.len == 0, "what was repaired is not passed on as it came");
+        CHECK(!batch->is_verbatim && s->bytes.len == 0,
+              "what was repaired is not passed on as it came");
         CHECK_INT(0, batch->cut_values, "and nothing was cut");
         kis_batch_unref(batch);
     }
@@ -502,7 +604,13 @@ TEST(decoding_repairs_text_that_is_not_utf8)
 
 TEST(decoding_leaves_good_text_alone)
 {
-    static const char *const texts[] = { "", "\0 NUL", "Grüße", "東京都", "\xf0\x9f\x98\x80", "\xef\xbf\xbf", "a much longer text with an umlaut at its very end: ü" };
+    static const char *const texts[] = { "",
+                                         "\0 NUL",
+                                         "Grüße",
+                                         "東京都",
+                                         "\xf0\x9f\x98\x80",
+                                         "\xef\xbf\xbf",
+                                         "a much longer text with an umlaut at its very end: ü" };
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         kis_str text = i == 1 ? KIS_STR("nul\0inside") : kis_str_from_c(texts[i]);
         begin_span();
@@ -516,7 +624,8 @@ TEST(decoding_leaves_good_text_alone)
     }
 }
 
-/* A text of `bytes` bytes: `filler`, with the two-byte character é across the border at `border`. */
+/* A text of `bytes` bytes: `filler`, with the two-byte character é across the border at
+ * `border`. */
 static kis_str text_across(size_t bytes, size_t border)
 {
     memset(big, 'x', bytes);
@@ -526,31 +635,46 @@ static kis_str text_across(size_t bytes, size_t border)
 
 TEST(decoding_cuts_texts_at_their_bounds_and_at_a_character)
 {
-    static const struct { const char *why; uint32_t bound; } rows[] = {
-        { "name", KIS_SPAN_NAME_BYTES_MAX }, { "key", KIS_KEY_BYTES_MAX }, { "text value", KIS_VALUE_BYTES_MAX },
-        { "bytes value", KIS_VALUE_BYTES_MAX }, { "status message", KIS_VALUE_BYTES_MAX }, { "2 MiB text", KIS_VALUE_BYTES_MAX },
+    static const struct {
+        const char *why;
+        uint32_t bound;
+    } rows[] = {
+        { "name", KIS_SPAN_NAME_BYTES_MAX },          { "key", KIS_KEY_BYTES_MAX },
+        { "text value", KIS_VALUE_BYTES_MAX },        { "bytes value", KIS_VALUE_BYTES_MAX },
+        { "status message", KIS_VALUE_BYTES_MAX },    { "2 MiB text", KIS_VALUE_BYTES_MAX },
         { "trace_state", KIS_TRACE_STATE_BYTES_MAX },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         for (uint32_t over = 0; over <= 1; over++) {
             size_t len = i == 5 && over ? 2u << 20 : rows[i].bound + over;
-            kis_str text = text_across(len < rows[i].bound + 1 ? rows[i].bound + 1 : len, rows[i].bound);
+            kis_str text =
+                text_across(len < rows[i].bound + 1 ? rows[i].bound + 1 : len, rows[i].bound);
             if (!over)
                 memset(big, 'x', rows[i].bound + 1);
             text.len = len;
             begin_span();
             size_t status;
             switch (i) {
-            case 0: kis_pb_put_str(&request, 5, text); break;
-            case 1: kis_attr_put_str(&request, KIS_TAG_SPAN_ATTRS, text, KIS_STR("v")); break;
-            case 3: kis_attr_put_bytes(&request, KIS_TAG_SPAN_ATTRS, KIS_STR("k"), kis_bytes_of_str(text)); break;
+            case 0:
+                kis_pb_put_str(&request, 5, text);
+                break;
+            case 1:
+                kis_attr_put_str(&request, KIS_TAG_SPAN_ATTRS, text, KIS_STR("v"));
+                break;
+            case 3:
+                kis_attr_put_bytes(&request, KIS_TAG_SPAN_ATTRS, KIS_STR("k"),
+                                   kis_bytes_of_str(text));
+                break;
             case 4:
                 status = kis_pb_begin(&request, 15);
                 kis_pb_put_str(&request, 2, text);
                 kis_pb_end(&request, status);
                 break;
-            case 6: kis_pb_put_str(&request, 3, text); break;
-            default: kis_attr_put_str(&request, KIS_TAG_SPAN_ATTRS, KIS_STR("k"), text);
+            case 6:
+                kis_pb_put_str(&request, 3, text);
+                break;
+            default:
+                kis_attr_put_str(&request, KIS_TAG_SPAN_ATTRS, KIS_STR("k"), text);
             }
             end_request();
             kis_batch *batch = decode(KIS_OK, rows[i].why);
@@ -560,9 +684,16 @@ TEST(decoding_cuts_texts_at_their_bounds_and_at_a_character)
             kis_attr_cursor c = kis_attrs_begin(s->attrs);
             if (kis_attrs_next(&c, &attr))
                 value = kis_value_read(attr.value_bytes);
-            size_t got = i == 0 ? s->name.len : i == 1 ? attr.key.len : i == 3 ? value.bytes.len : i == 4 ? s->status_message.len
-                         : i == 6 ? s->trace_state.len : value.str.len;
-            size_t want = !over ? rows[i].bound : i == 3 ? rows[i].bound : i == 6 ? 0 : rows[i].bound - 1;
+            size_t got = i == 0   ? s->name.len
+                         : i == 1 ? attr.key.len
+                         : i == 3 ? value.bytes.len
+                         : i == 4 ? s->status_message.len
+                         : i == 6 ? s->trace_state.len
+                                  : value.str.len;
+            size_t want = !over    ? rows[i].bound
+                          : i == 3 ? rows[i].bound
+                          : i == 6 ? 0
+                                   : rows[i].bound - 1;
             CHECK_INT(want, got, rows[i].why);
             CHECK_INT(over, batch->cut_values, rows[i].why);
             CHECK_INT(!over, batch->is_verbatim, rows[i].why);
@@ -575,10 +706,12 @@ TEST(decoding_repairs_first_and_cuts_then)
 {
     memset(big, 0xff, KIS_VALUE_BYTES_MAX); /* fits as it is, three times too long once repaired */
     begin_span();
-    kis_attr_put_str(&request, KIS_TAG_SPAN_ATTRS, KIS_STR("k"), (kis_str){ (const char *)big, KIS_VALUE_BYTES_MAX });
+    kis_attr_put_str(&request, KIS_TAG_SPAN_ATTRS, KIS_STR("k"),
+                     (kis_str){ (const char *)big, KIS_VALUE_BYTES_MAX });
     end_request();
     kis_batch *batch = decode(KIS_OK, "64 KiB of 0xff");
-    CHECK_INT(KIS_VALUE_BYTES_MAX / 3 * 3, kis_attrs_text(batch->spans[0].attrs, KIS_STR("k")).len, "as many U+FFFD as fit");
+    CHECK_INT(KIS_VALUE_BYTES_MAX / 3 * 3, kis_attrs_text(batch->spans[0].attrs, KIS_STR("k")).len,
+              "as many U+FFFD as fit");
     CHECK_INT(1, batch->cut_values, "and the rest is cut");
     kis_batch_unref(batch);
 }
@@ -617,7 +750,9 @@ TEST(decoding_drops_and_counts_what_is_too_many)
         kis_event_view event;
         kis_link_view link;
         kis_cursor events = kis_cursor_of(s->events), links = kis_cursor_of(s->links);
-        CHECK(kis_event_next(&events, &event) && kis_link_next(&links, &link) && kis_link_next(&links, &link), "two links, one event");
+        CHECK(kis_event_next(&events, &event) && kis_link_next(&links, &link) &&
+                  kis_link_next(&links, &link),
+              "two links, one event");
         CHECK_INT(KIS_SPAN_ATTRS_MAX, s->attr_count, "attributes");
         CHECK_INT(KIS_SPAN_EVENTS_MAX, s->event_count, "events");
         CHECK_INT(KIS_SPAN_LINKS_MAX, s->link_count, "links");
@@ -630,7 +765,8 @@ TEST(decoding_drops_and_counts_what_is_too_many)
         CHECK_INT(over * 5, batch->cut_values, "each is counted");
         CHECK_INT(over == 0, batch->is_verbatim, "verbatim only without a cut");
         kis_value_view last;
-        CHECK(kis_attrs_find(s->attrs, KIS_STR("k"), &last) && last.integer == 0, "the first are kept");
+        CHECK(kis_attrs_find(s->attrs, KIS_STR("k"), &last) && last.integer == 0,
+              "the first are kept");
         kis_batch_unref(batch);
     }
 }
@@ -651,7 +787,8 @@ TEST(decoding_drops_links_with_wrong_ids)
     kis_batch_unref(batch);
 }
 
-/* A value nested `depth` deep (1: just a number), in lists when `list`. Written from the inside out. */
+/* A value nested `depth` deep (1: just a number), in lists when `list`. Written from the inside
+ * out. */
 static kis_bytes nested_value(size_t depth, bool list)
 {
     uint8_t *at = big + sizeof big;
@@ -659,9 +796,12 @@ static kis_bytes nested_value(size_t depth, bool list)
     at -= 2;
     memcpy(at, "\x18\x07", 2);
     for (size_t level = 1; level < depth; level++) {
-        for (int message = 0; message < (list ? 3 : 2); message++) { /* KeyValue.value or none, values, kvlist_value or array_value */
+        /* KeyValue.value or none, values, kvlist_value or array_value */
+        for (int message = 0; message < (list ? 3 : 2); message++) {
             uint8_t head[11];
-            head[0] = message == (list ? 2 : 1) ? (list ? 0x32 : 0x2a) : list && message == 0 ? 0x12 : 0x0a;
+            head[0] = message == (list ? 2 : 1) ? (list ? 0x32 : 0x2a)
+                      : list && message == 0    ? 0x12
+                                                : 0x0a;
             size_t size = 1 + kis_varint_put(head + 1, len);
             at -= size;
             memcpy(at, head, size);
@@ -678,7 +818,8 @@ static size_t depth_of(kis_value_view value, bool *has_number)
         kis_cursor c = kis_cursor_of(value.values);
         kis_attr_cursor a = kis_attrs_begin(value.members);
         kis_attr_view attr;
-        if (value.kind == KIS_VALUE_KVLIST ? !kis_attrs_next(&a, &attr) : !kis_array_next(&c, &value))
+        if (value.kind == KIS_VALUE_KVLIST ? !kis_attrs_next(&a, &attr)
+                                           : !kis_array_next(&c, &value))
             break;
         if (value.kind == KIS_VALUE_KVLIST && attr.key.ptr == NULL)
             value = kis_value_read(attr.value_bytes);
@@ -689,15 +830,21 @@ static size_t depth_of(kis_value_view value, bool *has_number)
 
 TEST(decoding_cuts_values_that_are_nested_too_deep)
 {
-    static const struct { const char *why; size_t depth, want; } rows[] = {
-        { "a number", 1, 1 }, { "as deep as may be", KIS_VALUE_DEPTH_MAX, KIS_VALUE_DEPTH_MAX },
-        { "one too deep", KIS_VALUE_DEPTH_MAX + 1, KIS_VALUE_DEPTH_MAX + 1 }, { "20,000", 20000, KIS_VALUE_DEPTH_MAX + 1 },
+    static const struct {
+        const char *why;
+        size_t depth, want;
+    } rows[] = {
+        { "a number", 1, 1 },
+        { "as deep as may be", KIS_VALUE_DEPTH_MAX, KIS_VALUE_DEPTH_MAX },
+        { "one too deep", KIS_VALUE_DEPTH_MAX + 1, KIS_VALUE_DEPTH_MAX + 1 },
+        { "20,000", 20000, KIS_VALUE_DEPTH_MAX + 1 },
     };
     for (size_t i = 0; i < COUNT_OF(rows) * 2; i++) {
         const char *why = rows[i / 2].why;
         bool has_number;
         begin_span();
-        kis_attr_put_any(&request, KIS_TAG_SPAN_ATTRS, KIS_STR("deep"), nested_value(rows[i / 2].depth, i % 2));
+        kis_attr_put_any(&request, KIS_TAG_SPAN_ATTRS, KIS_STR("deep"),
+                         nested_value(rows[i / 2].depth, i % 2));
         end_request();
         kis_batch *batch = decode(KIS_OK, why);
         kis_value_view value;
@@ -712,7 +859,8 @@ TEST(decoding_cuts_values_that_are_nested_too_deep)
 
 TEST(decoding_refuses_groups_that_are_nested_too_deep)
 {
-    for (size_t depth = KIS_PB_GROUP_DEPTH_MAX; depth <= 10000; depth += 10000 - KIS_PB_GROUP_DEPTH_MAX) {
+    for (size_t depth = KIS_PB_GROUP_DEPTH_MAX; depth <= 10000;
+         depth += 10000 - KIS_PB_GROUP_DEPTH_MAX) {
         begin_span();
         for (size_t i = 0; i < depth; i++)
             kis_buf_add(&request, "\xa3\x06", 2);
@@ -745,15 +893,18 @@ TEST(decoding_a_list_of_50000_entries_is_quick_and_whole)
     kis_batch_unref(batch);
 }
 
-/* ---- memory ---------------------------------------------------------------------------------------------------------------- */
+/* ---- memory ---- */
 
 TEST(decoding_answers_limit_when_the_batch_may_not_grow)
 {
-    kis_batch *built = test_spans_generate(test_alloc, &(test_spans_spec){ .seed = 5, .traces = 50, .spans_per_trace = 10, .start_unix_ns = START });
+    kis_batch *built = test_spans_generate(
+        test_alloc, &(test_spans_spec){
+                        .seed = 5, .traces = 50, .spans_per_trace = 10, .start_unix_ns = START });
     kis_batch *batch = kis_batch_new(test_alloc, 10000);
     batch->body = built->body;
     CHECK_ERR(KIS_ERR_LIMIT, kis_otlp_decode(batch, &diag), "500 views do not fit into 10 kB");
-    CHECK_STR("decoding needs more than 10000 bytes of memory", kis_str_from_c(diag.text), "and it is said");
+    CHECK_STR("decoding needs more than 10000 bytes of memory", kis_str_from_c(diag.text),
+              "and it is said");
     kis_batch_unref(batch);
     kis_batch_unref(built);
 }
@@ -764,7 +915,8 @@ static void write_odd_request(void)
     memset(big, 0xff, 10000);
     begin_span();
     kis_pb_put_str(&request, 5, KIS_STR("bad \xff name"));
-    kis_attr_put_str(&request, KIS_TAG_SPAN_ATTRS, KIS_STR("k"), (kis_str){ (const char *)big, 10000 });
+    kis_attr_put_str(&request, KIS_TAG_SPAN_ATTRS, KIS_STR("k"),
+                     (kis_str){ (const char *)big, 10000 });
     kis_pb_end(&request, in_span);
     in_span = kis_pb_begin(&request, 2);
     kis_pb_put_bytes(&request, 1, (kis_bytes){ big, 15 });
@@ -799,11 +951,13 @@ TEST(decoding_survives_each_allocation_failing)
     test_alloc_reset(-1);
 }
 
-/* ---- mutations -------------------------------------------------------------------------------------------------------------- */
+/* ---- mutations ---- */
 
 TEST(decoding_damaged_requests_is_orderly)
 {
-    kis_batch *built = test_spans_generate(test_alloc, &(test_spans_spec){ .seed = 9, .traces = 3, .spans_per_trace = 5, .start_unix_ns = START });
+    kis_batch *built = test_spans_generate(
+        test_alloc,
+        &(test_spans_spec){ .seed = 9, .traces = 3, .spans_per_trace = 5, .start_unix_ns = START });
     uint64_t random = 4711;
     unsigned taken = 0, refused = 0;
     for (int round = 0; round < 20000; round++) {
@@ -812,9 +966,12 @@ TEST(decoding_damaged_requests_is_orderly)
         memcpy(copy, built->body.ptr, len);
         for (uint64_t changes = 1 + test_random(&random) % 4; changes; changes--) {
             size_t at = test_random(&random) % len;
-            copy[at] = test_random(&random) % 2 ? (uint8_t)(copy[at] ^ 1 << test_random(&random) % 8) : (uint8_t)test_random(&random);
+            copy[at] = test_random(&random) % 2
+                           ? (uint8_t)(copy[at] ^ 1 << test_random(&random) % 8)
+                           : (uint8_t)test_random(&random);
         }
-        kis_batch *batch = kis_batch_new(test_alloc, 1 << 20), *again = kis_batch_new(test_alloc, 1 << 20);
+        kis_batch *batch = kis_batch_new(test_alloc, 1 << 20),
+                  *again = kis_batch_new(test_alloc, 1 << 20);
         batch->body = (kis_bytes){ copy, len };
         if (kis_otlp_decode(batch, &diag) == KIS_OK) {
             kis_buf out;
@@ -843,17 +1000,27 @@ TEST(decoding_damaged_requests_is_orderly)
     CHECK_INT(0, test_alloc_live(), "nothing is left over");
 }
 
-TEST_MAIN(RUN(decoding_finds_what_the_builder_wrote), RUN(decoding_an_empty_request_gives_an_empty_batch),
-          RUN(decoding_reads_every_field_of_a_span), RUN(decoding_takes_the_last_of_a_repeated_field),
+TEST_MAIN(RUN(decoding_finds_what_the_builder_wrote),
+          RUN(decoding_an_empty_request_gives_an_empty_batch),
+          RUN(decoding_reads_every_field_of_a_span),
+          RUN(decoding_takes_the_last_of_a_repeated_field),
           RUN(decoding_keeps_attributes_that_lie_between_other_fields_in_order),
-          RUN(decoding_takes_what_protobuf_allows_though_nobody_writes_it), RUN(decoding_stores_spans_with_unknown_fields_of_every_kind),
-          RUN(decoding_reads_a_known_field_whose_tag_is_too_long), RUN(decoding_rejects_spans_with_wrong_ids_and_keeps_the_others),
-          RUN(decoding_rejects_a_span_without_ids_and_one_without_anything), RUN(decoding_takes_a_parent_of_zeros_as_none),
-          RUN(decoding_rejects_what_is_too_large_and_keeps_the_others), RUN(decoding_refuses_what_is_not_protobuf_and_says_where),
-          RUN(decoding_refuses_broken_envelopes_and_says_where), RUN(decoding_refuses_a_request_cut_anywhere_but_between_its_envelopes),
+          RUN(decoding_takes_what_protobuf_allows_though_nobody_writes_it),
+          RUN(decoding_stores_spans_with_unknown_fields_of_every_kind),
+          RUN(decoding_reads_a_known_field_whose_tag_is_too_long),
+          RUN(decoding_rejects_spans_with_wrong_ids_and_keeps_the_others),
+          RUN(decoding_rejects_a_span_without_ids_and_one_without_anything),
+          RUN(decoding_takes_a_parent_of_zeros_as_none),
+          RUN(decoding_rejects_what_is_too_large_and_keeps_the_others),
+          RUN(decoding_refuses_what_is_not_protobuf_and_says_where),
+          RUN(decoding_refuses_broken_envelopes_and_says_where),
+          RUN(decoding_refuses_a_request_cut_anywhere_but_between_its_envelopes),
           RUN(decoding_repairs_text_that_is_not_utf8), RUN(decoding_leaves_good_text_alone),
-          RUN(decoding_cuts_texts_at_their_bounds_and_at_a_character), RUN(decoding_repairs_first_and_cuts_then),
+          RUN(decoding_cuts_texts_at_their_bounds_and_at_a_character),
+          RUN(decoding_repairs_first_and_cuts_then),
           RUN(decoding_drops_and_counts_what_is_too_many), RUN(decoding_drops_links_with_wrong_ids),
-          RUN(decoding_cuts_values_that_are_nested_too_deep), RUN(decoding_refuses_groups_that_are_nested_too_deep),
-          RUN(decoding_a_list_of_50000_entries_is_quick_and_whole), RUN(decoding_answers_limit_when_the_batch_may_not_grow),
+          RUN(decoding_cuts_values_that_are_nested_too_deep),
+          RUN(decoding_refuses_groups_that_are_nested_too_deep),
+          RUN(decoding_a_list_of_50000_entries_is_quick_and_whole),
+          RUN(decoding_answers_limit_when_the_batch_may_not_grow),
           RUN(decoding_survives_each_allocation_failing), RUN(decoding_damaged_requests_is_orderly))

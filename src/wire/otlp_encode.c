@@ -1,5 +1,5 @@
-/* otlp_encode.c - a batch becomes an ExportTraceServiceRequest: mostly copying, because attributes, events and links are in
- * their wire form already.
+/* otlp_encode.c - a batch becomes an ExportTraceServiceRequest: mostly copying, because attributes,
+ * events and links are in their wire form already.
  *
  *     verbatim batch          its body, as it came
  *     span with its bytes     one copy

@@ -1,4 +1,5 @@
-/* otlp_encode_bench.c - writing of one batch as protobuf and as JSON, again and again: `wire_otlp_encode_bench FILE.pb [LOOPS] [views | bytes | json]`.
+/* otlp_encode_bench.c - writing of one batch as protobuf and as JSON, again and again:
+ * `wire_otlp_encode_bench FILE.pb [LOOPS] [views | bytes | json]`.
  *
  *     views   spans from their views alone, as the recorder hands them over (default)
  *     bytes   spans that keep their bytes: what a collector passes on

@@ -9,7 +9,9 @@
 
 static kis_batch *generate(uint64_t seed)
 {
-    return test_spans_generate(test_alloc, &(test_spans_spec){ .seed = seed, .traces = 20, .spans_per_trace = 6, .start_unix_ns = START });
+    return test_spans_generate(
+        test_alloc, &(test_spans_spec){
+                        .seed = seed, .traces = 20, .spans_per_trace = 6, .start_unix_ns = START });
 }
 
 /* Encodes, decodes, compares; answers the encoded bytes in `out`. */
@@ -36,10 +38,12 @@ TEST(encoding_what_was_decoded_gives_the_same_spans)
     for (uint64_t seed = 1; seed <= 10; seed++) {
         kis_batch *batch = generate(seed);
         check_round_trip(batch, &out, "verbatim");
-        CHECK_BYTES(batch->body.ptr, batch->body.len, kis_buf_bytes(&out), "a verbatim batch is copied");
+        CHECK_BYTES(batch->body.ptr, batch->body.len, kis_buf_bytes(&out),
+                    "a verbatim batch is copied");
         batch->is_verbatim = false;
         check_round_trip(batch, &out, "spans with their bytes");
-        CHECK_BYTES(batch->body.ptr, batch->body.len, kis_buf_bytes(&out), "which is what the builder writes");
+        CHECK_BYTES(batch->body.ptr, batch->body.len, kis_buf_bytes(&out),
+                    "which is what the builder writes");
         for (uint32_t i = 0; i < batch->span_count; i++)
             batch->spans[i].bytes = KIS_BYTES_NONE;
         check_round_trip(batch, &out, "spans from their views");
@@ -59,8 +63,11 @@ TEST(encoding_leaves_out_what_lies_between_attributes)
     kis_pb_put_varint(&fields, 4000, 1);
     kis_attr_put_int(&fields, KIS_TAG_SPAN_ATTRS, KIS_STR("b"), -1);
     kis_attr_put_bool(&fields, KIS_TAG_SPAN_ATTRS, KIS_STR("c"), true);
-    kis_span_view span = { .trace_id = test_trace_id(1), .span_id = test_span_id(2), .name = KIS_STR("name"),
-                           .attrs = { fields.ptr, (uint32_t)fields.len, KIS_TAG_SPAN_ATTRS }, .attr_count = 3 };
+    kis_span_view span = { .trace_id = test_trace_id(1),
+                           .span_id = test_span_id(2),
+                           .name = KIS_STR("name"),
+                           .attrs = { fields.ptr, (uint32_t)fields.len, KIS_TAG_SPAN_ATTRS },
+                           .attr_count = 3 };
     kis_buf_init_fixed(&out, out_memory, sizeof out_memory);
     kis_otlp_encode_span(&span, &out);
     kis_span_view again = test_span_view(kis_buf_bytes(&out));
@@ -77,7 +84,9 @@ TEST(encoding_attributes_of_another_tag_gives_them_the_right_one)
     kis_buf fields, out;
     kis_buf_init_fixed(&fields, memory, sizeof memory);
     kis_attr_put_str(&fields, KIS_TAG_KVLIST_VALUES, KIS_STR("k"), KIS_STR("v"));
-    kis_span_view span = { .trace_id = test_trace_id(1), .span_id = test_span_id(2), .attr_count = 1,
+    kis_span_view span = { .trace_id = test_trace_id(1),
+                           .span_id = test_span_id(2),
+                           .attr_count = 1,
                            .attrs = { fields.ptr, (uint32_t)fields.len, KIS_TAG_KVLIST_VALUES } };
     kis_buf_init_fixed(&out, out_memory, sizeof out_memory);
     kis_otlp_encode_span(&span, &out);
@@ -94,7 +103,8 @@ TEST(encoding_groups_scopes_of_one_resource_and_keeps_schema_urls)
         test_spans_resource(&t, resource ? "b" : "a");
         for (int scope = 0; scope < 2; scope++) {
             test_spans_scope(&t, scope ? "y" : "x", "1");
-            test_spans_add(&t, &(test_span){ .trace = 1, .span = 2 + 2 * resource + scope, .name = "n" });
+            test_spans_add(
+                &t, &(test_span){ .trace = 1, .span = 2 + 2 * resource + scope, .name = "n" });
         }
     }
     kis_batch *batch = test_spans_end(&t);
@@ -129,6 +139,8 @@ TEST(encoding_without_room_says_so)
     kis_batch_unref(batch);
 }
 
-TEST_MAIN(RUN(encoding_what_was_decoded_gives_the_same_spans), RUN(encoding_leaves_out_what_lies_between_attributes),
+TEST_MAIN(RUN(encoding_what_was_decoded_gives_the_same_spans),
+          RUN(encoding_leaves_out_what_lies_between_attributes),
           RUN(encoding_attributes_of_another_tag_gives_them_the_right_one),
-          RUN(encoding_groups_scopes_of_one_resource_and_keeps_schema_urls), RUN(encoding_without_room_says_so))
+          RUN(encoding_groups_scopes_of_one_resource_and_keeps_schema_urls),
+          RUN(encoding_without_room_says_so))

@@ -1,4 +1,5 @@
-/* otlp_json_decode.c - OTLP/JSON becomes a batch: written as protobuf into the arena, then decoded in place like any request.
+/* otlp_json_decode.c - OTLP/JSON becomes a batch: written as protobuf into the arena, then decoded
+ * in place like any request.
  *
  *     JSON text ──one pull walk──> ExportTraceServiceRequest in the arena ──kis_otlp_decode_request──> views
  *
@@ -151,7 +152,7 @@ static const json_type json_request = { json_request_fields, KIS_COUNT_OF(json_r
 #undef KEY
 #undef SAME
 
-/* ---- attributes ------------------------------------------------------------------------------ */
+/* ---- attributes ---- */
 
 #define KEY_IS(key, literal) \
     ((key).len == sizeof(literal) - 1 && memcmp((key).ptr, literal, sizeof(literal) - 1) == 0)
@@ -353,7 +354,7 @@ static bool read_values(json_walk *w, bool is_list)
     return j->err == KIS_OK;
 }
 
-/* ---- scalars --------------------------------------------------------------------------------- */
+/* ---- scalars ---- */
 
 /* The value of a hex digit, 0x80 for what is none. */
 static inline uint8_t json_hex_value(char c)
@@ -457,7 +458,7 @@ static bool read_json_number(json_walk *w, const json_field *f)
     return true;
 }
 
-/* ---- messages -------------------------------------------------------------------------------- */
+/* ---- messages ---- */
 
 /* Where the items of a repeated field lie in `out`, to be taken out when the key comes again. */
 typedef struct list_range {

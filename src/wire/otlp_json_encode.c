@@ -1,4 +1,5 @@
-/* otlp_json_encode.c - OTLP/JSON from views: whole batches, single parts, and spans that come one by one.
+/* otlp_json_encode.c - OTLP/JSON from views: whole batches, single parts, and spans that come one
+ * by one.
  *
  * proto3 JSON as OTLP has it: ids in lower-case hex, 64-bit numbers as text, enums as numbers,
  * lowerCamelCase keys. Fields without a value are left out, but for name, the two times and status,
@@ -13,7 +14,7 @@
 
 #define JSON_PUT(out, literal) kis_buf_add((out), literal, sizeof(literal) - 1)
 
-/* ---- pieces ---------------------------------------------------------------------------------- */
+/* ---- pieces ---- */
 
 static void json_hex(kis_buf *out, const uint8_t *id, size_t size)
 {
@@ -73,7 +74,7 @@ static void json_open_at(kis_buf *out, size_t start)
         out->ptr[start] = '{';
 }
 
-/* ---- values ---------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 typedef struct json_level {
     kis_cursor rest;
@@ -206,7 +207,7 @@ static void json_attrs(kis_buf *out, kis_attrs attrs)
         kis_buf_add_byte(out, ']');
 }
 
-/* ---- events and links ------------------------------------------------------------------------ */
+/* ---- events and links ---- */
 
 static void json_events(kis_buf *out, kis_bytes events)
 {
@@ -262,7 +263,7 @@ static void json_status_of(kis_buf *out, const kis_span_view *span)
     kis_buf_add_byte(out, '}');
 }
 
-/* ---- spans, scopes, resources ---------------------------------------------------------------- */
+/* ---- spans, scopes, resources ---- */
 
 void kis_otlp_json_encode_span(const kis_span_view *span, kis_buf *out)
 {
@@ -313,7 +314,7 @@ void kis_otlp_json_encode_scope(const kis_scope_view *scope, kis_buf *out)
     kis_buf_add_byte(out, '}');
 }
 
-/* ---- envelopes ------------------------------------------------------------------------------- */
+/* ---- envelopes ---- */
 
 /* {"resource":…,"scopeSpans":[ */
 static void json_open_resource(kis_buf *out, const kis_resource_view *resource)
@@ -363,7 +364,7 @@ void kis_otlp_json_encode(const kis_batch *batch, kis_buf *out)
     JSON_PUT(out, "]}");
 }
 
-/* ---- one by one ------------------------------------------------------------------------------ */
+/* ---- one by one ---- */
 
 static kis_otlp_json_identity mix_identity(kis_otlp_json_identity id, kis_bytes bytes)
 {

@@ -8,7 +8,7 @@
 #include "wire/test_views.h"
 
 #define START 1700000000000000000ull
-#define IDS "\"traceId\":\"0af7651916cd43dd8448eb211c80319c\",\"spanId\":\"b7ad6b7169203331\""
+#define IDS   "\"traceId\":\"0af7651916cd43dd8448eb211c80319c\",\"spanId\":\"b7ad6b7169203331\""
 
 static kis_diag diag;
 
@@ -30,7 +30,9 @@ static kis_batch *decode(kis_bytes text, kis_err want, const char *why)
 static kis_batch *decode_span(const char *members, kis_err want)
 {
     static char text[400000];
-    int len = snprintf(text, sizeof text, "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{" IDS "%s%s}]}]}]}", *members ? "," : "", members);
+    int len = snprintf(text, sizeof text,
+                       "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{" IDS "%s%s}]}]}]}",
+                       *members ? "," : "", members);
     return decode(kis_bytes_of(text, (size_t)len), want, members);
 }
 
@@ -40,13 +42,17 @@ TEST(json_encoded_decodes_to_the_same)
     test_alloc_reset(-1);
     kis_buf_init(&text, test_alloc, 64 << 20);
     for (uint64_t seed = 1; seed <= 10; seed++) {
-        kis_batch *batch = test_spans_generate(test_alloc, &(test_spans_spec){ .seed = seed, .traces = 20, .spans_per_trace = 5, .start_unix_ns = START });
+        kis_batch *batch = test_spans_generate(
+            test_alloc,
+            &(test_spans_spec){
+                .seed = seed, .traces = 20, .spans_per_trace = 5, .start_unix_ns = START });
         kis_buf_clear(&text);
         kis_otlp_json_encode(batch, &text);
         CHECK_ERR(KIS_OK, text.err, "encoded");
         kis_batch *again = decode(kis_buf_bytes(&text), KIS_OK, "decoded");
         CHECK(views_same_batch(batch, again), "the same spans");
-        CHECK(again->span_count > 0 && again->spans[0].bytes.len > 0, "a span has its protobuf bytes");
+        CHECK(again->span_count > 0 && again->spans[0].bytes.len > 0,
+              "a span has its protobuf bytes");
         kis_batch_unref(batch);
         kis_batch_unref(again);
     }
@@ -59,12 +65,16 @@ TEST(json_stream_groups_neighbours)
     kis_otlp_json_stream stream;
     kis_buf text;
     kis_buf_init(&text, test_alloc, 64 << 20);
-    kis_batch *batch = test_spans_generate(test_alloc, &(test_spans_spec){ .seed = 3, .traces = 5, .spans_per_trace = 5, .start_unix_ns = START });
+    kis_batch *batch = test_spans_generate(
+        test_alloc,
+        &(test_spans_spec){ .seed = 3, .traces = 5, .spans_per_trace = 5, .start_unix_ns = START });
     kis_otlp_json_stream_begin(&stream, &text);
     for (uint32_t s = 0; s < batch->scope_count; s++)
         for (uint32_t i = 0; i < batch->scopes[s].span_count; i++)
-            kis_otlp_json_stream_span(&stream, &(kis_found_span){ &batch->spans[batch->scopes[s].first_span + i],
-                                                                  kis_batch_resource(batch, &batch->scopes[s]), &batch->scopes[s] });
+            kis_otlp_json_stream_span(
+                &stream, &(kis_found_span){ &batch->spans[batch->scopes[s].first_span + i],
+                                            kis_batch_resource(batch, &batch->scopes[s]),
+                                            &batch->scopes[s] });
     kis_otlp_json_stream_end(&stream);
     kis_batch *again = decode(kis_buf_bytes(&text), KIS_OK, "a stream");
     CHECK(views_same_batch(batch, again), "the same spans");
@@ -81,13 +91,19 @@ TEST(json_stream_groups_neighbours)
 TEST(json_written_differently_means_the_same)
 {
     static const char *const rows[] = {
-        "\"name\":\"n\",\"kind\":2,\"startTimeUnixNano\":\"18446744073709551615\",\"flags\":257,\"droppedAttributesCount\":3",
-        "\"kind\":\"SPAN_KIND_SERVER\",\"name\":\"n\",\"startTimeUnixNano\":18446744073709551615,\"flags\":\"257\",\"droppedAttributesCount\":\"3\"",
-        "\"name\":\"n\",\"kind\":\"2\",\"start_time_unix_nano\":\"18446744073709551615\",\"flags\":257.0,\"dropped_attributes_count\":3e0",
-        "\"name\":null,\"name\":\"first\",\"name\":\"n\",\"kind\":2,\"unknown\":{\"a\":[{}]},\"startTimeUnixNano\":\"18446744073709551615\",\"flags\":257,"
+        "\"name\":\"n\",\"kind\":2,\"startTimeUnixNano\":\"18446744073709551615\",\"flags\":257,"
+        "\"droppedAttributesCount\":3",
+        "\"kind\":\"SPAN_KIND_SERVER\",\"name\":\"n\",\"startTimeUnixNano\":18446744073709551615,"
+        "\"flags\":\"257\",\"droppedAttributesCount\":\"3\"",
+        "\"name\":\"n\",\"kind\":\"2\",\"start_time_unix_nano\":\"18446744073709551615\",\"flags\":"
+        "257.0,\"dropped_attributes_count\":3e0",
+        "\"name\":null,\"name\":\"first\",\"name\":\"n\",\"kind\":2,\"unknown\":{\"a\":[{}]},"
+        "\"startTimeUnixNano\":\"18446744073709551615\",\"flags\":257,"
         "\"droppedAttributesCount\":3,\"links\":null,\"status\":null,\"events\":[]",
-        "\n \"\\u006eame\" : \"\\u006e\" , \"kind\" : 2 , \"startTimeUnixNano\" : \"18446744073709551615\" , \"flags\" : 257 , \"droppedAttributesCount\" : 3 ",
-        "\"traceId\":\"0AF7651916CD43DD8448EB211C80319C\",\"name\":\"n\",\"kind\":2,\"startTimeUnixNano\":\"18446744073709551615\",\"flags\":257,\"droppedAttributesCount\":3",
+        "\n \"\\u006eame\" : \"\\u006e\" , \"kind\" : 2 , \"startTimeUnixNano\" : "
+        "\"18446744073709551615\" , \"flags\" : 257 , \"droppedAttributesCount\" : 3 ",
+        "\"traceId\":\"0AF7651916CD43DD8448EB211C80319C\",\"name\":\"n\",\"kind\":2,"
+        "\"startTimeUnixNano\":\"18446744073709551615\",\"flags\":257,\"droppedAttributesCount\":3",
     };
     kis_batch *first = decode_span(rows[0], KIS_OK);
     CHECK(first->spans[0].start_unix_ns == UINT64_MAX, "all 64 bits");
@@ -109,14 +125,24 @@ static kis_value_view attr_of(kis_batch *batch, const char *key)
 
 TEST(json_values_of_every_kind_are_read)
 {
-    kis_batch *b = decode_span("\"attributes\":[{\"key\":\"s\",\"value\":{\"stringValue\":\"\\u00fc\"}},{\"key\":\"i\",\"value\":{\"intValue\":\"-9223372036854775808\"}},"
-                               "{\"key\":\"n\",\"value\":{\"intValue\":42}},{\"key\":\"t\",\"value\":{\"boolValue\":true}},{\"key\":\"f\",\"value\":{\"boolValue\":false}},"
-                               "{\"key\":\"d\",\"value\":{\"doubleValue\":0.1}},{\"key\":\"inf\",\"value\":{\"doubleValue\":\"-Infinity\"}},"
-                               "{\"key\":\"b\",\"value\":{\"bytesValue\":\"AAH/\"}},{\"key\":\"e\",\"value\":{}},{\"key\":\"0\",\"value\":null},{\"key\":\"none\"},"
-                               "{\"value\":{\"stringValue\":\"v\"},\"key\":\"turned\"},{\"key\":\"last\",\"value\":{\"stringValue\":\"x\",\"intValue\":7}},"
-                               "{\"key\":\"a\",\"value\":{\"arrayValue\":{\"values\":[{\"intValue\":1},null,{\"arrayValue\":{}}]}}},"
-                               "{\"key\":\"m\",\"value\":{\"kvlistValue\":{\"values\":[{\"key\":\"k\",\"value\":{\"intValue\":\"5\"}}]}}},"
-                               "{\"key\":\"twice\",\"value\":{\"arrayValue\":{\"values\":[{\"intValue\":1},{\"intValue\":2}],\"values\":[{\"intValue\":3}]}}}]", KIS_OK);
+    kis_batch *b = decode_span(
+        "\"attributes\":[{\"key\":\"s\",\"value\":{\"stringValue\":\"\\u00fc\"}},{\"key\":\"i\","
+        "\"value\":{\"intValue\":\"-9223372036854775808\"}},"
+        "{\"key\":\"n\",\"value\":{\"intValue\":42}},{\"key\":\"t\",\"value\":{\"boolValue\":true}}"
+        ",{\"key\":\"f\",\"value\":{\"boolValue\":false}},"
+        "{\"key\":\"d\",\"value\":{\"doubleValue\":0.1}},{\"key\":\"inf\",\"value\":{"
+        "\"doubleValue\":\"-Infinity\"}},"
+        "{\"key\":\"b\",\"value\":{\"bytesValue\":\"AAH/"
+        "\"}},{\"key\":\"e\",\"value\":{}},{\"key\":\"0\",\"value\":null},{\"key\":\"none\"},"
+        "{\"value\":{\"stringValue\":\"v\"},\"key\":\"turned\"},{\"key\":\"last\",\"value\":{"
+        "\"stringValue\":\"x\",\"intValue\":7}},"
+        "{\"key\":\"a\",\"value\":{\"arrayValue\":{\"values\":[{\"intValue\":1},null,{"
+        "\"arrayValue\":{}}]}}},"
+        "{\"key\":\"m\",\"value\":{\"kvlistValue\":{\"values\":[{\"key\":\"k\",\"value\":{"
+        "\"intValue\":\"5\"}}]}}},"
+        "{\"key\":\"twice\",\"value\":{\"arrayValue\":{\"values\":[{\"intValue\":1},{\"intValue\":"
+        "2}],\"values\":[{\"intValue\":3}]}}}]",
+        KIS_OK);
     kis_value_view item;
     CHECK_STR("ü", attr_of(b, "s").str, "text");
     CHECK(attr_of(b, "i").integer == INT64_MIN, "the smallest integer");
@@ -134,16 +160,21 @@ TEST(json_values_of_every_kind_are_read)
     CHECK(kis_array_next(&c, &item) && item.integer == 1, "first");
     CHECK(kis_array_next(&c, &item) && item.kind == KIS_VALUE_NONE, "null in an array");
     CHECK(kis_array_next(&c, &item) && item.kind == KIS_VALUE_ARRAY, "array in an array");
-    CHECK(kis_attrs_find(attr_of(b, "m").members, KIS_STR("k"), &item) && item.integer == 5, "a list");
+    CHECK(kis_attrs_find(attr_of(b, "m").members, KIS_STR("k"), &item) && item.integer == 5,
+          "a list");
     c = kis_cursor_of(attr_of(b, "twice").values);
-    CHECK(kis_array_next(&c, &item) && item.integer == 3 && !kis_array_next(&c, &item), "the last of two lists");
+    CHECK(kis_array_next(&c, &item) && item.integer == 3 && !kis_array_next(&c, &item),
+          "the last of two lists");
     kis_batch_unref(b);
 }
 
 TEST(json_keys_that_stand_twice_count_once)
 {
-    kis_batch *b = decode_span("\"attributes\":[{\"key\":\"gone\"}],\"events\":[{\"name\":\"gone\"}],\"links\":[{}],\"name\":\"n\",\"attributes\":[{\"key\":\"a\"},{\"key\":\"b\"}],"
-                               "\"events\":[{\"name\":\"e\"}],\"attributes\":[{\"key\":\"c\"}]", KIS_OK);
+    kis_batch *b = decode_span(
+        "\"attributes\":[{\"key\":\"gone\"}],\"events\":[{\"name\":\"gone\"}],\"links\":[{}],"
+        "\"name\":\"n\",\"attributes\":[{\"key\":\"a\"},{\"key\":\"b\"}],"
+        "\"events\":[{\"name\":\"e\"}],\"attributes\":[{\"key\":\"c\"}]",
+        KIS_OK);
     kis_value_view value;
     kis_event_view event;
     kis_cursor c = kis_cursor_of(b->spans[0].events);
@@ -159,19 +190,30 @@ TEST(json_keys_that_stand_twice_count_once)
 
 TEST(json_spans_with_wrong_ids_are_rejected)
 {
-    static const struct { const char *why, *trace, *span, *parent, *reason; } rows[] = {
-        { "base64", "CvdlGRbNQ92ESOshHIAxnA==", "b7ad6b7169203331", "", "span 0: trace_id: want 32 hex digits, at byte 54" },
-        { "an odd number of digits", "0af7651916cd43dd8448eb211c80319", "b7ad6b7169203331", "", "span 0: trace_id: want 32 hex digits, at byte 54" },
-        { "not hex", "0af7651916cd43dd8448eb211c80319g", "b7ad6b7169203331", "", "span 0: trace_id: want 32 hex digits, at byte 54" },
-        { "too short", "b7ad6b7169203331", "b7ad6b7169203331", "", "span 0: trace_id: want 32 hex digits, at byte 54" },
+    static const struct {
+        const char *why, *trace, *span, *parent, *reason;
+    } rows[] = {
+        { "base64", "CvdlGRbNQ92ESOshHIAxnA==", "b7ad6b7169203331", "",
+          "span 0: trace_id: want 32 hex digits, at byte 54" },
+        { "an odd number of digits", "0af7651916cd43dd8448eb211c80319", "b7ad6b7169203331", "",
+          "span 0: trace_id: want 32 hex digits, at byte 54" },
+        { "not hex", "0af7651916cd43dd8448eb211c80319g", "b7ad6b7169203331", "",
+          "span 0: trace_id: want 32 hex digits, at byte 54" },
+        { "too short", "b7ad6b7169203331", "b7ad6b7169203331", "",
+          "span 0: trace_id: want 32 hex digits, at byte 54" },
         { "empty", "", "b7ad6b7169203331", "", "span 0: trace_id: want 32 hex digits, at byte 54" },
-        { "zeros", "00000000000000000000000000000000", "b7ad6b7169203331", "", "span 0: trace_id: none, or all zero" },
-        { "span id not hex", "0af7651916cd43dd8448eb211c80319c", "b7ad6b716920333x", "", "span 0: span_id: want 16 hex digits, at byte 98" },
-        { "parent not hex", "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "x", "span 0: parent_span_id: want 16 hex digits, at byte 132" },
+        { "zeros", "00000000000000000000000000000000", "b7ad6b7169203331", "",
+          "span 0: trace_id: none, or all zero" },
+        { "span id not hex", "0af7651916cd43dd8448eb211c80319c", "b7ad6b716920333x", "",
+          "span 0: span_id: want 16 hex digits, at byte 98" },
+        { "parent not hex", "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "x",
+          "span 0: parent_span_id: want 16 hex digits, at byte 132" },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         char text[600];
-        int len = snprintf(text, sizeof text, "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"traceId\":\"%s\",\"spanId\":\"%s\",\"parentSpanId\":\"%s\"},{" IDS "}]}]}]}",
+        int len = snprintf(text, sizeof text,
+                           "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"traceId\":\"%s\","
+                           "\"spanId\":\"%s\",\"parentSpanId\":\"%s\"},{" IDS "}]}]}]}",
                            rows[i].trace, rows[i].span, rows[i].parent);
         kis_batch *b = decode(kis_bytes_of(text, (size_t)len), KIS_OK, rows[i].why);
         CHECK_INT(1, b->span_count, rows[i].why);
@@ -183,17 +225,25 @@ TEST(json_spans_with_wrong_ids_are_rejected)
 
 TEST(json_that_means_nothing_is_refused_and_said_where)
 {
-    static const struct { const char *members, *text; } rows[] = {
+    static const struct {
+        const char *members, *text;
+    } rows[] = {
         { "\"name\":5", "span 0: name: want a string, at byte 124" },
-        { "\"startTimeUnixNano\":\"soon\"", "span 0: startTimeUnixNano: want an integer without sign, of 64 bits, at byte 137" },
-        { "\"startTimeUnixNano\":-1", "span 0: startTimeUnixNano: want an integer without sign, of 64 bits, at byte 137" },
+        { "\"startTimeUnixNano\":\"soon\"",
+          "span 0: startTimeUnixNano: want an integer without sign, of 64 bits, at byte 137" },
+        { "\"startTimeUnixNano\":-1",
+          "span 0: startTimeUnixNano: want an integer without sign, of 64 bits, at byte 137" },
         { "\"flags\":4294967296", "span 0: flags: want an integer of 32 bits, at byte 135" },
-        { "\"kind\":\"SPAN_KIND_SURFER\"", "span 0: kind: want an integer without sign, of 64 bits, at byte 124" },
+        { "\"kind\":\"SPAN_KIND_SURFER\"",
+          "span 0: kind: want an integer without sign, of 64 bits, at byte 124" },
         { "\"attributes\":{}", "span 0: attributes: want an array, at byte 130" },
         { "\"attributes\":[5]", "span 0: attributes: want an object, at byte 131" },
-        { "\"attributes\":[{\"key\":\"k\",\"value\":{\"bytesValue\":\"*\"}}]", "span 0: attributes: want base64, at byte 164" },
-        { "\"attributes\":[{\"key\":\"k\",\"value\":{\"intValue\":1.5}}]", "span 0: attributes: want an integer of 64 bits, at byte 162" },
-        { "\"name\":\"a\nb\"", "span 0: name: a string that does not end, or a control character in it, at byte 124" },
+        { "\"attributes\":[{\"key\":\"k\",\"value\":{\"bytesValue\":\"*\"}}]",
+          "span 0: attributes: want base64, at byte 164" },
+        { "\"attributes\":[{\"key\":\"k\",\"value\":{\"intValue\":1.5}}]",
+          "span 0: attributes: want an integer of 64 bits, at byte 162" },
+        { "\"name\":\"a\nb\"",
+          "span 0: name: a string that does not end, or a control character in it, at byte 124" },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         kis_batch *b = decode_span(rows[i].members, KIS_ERR_SYNTAX);
@@ -218,7 +268,8 @@ TEST(json_nested_too_deep_is_refused_without_recursion)
     for (int i = 0; i < 5000; i++)
         len += (size_t)sprintf(members + len, "{\"arrayValue\":{\"values\":[");
     kis_batch_unref(decode_span(members, KIS_ERR_SYNTAX));
-    len = (size_t)sprintf(members, "\"attributes\":[{\"key\":\"k\",\"value\":"); /* deeper than values may be, not deeper than JSON may be */
+    /* deeper than values may be, not deeper than JSON may be */
+    len = (size_t)sprintf(members, "\"attributes\":[{\"key\":\"k\",\"value\":");
     for (int i = 0; i < 35; i++)
         len += (size_t)sprintf(members + len, "{\"arrayValue\":{\"values\":[");
     len += (size_t)sprintf(members + len, "{\"intValue\":1}");
@@ -232,7 +283,9 @@ TEST(json_nested_too_deep_is_refused_without_recursion)
 
 TEST(json_text_that_is_not_utf8_is_repaired_and_written_valid)
 {
-    kis_batch *b = decode_span("\"name\":\"a\xff\\u0000\",\"attributes\":[{\"key\":\"k\xc0\xaf\",\"value\":{\"stringValue\":\"\xed\xa0\x80\"}}]", KIS_OK);
+    kis_batch *b = decode_span("\"name\":\"a\xff\\u0000\",\"attributes\":[{\"key\":\"k\xc0\xaf\","
+                               "\"value\":{\"stringValue\":\"\xed\xa0\x80\"}}]",
+                               KIS_OK);
     kis_buf text;
     CHECK(kis_str_eq(KIS_STR("a\xef\xbf\xbd\0"), b->spans[0].name), "repaired, NUL kept");
     kis_buf_init(&text, test_alloc, 1 << 20);
@@ -249,7 +302,9 @@ TEST(json_text_that_is_not_utf8_is_repaired_and_written_valid)
 TEST(json_of_damaged_bytes_is_valid_all_the_same)
 {
     uint64_t random = 7;
-    kis_batch *batch = test_spans_generate(test_alloc, &(test_spans_spec){ .seed = 2, .traces = 4, .spans_per_trace = 5, .start_unix_ns = START });
+    kis_batch *batch = test_spans_generate(
+        test_alloc,
+        &(test_spans_spec){ .seed = 2, .traces = 4, .spans_per_trace = 5, .start_unix_ns = START });
     for (int round = 0; round < 3000; round++) {
         kis_buf text;
         kis_json j;
@@ -276,8 +331,11 @@ TEST(json_of_damaged_bytes_is_valid_all_the_same)
 
 TEST(json_decoding_survives_each_allocation_failing_and_each_byte_changing)
 {
-    static const char text[] = "{\"resourceSpans\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{\"stringValue\":\"\\u00fc\"}}]},\"scopeSpans\":[{\"spans\":[{" IDS
-                               ",\"name\":\"bad \xff\",\"attributes\":[{\"key\":\"a\",\"value\":{\"kvlistValue\":{\"values\":[{\"key\":\"k\",\"value\":{\"bytesValue\":\"AAAA\"}}]}}}]}]}]}]}";
+    static const char text[] =
+        "{\"resourceSpans\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{"
+        "\"stringValue\":\"\\u00fc\"}}]},\"scopeSpans\":[{\"spans\":[{" IDS ",\"name\":\"bad "
+        "\xff\",\"attributes\":[{\"key\":\"a\",\"value\":{\"kvlistValue\":{\"values\":[{\"key\":"
+        "\"k\",\"value\":{\"bytesValue\":\"AAAA\"}}]}}}]}]}]}]}";
     for (long n = 0;; n++) {
         test_alloc_reset(n);
         kis_batch *batch = kis_batch_new(test_alloc, 1 << 20);
@@ -310,8 +368,11 @@ TEST(json_decoding_survives_each_allocation_failing_and_each_byte_changing)
     }
 }
 
-TEST_MAIN(RUN(json_encoded_decodes_to_the_same), RUN(json_stream_groups_neighbours), RUN(json_written_differently_means_the_same),
-          RUN(json_values_of_every_kind_are_read), RUN(json_keys_that_stand_twice_count_once), RUN(json_spans_with_wrong_ids_are_rejected),
-          RUN(json_that_means_nothing_is_refused_and_said_where), RUN(json_nested_too_deep_is_refused_without_recursion),
-          RUN(json_text_that_is_not_utf8_is_repaired_and_written_valid), RUN(json_of_damaged_bytes_is_valid_all_the_same),
+TEST_MAIN(RUN(json_encoded_decodes_to_the_same), RUN(json_stream_groups_neighbours),
+          RUN(json_written_differently_means_the_same), RUN(json_values_of_every_kind_are_read),
+          RUN(json_keys_that_stand_twice_count_once), RUN(json_spans_with_wrong_ids_are_rejected),
+          RUN(json_that_means_nothing_is_refused_and_said_where),
+          RUN(json_nested_too_deep_is_refused_without_recursion),
+          RUN(json_text_that_is_not_utf8_is_repaired_and_written_valid),
+          RUN(json_of_damaged_bytes_is_valid_all_the_same),
           RUN(json_decoding_survives_each_allocation_failing_and_each_byte_changing))

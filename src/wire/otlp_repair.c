@@ -1,4 +1,5 @@
-/* otlp_repair.c - the slow path of decoding: finds out what is wrong with a message and writes one that is right.
+/* otlp_repair.c - the slow path of decoding: finds out what is wrong with a message and writes one
+ * that is right.
  *
  *     message ──fields, by the tables below──> the same message, repaired, in the arena
  *                └─ a stack of open messages instead of recursion
@@ -17,7 +18,7 @@
 #include "base/diag.h"
 #include "model/json_put.h"
 
-/* ---- tables ---------------------------------------------------------------------------------- */
+/* ---- tables ---- */
 
 typedef enum rule_action {
     RULE_TEXT,       /* repaired, cut at `max` */
@@ -26,7 +27,8 @@ typedef enum rule_action {
     RULE_ID,         /* `max` bytes; else the span is rejected */
     RULE_PARENT_ID,  /* the same, or none */
     RULE_LINK_ID,    /* the same, or none; else the link is dropped */
-    RULE_MESSAGE, /* of type `inner`; `max` > 0: at most so many, what is over counts in dropped slot `slot` */
+    /* of type `inner`; `max` > 0: at most so many, what is over counts in dropped slot `slot` */
+    RULE_MESSAGE,
     RULE_DROPPED, /* the sender's count of what it dropped, slot `slot` */
     RULE_NUMBER,  /* copied; here for its name */
 } rule_action;
@@ -168,7 +170,7 @@ static const struct type_rules {
     [TYPE_KVLIST] = { kvlist_rules, KIS_COUNT_OF(kvlist_rules) },
 };
 
-/* ---- the walk -------------------------------------------------------------------------------- */
+/* ---- the walk ---- */
 
 typedef struct open_message {
     message_type type;
@@ -510,7 +512,7 @@ kis_err kis_otlp_repair_message(kis_otlp_message type, kis_bytes message, kis_ar
     return KIS_OK;
 }
 
-/* ---- words ----------------------------------------------------------------------------------- */
+/* ---- words ---- */
 
 static void say_at(const uint8_t *body, const uint8_t *at, kis_err err, kis_diag *diag,
                    const char *what)

@@ -19,7 +19,7 @@
 #define TAG_STR_1 KIS_PB_TAG(1, KIS_PB_BYTES)
 #define TAG_STR_2 KIS_PB_TAG(2, KIS_PB_BYTES)
 
-/* ---- texts ----------------------------------------------------------------------------------- */
+/* ---- texts ---- */
 
 #if defined(__SSE2__)
 typedef char text_block __attribute__((vector_size(16)));
@@ -76,7 +76,7 @@ bool kis_otlp_text_is_clean(kis_bytes text, size_t max)
     return text.len <= max && kis_utf8_is_valid(kis_str_of_bytes(text));
 }
 
-/* ---- fields ---------------------------------------------------------------------------------- */
+/* ---- fields ---- */
 
 /* Past a field that nobody knows; NULL: not well formed, or a tag longer than it need be, which the
  * comparisons of one byte here do not see but every reader that comes after would. */
@@ -95,7 +95,7 @@ static const uint8_t *read_span_number(const uint8_t *p, const uint8_t *end, uin
     return kis_cursor_varint(&c, out) ? c.at : NULL;
 }
 
-/* ---- nested values, in whatever order -------------------------------------------------------- */
+/* ---- nested values, in whatever order ---- */
 
 typedef enum nested_type { IN_KEY_VALUE, IN_ANY_VALUE, IN_ARRAY, IN_KVLIST } nested_type;
 
@@ -136,7 +136,8 @@ static const uint8_t *check_nested_field(nested_walk *w, const uint8_t *p, const
     if (!at)
         return NULL;
     if (len == 0)
-        return at; /* nothing in it, however deep it lies: what repair leaves of a value that was too deep */
+        /* nothing in it, however deep it lies: what repair leaves of a value that was too deep */
+        return at;
     uint32_t number = tag >> 3;
     switch (f.type) {
     case IN_KEY_VALUE:
@@ -181,7 +182,7 @@ static bool check_nested(const uint8_t *p, const uint8_t *end, nested_type type,
     }
 }
 
-/* ---- one attribute --------------------------------------------------------------------------- */
+/* ---- one attribute ---- */
 
 static inline bool is_short_varint(const uint8_t *p, size_t len)
 {
@@ -273,7 +274,7 @@ static inline const uint8_t *read_span_text(const uint8_t *p, const uint8_t *end
     return p + len;
 }
 
-/* ---- events, links, status ------------------------------------------------------------------- */
+/* ---- events, links, status ---- */
 
 static bool is_clean_event(const uint8_t *p, const uint8_t *end, const uint8_t *limit)
 {
@@ -363,7 +364,7 @@ static bool read_status(const uint8_t *p, const uint8_t *end, const uint8_t *lim
     return p != NULL;
 }
 
-/* ---- a span ---------------------------------------------------------------------------------- */
+/* ---- a span ---- */
 
 static inline const uint8_t *read_dropped(const uint8_t *p, const uint8_t *end, uint32_t *out)
 {
@@ -504,7 +505,7 @@ bool kis_otlp_read_span(kis_bytes message, const uint8_t *limit, kis_span_view *
     return true;
 }
 
-/* ---- resource and scope ---------------------------------------------------------------------- */
+/* ---- resource and scope ---- */
 
 bool kis_otlp_read_resource(kis_bytes message, const uint8_t *limit, kis_resource_view *out)
 {

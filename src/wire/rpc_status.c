@@ -1,4 +1,5 @@
-/* rpc_status.c - google.rpc.Status, the body of every refusal of OTLP and the inside of grpc-status-details-bin.
+/* rpc_status.c - google.rpc.Status, the body of every refusal of OTLP and the inside of
+ * grpc-status-details-bin.
  *
  *     Status { code (1), message (2), details (3) [ Any { type_url (1), value (2) } ] }
  *     BadRequest { field_violations (1) [ { field (1), description (2) } ] }      what the sender can do something about
@@ -11,7 +12,7 @@
 #define RPC_RETRY_INFO  "type.googleapis.com/google.rpc.RetryInfo"
 #define NS_PER_MS       1000000u
 
-/* ---- out ------------------------------------------------------------------------------------- */
+/* ---- out ---- */
 
 static void rpc_bad_request_pb(kis_str field, kis_str description, kis_buf *out)
 {
@@ -88,7 +89,7 @@ void kis_rpc_status_encode(int code, kis_str message, kis_str field, uint64_t re
         rpc_retry_info_pb(retry_ms, out);
 }
 
-/* ---- in -------------------------------------------------------------------------------------- */
+/* ---- in ---- */
 
 #define RETRY_SECONDS_MAX (10u * 365 * 86400) /* a longer delay is this one */
 

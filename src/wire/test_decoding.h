@@ -1,4 +1,5 @@
-/* test_decoding.h - the loop of the decoding benches: what a receiver does, a batch made, decoded and freed each time. */
+/* test_decoding.h - the loop of the decoding benches: what a receiver does, a batch made, decoded
+ * and freed each time. */
 #ifndef KIS_WIRE_TEST_DECODING_H
 #define KIS_WIRE_TEST_DECODING_H
 
@@ -34,7 +35,8 @@ static double cpu_seconds(void)
 }
 
 /* Decodes the file again and again; the exit status of the bench. */
-static int bench_decoding(int argc, char **argv, const char *form, kis_err (*decode)(kis_batch *, kis_diag *))
+static int bench_decoding(int argc, char **argv, const char *form,
+                          kis_err (*decode)(kis_batch *, kis_diag *))
 {
     size_t len = 0;
     uint8_t *bytes = argc > 1 ? read_file(argv[1], &len) : NULL;
