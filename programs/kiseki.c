@@ -65,8 +65,8 @@ int main(int argc, char **argv)
         return KIS_EXIT_USAGE;
     }
     kis_str verb = kis_str_from_c(argv[1]);
-    if (kis_str_eq(verb, KIS_STR("help")) &&
-        argc == 3) { /* kiseki help VERB is kiseki VERB --help */
+    /* kiseki help VERB is kiseki VERB --help */
+    if (kis_str_eq(verb, KIS_STR("help")) && argc == 3) {
         verb = kis_str_from_c(argv[2]);
         argv[1] = argv[2];
         argv[2] = help;

@@ -361,8 +361,8 @@ static kis_bytes make_body(load_slot *slot)
     size_t len = kis_load_template_of(&run->maker, slot->seed)->body.len;
     kis_bytes plain = { slot->body + KIS_GRPC_PREFIX_BYTES, len };
     kis_buf prefix;
-    kis_coding coding =
-        (kis_coding)run->options.compression; /* none, gzip, zstd: the order of both */
+    /* none, gzip, zstd: the order of both */
+    kis_coding coding = (kis_coding)run->options.compression;
 
     /* Spans are sent when they have ended: the script of a request takes less than the second that
      * is taken off. */

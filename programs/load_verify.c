@@ -45,8 +45,8 @@ struct verify_run {
 
 static bool batch_has_span(const kis_batch *batch, const kis_span_id *id, uint32_t *hint)
 {
-    for (uint32_t n = 0; n < batch->span_count;
-         n++) { /* answers come in order of start, mostly that of numbers */
+    /* answers come in order of start, mostly that of numbers */
+    for (uint32_t n = 0; n < batch->span_count; n++) {
         uint32_t at = (*hint + n) % batch->span_count;
         if (kis_span_id_eq(&batch->spans[at].span_id, id)) {
             *hint = at + 1;

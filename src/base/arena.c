@@ -205,8 +205,8 @@ kis_alloc kis_arena_as_alloc(kis_arena *arena)
 
 void *kis_alloc_grow(const kis_alloc *alloc, void *piece, size_t old_size, size_t new_size)
 {
-    if (alloc->take ==
-        arena_alloc_take) /* growing output in an arena is often the last piece of it */
+    /* growing output in an arena is often the last piece of it */
+    if (alloc->take == arena_alloc_take)
         return kis_arena_grow(alloc->user, piece, old_size, new_size, 16);
     void *moved = alloc->take(alloc->user, new_size);
     if (!moved)

@@ -124,8 +124,8 @@ __attribute__((target("sse4.2,pclmul"))) static uint32_t crc_by_hand(uint32_t st
 
 static bool crc_cpu_can(void)
 {
-    static _Atomic int
-        known; /* 0 not asked yet, 1 no, 2 yes; several threads may ask, all hear the same */
+    /* 0 not asked yet, 1 no, 2 yes; several threads may ask, all hear the same */
+    static _Atomic int known;
     int answer = known;
     if (answer == 0) {
         unsigned a, b, c, d;

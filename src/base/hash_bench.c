@@ -37,8 +37,8 @@ static void bench(const char *name, uint64_t (*run)(kis_bytes, uint64_t), size_t
     uint64_t value = 0;
     double start = now_ns();
     for (size_t i = 0; i < rounds; i++)
-        value =
-            run(kis_bytes_of(bytes + (value & 7), len), value); /* each waits for the one before */
+        /* each waits for the one before */
+        value = run(kis_bytes_of(bytes + (value & 7), len), value);
     double ns = (now_ns() - start) / (double)rounds;
     sink += value;
     printf("%-14s %6zu bytes %9.1f ns %7.2f bytes/ns\n", name, len, ns, (double)len / ns);

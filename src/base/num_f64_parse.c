@@ -220,8 +220,8 @@ static bool f64_parse_big_fraction(kis_big *n, unsigned power, bool has_more, do
     kis_big_mul_pow10(&under, power);
 
     int exponent = 0;
-    int lead =
-        (int)kis_big_bits(n) - (int)kis_big_bits(&under); /* quotient in [2^(lead-1), 2^(lead+1)) */
+    /* quotient in [2^(lead-1), 2^(lead+1)) */
+    int lead = (int)kis_big_bits(n) - (int)kis_big_bits(&under);
     if (lead > 0)
         kis_big_shift(&under, (unsigned)lead);
     else

@@ -86,8 +86,8 @@ TEST(random_doubles_round_trip_and_are_shortest)
         if (isfinite(value))
             check_format(value);
         check_format((double)(random_bits() >> 11) / 9007199254740992.0); /* [0, 1) */
-        check_format((double)(int64_t)(random_bits() % 2000001 - 1000000) /
-                     1000.0);                                         /* what people write */
+        /* what people write */
+        check_format((double)(int64_t)(random_bits() % 2000001 - 1000000) / 1000.0);
         check_format(from_bits(random_bits() & 0x800fffffffffffffu)); /* subnormal */
     }
 }
@@ -213,8 +213,8 @@ TEST(halfway_cases_are_rounded_to_even_and_a_little_more_up)
         double low = from_bits(bits), high = from_bits(bits + 1);
         if (!isfinite(high))
             continue;
-        long double middle =
-            ((long double)low + (long double)high) / 2; /* exact: 64 bits of mantissa */
+        /* exact: 64 bits of mantissa */
+        long double middle = ((long double)low + (long double)high) / 2;
         int len = snprintf(text, sizeof(text), "%.1100Le", middle);
         char *exponent = strchr(text, 'e');
         CHECK(len > 1100 && exponent, "all digits are there");

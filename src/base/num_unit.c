@@ -18,8 +18,8 @@ typedef struct unit_number {
 static bool unit_mul(uint64_t a, uint64_t b, uint64_t *out)
 {
     uint64_t a_low = (uint32_t)a, a_high = a >> 32, b_low = (uint32_t)b, b_high = b >> 32;
-    uint64_t cross =
-        a_high * b_low + a_low * b_high; /* one of the two is 0, or it does not fit anyway */
+    /* one of the two is 0, or it does not fit anyway */
+    uint64_t cross = a_high * b_low + a_low * b_high;
 
     *out = a * b;
     return (a_high && b_high) || cross >> 32 ||

@@ -1,9 +1,10 @@
 /* compress.c - gzip, deflate (zlib's form of it) and zstd of whole messages.
  *
- *     gzip in --> libdeflate, one go into as much room as the last four bytes promise --> done, nearly always
- *                     | room too small, another member, damage
- *                     v
- *                 zlib, step by step: knows "ends too early" from "damaged", follows members, stops at the bound
+ *     gzip in --> libdeflate, one go into as much room as the last four bytes promise --> done,
+ *                     | room too small, another member, damage                            nearly
+ *                     v                                                                   always
+ *                 zlib, step by step: knows "ends too early" from "damaged",
+ *                 follows members, stops at the bound
  *
  * The promise (ISIZE) is the sender's word: it is clamped to the bound and to what deflate can make
  * of so many bytes at all, so a lie costs no memory. zstd's promise (the content size) is treated
@@ -124,7 +125,10 @@ static kis_err coding_no_memory(kis_diag *diag, kis_coding coding)
                         KIS_ARG(kis_coding_name(coding)));
 }
 
-/* ---- where a decoder writes: the buffer's room, and one byte beside it that shows that there would be more ---- */
+/* ---- where a decoder writes ----
+ *
+ * The buffer's room, and one byte beside it that shows that there would be more.
+ */
 
 typedef struct decode_room {
     kis_buf *out;

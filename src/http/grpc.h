@@ -1,6 +1,8 @@
 /* grpc.h - gRPC over HTTP/2 without I/O: message framing, status words, time-outs.
  *
- *     body = flag byte (1: compressed) | 4 bytes big-endian length | message      one message for a unary call
+ *     body = flag byte (1: compressed) | 4 bytes big-endian length | message
+ *
+ * A unary call has one message.
  */
 #ifndef KIS_HTTP_GRPC_H
 #define KIS_HTTP_GRPC_H

@@ -1,6 +1,6 @@
 /* http1.c - the strict reader of HTTP/1.1 heads, and of chunked bodies.
  *
- *     "POST /v1/traces HTTP/1.1" CR LF          first line: method, target, version, one space between
+ *     "POST /v1/traces HTTP/1.1" CR LF          method, target, version, one space between
  *     "content-type: application/json" CR LF    fields: token, colon, value; nothing folded
  *     CR LF
  *

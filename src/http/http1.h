@@ -1,7 +1,9 @@
 /* http1.h - HTTP/1.1 heads and chunked bodies, read strictly, without I/O (RFC 9112).
  *
- *     bytes --> kis_http1_scan_head     where does the head end?       (again with each read, from where it stopped)
- *           --> kis_http1_parse_request what does it say?              (views into the text; names made lower-case in place)
+ *     bytes --> kis_http1_scan_head      where does the head end? (again with each read,
+ *                                        from where it stopped)
+ *           --> kis_http1_parse_request  what does it say? (views into the text; names made
+ *                                        lower-case in place)
  *           --> body: none, a length, or kis_http1_chunks_take
  *
  * Strict means: what two readers could take for two things is refused, because between a proxy and

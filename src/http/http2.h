@@ -1,8 +1,11 @@
 /* http2.h - one side of an HTTP/2 connection, without I/O (over nghttp2): bytes in, bytes out,
  * events.
  *
- *     bytes ──> kis_http2_receive ──> on_head, on_data, on_trailers, on_end, on_close      one owner at a time, never from inside an event
- *     bytes <── kis_http2_fill    <── kis_http2_answer / kis_http2_request / kis_http2_reset   inside events or outside
+ *     bytes ──> kis_http2_receive ──> on_head, on_data, on_trailers, on_end, on_close
+ *     bytes <── kis_http2_fill    <── kis_http2_answer / kis_http2_request / kis_http2_reset
+ *
+ * One owner at a time. receive is never called from inside an event; what answers, asks and resets
+ * may be, or from outside.
  *
  * nghttp2 knows frames, HPACK, flow control and which message is well formed. What it does not do
  * is here: bounds on header lists, a count of what a peer does that costs us and not it (floods,

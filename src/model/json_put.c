@@ -39,10 +39,8 @@ size_t kis_utf8_bad_piece(kis_str s)
     uint8_t lead = at[0];
     if (lead < 0xc2 || lead > 0xf4)
         return 1;
-    uint8_t
-        low = 0x80,
-        high =
-            0xbf; /* what the second byte may be: overlong forms, surrogates, > U+10FFFF are out */
+    /* what the second byte may be: overlong forms, surrogates, > U+10FFFF are out */
+    uint8_t low = 0x80, high = 0xbf;
     if (lead == 0xe0)
         low = 0xa0;
     else if (lead == 0xed)

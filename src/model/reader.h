@@ -8,11 +8,14 @@
  *
  * What the calls are in SQL, which is how a store of another make would answer (ClickHouse, table
  * spans):
- *     find       SELECT trace_id, max(start) AS newest FROM spans WHERE tenant = … AND start >= … AND start < … AND <filter>
- *                GROUP BY trace_id HAVING (newest, trace_id) < <token> ORDER BY newest DESC, trace_id DESC LIMIT n
- *     get        SELECT * FROM spans WHERE tenant = … AND trace_id IN (…) ORDER BY trace_id, start, span_id LIMIT 1 BY trace_id, span_id, kind, start
- *     aggregate  SELECT <group by>, toStartOfInterval(start, step), count(), countIf(status = 2), quantiles(0.5, 0.95)(duration)
- *                FROM spans WHERE … GROUP BY 1, 2
+ *     find       SELECT trace_id, max(start) AS newest FROM spans
+ *                WHERE tenant = … AND start >= … AND start < … AND <filter>
+ *                GROUP BY trace_id HAVING (newest, trace_id) < <token>
+ *                ORDER BY newest DESC, trace_id DESC LIMIT n
+ *     get        SELECT * FROM spans WHERE tenant = … AND trace_id IN (…)
+ *                ORDER BY trace_id, start, span_id LIMIT 1 BY trace_id, span_id, kind, start
+ *     aggregate  SELECT <group by>, toStartOfInterval(start, step), count(), countIf(status = 2),
+ *                quantiles(0.5, 0.95)(duration) FROM spans WHERE … GROUP BY 1, 2
  * so: a filter has no callback in it, a continuation token is (newest, trace id) and not a
  * position, and rows leave in an order that both can keep.
  */
@@ -32,24 +35,25 @@ typedef enum kis_filter_op {
     KIS_FILTER_COMPARE
 } kis_filter_op;
 
-typedef enum kis_filter_on {                  /* whose field or attribute */
-                             KIS_ON_ANY_ATTR, /* attribute of span, resource or event: Jaeger's "tags" */
-                             KIS_ON_SPAN_ATTR,
-                             KIS_ON_RESOURCE_ATTR,
-                             KIS_ON_SCOPE_ATTR,
-                             KIS_ON_EVENT_ATTR,
-                             KIS_ON_LINK_ATTR,
-                             KIS_ON_SERVICE,
-                             KIS_ON_NAME,
-                             KIS_ON_KIND /* OTLP's number */,
-                             KIS_ON_STATUS,
-                             KIS_ON_STATUS_MESSAGE,
-                             KIS_ON_DURATION /* ns */,
-                             KIS_ON_SCOPE_NAME,
-                             KIS_ON_SCOPE_VERSION,
-                             KIS_ON_EVENT_NAME,
-                             KIS_ON_TRACE_STATE,
-                             KIS_ON_PARENT /* EXISTS: is not a root */,
+/** Whose field or attribute. */
+typedef enum kis_filter_on {
+    KIS_ON_ANY_ATTR, /* attribute of span, resource or event: Jaeger's "tags" */
+    KIS_ON_SPAN_ATTR,
+    KIS_ON_RESOURCE_ATTR,
+    KIS_ON_SCOPE_ATTR,
+    KIS_ON_EVENT_ATTR,
+    KIS_ON_LINK_ATTR,
+    KIS_ON_SERVICE,
+    KIS_ON_NAME,
+    KIS_ON_KIND, /* OTLP's number */
+    KIS_ON_STATUS,
+    KIS_ON_STATUS_MESSAGE,
+    KIS_ON_DURATION, /* ns */
+    KIS_ON_SCOPE_NAME,
+    KIS_ON_SCOPE_VERSION,
+    KIS_ON_EVENT_NAME,
+    KIS_ON_TRACE_STATE,
+    KIS_ON_PARENT, /* EXISTS: is not a root */
 } kis_filter_on;
 
 typedef enum kis_compare {

@@ -1,7 +1,11 @@
 /* reader_contract.h - what every reader answers, as a battery against a naive model that keeps all
  * batches and looks at every span.
  *
- *     TEST(my_store_keeps_the_contract) { reader_contract_run(&(reader_contract){ .open = open_mine, .close = close_mine, .user = &fixture }); }
+ *     TEST(my_store_keeps_the_contract)
+ *     {
+ *         reader_contract_run(&(reader_contract){
+ *             .open = open_mine, .close = close_mine, .user = &fixture });
+ *     }
  *
  * `settle` is called when everything was pushed: run the battery once without it (answers from
  * memory) and once with a flush in it. An implementation lists in `cannot` what it cannot do; the

@@ -3,10 +3,11 @@
  * The SDK's exporter, every pipeline stage, the store's writer, a file and the tests' recorder are
  * sinks.
  *
- *     push(batch, done)   returns at once; the batch is immutable from then on. The sink takes its own reference (kis_batch_ref)
- *                         if it keeps the batch beyond the call.
- *     done                called exactly once for each push, on any thread, possibly before push returns. It may only post a
- *                         message: no waiting, no pushing, no freeing of the sink.
+ *     push(batch, done)   returns at once; the batch is immutable from then on. The sink takes its
+ *                         own reference (kis_batch_ref) if it keeps the batch beyond the call.
+ *     done                called exactly once for each push, on any thread, possibly before push
+ *                         returns. It may only post a message: no waiting, no pushing, no freeing
+ *                         of the sink.
  *     flush(deadline)     returns when everything pushed before has had its `done`, or TIMEOUT.
  *     close               no more pushes after it; returns after the last `done`. Frees the sink.
  *

@@ -1,7 +1,10 @@
 /* sink_contract.h - what every sink does, as a battery that each implementation's test runs.
  *
  *     static kis_sink *open_mine(void *user) { … }
- *     TEST(my_sink_keeps_the_contract) { sink_contract_run(&(sink_contract){ .open = open_mine, .user = &fixture }); }
+ *     TEST(my_sink_keeps_the_contract)
+ *     {
+ *         sink_contract_run(&(sink_contract){ .open = open_mine, .user = &fixture });
+ *     }
  *
  * An implementation lists in `cannot` what it cannot do; the empty list runs everything.
  */

@@ -3,11 +3,11 @@
  *
  *     test_spans t;
  *     test_spans_begin(&t, &kis_mem);
- *     test_spans_resource(&t, "shop");              a resource with service.name; more by test_spans_resource_str
- *     test_spans_scope(&t, "libshop", "1.0");       optional
- *     test_spans_add(&t, &(test_span){ .trace = 1, .span = 2, .name = "GET /", .start_ns = 5, .end_ns = 9 });
- *     test_spans_str(&t, "http.method", "GET");     attributes, events, links of the span just added
- *     kis_batch *batch = test_spans_end(&t);        aborts when memory ran out; give it back with kis_batch_unref
+ *     test_spans_resource(&t, "shop");           with service.name; more by test_spans_resource_str
+ *     test_spans_scope(&t, "libshop", "1.0");    optional
+ *     test_spans_add(&t, &(test_span){ .trace = 1, .span = 2, .name = "GET /", .end_ns = 9 });
+ *     test_spans_str(&t, "http.method", "GET");  attributes, events, links: of the span just added
+ *     kis_batch *batch = test_spans_end(&t);     aborts without memory; ends by kis_batch_unref
  *
  * The batch is what decoding an OTLP request of the same spans gives: `body` is that request,
  * is_verbatim is true.

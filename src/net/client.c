@@ -59,8 +59,8 @@ static void queue_append(kis_client *client, kis_call *call)
 
 static void queue_remove(kis_client *client, kis_call *call)
 {
-    kis_call **at =
-        &client->queue; /* deadlines mostly come in the order of the queue: a short walk */
+    /* deadlines mostly come in the order of the queue: a short walk */
+    kis_call **at = &client->queue;
     while (*at != call)
         at = &(*at)->next;
     *at = call->next;

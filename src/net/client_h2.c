@@ -185,8 +185,8 @@ static void h2_on_close(void *user, kis_http2_stream *stream, uint32_t error)
     if (!call)
         return;
     h2_detach(call);
-    if (error == KIS_HTTP2_REFUSED_STREAM &&
-        !call->is_second) { /* it was not looked at (RFC 9113, 8.7) */
+    /* it was not looked at (RFC 9113, 8.7) */
+    if (error == KIS_HTTP2_REFUSED_STREAM && !call->is_second) {
         kis_call_again(call);
         return;
     }
@@ -272,8 +272,8 @@ static bool h2_send_unsent(kis_line *line)
     if (put == KIS_IO_AGAIN)
         return false;
     if (put < 0) {
-        h2_read(
-            line); /* what the peer said before it closed; then the end shows, and the line dies */
+        /* what the peer said before it closed; then the end shows, and the line dies */
+        h2_read(line);
         return false;
     }
     line->h2.out_at += (size_t)put;

@@ -207,8 +207,8 @@ kis_err kis_h2_line_start(kis_line *line, kis_call *call) KIS_CHECKED;
 void kis_h2_line_flush(kis_line *line);
 void kis_h2_line_abandon(kis_line *line,
                          kis_call *call); /* the call is taken from it: its stream is reset */
-kis_call *
-kis_h2_line_take(kis_line *line); /* one of its calls, from now on the caller's; NULL: none */
+/* one of its calls, from now on the caller's; NULL: none */
+kis_call *kis_h2_line_take(kis_line *line);
 void kis_h2_line_done(kis_line *line);
 
 #endif

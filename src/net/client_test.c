@@ -245,8 +245,8 @@ TEST(heads_without_end_are_given_up)
 
 /* ---- connections ---- */
 
-static void script_keep(
-    peer *p) /* answers 3 requests on one connection, the third says close; then one on another */
+/* answers 3 requests on one connection, the third says close; then one on another */
+static void script_keep(peer *p)
 {
     int fd = peer_accept(p);
     for (int i = 0; i < 3 && peer_read_request(p, fd); i++)
@@ -358,8 +358,8 @@ TEST(idle_connections_that_close_or_talk_are_forgotten)
     CHECK_INT(2, atomic_load(&p.requests), "nothing came twice");
 }
 
-static void
-script_early(peer *p) /* refuses before the body is read, and closes with the body unread */
+/* refuses before the body is read, and closes with the body unread */
+static void script_early(peer *p)
 {
     int fd = peer_accept(p);
     char text[1000];
@@ -367,8 +367,8 @@ script_early(peer *p) /* refuses before the body is read, and closes with the bo
     test_send_text(fd,
                    "HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig");
     shutdown(fd, SHUT_WR);
-    while (recv(fd, text, sizeof(text), 0) >
-           0) /* as servers should, read on until the client closes */
+    /* as servers should, read on until the client closes */
+    while (recv(fd, text, sizeof(text), 0) > 0)
         ;
     close(fd);
 }
@@ -855,9 +855,8 @@ TEST(who_sends_again_at_once_does_not_hold_up_the_loop)
 {
     test_client tc;
     ask a, b;
-    kis_client_options options = {
-        .host = KIS_STR("unix:/nonexistent/socket")
-    }; /* fails in the moment it is tried */
+    /* fails in the moment it is tried */
+    kis_client_options options = { .host = KIS_STR("unix:/nonexistent/socket") };
     client_start(&tc, &options);
     ask_init(&a, &tc, "GET", "/", NULL, 0);
     a.post.run = send_again_on_loop;

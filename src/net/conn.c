@@ -1,7 +1,8 @@
 /* conn.c - one connection: reading, sending, the clock, and its end. What the bytes mean is in
  * conn_h1.c and conn_h2.c.
  *
- *     socket ready ─> enter ─> read ─> protocol's input ─> answers into the cork ─> leave: one write, watches, timer
+ *     socket ready ─> enter ─> read ─> protocol's input ─> answers into the cork
+ *                                           ─> leave: one write, watches, timer
  *
  * The timer is lazy: it is set for the earliest deadline and, when it fires too early because the
  * deadline has moved, set again. So a request costs no work in the heap.

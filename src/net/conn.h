@@ -1,8 +1,9 @@
 /* conn.h - inside the server: homes, connections, exchanges. Nobody outside net includes this.
  *
  *     kis_server ── kis_listener ...                 sockets that accept, all on the first loop
- *         └─ kis_home (one a loop) ── kis_conn ...   connections, and all they own; touched by that loop's thread only
- *                                        └─ kis_exchange ...   counted; what other threads may hold
+ *         └─ kis_home (one a loop) ── kis_conn ...   connections, and all they own; touched by
+ *                                        │           that loop's thread only
+ *                                        └─ kis_exchange ...   counted; other threads may hold it
  *
  * conn.c reads and writes bytes and watches the clock; conn_h1.c and conn_h2.c make requests of
  * bytes and bytes of answers; exchange.c carries answers from any thread to the loop.

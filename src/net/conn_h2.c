@@ -1,6 +1,7 @@
 /* conn_h2.c - HTTP/2 on a server's connection: exchanges of streams.
  *
- *     http2 events ──> exchange ──> handler          answers ──> http2 ──> kis_h2_fill ──> cork or socket
+ *     http2 events ──> exchange ──> handler
+ *     answers ──> http2 ──> kis_h2_fill ──> cork or socket
  *
  * A body gathers in one piece of memory, sized by content-length or by the prefix of its gRPC message, charged to the budget before the
  * bytes are kept. Only then the windows open again, so a peer without room in the budget stalls or is refused, and never fills memory.

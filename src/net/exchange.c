@@ -3,11 +3,14 @@
  *     any thread                                    loop thread
  *     kis_exchange_answer ─ copy ─ post ─────────>  kis_h1_answer / kis_h2_answer
  *     kis_exchange_begin ─ copy ─ post ──────────>  kis_h1_begin / kis_h2_begin
- *     kis_exchange_write ─> [ pending ] ─ post ──>  kis_h1_pull / kis_h2_pull, as the peer takes bytes
+ *     kis_exchange_write ─> [ pending ] ─ post ──>  kis_h1_pull / kis_h2_pull, as bytes are taken
  *
  * Whoever sets `is_claimed` first answers; everybody else does nothing. A post holds a reference
- * while it is under way. Always true: (1) body_cap bytes are charged to the budget exactly as long
- * as `body` is held, (2) conn is NULL from the moment the connection lets go.
+ * while it is under way.
+ *
+ * Always true:
+ *   (1) body_cap bytes are charged to the budget exactly as long as `body` is held
+ *   (2) conn is NULL from the moment the connection lets go
  */
 #include <string.h>
 

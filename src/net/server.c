@@ -1,11 +1,13 @@
 /* server.c - listeners, accepting, spreading connections over loops, starting and stopping.
  *
- *     listener (first loop) ─ accept ─> the home with the fewest connections ─ post ─> kis_conn_adopt
+ *     listener (first loop) ─ accept ─> the home with fewest connections ─ post ─> kis_conn_adopt
  *
  * One descriptor is held in reserve: when the process has no more, it is closed to accept one
  * connection, which is closed at once, so that a full process refuses instead of spinning on a
- * listener that stays readable. Always true: the sum of conn_count over the homes is the number of
- * connections accepted and not yet buried.
+ * listener that stays readable.
+ *
+ * Always true: the sum of conn_count over the homes is the number of connections accepted and not
+ * yet buried.
  */
 #include "net/server.h"
 
@@ -22,7 +24,7 @@
 #include "os/mem.h"
 
 #define ACCEPTS_A_TURN      64
-#define ACCEPT_RETRY_NS     100000000u /* after the machine had no descriptor or memory for one more */
+#define ACCEPT_RETRY_NS     100000000u /* after there was no descriptor or memory for one more */
 #define CONNECTIONS_DEFAULT 20000u
 /* of those the process may have: for the store's files, listeners, loops; of a very small limit
  * half */

@@ -1,15 +1,18 @@
 /* server.h - HTTP/1.1 and HTTP/2 (gRPC with it) on one listener, over TCP or TLS. Requests in,
  * answers out.
  *
- *     accept (its own loop) ─> least busy loop ─> first bytes decide: "PRI * HTTP/2.0" or HTTP/1.1 (with TLS: ALPN)
- *        ─> on_head   method, path and headers are there; refuse now, or say how large a body may be
- *        ─> on_body   the whole body, decompressed by nobody, in memory that now belongs to the handler
+ *     accept (its own loop) ─> least busy loop ─> first bytes decide (with TLS: ALPN):
+ *                                                 "PRI * HTTP/2.0", or HTTP/1.1
+ *        ─> on_head   method, path and headers are there; refuse, or say how large a body may be
+ *        ─> on_body   the whole body, decompressed by nobody, in memory that is now the handler's
  *        ─> kis_exchange_answer, from any thread, now or later; or begin / write / end to stream
  *
  * An exchange is one request and its answer. It is reference-counted: the server holds one until
  * the answer is out, a handler that answers later takes one (kis_exchange_ref). When the peer has
- * gone, answering does nothing. Bodies are charged to the listener's budget before they are read:
- * no room is 503 / UNAVAILABLE with Retry-After.
+ * gone, answering does nothing.
+ *
+ * Bodies are charged to the listener's budget before they are read: no room is 503 / UNAVAILABLE
+ * with Retry-After.
  */
 #ifndef KIS_NET_SERVER_H
 #define KIS_NET_SERVER_H

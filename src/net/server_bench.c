@@ -2,7 +2,8 @@
  * comes from h2load and wrk:
  *
  *     net_server_bench 127.0.0.1:4317 [cert.pem key.pem] &
- *     h2load -n 1000000 -c 8 -m 100 -d body -H 'content-type: application/grpc' http://127.0.0.1:4317/x
+ *     h2load -n 1000000 -c 8 -m 100 -d body -H 'content-type: application/grpc' \
+ *         http://127.0.0.1:4317/x
  *     h2load --h1 ..., wrk -t1 -c64 http://127.0.0.1:4317/
  *
  * It prints, when its standard input ends, requests, CPU seconds and microseconds a request, and

@@ -1,11 +1,11 @@
 /* answer.c - what a receiver says: success, partial success, refusal, in the request's own
  * encoding.
  *
- *              OTLP/HTTP                                  OTLP/gRPC
- *     success  200, ExportTraceServiceResponse            200, one message, trailer grpc-status 0
- *     refusal  4xx or 5xx, google.rpc.Status              200, headers only: grpc-status,
- * grpc-message, Retry-After when it may be tried again     grpc-status-details-bin with the same
- * Status
+ *              OTLP/HTTP                           OTLP/gRPC
+ *     success  200, ExportTraceServiceResponse     200, one message, trailer grpc-status 0
+ *     refusal  4xx or 5xx, google.rpc.Status;      200, headers only: grpc-status, grpc-message,
+ *              Retry-After when it may be tried    grpc-status-details-bin with the same Status
+ *              again
  *
  * Source: OTLP specification 1.11, "OTLP/HTTP Response" and "OTLP/gRPC Response"; gRPC over HTTP/2.
  */

@@ -1,8 +1,8 @@
 /* receive.c - a request becomes a batch, the batch goes into the sink, the sink's word becomes the
  * answer.
  *
- *     body (net's memory) ─ inflate ─> body (ours) ─ decode ─> batch{body, arena} ─> sink ─> done
- * ─> answer
+ *     body (net's memory) ─ inflate ─> body (ours) ─ decode ─> batch{body, arena}
+ *         ─> sink ─> done ─> answer
  *
  * Memory: everything a request costs (body, inflated body, views) comes from `charged`, which
  * counts it against the process's budget and refuses before the memory is taken. It is given back
@@ -213,8 +213,8 @@ static bool is_too_late(kis_receiver *r, const kis_batch *batch)
  * here on). */
 static kis_batch *new_batch(kis_receiver *r, uint8_t *memory, size_t cap, kis_bytes message)
 {
-    size_t views_max =
-        message.len * 8 + VIEW_BYTES_MIN; /* a span of 30 bytes makes a view of 200 */
+    /* a span of 30 bytes makes a view of 200 */
+    size_t views_max = message.len * 8 + VIEW_BYTES_MIN;
     kis_batch *batch = kis_batch_new(&r->charged, views_max);
 
     if (!batch) {
@@ -238,8 +238,8 @@ static void push_batch(kis_receiver *r, kis_exchange *exchange, const kis_reques
         return;
     }
     *p = (pending_answer){ r, kis_exchange_ref(exchange), batch, *form };
-    if (batch->span_count ==
-        0) { /* nothing to keep: an empty request succeeds, a request of rejected spans says so */
+    /* nothing to keep: an empty request succeeds, a request of rejected spans says so */
+    if (batch->span_count == 0) {
         sink_has_spoken(p, &(kis_sink_result){ .err = KIS_OK });
         return;
     }

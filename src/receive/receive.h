@@ -1,10 +1,11 @@
 /* receive.h - step 5: a server takes spans in. OTLP over HTTP (protobuf, JSON) and over gRPC,
  * plain, gzip, zstd.
  *
- *     on_head: path, method, content type, coding, Origin, size          refused before a byte of
- * the body is read on_body: decompress, decode into a batch that adopts the body      on the loop's
- * thread push into the sink; its `done` answers the exchange                success is the sink's
- * own word
+ *     on_head  path, method, content type, coding,      refused before a byte of the body is read
+ *              Origin, size
+ *     on_body  decompress, decode into a batch that     on the loop's thread
+ *              adopts the body, push into the sink
+ *     done     answers the exchange                     success is the sink's own word
  *
  * Every refusal is counted by its reason and answered with a google.rpc.Status in the request's own
  * encoding.
@@ -20,8 +21,8 @@ typedef struct kis_receive_options {
     kis_sink *sink;
     kis_budget *budget;             /* bodies and batches */
     uint64_t max_request_bytes;     /* 0: KIS_REQUEST_BYTES_MAX; before and after decompression */
-    const kis_str *allowed_origins; /* CORS for browsers' pages: exact, or with one star; none:
-                                       loopback only */
+    /* CORS for browsers' pages: exact, or with one star; none: loopback only */
+    const kis_str *allowed_origins;
     size_t allowed_origin_count;
     kis_os *os;
     const kis_alloc *alloc;
@@ -40,7 +41,7 @@ kis_err kis_receiver_new(const kis_receive_options *options, kis_receiver **out)
 /** One handler serves both protocols: give it to the listeners of 4317 and 4318. */
 kis_handler kis_receiver_handler(kis_receiver *receiver);
 kis_receive_stats kis_receiver_get_stats(const kis_receiver *receiver, bool grpc); /* any thread */
-void kis_receiver_free(
-    kis_receiver *receiver); /* after the server has stopped and the sink is flushed */
+/** After the server has stopped and the sink is flushed. NULL: nothing. */
+void kis_receiver_free(kis_receiver *receiver);
 
 #endif

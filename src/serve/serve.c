@@ -260,8 +260,8 @@ static kis_err start_loops(kis_serve *s, kis_diag *diag)
             kis_loop_free(t->loop);
             return err;
         }
-        while (!kis_loop_is_running(
-            t->loop)) /* a loop that does not run is taken for the caller's own to touch */
+        /* a loop that does not run is taken for the caller's own to touch */
+        while (!kis_loop_is_running(t->loop))
             sched_yield();
     }
     return KIS_OK;

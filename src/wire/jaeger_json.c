@@ -2,8 +2,11 @@
  *
  *     OTLP                            here
  *     parent                          the first reference, CHILD_OF
- *     links                           references, FOLLOWS_FROM (CHILD_OF when attribute opentracing.ref_type says so)
- *     scope, kind, status, state      tags: otel.scope.name, otel.scope.version, span.kind, otel.status_code, error, otel.status_description, w3c.tracestate
+ *     links                           references, FOLLOWS_FROM (CHILD_OF when attribute
+ *                                     opentracing.ref_type says so)
+ *     scope, kind, status, state      tags: otel.scope.name, otel.scope.version, span.kind,
+ *                                     otel.status_code, error, otel.status_description,
+ *                                     w3c.tracestate
  *     events                          logs; the name is the field "event"
  *     resource                        a process; service.name is its serviceName
  *
@@ -173,8 +176,8 @@ static void jaeger_references(kis_buf *out, const kis_span_view *span)
     for (kis_cursor c = kis_cursor_of(span->links); kis_link_next(&c, &link);) {
         bool is_child_of = kis_str_eq(kis_attrs_text(link.attrs, KIS_STR("opentracing.ref_type")),
                                       KIS_STR("child_of"));
-        if (kis_trace_id_is_valid(&link.trace_id) &&
-            kis_span_id_is_valid(&link.span_id)) /* an empty link says nothing here */
+        /* an empty link says nothing here */
+        if (kis_trace_id_is_valid(&link.trace_id) && kis_span_id_is_valid(&link.span_id))
             jaeger_reference(out, &has_any, is_child_of, &link.trace_id, &link.span_id);
     }
 }

@@ -1,10 +1,11 @@
 /* jaeger_json.h - traces in the JSON of Jaeger's query API, version 1 (the "UI model").
  *
  *     kis_jaeger_json_trace t;
- *     kis_jaeger_json_trace_begin(&t, out, alloc, &trace_id);      {"traceID":"…","spans":[
+ *     kis_jaeger_json_trace_begin(&t, out, alloc, &trace_id);   {"traceID":"…","spans":[
  *     for each span, in any order:
- *         kis_jaeger_json_trace_span(&t, &found, warnings, n);     {…,"processID":"p1",…},
- *     kis_jaeger_json_trace_end(&t, warnings, n);                  ],"processes":{"p1":{…}},"warnings":null}
+ *         kis_jaeger_json_trace_span(&t, &found, warnings, n);  {…,"processID":"p1",…},
+ *     kis_jaeger_json_trace_end(&t, warnings, n);               ],"processes":{"p1":{…}},
+ *                                                               "warnings":null}
  *
  * Spans go out as they come and are not kept; kept are the processes, one for each different
  * resource. So a trace of any size is written in the memory of its resources, and `out` may be

@@ -1,8 +1,9 @@
 /* json.c - reading JSON by pulling.
  *
  * Always true:
- *   (1) what is accepted is JSON by RFC 8259 to the letter, except that bytes inside strings need not be UTF-8 (whoever stores
- *       them repairs them) and that a byte order mark in front is skipped
+ *   (1) what is accepted is JSON by RFC 8259 to the letter, except that bytes inside strings need
+ *       not be UTF-8 (whoever stores them repairs them) and that a byte order mark in front is
+ *       skipped
  *   (2) nesting is counted, never recursed into; a bit a level remembers whether it is an array
  *   (3) every call either consumes something or fails, so a loop over calls ends
  */

@@ -3,8 +3,9 @@
  *
  *     request ─ resource_spans ─┬─ resource
  *                               └─ scope_spans ─┬─ scope
- *                                               └─ spans ──> kis_otlp_read_span, and only when that declines:
- *                                                            kis_otlp_repair_message, then read what it made
+ *                                               └─ spans ──> kis_otlp_read_span, and only when
+ *                                                            that declines: repair_message, then
+ *                                                            read what it made
  *
  * Two passes: the first counts what can become a view and finds lengths that lie, the second fills
  * arrays of just that size. A span of less than SPAN_BYTES_MIN bytes cannot have both ids, so

@@ -3,7 +3,8 @@
  *
  *     verbatim batch          its body, as it came
  *     span with its bytes     one copy
- *     other spans             the small fields written, the stretches copied run by run without what has another tag
+ *     other spans             the small fields written, the stretches copied run by run without
+ *                             what has another tag
  *
  * Neighbouring scopes of one resource share one ResourceSpans.
  */

@@ -1,7 +1,8 @@
 /* otlp_json_decode.c - OTLP/JSON becomes a batch: written as protobuf into the arena, then decoded
  * in place like any request.
  *
- *     JSON text ──one pull walk──> ExportTraceServiceRequest in the arena ──kis_otlp_decode_request──> views
+ *     JSON text ──one pull walk──> ExportTraceServiceRequest in the arena
+ *               ──kis_otlp_decode_request──> views
  *
  * So limits, repairs and rejections have one implementation, and a span that came as JSON has its
  * bytes like any other. The walk knows each message by a table of keys; senders write keys in one
@@ -386,9 +387,8 @@ static bool read_hex_id(json_walk *w, uint32_t number)
     size_t offset = kis_json_offset(&w->j);
     if (!kis_json_str(&w->j, &text))
         return false;
-    size_t size = text.len == 32 || text.len == 16 ? text.len / 2
-                  : text.len                       ? 1
-                             : 0; /* 1: a length that no id has, so the span is rejected */
+    /* 1: a length that no id has, so the span is rejected */
+    size_t size = text.len == 32 || text.len == 16 ? text.len / 2 : text.len ? 1 : 0;
     for (size_t i = 0; size > 1 && i < size; i++) {
         uint8_t high = json_hex_value(text.ptr[2 * i]), low = json_hex_value(text.ptr[2 * i + 1]);
         bad |= high | low;
@@ -644,8 +644,8 @@ kis_err kis_otlp_json_decode(kis_batch *batch, kis_diag *diag)
     batch->is_verbatim = false;
     kis_json_begin(&w.j, batch->body, &batch->arena);
     kis_buf_init(&w.out, &alloc,
-                 batch->body.len +
-                     1024); /* protobuf is never longer than the JSON that says the same */
+                 /* protobuf is never longer than the JSON that says the same */
+                 batch->body.len + 1024);
     kis_buf_reserve(&w.out, batch->body.len / 8 * 5 + 512);
     bool is_read = read_members(&w, &json_request) && kis_json_end(&w.j);
     if (w.out.err || w.j.err == KIS_ERR_NOMEM)

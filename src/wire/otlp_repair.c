@@ -10,7 +10,9 @@
  *
  * Always true:
  *   (1) what comes out is taken by kis_otlp_read_*, or `reject` is set, or an error was returned
- *   (2) work and memory are proportional to the message: a text grows at most three times (one byte to U+FFFD)
+ *   (2) work and memory are proportional to the message: a text grows at most three times (one byte
+ *       to U+FFFD)
+ *
  * Not here: what to do with a rejected span (otlp_decode.c).
  */
 #include "wire/otlp_repair.h"
@@ -451,8 +453,8 @@ static kis_err explain(repair_walk *w, kis_cursor at, kis_err err, kis_diag *dia
     if (name)
         kis_diag_in(diag, err, "%s", name);
     for (size_t i = w->depth; i-- > 1;)
-        if (i < 5 ||
-            i + 2 > w->depth) /* a value nested 30 deep is told by its outer four and its last */
+        /* a value nested 30 deep is told by its outer four and its last */
+        if (i < 5 || i + 2 > w->depth)
             kis_diag_in(diag, err, "%s", w->open[i].name);
     return err;
 }

@@ -1,6 +1,7 @@
 /* otlp_response.c - ExportTraceServiceResponse, both forms, both directions.
  *
- *     partial_success (1) { rejected_spans (1) int64, error_message (2) }         {"partialSuccess":{"rejectedSpans":"3","errorMessage":"…"}}
+ *     partial_success (1) { rejected_spans (1) int64, error_message (2) }
+ *     {"partialSuccess":{"rejectedSpans":"3","errorMessage":"…"}}
  */
 #include "wire/json.h"
 #include "wire/otlp.h"

@@ -1,6 +1,7 @@
 /* otlp_span.c - one Span message, checked and seen in place: the inner loop of receiving.
  *
- *     Span bytes ──one walk──> every length, count, depth, UTF-8 checked ──> kis_span_view that points into them
+ *     Span bytes ──one walk──> every length, count, depth, UTF-8 checked ──> kis_span_view that
+ *                                                                            points into them
  *
  * The walk is written for what senders send: one-byte tags, KeyValues with the key first and then
  * the value, short ASCII texts. An attribute in any other order goes to check_nested(), which takes
@@ -8,7 +9,8 @@
  * "not clean", and the message goes to otlp_repair.c, which is allowed to be slow.
  *
  * Always true:
- *   (1) no byte at or behind `limit` is read, and none behind the message has influence on the answer
+ *   (1) no byte at or behind `limit` is read, and none behind the message has influence on the
+ *       answer
  *   (2) what is answered with true is well formed as deep as anything in model/ will look
  *   (3) no recursion: nested values are walked with a stack of KIS_VALUE_DEPTH_MAX levels
  *
@@ -234,8 +236,10 @@ static const uint8_t *read_attr_closely(const uint8_t *p, const uint8_t *end, co
 
 /* The same, for what most attributes are: less than 128 bytes, key, then a text or a number, ASCII.
  *
- *     len  0a key_len key…  12 value_len  0a text_len text…       all of it is below 0x80 when the texts are ASCII,
- *     p    at               value         any                     so one check does for both
+ *     len  0a key_len key…  12 value_len  0a text_len text…
+ *     p    at               value         any
+ *
+ * All of it is below 0x80 when the texts are ASCII, so one check does for both.
  */
 static inline const uint8_t *read_attr(const uint8_t *p, const uint8_t *end, const uint8_t *limit)
 {

@@ -11,7 +11,8 @@
  * written. False says nothing about why: otlp_repair.h finds out, and makes a message that passes
  * here.
  *
- * limit   bytes up to here may be read though they lie behind `message`: the end of the memory that holds it
+ * limit   bytes up to here may be read though they lie behind `message`: the end of the memory
+ *         that holds it
  */
 bool kis_otlp_read_span(kis_bytes message, const uint8_t *limit, kis_span_view *out);
 bool kis_otlp_read_resource(kis_bytes message, const uint8_t *limit, kis_resource_view *out);
