@@ -90,14 +90,13 @@ void kis_hex_format(const uint8_t *bytes, size_t size, char *out)
     }
 }
 
-/* The value of a hex digit, or 16. */
-static unsigned hex_digit(char c, bool any_case)
+int kis_hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
-        return (unsigned)(c - '0');
+        return c - '0';
     if (c >= 'a' && c <= 'f')
-        return (unsigned)(c - 'a' + 10);
-    return any_case && c >= 'A' && c <= 'F' ? (unsigned)(c - 'A' + 10) : 16;
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 kis_err kis_hex_parse(kis_str text, bool any_case, uint8_t *out, size_t size)
@@ -105,12 +104,14 @@ kis_err kis_hex_parse(kis_str text, bool any_case, uint8_t *out, size_t size)
     if (text.len % 2 != 0 || text.len / 2 != size)
         return KIS_ERR_SYNTAX;
     for (size_t i = 0; i < text.len; i++) {
-        if (hex_digit(text.ptr[i], any_case) > 15)
+        char c = text.ptr[i];
+        if (kis_hex_digit(c) < 0 || (!any_case && c >= 'A' && c <= 'F'))
             return KIS_ERR_SYNTAX;
     }
-    for (size_t i = 0; i < size; i++)
-        out[i] =
-            (uint8_t)(hex_digit(text.ptr[2 * i], true) << 4 | hex_digit(text.ptr[2 * i + 1], true));
+    for (size_t i = 0; i < size; i++) {
+        const char *pair = text.ptr + 2 * i;
+        out[i] = (uint8_t)(kis_hex_digit(pair[0]) << 4 | kis_hex_digit(pair[1]));
+    }
     return KIS_OK;
 }
 

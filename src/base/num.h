@@ -19,6 +19,8 @@ kis_err kis_i64_parse(kis_str text, int64_t *out) KIS_CHECKED;
 /** JSON's number grammar, correctly rounded. RANGE: would be infinite. */
 kis_err kis_f64_parse(kis_str text, double *out) KIS_CHECKED;
 
+/** The value of a hex digit of either case, 0 to 15; -1: none. */
+int kis_hex_digit(char c);
 /** Lower-case hex of `size` bytes into 2 * size characters, no NUL. */
 void kis_hex_format(const uint8_t *bytes, size_t size, char *out);
 /** Exactly 2 * size digits. SYNTAX otherwise. Upper case passes only where `any_case` says so. */

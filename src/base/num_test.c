@@ -70,6 +70,18 @@ TEST(what_is_no_whole_number_is_refused)
     }
 }
 
+TEST(a_hex_digit_is_one_of_22_characters)
+{
+    static const char digits[] = "0123456789abcdef", upper[] = "ABCDEF";
+    for (int c = 0; c < 256; c++) {
+        const char *at = c ? strchr(digits, c) : NULL, *upper_at = c ? strchr(upper, c) : NULL;
+        CHECK_INT(at         ? at - digits
+                  : upper_at ? upper_at - upper + 10
+                             : -1,
+                  kis_hex_digit((char)c), "each byte");
+    }
+}
+
 TEST(hex_round_trips_and_is_strict)
 {
     uint8_t bytes[256], back[256];
@@ -158,5 +170,6 @@ TEST(what_is_no_base64_is_refused)
 }
 
 TEST_MAIN(RUN(whole_numbers_are_written_as_the_c_library_writes_them),
-          RUN(what_is_no_whole_number_is_refused), RUN(hex_round_trips_and_is_strict),
-          RUN(base64_is_that_of_the_rfc), RUN(what_is_no_base64_is_refused))
+          RUN(what_is_no_whole_number_is_refused), RUN(a_hex_digit_is_one_of_22_characters),
+          RUN(hex_round_trips_and_is_strict), RUN(base64_is_that_of_the_rfc),
+          RUN(what_is_no_base64_is_refused))

@@ -57,21 +57,12 @@ void kis_grpc_message_escape(kis_str text, kis_buf *out)
     }
 }
 
-static int percent_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* "Decoders must not fail on a broken escape": it passes as it stands. */
 void kis_grpc_message_unescape(kis_str text, kis_buf *out)
 {
     for (size_t i = 0; i < text.len; i++) {
-        int high = text.ptr[i] == '%' && text.len - i > 2 ? percent_digit(text.ptr[i + 1]) : -1;
-        int low = high >= 0 ? percent_digit(text.ptr[i + 2]) : -1;
+        int high = text.ptr[i] == '%' && text.len - i > 2 ? kis_hex_digit(text.ptr[i + 1]) : -1;
+        int low = high >= 0 ? kis_hex_digit(text.ptr[i + 2]) : -1;
         if (low < 0) {
             kis_buf_add_byte(out, (uint8_t)text.ptr[i]);
             continue;

@@ -11,6 +11,7 @@
 #include "http/http1.h"
 
 #include "base/diag.h"
+#include "base/num.h"
 
 /* ---- where a head ends ---- */
 
@@ -476,17 +477,9 @@ static kis_err chunk_wrong(kis_diag *diag, const char *what)
     return kis_diag_set(diag, KIS_ERR_SYNTAX, "chunked body: %s", what);
 }
 
-static int hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static kis_err chunk_size_byte(kis_http1_chunks *c, uint8_t byte, kis_diag *diag)
 {
-    int digit = hex_digit(byte);
+    int digit = kis_hex_digit((char)byte);
     if (digit >= 0) {
         if (c->digits++ == 15) /* 15 hex digits stay below 2^60 */
             return chunk_wrong(diag, "the size is too large");

@@ -158,15 +158,6 @@ bool kis_query_next(kis_str *rest, kis_str *name, kis_str *value)
     return false;
 }
 
-static int coded_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 kis_err kis_url_decode(kis_str coded, bool is_query, kis_arena *arena, kis_str *out)
 {
     if (kis_str_find_char(coded, '%') == KIS_STR_NPOS &&
@@ -183,8 +174,8 @@ kis_err kis_url_decode(kis_str coded, bool is_query, kis_arena *arena, kis_str *
         if (c == '+' && is_query) {
             c = ' ';
         } else if (c == '%') {
-            int high = coded.len - i > 2 ? coded_digit(coded.ptr[i + 1]) : -1;
-            int low = coded.len - i > 2 ? coded_digit(coded.ptr[i + 2]) : -1;
+            int high = coded.len - i > 2 ? kis_hex_digit(coded.ptr[i + 1]) : -1;
+            int low = coded.len - i > 2 ? kis_hex_digit(coded.ptr[i + 2]) : -1;
             if (high < 0 || low < 0)
                 return KIS_ERR_SYNTAX;
             c = (char)(high << 4 | low);

@@ -10,6 +10,7 @@
  */
 #include "propagate/baggage.h"
 
+#include "base/num.h"
 #include "model/json_put.h"
 
 static bool is_token_char(char c)
@@ -41,14 +42,6 @@ static bool is_metadata(kis_str s)
     return true;
 }
 
-static int baggage_hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /* Undoes percent coding in `memory`, which holds text.len bytes. False: a character that may not
  * stand in a value. */
 static bool baggage_decode_value(kis_str text, char *memory, kis_str *out)
@@ -59,10 +52,10 @@ static bool baggage_decode_value(kis_str text, char *memory, kis_str *out)
         char c = text.ptr[i];
         if (!is_octet(c))
             return false;
-        if (c == '%' && text.len - i > 2 && baggage_hex_digit(text.ptr[i + 1]) >= 0 &&
-            baggage_hex_digit(text.ptr[i + 2]) >= 0) {
-            c = (char)(baggage_hex_digit(text.ptr[i + 1]) << 4 |
-                       baggage_hex_digit(text.ptr[i + 2]));
+        if (c == '%' && text.len - i > 2 && kis_hex_digit(text.ptr[i + 1]) >= 0 &&
+            kis_hex_digit(text.ptr[i + 2]) >= 0) {
+            c = (char)(kis_hex_digit(text.ptr[i + 1]) << 4 |
+                       kis_hex_digit(text.ptr[i + 2]));
             i += 2;
             has_codes = true;
         }
