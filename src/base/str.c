@@ -126,6 +126,15 @@ kis_str kis_str_cut(kis_str *rest, char separator)
     return kis_str_of(whole.ptr, at);
 }
 
+kis_str kis_str_put(uint8_t **at, kis_str s)
+{
+    kis_str copy = kis_str_of((const char *)*at, s.len);
+    if (s.len)
+        memcpy(*at, s.ptr, s.len);
+    *at += s.len;
+    return copy;
+}
+
 bool kis_str_to_c(kis_str s, char *to, size_t size)
 {
     if (size == 0)

@@ -51,6 +51,9 @@ kis_str kis_str_trim(kis_str s);
  *  Without a separator answers all and leaves `rest` empty with a NULL pointer. */
 kis_str kis_str_cut(kis_str *rest, char separator);
 
+/** Copies to *at, where there is room for it, and moves *at behind the copy, which is answered.
+ *  For who lays several texts into one piece of memory. */
+kis_str kis_str_put(uint8_t **at, kis_str s);
 /** Copies into `to` of `size` bytes and ends it with NUL; false when it was cut or holds a NUL. */
 bool kis_str_to_c(kis_str s, char *to, size_t size);
 

@@ -10,6 +10,22 @@ kis_str kis_header_find(const kis_header *headers, size_t count, kis_str name)
     return KIS_STR_NONE;
 }
 
+size_t kis_headers_bytes(const kis_header *headers, size_t count)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += headers[i].name.len + headers[i].value.len;
+    return bytes;
+}
+
+void kis_headers_put(kis_header *to, uint8_t **at, const kis_header *headers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        to[i].name = kis_str_put(at, headers[i].name);
+        to[i].value = kis_str_put(at, headers[i].value);
+    }
+}
+
 static const struct {
     int status;
     kis_str text;

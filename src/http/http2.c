@@ -854,30 +854,13 @@ uint32_t kis_http2_peer_streams_max(const kis_http2 *h2)
 
 /* ---- sending messages ---- */
 
-static size_t headers_bytes(const kis_header *headers, size_t count)
-{
-    size_t bytes = 0;
-    for (size_t i = 0; i < count; i++)
-        bytes += headers[i].name.len + headers[i].value.len;
-    return bytes;
-}
-
-static kis_str copy_text(uint8_t **at, kis_str text)
-{
-    kis_str copy = kis_str_of((const char *)*at, text.len);
-    if (text.len)
-        memcpy(*at, text.ptr, text.len);
-    *at += text.len;
-    return copy;
-}
-
 /* Body and trailers into one block, unless there is nothing to keep. */
 static bool stream_set_body(kis_http2_stream *stream, const kis_http2_body *body,
                             const kis_header *trailers, size_t trailer_count)
 {
     size_t body_bytes = body->is_borrowed ? 0 : body->bytes.len;
-    size_t size =
-        trailer_count * sizeof(kis_header) + headers_bytes(trailers, trailer_count) + body_bytes;
+    size_t size = trailer_count * sizeof(kis_header) + kis_headers_bytes(trailers, trailer_count) +
+                  body_bytes;
     stream->is_pulled = body->is_pulled;
     stream->body = body->bytes;
     if (size == 0)
@@ -890,9 +873,7 @@ static bool stream_set_body(kis_http2_stream *stream, const kis_http2_body *body
     stream->block = copies;
     stream->block_size = size;
     stream->owner->queued_bytes += size;
-    for (size_t i = 0; i < trailer_count; i++)
-        copies[i] =
-            (kis_header){ copy_text(&at, trailers[i].name), copy_text(&at, trailers[i].value) };
+    kis_headers_put(copies, &at, trailers, trailer_count);
     stream->trailers = copies;
     stream->trailer_count = trailer_count;
     if (body_bytes) {

@@ -94,34 +94,21 @@ void kis_call_deliver(kis_call *call)
     call->done(call->user, &answer);
     call_free(call);
 }
-/* ---- what an answer is made of ---- */
 
-static kis_str call_copy_text(uint8_t **at, kis_str text)
-{
-    kis_str copy = kis_str_of((const char *)*at, text.len);
-    if (text.len)
-        memcpy(*at, text.ptr, text.len);
-    *at += text.len;
-    return copy;
-}
+/* ---- what an answer is made of ---- */
 
 kis_err kis_call_set_headers(kis_call *call, const kis_header *headers, size_t count,
                              bool is_trailer)
 {
     const kis_alloc *alloc = call->client->alloc;
-    size_t size = count * sizeof(*headers);
-    for (size_t i = 0; i < count; i++)
-        size += headers[i].name.len + headers[i].value.len;
+    size_t size = count * sizeof(*headers) + kis_headers_bytes(headers, count);
     if (size == 0 || (is_trailer ? call->trailer_block : call->answer_block))
         return KIS_OK;
     kis_header *copies = alloc->take(alloc->user, size);
     if (!copies)
         return KIS_ERR_NOMEM;
     uint8_t *at = (uint8_t *)(copies + count);
-    for (size_t i = 0; i < count; i++) {
-        copies[i].name = call_copy_text(&at, headers[i].name);
-        copies[i].value = call_copy_text(&at, headers[i].value);
-    }
+    kis_headers_put(copies, &at, headers, count);
     *(is_trailer ? &call->trailer_block : &call->answer_block) = copies;
     *(is_trailer ? &call->trailer_block_size : &call->answer_block_size) = size;
     *(is_trailer ? &call->trailers : &call->answer_headers) = copies;
@@ -208,14 +195,9 @@ static kis_err call_check(const kis_client *client, const kis_client_request *re
     return KIS_OK;
 }
 
-static void call_put(uint8_t **at, kis_str text)
-{
-    (void)call_copy_text(at, text);
-}
-
 static kis_str call_copy_lower(uint8_t **at, kis_str name)
 {
-    kis_str copy = call_copy_text(at, name);
+    kis_str copy = kis_str_put(at, name);
     for (uint8_t *c = *at - name.len; c < *at; c++) {
         if (*c >= 'A' && *c <= 'Z')
             *c |= 0x20;
@@ -235,9 +217,8 @@ static bool call_sends_length(const kis_client_request *request)
 static size_t call_bytes(const kis_client *client, const kis_client_request *request)
 {
     size_t size = request->method.len + request->path.len + client->authority.len +
-                  client->user_agent.len + KIS_NUM_TEXT_MAX + 128;
-    for (size_t i = 0; i < request->header_count; i++)
-        size += request->headers[i].name.len + request->headers[i].value.len + 4;
+                  client->user_agent.len + KIS_NUM_TEXT_MAX + 128 + 4 * request->header_count +
+                  kis_headers_bytes(request->headers, request->header_count);
     return client->is_http2 ? size + (request->header_count + 2) * sizeof(kis_header) : size;
 }
 
@@ -246,28 +227,28 @@ static void call_fill_h1(kis_call *call, const kis_client_request *request, uint
     const kis_client *client = call->client;
     const uint8_t *start = at;
     char length[KIS_NUM_TEXT_MAX];
-    call_put(&at, request->method);
-    call_put(&at, KIS_STR(" "));
-    call_put(&at, request->path);
-    call_put(&at, KIS_STR(" HTTP/1.1\r\nhost: "));
-    call_put(&at, client->authority);
+    kis_str_put(&at, request->method);
+    kis_str_put(&at, KIS_STR(" "));
+    kis_str_put(&at, request->path);
+    kis_str_put(&at, KIS_STR(" HTTP/1.1\r\nhost: "));
+    kis_str_put(&at, client->authority);
     if (client->user_agent.len) {
-        call_put(&at, KIS_STR("\r\nuser-agent: "));
-        call_put(&at, client->user_agent);
+        kis_str_put(&at, KIS_STR("\r\nuser-agent: "));
+        kis_str_put(&at, client->user_agent);
     }
     for (size_t i = 0; i < request->header_count; i++) {
         if (is_header_of_client(client, request->headers[i].name))
             continue;
-        call_put(&at, KIS_STR("\r\n"));
-        (void)call_copy_lower(&at, request->headers[i].name);
-        call_put(&at, KIS_STR(": "));
-        call_put(&at, request->headers[i].value);
+        kis_str_put(&at, KIS_STR("\r\n"));
+        call_copy_lower(&at, request->headers[i].name);
+        kis_str_put(&at, KIS_STR(": "));
+        kis_str_put(&at, request->headers[i].value);
     }
     if (call_sends_length(request)) {
-        call_put(&at, KIS_STR("\r\ncontent-length: "));
-        call_put(&at, kis_str_of(length, kis_u64_format(request->body.len, length)));
+        kis_str_put(&at, KIS_STR("\r\ncontent-length: "));
+        kis_str_put(&at, kis_str_of(length, kis_u64_format(request->body.len, length)));
     }
-    call_put(&at, KIS_STR("\r\n\r\n"));
+    kis_str_put(&at, KIS_STR("\r\n\r\n"));
     call->head = kis_bytes_of(start, (size_t)(at - start));
 }
 
@@ -278,19 +259,19 @@ static void call_fill_h2(kis_call *call, const kis_client_request *request, uint
     uint8_t *at = (uint8_t *)(headers + request->header_count + 2);
     char length[KIS_NUM_TEXT_MAX];
     size_t count = 0;
-    call->method = call_copy_text(&at, request->method);
-    call->path = call_copy_text(&at, request->path);
+    call->method = kis_str_put(&at, request->method);
+    call->path = kis_str_put(&at, request->path);
     if (client->user_agent.len)
         headers[count++] = (kis_header){ KIS_STR("user-agent"), client->user_agent };
     for (size_t i = 0; i < request->header_count; i++) {
         if (is_header_of_client(client, request->headers[i].name))
             continue;
         kis_str name = call_copy_lower(&at, request->headers[i].name);
-        headers[count++] = (kis_header){ name, call_copy_text(&at, request->headers[i].value) };
+        headers[count++] = (kis_header){ name, kis_str_put(&at, request->headers[i].value) };
     }
     if (call_sends_length(request)) {
         kis_str digits =
-            call_copy_text(&at, kis_str_of(length, kis_u64_format(request->body.len, length)));
+            kis_str_put(&at, kis_str_of(length, kis_u64_format(request->body.len, length)));
         headers[count++] = (kis_header){ KIS_STR("content-length"), digits };
     }
     call->headers = headers;

@@ -36,35 +36,16 @@ struct kis_conn_h2 {
 
 /* ---- heads ---- */
 
-static size_t fields_bytes(const kis_header *fields, size_t count)
-{
-    size_t bytes = 0;
-    for (size_t i = 0; i < count; i++)
-        bytes += fields[i].name.len + fields[i].value.len;
-    return bytes;
-}
-
-static kis_str keep_text(uint8_t **at, kis_str text)
-{
-    kis_str copy = kis_str_of((const char *)*at, text.len);
-    if (text.len)
-        memcpy(*at, text.ptr, text.len);
-    *at += text.len;
-    return copy;
-}
-
 /* Copies the head into the exchange's own block. */
 static void keep_head(kis_exchange *exchange, kis_conn *conn, const kis_http2_head *head,
                       uint8_t *at, kis_header *headers)
 {
-    for (size_t i = 0; i < head->header_count; i++)
-        headers[i] = (kis_header){ keep_text(&at, head->headers[i].name),
-                                   keep_text(&at, head->headers[i].value) };
-    kis_str path = keep_text(&at, head->path);
+    kis_headers_put(headers, &at, head->headers, head->header_count);
+    kis_str path = kis_str_put(&at, head->path);
     kis_request_head *to = &exchange->head;
-    to->method = keep_text(&at, head->method);
-    to->authority = keep_text(&at, head->authority);
-    to->peer = keep_text(&at, kis_str_from_c(conn->peer));
+    to->method = kis_str_put(&at, head->method);
+    to->authority = kis_str_put(&at, head->authority);
+    to->peer = kis_str_put(&at, kis_str_from_c(conn->peer));
     to->headers = headers;
     to->header_count = head->header_count;
     to->path = kis_str_cut(&path, '?');
@@ -80,7 +61,7 @@ static kis_exchange *exchange_of_head(kis_conn *conn, const kis_http2_head *head
 {
     uint8_t *text;
     kis_header *headers;
-    size_t bytes = fields_bytes(head->headers, head->header_count) + head->path.len +
+    size_t bytes = kis_headers_bytes(head->headers, head->header_count) + head->path.len +
                    head->method.len + head->authority.len + strlen(conn->peer);
     kis_exchange *exchange = kis_exchange_new(conn, bytes, head->header_count, &text, &headers);
     if (!exchange)

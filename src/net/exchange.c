@@ -246,36 +246,13 @@ static void begin_on_loop(kis_exchange *exchange, const kis_answer_head *head)
     kis_conn_leave(conn);
 }
 
-static size_t fields_text_bytes(const kis_header *fields, size_t count)
-{
-    size_t bytes = 0;
-    for (size_t i = 0; i < count; i++)
-        bytes += fields[i].name.len + fields[i].value.len;
-    return bytes;
-}
-
-static kis_str put_text(uint8_t **at, kis_str text)
-{
-    kis_str copy = kis_str_of((const char *)*at, text.len);
-    if (text.len)
-        memcpy(*at, text.ptr, text.len);
-    *at += text.len;
-    return copy;
-}
-
-static void put_fields(kis_header *to, uint8_t **at, const kis_header *fields, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        to[i] = (kis_header){ put_text(at, fields[i].name), put_text(at, fields[i].value) };
-}
-
 static kis_answer_copy *answer_copy(kis_exchange *exchange, const kis_answer_head *head,
                                     kis_bytes body)
 {
     size_t fields = head->header_count + head->trailer_count;
     size_t size = sizeof(kis_answer_copy) + fields * sizeof(kis_header) + body.len +
-                  fields_text_bytes(head->headers, head->header_count) +
-                  fields_text_bytes(head->trailers, head->trailer_count);
+                  kis_headers_bytes(head->headers, head->header_count) +
+                  kis_headers_bytes(head->trailers, head->trailer_count);
     kis_answer_copy *copy = exchange->alloc->take(exchange->alloc->user, size);
     if (!copy)
         return NULL;
@@ -284,8 +261,8 @@ static kis_answer_copy *answer_copy(kis_exchange *exchange, const kis_answer_hea
     *copy = (kis_answer_copy){ .size = size, .head = *head };
     copy->head.headers = headers;
     copy->head.trailers = headers + head->header_count;
-    put_fields(headers, &at, head->headers, head->header_count);
-    put_fields(headers + head->header_count, &at, head->trailers, head->trailer_count);
+    kis_headers_put(headers, &at, head->headers, head->header_count);
+    kis_headers_put(headers + head->header_count, &at, head->trailers, head->trailer_count);
     if (body.len)
         memcpy(at, body.ptr, body.len);
     copy->body = kis_bytes_of(at, body.len);
