@@ -80,13 +80,13 @@ static kis_codecs *codecs_of(kis_receiver *r, kis_loop *loop)
 
 static void count_refusal(kis_receive_counters *c, const kis_refusal *refusal)
 {
-    kis_count(refusal->http_status == 413   ? &c->requests_too_large
-              : refusal->http_status == 503 ? &c->requests_no_room
-              : refusal->http_status == 415 || refusal->http_status == 405 ||
-                      refusal->http_status == 404 || refusal->http_status == 403
-                  ? &c->requests_wrong_type
-                  : &c->requests_malformed,
-              1);
+    kis_receive_count(refusal->http_status == 413   ? &c->requests_too_large
+                      : refusal->http_status == 503 ? &c->requests_no_room
+                      : refusal->http_status == 415 || refusal->http_status == 405 ||
+                              refusal->http_status == 404 || refusal->http_status == 403
+                          ? &c->requests_wrong_type
+                          : &c->requests_malformed,
+                      1);
 }
 
 /* The words of `diag` for the sender; the part before its last ": " names the place, and where there
@@ -130,9 +130,9 @@ static void answer_stored(const pending_answer *p, const kis_sink_result *result
                           "%u values were cut or repaired: too long, too many, too deep, "
                           "or not UTF-8",
                           batch->cut_values));
-    kis_count(&c->accepted_spans, batch->span_count - result->rejected_spans);
-    kis_count(&c->rejected_spans, rejected);
-    kis_count(&c->cut_values, batch->cut_values);
+    kis_receive_count(&c->accepted_spans, batch->span_count - result->rejected_spans);
+    kis_receive_count(&c->rejected_spans, rejected);
+    kis_receive_count(&c->cut_values, batch->cut_values);
     kis_receive_accept(p->exchange, &p->form, rejected, message);
 }
 
@@ -150,9 +150,9 @@ static void answer_not_stored(const pending_answer *p, const kis_sink_result *re
                     : result->retry_after_ms ? result->retry_after_ms
                                              : RETRY_MS,
     };
-    kis_count(may_try_again ? &c->refused_spans : &c->failed_spans, p->batch->span_count);
+    kis_receive_count(may_try_again ? &c->refused_spans : &c->failed_spans, p->batch->span_count);
     if (may_try_again)
-        kis_count(&c->requests_no_room, 1);
+        kis_receive_count(&c->requests_no_room, 1);
     kis_receive_refuse(p->exchange, &p->form, &refusal);
 }
 
@@ -370,7 +370,7 @@ static bool receiver_on_head(void *user, kis_exchange *exchange, uint64_t *max_b
     kis_refusal refusal;
 
     bool passed = kis_receive_judge_head(r, head, &form, &refusal);
-    kis_count(&r->counters[form.is_grpc].requests, 1);
+    kis_receive_count(&r->counters[form.is_grpc].requests, 1);
     if (kis_str_eq(head->method, KIS_STR("OPTIONS")) && form.origin.len > 0 &&
         kis_request_header(head, "access-control-request-method").len > 0) {
         kis_receive_preflight(exchange, form.origin);

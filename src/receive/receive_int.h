@@ -49,7 +49,8 @@ typedef struct kis_refusal {
     const char *accept_encoding; /* value of Accept-Encoding / grpc-accept-encoding, or NULL */
 } kis_refusal;
 
-static inline void kis_count(_Atomic uint64_t *counter, uint64_t by)
+/** Adds to a counter of the receiver. Any thread, and several at once: a locked instruction. */
+static inline void kis_receive_count(_Atomic uint64_t *counter, uint64_t by)
 {
     atomic_fetch_add_explicit(counter, by, memory_order_relaxed);
 }
