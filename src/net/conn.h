@@ -161,7 +161,8 @@ struct kis_exchange {
     atomic_bool is_claimed; /* somebody answers or has answered */
     atomic_bool is_gone;    /* the peer is: answering does nothing */
     const kis_alloc *alloc;
-    size_t size; /* of this block, texts and headers included */
+    size_t size; /* of this block: headers, memo and texts included */
+    void *memo;  /* handler.memo_bytes; the handler's */
     kis_loop *loop;
     kis_conn *conn; /* loop thread; NULL when it has gone or the answer is out */
     kis_request_head head;

@@ -24,19 +24,27 @@ const kis_alloc *const kis_body_alloc = &kis_mem;
 
 /* ---- life ---- */
 
+static size_t align_16(size_t size)
+{
+    return (size + 15) & ~(size_t)15;
+}
+
 kis_exchange *kis_exchange_new(kis_conn *conn, size_t text_bytes, size_t header_count,
                                uint8_t **out_text, kis_header **out_headers)
 {
     const kis_alloc *alloc = kis_loop_alloc(conn->home->loop);
-    size_t headers_at = (sizeof(kis_exchange) + 15) & ~(size_t)15;
+    size_t memo_bytes = conn->listener->options.handler.memo_bytes;
+    size_t memo_at = align_16(sizeof(kis_exchange));
+    size_t headers_at = memo_at + align_16(memo_bytes);
     size_t text_at = headers_at + header_count * sizeof(kis_header), size = text_at + text_bytes;
     kis_exchange *exchange = alloc->take(alloc->user, size);
     if (!exchange)
         return NULL;
-    memset(exchange, 0, sizeof(*exchange));
+    memset(exchange, 0, headers_at);
     atomic_init(&exchange->refs, 1);
     exchange->alloc = alloc;
     exchange->size = size;
+    exchange->memo = (uint8_t *)exchange + memo_at;
     exchange->loop = conn->home->loop;
     exchange->conn = conn;
     exchange->listener = conn->listener;
@@ -117,6 +125,11 @@ const kis_request_head *kis_exchange_head(const kis_exchange *exchange)
 kis_loop *kis_exchange_loop(const kis_exchange *exchange)
 {
     return exchange->loop;
+}
+
+void *kis_exchange_memo(kis_exchange *exchange)
+{
+    return exchange->memo;
 }
 
 kis_str kis_request_header(const kis_request_head *head, const char *name)

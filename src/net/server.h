@@ -67,12 +67,17 @@ typedef struct kis_handler {
      * the budget has no room; NOMEM; TIMEOUT, it does not get on. on_body will not come. The
      * handler may answer in its own words; if it does not, the server does (413, 503 with
      * Retry-After: 1, 408; for gRPC status 8, 14, 4). Over HTTP/1.1 the connection closes after
-     * it. */
+     * it. Never before on_head. */
     void (*on_refuse)(void *user, kis_exchange *exchange, kis_err why);
+    /** Size of the handler's own memo in each exchange: what on_head has found out, for on_body. */
+    size_t memo_bytes;
 } kis_handler;
 
 const kis_request_head *kis_exchange_head(const kis_exchange *exchange);
 kis_loop *kis_exchange_loop(const kis_exchange *exchange);
+/** The handler's memo_bytes in this exchange, zeros at first, aligned for anything. Lives as long as
+ * the exchange; net does not look at it. Whoever works on the exchange, one thread at a time. */
+void *kis_exchange_memo(kis_exchange *exchange);
 kis_exchange *kis_exchange_ref(kis_exchange *exchange); /* any thread */
 void kis_exchange_unref(kis_exchange *exchange);        /* any thread */
 

@@ -50,6 +50,7 @@ typedef struct test_server {
     bool use_refuse;
     test_budget budget;
     atomic_int heads, bodies, gone, refused;
+    atomic_int bad_memos; /* on_head's memo was not zeros, or on_body found something else in it */
     kis_lock lock;
     kis_cond changed;
     kis_exchange *held[64]; /* guarded by lock: requests to /hold */
@@ -135,6 +136,9 @@ static inline bool test_on_head(void *user, kis_exchange *exchange, uint64_t *ma
 {
     test_server *s = user;
     const kis_request_head *head = kis_exchange_head(exchange);
+    kis_exchange **memo = kis_exchange_memo(exchange);
+    atomic_fetch_add(&s->bad_memos, *memo != NULL);
+    *memo = exchange;
     atomic_fetch_add(&s->heads, 1);
     *max_body = s->max_body;
     if (kis_str_eq(head->path, KIS_STR("/refuse")))
@@ -149,6 +153,8 @@ static inline void test_on_body(void *user, kis_exchange *exchange, uint8_t *bod
 {
     test_server *s = user;
     const kis_request_head *head = kis_exchange_head(exchange);
+    kis_exchange *const *memo = kis_exchange_memo(exchange);
+    atomic_fetch_add(&s->bad_memos, *memo != exchange);
     atomic_fetch_add(&s->bodies, 1);
     if (kis_str_eq(head->path, KIS_STR("/later")) || kis_str_eq(head->path, KIS_STR("/stream"))) {
         test_answer_later(s, exchange, body, len, cap, kis_str_eq(head->path, KIS_STR("/stream")));
@@ -203,7 +209,8 @@ static inline kis_listener_options test_listener(test_server *s)
 {
     return (kis_listener_options){
         .address = KIS_STR("127.0.0.1:0"),
-        .handler = { test_on_head, test_on_body, test_on_gone, s, test_on_refuse },
+        .handler = { test_on_head, test_on_body, test_on_gone, s, test_on_refuse,
+                     sizeof(kis_exchange *) },
         .budget = { test_budget_take, test_budget_give_back, &s->budget },
         .allow_http1 = true,
         .allow_http2 = true,
@@ -250,6 +257,7 @@ static inline uint64_t test_server_stop(test_server *s, uint64_t wait_ms)
     kis_server_free(s->server);
     for (size_t i = 0; i < s->loop_count; i++)
         kis_loop_free(s->loops[i]);
+    CHECK_INT(0, s->bad_memos, "what on_head notes is there for on_body");
     CHECK_INT(0, s->budget.used_bytes, "every byte of a body is given back to the budget");
     kis_cond_done(&s->changed);
     kis_lock_done(&s->lock);

@@ -24,7 +24,6 @@ typedef struct pending_answer {
     kis_receiver *receiver;
     kis_exchange *exchange;
     kis_batch *batch;
-    kis_request_form form;
 } pending_answer;
 
 /* ---- memory that is counted ---- */
@@ -119,7 +118,8 @@ static void refuse_by_error(kis_receiver *r, kis_exchange *exchange, const kis_r
 static void answer_stored(const pending_answer *p, const kis_sink_result *result)
 {
     const kis_batch *batch = p->batch;
-    kis_receive_counters *c = &p->receiver->counters[p->form.is_grpc];
+    const kis_request_form *form = kis_exchange_memo(p->exchange);
+    kis_receive_counters *c = &p->receiver->counters[form->is_grpc];
     uint64_t rejected = batch->rejected_spans + result->rejected_spans;
     kis_str message = batch->rejected_spans ? batch->reject_reason : result->reason;
     char text[160];
@@ -133,12 +133,13 @@ static void answer_stored(const pending_answer *p, const kis_sink_result *result
     kis_receive_count(&c->accepted_spans, batch->span_count - result->rejected_spans);
     kis_receive_count(&c->rejected_spans, rejected);
     kis_receive_count(&c->cut_values, batch->cut_values);
-    kis_receive_accept(p->exchange, &p->form, rejected, message);
+    kis_receive_accept(p->exchange, form, rejected, message);
 }
 
 static void answer_not_stored(const pending_answer *p, const kis_sink_result *result)
 {
-    kis_receive_counters *c = &p->receiver->counters[p->form.is_grpc];
+    const kis_request_form *form = kis_exchange_memo(p->exchange);
+    kis_receive_counters *c = &p->receiver->counters[form->is_grpc];
     bool may_try_again = result->err == KIS_ERR_FULL || result->err == KIS_ERR_IO ||
                          result->err == KIS_ERR_TIMEOUT || result->err == KIS_ERR_CLOSED ||
                          result->err == KIS_ERR_NOMEM;
@@ -153,7 +154,7 @@ static void answer_not_stored(const pending_answer *p, const kis_sink_result *re
     kis_receive_count(may_try_again ? &c->refused_spans : &c->failed_spans, p->batch->span_count);
     if (may_try_again)
         kis_receive_count(&c->requests_no_room, 1);
-    kis_receive_refuse(p->exchange, &p->form, &refusal);
+    kis_receive_refuse(p->exchange, form, &refusal);
 }
 
 static void sink_has_spoken(void *user, const kis_sink_result *result)
@@ -237,7 +238,7 @@ static void push_batch(kis_receiver *r, kis_exchange *exchange, const kis_reques
         kis_batch_unref(batch);
         return;
     }
-    *p = (pending_answer){ r, kis_exchange_ref(exchange), batch, *form };
+    *p = (pending_answer){ r, kis_exchange_ref(exchange), batch };
     /* nothing to keep: an empty request succeeds, a request of rejected spans says so */
     if (batch->span_count == 0) {
         sink_has_spoken(p, &(kis_sink_result){ .err = KIS_OK });
@@ -315,73 +316,67 @@ static void receiver_on_body(void *user, kis_exchange *exchange, uint8_t *body, 
 {
     kis_receiver *r = user;
     const kis_request_head *head = kis_exchange_head(exchange);
-    kis_request_form form;
-    kis_refusal refusal;
+    kis_request_form *form = kis_exchange_memo(exchange);
     kis_diag diag = { .err = KIS_OK };
     kis_bytes message;
 
-    kis_receive_judge_head(r, head, &form,
-                           &refusal); /* passed before; read again rather than kept */
-    kis_err err = unframe(r, head, &form, kis_bytes_of(body, body_len), &message, &diag);
+    kis_err err = unframe(r, head, form, kis_bytes_of(body, body_len), &message, &diag);
     if (err) {
         r->charged.give_back(r->charged.user, body, body_cap);
-        refuse_frame(r, exchange, &form, err, &diag);
+        refuse_frame(r, exchange, form, err, &diag);
         return;
     }
-    if (form.coding == KIS_CODING_NONE) {
-        take_message(r, exchange, &form, body, body_cap, message);
+    if (form->coding == KIS_CODING_NONE) {
+        take_message(r, exchange, form, body, body_cap, message);
         return;
     }
     kis_buf inflated;
-    err = inflate_body(r, exchange, form.coding, message, &inflated, &diag);
+    err = inflate_body(r, exchange, form->coding, message, &inflated, &diag);
     r->charged.give_back(r->charged.user, body, body_cap);
     if (err) {
         err = kis_diag_in(&diag, err, "content coding " KIS_FMT,
-                          KIS_ARG(kis_coding_name(form.coding)));
-        refuse_by_error(r, exchange, &form, err, &diag);
+                          KIS_ARG(kis_coding_name(form->coding)));
+        refuse_by_error(r, exchange, form, err, &diag);
         return;
     }
-    take_message(r, exchange, &form, inflated.ptr, inflated.cap, kis_buf_bytes(&inflated));
+    take_message(r, exchange, form, inflated.ptr, inflated.cap, kis_buf_bytes(&inflated));
 }
 
 /* The body was not read: too large, too slow, or no room for it now. */
 static void receiver_on_refuse(void *user, kis_exchange *exchange, kis_err why)
 {
     kis_receiver *r = user;
-    kis_request_form form;
-    kis_refusal ignored;
     kis_diag diag;
 
-    kis_receive_judge_head(r, kis_exchange_head(exchange), &form, &ignored);
     kis_diag_set(
         &diag, why, "the request was not read: %s",
         why == KIS_ERR_LIMIT
             ? "it is larger than this server takes (--max-request-bytes): send smaller batches"
         : why == KIS_ERR_TIMEOUT ? "its body did not get on"
                                  : "too many bytes are at work already (--memory-limit)");
-    refuse_by_error(r, exchange, &form, why, &diag);
+    refuse_by_error(r, exchange, kis_exchange_memo(exchange), why, &diag);
 }
 
 static bool receiver_on_head(void *user, kis_exchange *exchange, uint64_t *max_body_bytes)
 {
     kis_receiver *r = user;
     const kis_request_head *head = kis_exchange_head(exchange);
-    kis_request_form form;
+    kis_request_form *form = kis_exchange_memo(exchange);
     kis_refusal refusal;
 
-    bool passed = kis_receive_judge_head(r, head, &form, &refusal);
-    kis_receive_count(&r->counters[form.is_grpc].requests, 1);
-    if (kis_str_eq(head->method, KIS_STR("OPTIONS")) && form.origin.len > 0 &&
+    bool passed = kis_receive_judge_head(r, head, form, &refusal);
+    kis_receive_count(&r->counters[form->is_grpc].requests, 1);
+    if (kis_str_eq(head->method, KIS_STR("OPTIONS")) && form->origin.len > 0 &&
         kis_request_header(head, "access-control-request-method").len > 0) {
-        kis_receive_preflight(exchange, form.origin);
+        kis_receive_preflight(exchange, form->origin);
         return false;
     }
     if (!passed) {
-        count_refusal(&r->counters[form.is_grpc], &refusal);
-        kis_receive_refuse(exchange, &form, &refusal);
+        count_refusal(&r->counters[form->is_grpc], &refusal);
+        kis_receive_refuse(exchange, form, &refusal);
         return false;
     }
-    *max_body_bytes = r->options.max_request_bytes + (form.is_grpc ? KIS_GRPC_PREFIX_BYTES : 0);
+    *max_body_bytes = r->options.max_request_bytes + (form->is_grpc ? KIS_GRPC_PREFIX_BYTES : 0);
     return true;
 }
 
@@ -409,6 +404,7 @@ kis_handler kis_receiver_handler(kis_receiver *receiver)
         .on_body = receiver_on_body,
         .on_refuse = receiver_on_refuse,
         .user = receiver,
+        .memo_bytes = sizeof(kis_request_form),
     };
     return handler;
 }

@@ -32,7 +32,7 @@ struct kis_receiver {
     } codecs[KIS_RECEIVE_LOOPS_MAX];
 };
 
-/** What a request says about itself, read from its head. */
+/** What a request says about itself, read from its head; the memo of its exchange. */
 typedef struct kis_request_form {
     bool is_grpc, is_json;
     kis_coding coding;
