@@ -1,15 +1,13 @@
-/* http2.c - nghttp2 behind a small face, and the guards it lacks.
+/* http2.c - nghttp2 behind a small face: streams, events, and bodies on their way out.
  *
- *     one header block at a time (HTTP/2 never interleaves them) gathers in `block`, with bounds, and becomes a head
- *     a body of ours lies in the stream and is sent without a further copy, or is pulled as the windows open
+ *     http2_block.c   the header block that is coming in, with bounds, until it is a head
+ *     http2_flood.c   what a peer does that costs us and not it is counted
+ *     http2_mem.c     nghttp2's memory
  *
- * Floods: each kind of frame that costs us more than the peer has a meter, a bucket that refills
- * with time. An empty bucket is answered with GOAWAY ENHANCE_YOUR_CALM. Resets count only while the
- * request was unanswered: gRPC clients (libcurl does) reset every call that they have finished
- * with, and nghttp2's own limit would end their connection at the 1001st.
+ * A body of ours lies in the stream and is sent without a further copy, or is pulled as the windows
+ * open. A flood is answered with GOAWAY ENHANCE_YOUR_CALM.
  *
- * Always true: (1) a stream is in the list from its first header to its on_close, (2) the text of
- * `block` is at most KIS_HTTP_HEADER_BYTES_MAX.
+ * Always true: a stream is in the list from its first header to its on_close.
  */
 #include "http/http2.h"
 
@@ -17,60 +15,11 @@
 
 #include "base/diag.h"
 #include "base/num.h"
-#include "base/vec.h"
+#include "http/http2_block.h"
+#include "http/http2_flood.h"
+#include "http/http2_mem.h"
 
-#define BLOCK_KEEP_BYTES  2048u /* of a block's text between two requests */
 #define ANSWER_FIELDS_MAX (KIS_HTTP_HEADERS_MAX + 8u)
-#define SEC_NS            1000000000u
-
-/* ---- meters ---- */
-
-typedef enum flood_kind {
-    FLOOD_RESET_BY_PEER,
-    FLOOD_RESET_BY_US,
-    FLOOD_EMPTY_DATA,
-    FLOOD_PRIORITY,
-    FLOOD_SETTINGS,
-    FLOOD_PING,
-    FLOOD_WINDOW_UPDATE,
-    FLOOD_KINDS
-} flood_kind;
-
-/* burst: so many at once; rate: so many a second for ever. Honest peers stay far below: clients
- * that cancel half their calls, BDP pings of gRPC, one window update a frame. */
-static const struct {
-    const char *what;
-    uint32_t burst, rate;
-} flood_bounds[FLOOD_KINDS] = {
-    [FLOOD_RESET_BY_PEER] = { "resets of unanswered requests", 1000, 200 },
-    [FLOOD_RESET_BY_US] = { "requests that had to be reset", 1000, 100 }, /* CVE-2025-8671 */
-    [FLOOD_EMPTY_DATA] = { "empty DATA frames", 200, 50 },                /* CVE-2019-9518 */
-    [FLOOD_PRIORITY] = { "PRIORITY frames", 1000, 100 },                  /* CVE-2019-9513 */
-    [FLOOD_SETTINGS] = { "SETTINGS frames", 100, 10 },                    /* CVE-2019-9515 */
-    [FLOOD_PING] = { "PING frames", 1000, 100 },                          /* CVE-2019-9512 */
-    [FLOOD_WINDOW_UPDATE] = { "WINDOW_UPDATE frames", 20000, 20000 },
-};
-
-typedef struct flood_meter {
-    uint32_t used;
-    uint64_t since_ns;
-} flood_meter;
-
-/* ---- the connection ---- */
-
-typedef struct block_field {
-    uint32_t name_at, name_len, value_at, value_len; /* in the text */
-} block_field;
-
-typedef struct header_block {
-    kis_buf text;
-    KIS_VEC(block_field) fields;
-    kis_header *views; /* made of fields when the block is whole; as large as views_cap */
-    uint32_t views_cap;
-    size_t list_bytes; /* as RFC 9113, 10.5.1 counts: name, value and 32 */
-    int32_t stream_id;
-    bool is_open, is_too_large;
-} header_block;
 
 struct kis_http2 {
     const kis_alloc *alloc;
@@ -78,105 +27,16 @@ struct kis_http2 {
     kis_http2_events events;
     uint32_t goodbye_error; /* of the GOAWAY that was sent */
     bool is_server, is_greeted, is_goodbye_received, is_receiving;
-    bool is_broken;           /* nghttp2 had no memory once: it is called no more */
-    struct mem_front *pieces; /* all that nghttp2 holds */
+    kis_http2_mem mem; /* nghttp2's */
     kis_http2_stream *first;
     uint32_t stream_count;
     uint64_t resets, now_ns;
     size_t queued_bytes; /* sum of block_size over the streams */
-    header_block block;
-    flood_meter meters[FLOOD_KINDS];
-    int flood;    /* the kind that overflowed, or -1 */
+    kis_http2_block block;
+    kis_flood_meters floods;
     kis_buf *out; /* while filling */
     size_t mark;
 };
-
-static bool flood_note(kis_http2 *h2, flood_kind kind)
-{
-    flood_meter *meter = &h2->meters[kind];
-    uint64_t earned = (h2->now_ns - meter->since_ns) / (SEC_NS / flood_bounds[kind].rate);
-    if (earned) {
-        meter->used = earned >= meter->used ? 0 : meter->used - (uint32_t)earned;
-        meter->since_ns = h2->now_ns;
-    }
-    if (++meter->used <= flood_bounds[kind].burst)
-        return true;
-    if (h2->flood < 0)
-        h2->flood = (int)kind;
-    return false;
-}
-
-/* ---- nghttp2's memory ----
- *
- * Every piece is in a list of its connection, with its size. When one could not be had, nghttp2
- * (1.52) may free another one twice while it tidies up: so after a failure it is called no more,
- * and what it held is given back from the list.
- */
-
-typedef struct mem_front {
-    struct mem_front *prev, *next;
-    size_t size;
-    size_t unused; /* what follows is aligned to 16 bytes */
-} mem_front;
-
-static void *mem_take(size_t size, void *user)
-{
-    kis_http2 *h2 = user;
-    mem_front *front = size > SIZE_MAX - sizeof(*front)
-                           ? NULL
-                           : h2->alloc->take(h2->alloc->user, size + sizeof(*front));
-    if (!front) {
-        h2->is_broken = true;
-        return NULL;
-    }
-    *front = (mem_front){ .next = h2->pieces, .size = size };
-    if (h2->pieces)
-        h2->pieces->prev = front;
-    h2->pieces = front;
-    return front + 1;
-}
-
-static void mem_give_back(void *ptr, void *user)
-{
-    kis_http2 *h2 = user;
-    mem_front *front = ptr ? (mem_front *)ptr - 1 : NULL;
-    if (!front || h2->is_broken)
-        return;
-    *(front->prev ? &front->prev->next : &h2->pieces) = front->next;
-    if (front->next)
-        front->next->prev = front->prev;
-    h2->alloc->give_back(h2->alloc->user, front, front->size + sizeof(*front));
-}
-
-static void mem_give_back_all(kis_http2 *h2)
-{
-    for (mem_front *front = h2->pieces, *next; front; front = next) {
-        next = front->next;
-        h2->alloc->give_back(h2->alloc->user, front, front->size + sizeof(*front));
-    }
-    h2->pieces = NULL;
-}
-
-static void *mem_take_zeros(size_t count, size_t size, void *user)
-{
-    if (size && count > SIZE_MAX / size)
-        return NULL;
-    void *piece = mem_take(count * size, user);
-    if (piece)
-        memset(piece, 0, count * size);
-    return piece;
-}
-
-static void *mem_grow(void *ptr, size_t size, void *user)
-{
-    void *piece = mem_take(size, user);
-    if (!piece || !ptr)
-        return piece;
-    size_t old = ((mem_front *)ptr - 1)->size;
-    memcpy(piece, ptr, old < size ? old : size);
-    mem_give_back(ptr, user);
-    return piece;
-}
 
 /* ---- streams ---- */
 
@@ -220,108 +80,12 @@ static kis_http2_stream *stream_of(kis_http2 *h2, int32_t id)
     return id ? nghttp2_session_get_stream_user_data(h2->session, id) : NULL;
 }
 
-/* ---- header blocks ---- */
-
-static void block_begin(kis_http2 *h2, int32_t stream_id)
-{
-    h2->block.stream_id = stream_id;
-    h2->block.fields.len = 0;
-    h2->block.list_bytes = 0;
-    h2->block.is_open = true;
-    h2->block.is_too_large = false;
-    kis_buf_clear(&h2->block.text);
-}
-
-static void block_done(kis_http2 *h2)
-{
-    kis_buf_done(&h2->block.text);
-    KIS_VEC_DONE(&h2->block.fields, h2->alloc);
-    if (h2->block.views)
-        h2->alloc->give_back(h2->alloc->user, h2->block.views,
-                             h2->block.views_cap * sizeof(kis_header));
-    h2->block.views = NULL;
-    h2->block.views_cap = 0;
-}
-
-static bool block_add(kis_http2 *h2, kis_str name, kis_str value)
-{
-    header_block *block = &h2->block;
-    block->list_bytes += name.len + value.len + 32;
-    if (block->fields.len >= KIS_HTTP_HEADERS_MAX + 4 ||
-        block->list_bytes > KIS_HTTP_HEADER_BYTES_MAX + KIS_HTTP_TARGET_BYTES_MAX ||
-        block->text.len + name.len + value.len > block->text.max) {
-        block->is_too_large = true;
-        return true;
-    }
-    block_field field = { (uint32_t)block->text.len, (uint32_t)name.len,
-                          (uint32_t)(block->text.len + name.len), (uint32_t)value.len };
-    kis_buf_add_str(&block->text, name);
-    kis_buf_add_str(&block->text, value);
-    return block->text.err == KIS_OK && KIS_VEC_PUSH(&block->fields, h2->alloc, field);
-}
-
-static bool block_views(kis_http2 *h2)
-{
-    header_block *block = &h2->block;
-    if (block->views_cap < block->fields.len) {
-        kis_header *views = h2->alloc->take(h2->alloc->user, block->fields.cap * sizeof(*views));
-        if (!views)
-            return false;
-        if (block->views)
-            h2->alloc->give_back(h2->alloc->user, block->views, block->views_cap * sizeof(*views));
-        block->views = views;
-        block->views_cap = block->fields.cap;
-    }
-    for (uint32_t i = 0; i < block->fields.len; i++) {
-        const block_field *field = &block->fields.at[i];
-        const char *text = (const char *)block->text.ptr;
-        block->views[i] = (kis_header){ kis_str_of(text + field->name_at, field->name_len),
-                                        kis_str_of(text + field->value_at, field->value_len) };
-    }
-    return true;
-}
-
-static void head_take_pseudo(kis_http2_head *head, const kis_header *field)
-{
-    static const struct {
-        kis_str name;
-        size_t offset;
-    } places[] = {
-        { KIS_STR_INIT(":method"), offsetof(kis_http2_head, method) },
-        { KIS_STR_INIT(":path"), offsetof(kis_http2_head, path) },
-        { KIS_STR_INIT(":scheme"), offsetof(kis_http2_head, scheme) },
-        { KIS_STR_INIT(":authority"), offsetof(kis_http2_head, authority) },
-    };
-    uint64_t status;
-    for (size_t i = 0; i < KIS_COUNT_OF(places); i++) {
-        if (kis_str_eq(field->name, places[i].name))
-            memcpy((char *)head + places[i].offset, &field->value, sizeof(kis_str));
-    }
-    if (kis_str_eq(field->name, KIS_STR(":status")) &&
-        kis_u64_parse(field->value, &status) == KIS_OK && status <= 999)
-        head->status = (int)status;
-}
-
-/* Pseudo-headers come first (nghttp2 sees to it). */
-static kis_http2_head block_head(kis_http2 *h2)
-{
-    kis_http2_head head = { .headers = h2->block.views,
-                            .header_count = h2->block.fields.len,
-                            .is_too_large = h2->block.is_too_large };
-    while (head.header_count && head.headers[0].name.len && head.headers[0].name.ptr[0] == ':') {
-        head_take_pseudo(&head, head.headers);
-        head.headers++;
-        head.header_count--;
-    }
-    if (head.header_count > KIS_HTTP_HEADERS_MAX)
-        head.is_too_large = true;
-    return head;
-}
+/* ---- header blocks that come ---- */
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     kis_http2 *h2 = user;
-    block_begin(h2, frame->hd.stream_id);
+    kis_http2_block_begin(&h2->block, frame->hd.stream_id);
     if (!h2->is_server || frame->hd.type != NGHTTP2_HEADERS ||
         frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
@@ -336,11 +100,12 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
                      size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
                      void *user)
 {
+    kis_http2 *h2 = user;
     (void)session;
     (void)frame;
     (void)flags;
-    return block_add(user, kis_str_of((const char *)name, name_len),
-                     kis_str_of((const char *)value, value_len))
+    return kis_http2_block_add(&h2->block, kis_str_of((const char *)name, name_len),
+                               kis_str_of((const char *)value, value_len))
                ? 0
                : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
@@ -373,15 +138,15 @@ static int got_headers(kis_http2 *h2, const nghttp2_frame *frame)
 {
     kis_http2_stream *stream = stream_of(h2, frame->hd.stream_id);
     bool is_end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    kis_http2_head head;
     h2->block.is_open = false;
     if (!stream)
         return 0;
-    if (!block_views(h2)) {
+    if (!kis_http2_block_end(&h2->block, &head)) {
         nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, stream->id,
                                   NGHTTP2_INTERNAL_ERROR);
         return 0;
     }
-    kis_http2_head head = block_head(h2);
     head.is_end = is_end;
     bool is_trailer = h2->is_server
                           ? frame->headers.cat == NGHTTP2_HCAT_HEADERS
@@ -392,8 +157,7 @@ static int got_headers(kis_http2 *h2, const nghttp2_frame *frame)
         h2->events.on_head(h2->events.user, stream, &head);
     if (is_end)
         got_end(h2, stream);
-    if (h2->block.text.cap > BLOCK_KEEP_BYTES)
-        block_done(h2);
+    kis_http2_block_trim(&h2->block);
     return 0;
 }
 
@@ -401,30 +165,31 @@ static int got_data(kis_http2 *h2, const nghttp2_frame *frame)
 {
     kis_http2_stream *stream = stream_of(h2, frame->hd.stream_id);
     bool is_end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    if (frame->hd.length == 0 && !is_end && !flood_note(h2, FLOOD_EMPTY_DATA))
+    if (frame->hd.length == 0 && !is_end &&
+        !kis_flood_note(&h2->floods, KIS_FLOOD_EMPTY_DATA, h2->now_ns))
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     if (is_end && stream)
         got_end(h2, stream);
     return 0;
 }
 
-static int got_counted(kis_http2 *h2, flood_kind kind)
+static int got_counted(kis_http2 *h2, kis_flood_kind kind)
 {
-    return flood_note(h2, kind) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
+    return kis_flood_note(&h2->floods, kind, h2->now_ns) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 static int got_reset(kis_http2 *h2, const nghttp2_frame *frame)
 {
     const kis_http2_stream *stream = stream_of(h2, frame->hd.stream_id);
     h2->resets++;
-    return stream && !stream->is_out_over ? got_counted(h2, FLOOD_RESET_BY_PEER) : 0;
+    return stream && !stream->is_out_over ? got_counted(h2, KIS_FLOOD_RESET_BY_PEER) : 0;
 }
 
 /* PRIORITY is thrown away unread, and told to nobody but here. */
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *user)
 {
     (void)session;
-    return head->type == NGHTTP2_PRIORITY ? got_counted(user, FLOOD_PRIORITY) : 0;
+    return head->type == NGHTTP2_PRIORITY ? got_counted(user, KIS_FLOOD_PRIORITY) : 0;
 }
 
 static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *user)
@@ -439,12 +204,12 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     case NGHTTP2_RST_STREAM:
         return h2->is_server ? got_reset(h2, frame) : 0;
     case NGHTTP2_PING:
-        return got_counted(h2, FLOOD_PING);
+        return got_counted(h2, KIS_FLOOD_PING);
     case NGHTTP2_WINDOW_UPDATE:
-        return got_counted(h2, FLOOD_WINDOW_UPDATE);
+        return got_counted(h2, KIS_FLOOD_WINDOW_UPDATE);
     case NGHTTP2_SETTINGS:
         h2->is_greeted = true;
-        return got_counted(h2, FLOOD_SETTINGS);
+        return got_counted(h2, KIS_FLOOD_SETTINGS);
     case NGHTTP2_GOAWAY:
         h2->is_goodbye_received = true;
         return 0;
@@ -484,7 +249,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error,
     h2->events.on_close(h2->events.user, stream, error);
     stream_free(stream);
     if (!h2->first && !h2->is_receiving)
-        block_done(h2);
+        kis_http2_block_done(&h2->block);
     return 0;
 }
 
@@ -499,7 +264,8 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
         h2->resets++;
         if (h2->is_server && (!stream || !stream->is_out_over) &&
             frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
-            (void)flood_note(h2, FLOOD_RESET_BY_US); /* receive looks at it */
+            /* receive looks at it */
+            (void)kis_flood_note(&h2->floods, KIS_FLOOD_RESET_BY_US, h2->now_ns);
         return 0;
     }
     if (frame->hd.type == NGHTTP2_GOAWAY)
@@ -651,7 +417,7 @@ kis_err kis_http2_fill(kis_http2 *h2, kis_buf *out, size_t mark)
     kis_err err = KIS_OK;
     h2->out = out;
     h2->mark = mark;
-    if (h2->is_broken)
+    if (h2->mem.is_broken)
         return KIS_ERR_NOMEM;
     while (out->len < mark && err == KIS_OK) {
         const uint8_t *frames;
@@ -731,7 +497,7 @@ static bool session_new(kis_http2 *h2)
 {
     nghttp2_session_callbacks *calls = callbacks_new();
     nghttp2_option *options = options_new();
-    nghttp2_mem memory = { h2, mem_take, mem_give_back, mem_take_zeros, mem_grow };
+    nghttp2_mem memory = kis_http2_mem_table(&h2->mem);
     int result = NGHTTP2_ERR_NOMEM;
     if (calls && options)
         result = h2->is_server
@@ -749,8 +515,9 @@ kis_http2 *kis_http2_new(bool is_server, const kis_http2_events *events, const k
     kis_http2 *h2 = alloc->take(alloc->user, sizeof(*h2));
     if (!h2)
         return NULL;
-    *h2 = (kis_http2){ .alloc = alloc, .events = *events, .is_server = is_server, .flood = -1 };
-    kis_buf_init(&h2->block.text, alloc, KIS_HTTP_HEADER_BYTES_MAX + KIS_HTTP_TARGET_BYTES_MAX);
+    *h2 = (kis_http2){ .alloc = alloc, .events = *events, .is_server = is_server };
+    h2->mem.alloc = alloc;
+    kis_http2_block_init(&h2->block, alloc);
     if (!session_new(h2)) {
         kis_http2_free(h2);
         return NULL;
@@ -762,12 +529,12 @@ void kis_http2_free(kis_http2 *h2)
 {
     if (!h2)
         return;
-    if (h2->session && !h2->is_broken)
+    if (h2->session && !h2->mem.is_broken)
         nghttp2_session_del(h2->session);
-    mem_give_back_all(h2); /* what is left: nothing, or all */
+    kis_http2_mem_done(&h2->mem);
     while (h2->first)
         stream_free(h2->first);
-    block_done(h2);
+    kis_http2_block_done(&h2->block);
     h2->alloc->give_back(h2->alloc->user, h2, sizeof(*h2));
 }
 
@@ -775,13 +542,12 @@ void kis_http2_free(kis_http2 *h2)
 
 static kis_err receive_failed(kis_http2 *h2, ssize_t result, kis_diag *diag)
 {
-    if (h2->is_broken)
+    if (h2->mem.is_broken)
         return kis_diag_set(diag, KIS_ERR_NOMEM, "HTTP/2: out of memory");
-    if (h2->flood >= 0 || result == NGHTTP2_ERR_FLOODED) {
+    if (h2->floods.what || result == NGHTTP2_ERR_FLOODED) {
         nghttp2_session_terminate_session(h2->session, NGHTTP2_ENHANCE_YOUR_CALM);
         return kis_diag_set(diag, KIS_ERR_LIMIT, "HTTP/2: a flood of %s",
-                            h2->flood >= 0 ? flood_bounds[h2->flood].what
-                                           : "frames that want an answer");
+                            h2->floods.what ? h2->floods.what : "frames that want an answer");
     }
     if (result == NGHTTP2_ERR_BAD_CLIENT_MAGIC)
         return kis_diag_set(diag, KIS_ERR_SYNTAX,
@@ -793,22 +559,22 @@ static kis_err receive_failed(kis_http2 *h2, ssize_t result, kis_diag *diag)
 kis_err kis_http2_receive(kis_http2 *h2, uint64_t now_ns, kis_bytes in, kis_diag *diag)
 {
     h2->now_ns = now_ns;
-    if (h2->is_broken)
+    if (h2->mem.is_broken)
         return receive_failed(h2, NGHTTP2_ERR_NOMEM, diag);
     h2->is_receiving = true;
-    ssize_t result = h2->flood < 0 ? nghttp2_session_mem_recv(h2->session, in.ptr, in.len)
-                                   : NGHTTP2_ERR_CALLBACK_FAILURE;
+    ssize_t result = !h2->floods.what ? nghttp2_session_mem_recv(h2->session, in.ptr, in.len)
+                                      : NGHTTP2_ERR_CALLBACK_FAILURE;
     h2->is_receiving = false;
-    if (result < 0 || h2->flood >= 0 || h2->is_broken)
+    if (result < 0 || h2->floods.what || h2->mem.is_broken)
         return receive_failed(h2, result, diag);
     if (!h2->first && !h2->block.is_open)
-        block_done(h2); /* an idle connection holds no room for headers */
+        kis_http2_block_done(&h2->block); /* an idle connection holds no room for headers */
     return KIS_OK;
 }
 
 bool kis_http2_is_over(const kis_http2 *h2)
 {
-    return h2->is_broken ||
+    return h2->mem.is_broken ||
            (!nghttp2_session_want_read(h2->session) && !nghttp2_session_want_write(h2->session));
 }
 
@@ -847,9 +613,9 @@ size_t kis_http2_queued_bytes(const kis_http2 *h2)
 
 uint32_t kis_http2_peer_streams_max(const kis_http2 *h2)
 {
-    return h2->is_broken ? 0
-                         : nghttp2_session_get_remote_settings(
-                               h2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    return h2->mem.is_broken ? 0
+                             : nghttp2_session_get_remote_settings(
+                                   h2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 }
 
 /* ---- sending messages ---- */
@@ -895,7 +661,7 @@ kis_err kis_http2_answer(kis_http2_stream *stream, int status, const kis_header 
     size_t field_count = put_fields(fields, 1, headers, count);
     bool has_body = body->is_pulled || body->bytes.len || trailer_count;
     nghttp2_data_provider provider = { .source.ptr = stream, .read_callback = read_body };
-    if (h2->is_broken || !stream_set_body(stream, body, trailers, trailer_count))
+    if (h2->mem.is_broken || !stream_set_body(stream, body, trailers, trailer_count))
         return KIS_ERR_NOMEM;
     stream->is_begun = true;
     return nghttp2_submit_response(h2->session, stream->id, fields, field_count,
@@ -908,7 +674,7 @@ kis_err kis_http2_request(kis_http2 *h2, const kis_http2_head *head, const kis_h
                           void *user, kis_http2_stream **out)
 {
     nghttp2_nv fields[NV_ROOM];
-    if (h2->is_broken || h2->is_goodbye_received ||
+    if (h2->mem.is_broken || h2->is_goodbye_received ||
         !nghttp2_session_check_request_allowed(h2->session))
         return KIS_ERR_CLOSED;
     if (h2->stream_count >= kis_http2_peer_streams_max(h2))
@@ -940,7 +706,7 @@ kis_err kis_http2_request(kis_http2 *h2, const kis_http2_head *head, const kis_h
 
 void kis_http2_resume(kis_http2_stream *stream)
 {
-    if (!stream->is_deferred || stream->owner->is_broken)
+    if (!stream->is_deferred || stream->owner->mem.is_broken)
         return;
     stream->is_deferred = false;
     /* fails only when nothing was deferred */
@@ -949,7 +715,7 @@ void kis_http2_resume(kis_http2_stream *stream)
 
 void kis_http2_reset(kis_http2_stream *stream, kis_http2_error error)
 {
-    if (stream->owner->is_broken)
+    if (stream->owner->mem.is_broken)
         return;
     if (nghttp2_submit_rst_stream(stream->owner->session, NGHTTP2_FLAG_NONE, stream->id,
                                   (uint32_t)error) != 0)
@@ -958,7 +724,7 @@ void kis_http2_reset(kis_http2_stream *stream, kis_http2_error error)
 
 void kis_http2_go_away(kis_http2 *h2, kis_http2_error error)
 {
-    if (h2->is_broken)
+    if (h2->mem.is_broken)
         return;
     if (error == KIS_HTTP2_NO_ERROR)
         nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE,
