@@ -30,6 +30,10 @@
 /* of a declared length this much is taken on trust; more as bytes come */
 #define KIS_BODY_FIRST_BYTES   ((size_t)1 << 20)
 #define KIS_BODY_UNKNOWN_BYTES ((size_t)4 << 10) /* the same when no length is declared */
+/* times of kis_listener_options that were left at 0 */
+#define KIS_HEADER_TIMEOUT_MS 10000u
+#define KIS_BODY_PROGRESS_MS  30000u
+#define KIS_IDLE_TIMEOUT_MS   60000u
 /* fewer bytes of a body in a whole progress time: it is not getting on */
 #define KIS_BODY_PROGRESS_BYTES 1024u
 /* a body that gets on, but is not there after so long, is refused: it pins budget */

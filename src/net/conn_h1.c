@@ -14,10 +14,6 @@
 #include "http/grpc.h"
 #include "net/conn.h"
 
-#define HEADER_TIMEOUT_MS 10000u
-#define BODY_PROGRESS_MS  30000u
-#define IDLE_TIMEOUT_MS   60000u
-
 /* ---- refusing what is not HTTP ---- */
 
 static void h1_refuse_bytes(kis_conn *conn, int status, const char *text)
@@ -51,8 +47,8 @@ static void h1_next(kis_conn *conn)
         return;
     }
     kis_conn_set_idle(conn, true);
-    kis_conn_set_phase(conn,
-                       kis_listener_ms(conn->listener->options.idle_timeout_ms, IDLE_TIMEOUT_MS));
+    kis_conn_set_phase(
+        conn, kis_listener_ms(conn->listener->options.idle_timeout_ms, KIS_IDLE_TIMEOUT_MS));
     /* does nothing inside the input itself, which goes on by its own loop */
     kis_conn_process(conn);
 }
@@ -429,8 +425,8 @@ static void h1_expect_body(kis_conn *conn, kis_exchange *exchange)
         kis_conn_write(conn, kis_bytes_of("HTTP/1.1 100 Continue\r\n\r\n", 25), KIS_BYTES_NONE);
         conn->h1.awaits_continue = false;
     }
-    kis_conn_set_phase(conn,
-                       kis_listener_ms(conn->listener->options.body_progress_ms, BODY_PROGRESS_MS));
+    kis_conn_set_phase(
+        conn, kis_listener_ms(conn->listener->options.body_progress_ms, KIS_BODY_PROGRESS_MS));
 }
 
 static void h1_start(kis_conn *conn, kis_exchange *exchange)
@@ -487,8 +483,8 @@ static size_t h1_head(kis_conn *conn, kis_bytes in)
     kis_http1_scan *scan = &conn->h1.scan;
     if (conn->is_idle) {
         kis_conn_set_idle(conn, false);
-        kis_conn_set_phase(
-            conn, kis_listener_ms(conn->listener->options.header_timeout_ms, HEADER_TIMEOUT_MS));
+        kis_conn_set_phase(conn, kis_listener_ms(conn->listener->options.header_timeout_ms,
+                                                 KIS_HEADER_TIMEOUT_MS));
     }
     kis_err err = kis_http1_scan_head(scan, in, &status, &diag);
     if (err == KIS_ERR_MORE)
@@ -534,7 +530,7 @@ void kis_h1_timeout(kis_conn *conn)
     if (is_body && conn->h1.progress_bytes >= KIS_BODY_PROGRESS_BYTES && !is_too_slow) {
         conn->h1.progress_bytes = 0;
         kis_conn_set_phase(
-            conn, kis_listener_ms(conn->listener->options.body_progress_ms, BODY_PROGRESS_MS));
+            conn, kis_listener_ms(conn->listener->options.body_progress_ms, KIS_BODY_PROGRESS_MS));
         return;
     }
     if (!conn->is_idle)

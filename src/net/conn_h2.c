@@ -18,10 +18,6 @@
 #include "http/grpc.h"
 #include "http/http2.h"
 
-#define HEADER_TIMEOUT_MS 10000u
-#define BODY_PROGRESS_MS  30000u
-#define IDLE_TIMEOUT_MS   60000u
-
 typedef enum h2_phase { H2_GREETING, H2_BUSY, H2_IDLE } h2_phase;
 
 struct kis_conn_h2 {
@@ -79,7 +75,7 @@ static kis_exchange *exchange_of_head(kis_conn *conn, const kis_http2_head *head
     return exchange;
 }
 
-static void refuse(kis_exchange *exchange, kis_err why, uint64_t wanted)
+static void h2_refuse(kis_exchange *exchange, kis_err why, uint64_t wanted)
 {
     kis_diag diag = { 0 };
     if (why == KIS_ERR_LIMIT)
@@ -95,7 +91,7 @@ static bool expect_body(kis_exchange *exchange)
                       ? KIS_ERR_LIMIT
                       : kis_exchange_body_reserve(exchange, exchange->expected_bytes ? 1 : 0);
     if (err)
-        refuse(exchange, err, exchange->expected_bytes);
+        h2_refuse(exchange, err, exchange->expected_bytes);
     return err == KIS_OK;
 }
 
@@ -116,7 +112,7 @@ static void start_exchange(kis_exchange *exchange, const kis_http2_head *head)
     }
 }
 
-static uint64_t deadline_in(const kis_conn *conn, uint32_t given_ms, uint32_t otherwise_ms)
+static uint64_t h2_deadline_in(const kis_conn *conn, uint32_t given_ms, uint32_t otherwise_ms)
 {
     return kis_loop_now_ns(conn->home->loop) +
            (uint64_t)kis_listener_ms(given_ms, otherwise_ms) * 1000000u;
@@ -131,11 +127,12 @@ static void h2_set_clock(kis_conn *conn)
 static void h2_set_phase(kis_conn *conn, h2_phase phase)
 {
     const kis_listener_options *options = &conn->listener->options;
-    static const uint32_t otherwise[] = { HEADER_TIMEOUT_MS, BODY_PROGRESS_MS, IDLE_TIMEOUT_MS };
+    static const uint32_t otherwise[] = { KIS_HEADER_TIMEOUT_MS, KIS_BODY_PROGRESS_MS,
+                                          KIS_IDLE_TIMEOUT_MS };
     const uint32_t given[] = { options->header_timeout_ms, options->body_progress_ms,
                                options->idle_timeout_ms };
     conn->h2->phase = phase;
-    conn->h2->phase_ns = deadline_in(conn, given[phase], otherwise[phase]);
+    conn->h2->phase_ns = h2_deadline_in(conn, given[phase], otherwise[phase]);
     kis_conn_set_idle(conn, phase == H2_IDLE || phase == H2_GREETING);
     h2_set_clock(conn);
 }
@@ -184,7 +181,7 @@ static bool on_data(void *user, kis_http2_stream *stream, kis_bytes piece)
         return false;
     kis_err err = kis_exchange_body_reserve(exchange, piece.len);
     if (err) {
-        refuse(exchange, err, exchange->body_len + piece.len);
+        h2_refuse(exchange, err, exchange->body_len + piece.len);
         return false;
     }
     if (piece.len)
@@ -335,7 +332,7 @@ static void h2_next_phase(kis_conn *conn)
         h2->block_ns = 0;
     else if (!h2->block_ns)
         h2->block_ns =
-            deadline_in(conn, conn->listener->options.header_timeout_ms, HEADER_TIMEOUT_MS);
+            h2_deadline_in(conn, conn->listener->options.header_timeout_ms, KIS_HEADER_TIMEOUT_MS);
     h2_set_clock(conn);
 }
 

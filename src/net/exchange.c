@@ -57,7 +57,7 @@ kis_exchange *kis_exchange_new(kis_conn *conn, size_t text_bytes, size_t header_
     return exchange;
 }
 
-static void budget_give_back(const kis_exchange *exchange, size_t bytes)
+static void body_uncharge(const kis_exchange *exchange, size_t bytes)
 {
     if (exchange->budget.take && bytes)
         exchange->budget.give_back(exchange->budget.user, bytes);
@@ -68,7 +68,7 @@ void kis_exchange_drop_body(kis_exchange *exchange)
     if (!exchange->body)
         return;
     kis_body_alloc->give_back(kis_body_alloc->user, exchange->body, exchange->body_cap);
-    budget_give_back(exchange, exchange->body_cap);
+    body_uncharge(exchange, exchange->body_cap);
     exchange->body = NULL;
     exchange->body_len = exchange->body_cap = 0;
 }
@@ -80,7 +80,7 @@ static void copy_free(kis_exchange *exchange)
     exchange->copy = NULL;
 }
 
-static void stream_free(const kis_alloc *alloc, kis_answer_stream *stream)
+static void answer_stream_free(const kis_alloc *alloc, kis_answer_stream *stream)
 {
     if (!stream)
         return;
@@ -91,7 +91,7 @@ static void stream_free(const kis_alloc *alloc, kis_answer_stream *stream)
 }
 
 /* Who writes is told at the next write, or now if it waits. */
-static void stream_set_gone(kis_answer_stream *stream)
+static void answer_stream_set_gone(kis_answer_stream *stream)
 {
     if (!stream)
         return;
@@ -113,7 +113,7 @@ void kis_exchange_unref(kis_exchange *exchange)
         return;
     kis_exchange_drop_body(exchange);
     copy_free(exchange);
-    stream_free(exchange->alloc, exchange->stream);
+    answer_stream_free(exchange->alloc, exchange->stream);
     exchange->alloc->give_back(exchange->alloc->user, exchange, exchange->size);
 }
 
@@ -162,7 +162,7 @@ kis_err kis_exchange_body_reserve(kis_exchange *exchange, size_t more)
         return KIS_ERR_FULL;
     uint8_t *grown = kis_body_alloc->take(kis_body_alloc->user, cap);
     if (!grown) {
-        budget_give_back(exchange, cap);
+        body_uncharge(exchange, cap);
         return KIS_ERR_NOMEM;
     }
     size_t len = exchange->body_len;
@@ -220,7 +220,7 @@ void kis_exchange_detach(kis_exchange *exchange, bool is_gone)
     exchange->h2_stream = NULL;
     /* nothing more can be sent, whether all of it was or not */
     atomic_store(&exchange->is_gone, true);
-    stream_set_gone(exchange->loop_stream);
+    answer_stream_set_gone(exchange->loop_stream);
     kis_exchange_drop_body(exchange);
     if (is_gone && exchange->handler.on_gone &&
         (exchange->loop_stream || !atomic_load(&exchange->is_claimed)))
@@ -247,7 +247,7 @@ static void begin_on_loop(kis_exchange *exchange, const kis_answer_head *head)
 {
     kis_conn *conn = exchange->conn;
     if (!conn) {
-        stream_set_gone(exchange->stream);
+        answer_stream_set_gone(exchange->stream);
         return;
     }
     exchange->loop_stream = exchange->stream;
@@ -310,7 +310,7 @@ static void post_deliver(kis_exchange *exchange)
     kis_exchange_ref(exchange);
     if (kis_loop_post(exchange->loop, &exchange->deliver))
         return;
-    stream_set_gone(exchange->stream);
+    answer_stream_set_gone(exchange->stream);
     kis_exchange_unref(exchange);
 }
 
@@ -361,7 +361,7 @@ void kis_exchange_say(kis_exchange *exchange, int status, int grpc_status, const
 
 /* ---- streams ---- */
 
-static kis_answer_stream *stream_new(kis_exchange *exchange)
+static kis_answer_stream *answer_stream_new(kis_exchange *exchange)
 {
     kis_answer_stream *stream = exchange->alloc->take(exchange->alloc->user, sizeof(*stream));
     if (!stream)
@@ -377,7 +377,7 @@ void kis_exchange_begin(kis_exchange *exchange, const kis_answer_head *head)
 {
     if (atomic_exchange(&exchange->is_claimed, true) || atomic_load(&exchange->is_gone))
         return;
-    kis_answer_stream *stream = stream_new(exchange);
+    kis_answer_stream *stream = answer_stream_new(exchange);
     if (kis_loop_is_mine(exchange->loop)) {
         exchange->stream = stream;
         if (stream)
@@ -390,7 +390,7 @@ void kis_exchange_begin(kis_exchange *exchange, const kis_answer_head *head)
     if (exchange->copy)
         exchange->stream = stream;
     else
-        stream_free(exchange->alloc, stream);
+        answer_stream_free(exchange->alloc, stream);
     post_deliver(exchange);
 }
 
@@ -418,12 +418,12 @@ static void post_pull(kis_exchange *exchange)
     kis_exchange_ref(exchange);
     if (kis_loop_post(exchange->loop, &exchange->pull))
         return;
-    stream_set_gone(exchange->stream);
+    answer_stream_set_gone(exchange->stream);
     kis_exchange_unref(exchange);
 }
 
 /* Waits for room and puts one piece in. */
-static kis_err stream_put(kis_exchange *exchange, kis_bytes piece, uint64_t deadline_ns)
+static kis_err answer_stream_put(kis_exchange *exchange, kis_bytes piece, uint64_t deadline_ns)
 {
     kis_answer_stream *stream = exchange->stream;
     kis_err err = KIS_OK;
@@ -455,7 +455,7 @@ kis_err kis_exchange_write(kis_exchange *exchange, kis_bytes bytes, uint64_t dea
     while (bytes.len) {
         kis_bytes piece =
             kis_bytes_of(bytes.ptr, KIS_MIN(bytes.len, (size_t)KIS_STREAM_BYTES_MAX / 2));
-        kis_err err = stream_put(exchange, piece, deadline_ns);
+        kis_err err = answer_stream_put(exchange, piece, deadline_ns);
         if (err)
             return err;
         bytes = kis_bytes_of(bytes.ptr + piece.len, bytes.len - piece.len);

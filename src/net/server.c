@@ -188,7 +188,7 @@ static void close_oldest_idle(kis_post *post)
 
 /* At the bound: room for a new connection by closing the one that has been idle longest. Only the
  * first loop posts to itself at will; another one is asked, at most one question at a time. */
-static bool make_room(kis_server *server, kis_home *accepting)
+static bool server_make_room(kis_server *server, kis_home *accepting)
 {
     if (accepting->idle_oldest) {
         kis_conn_close(accepting->idle_oldest, false);
@@ -246,7 +246,7 @@ static void listener_took(kis_listener *listener, int fd, const kis_address *pee
     kis_home *accepting = &server->homes[0], *home = least_busy_home(server);
     kis_conn *conn = NULL;
     if (server_conn_count(server) < listener->options.max_connections ||
-        make_room(server, accepting))
+        server_make_room(server, accepting))
         conn = conn_new(listener, home, fd, peer);
     if (!conn) {
         kis_count_add(&accepting->stats.refused, 1);

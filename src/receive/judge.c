@@ -55,7 +55,8 @@ bool kis_receive_is_origin_allowed(const kis_receiver *r, kis_str origin)
     return false;
 }
 
-static bool judge_grpc(const kis_request_head *head, kis_request_form *form, kis_refusal *refusal)
+static bool judge_grpc_head(const kis_request_head *head, kis_request_form *form,
+                            kis_refusal *refusal)
 {
     kis_str type = media_type(kis_request_header(head, "content-type"));
     kis_str coding = kis_request_header(head, "grpc-encoding");
@@ -84,7 +85,8 @@ static bool judge_grpc(const kis_request_head *head, kis_request_form *form, kis
     return true;
 }
 
-static bool judge_http(const kis_request_head *head, kis_request_form *form, kis_refusal *refusal)
+static bool judge_http_head(const kis_request_head *head, kis_request_form *form,
+                            kis_refusal *refusal)
 {
     kis_str type = media_type(kis_request_header(head, "content-type"));
 
@@ -135,7 +137,8 @@ bool kis_receive_judge_head(const kis_receiver *r, const kis_request_head *head,
                         "--allow-origin"));
         form->origin = origin;
     }
-    bool passed = form->is_grpc ? judge_grpc(head, form, refusal) : judge_http(head, form, refusal);
+    bool passed =
+        form->is_grpc ? judge_grpc_head(head, form, refusal) : judge_http_head(head, form, refusal);
     if (!passed)
         return false;
     if (kis_request_header(head, "idempotency-key").len > KIS_IDEMPOTENCY_KEY_BYTES_MAX)

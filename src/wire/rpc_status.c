@@ -10,7 +10,7 @@
 
 #define RPC_BAD_REQUEST "type.googleapis.com/google.rpc.BadRequest"
 #define RPC_RETRY_INFO  "type.googleapis.com/google.rpc.RetryInfo"
-#define NS_PER_MS       1000000u
+#define RPC_NS_PER_MS   1000000u
 
 /* ---- out ---- */
 
@@ -36,7 +36,7 @@ static void rpc_retry_info_pb(uint64_t retry_ms, kis_buf *out)
     if (retry_ms / 1000)
         kis_pb_put_varint(out, 1, retry_ms / 1000);
     if (retry_ms % 1000)
-        kis_pb_put_varint(out, 2, retry_ms % 1000 * NS_PER_MS);
+        kis_pb_put_varint(out, 2, retry_ms % 1000 * RPC_NS_PER_MS);
     kis_pb_end(out, delay);
     kis_pb_end(out, value);
     kis_pb_end(out, any);
@@ -99,7 +99,7 @@ static uint64_t retry_ms_of(int64_t seconds, int64_t nanos)
         return 0;
     uint64_t whole = KIS_MIN((uint64_t)seconds, (uint64_t)RETRY_SECONDS_MAX);
     uint64_t part = KIS_MIN((uint64_t)nanos, (uint64_t)999999999);
-    uint64_t ms = whole * 1000 + (part + NS_PER_MS - 1) / NS_PER_MS;
+    uint64_t ms = whole * 1000 + (part + RPC_NS_PER_MS - 1) / RPC_NS_PER_MS;
     return ms ? ms : 1; /* "at once" is an answer too: zero would mean that there was none */
 }
 
