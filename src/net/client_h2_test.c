@@ -12,8 +12,7 @@ TEST(grpc_trailers_come_with_the_answer)
     const kis_header headers[] = { { KIS_STR("content-type"), KIS_STR("application/grpc") },
                                    { KIS_STR("te"), KIS_STR("trailers") } };
     test_server_start(&s, 1, NULL);
-    kis_client_options options = to_port(s.port, true);
-    client_start(&tc, &options);
+    client_start_to(&tc, s.port, true);
     ask_init(&a, &tc, "POST", "/package.Service/Call", "\0\0\0\0\2hi", 7);
     a.request.headers = headers;
     a.request.header_count = 2;
@@ -102,11 +101,8 @@ TEST(http2_answers_are_read_as_they_are_meant)
         test_client tc;
         ask a;
         peer_start(&p, script_h2_once, row);
-        kis_client_options options = to_port(p.port, true);
-        client_start(&tc, &options);
-        ask_init(&a, &tc, "POST", "/", "trailing-mark", 13);
-        ask_start(&a);
-        ask_wait(&a);
+        client_start_to(&tc, p.port, true);
+        ask_now(&a, &tc, "POST", "/", "trailing-mark", 13);
         if (a.err != row->err)
             fail_msg("%s: %s", row->why, a.diag);
         CHECK_INT(row->status, a.status, row->why);
@@ -118,8 +114,8 @@ TEST(http2_answers_are_read_as_they_are_meant)
     }
 }
 
-static void script_goodbye(peer *p) /* GOAWAY with last stream 1: the first request is answered, the
-                                       second goes to a new connection */
+/* GOAWAY with last stream 1: the first request is answered, the second goes to a new connection */
+static void script_goodbye(peer *p)
 {
     char text[4096];
     int fd = peer_accept(p);
@@ -143,8 +139,7 @@ TEST(http2_goodbye_sends_what_was_not_begun_to_a_new_connection)
     test_client tc;
     ask a, b;
     peer_start(&p, script_goodbye, NULL);
-    kis_client_options options = to_port(p.port, true);
-    client_start(&tc, &options);
+    client_start_to(&tc, p.port, true);
     ask_init(&a, &tc, "POST", "/", "first-body", 10);
     ask_init(&b, &tc, "POST", "/", "second-body", 11);
     ask_start(&a);
@@ -184,12 +179,9 @@ TEST(http2_stale_connections_are_tried_again)
     test_client tc;
     ask a;
     peer_start(&p, script_h2_stale, NULL);
-    kis_client_options options = to_port(p.port, true);
-    client_start(&tc, &options);
+    client_start_to(&tc, p.port, true);
     for (int i = 1; i <= 2; i++) {
-        ask_init(&a, &tc, "POST", "/", i == 1 ? "body-1" : "body-2", 6);
-        ask_start(&a);
-        ask_wait(&a);
+        ask_now(&a, &tc, "POST", "/", i == 1 ? "body-1" : "body-2", 6);
         CHECK_ERR(KIS_OK, a.err, a.diag);
         CHECK_INT(i, atomic_load(&p.accepted), "connections");
         ask_done(&a);
@@ -237,8 +229,7 @@ static void check_one_stream(bool lives)
     test_client tc;
     ask a[3];
     peer_start(&p, script_one_stream, &lives);
-    kis_client_options options = to_port(p.port, true);
-    client_start(&tc, &options);
+    client_start_to(&tc, p.port, true);
     for (int i = 0; i < 3; i++) {
         ask_init(&a[i], &tc, "POST", "/", bodies[i], 6);
         if (i == 1)

@@ -77,9 +77,7 @@ TEST(tls_checks_who_the_peer_is)
         options.tls = rows[i / 2].tls;
         client_start(&tc, &options);
         for (int n = 0; n < 3; n++) {
-            ask_init(&a, &tc, "POST", "/describe", "x", 1);
-            ask_start(&a);
-            ask_wait(&a);
+            ask_now(&a, &tc, "POST", "/describe", "x", 1);
             if (rows[i / 2].says && (a.err == KIS_OK || !strstr(a.diag, rows[i / 2].says)))
                 fail_msg("%s: %s", rows[i / 2].why, a.diag);
             if (!rows[i / 2].says)
@@ -113,9 +111,7 @@ TEST(tls_carries_both_protocols_and_large_bodies)
         kis_client_options options = to_port(s.port, http2);
         options.tls = t.client;
         client_start(&tc, &options);
-        ask_init(&a, &tc, "POST", "/echo", large, size);
-        ask_start(&a);
-        ask_wait(&a);
+        ask_now(&a, &tc, "POST", "/echo", large, size);
         CHECK_ERR(KIS_OK, a.err, a.diag);
         CHECK_BYTES(large, size, kis_bytes_of(a.body, a.body_len), "there and back");
         ask_done(&a);

@@ -65,6 +65,20 @@ static inline void client_start(test_client *tc, const kis_client_options *optio
     WAIT_FOR(atomic_load(&tc->is_made), "the client is made");
 }
 
+static inline kis_client_options to_port(uint16_t port, bool http2)
+{
+    return (kis_client_options){
+        .host = KIS_STR("127.0.0.1"), .port = port, .http2 = http2, .user_agent = KIS_STR("test/1")
+    };
+}
+
+/* The usual options. */
+static inline void client_start_to(test_client *tc, uint16_t port, bool http2)
+{
+    kis_client_options options = to_port(port, http2);
+    client_start(tc, &options);
+}
+
 static inline void client_drop(test_client *tc)
 {
     if (!atomic_load(&tc->is_dropped) && kis_loop_post(tc->loop, &tc->drop))
@@ -164,21 +178,23 @@ static inline void ask_done(ask *a)
     a->body = NULL;
 }
 
-static inline void get(ask *a, test_client *tc, const char *path)
+/* Asks and waits. */
+static inline void ask_now(ask *a, test_client *tc, const char *method, const char *path,
+                           const void *body, size_t len)
 {
-    ask_init(a, tc, "GET", path, NULL, 0);
+    ask_init(a, tc, method, path, body, len);
     ask_start(a);
     ask_wait(a);
 }
 
-static inline kis_client_options to_port(uint16_t port, bool http2)
+static inline void get(ask *a, test_client *tc, const char *path)
 {
-    return (kis_client_options){
-        .host = KIS_STR("127.0.0.1"), .port = port, .http2 = http2, .user_agent = KIS_STR("test/1")
-    };
+    ask_now(a, tc, "GET", path, NULL, 0);
 }
 
 /* ---- peers by script ---- */
+
+#define OK_HEAD "HTTP/1.1 200 OK\r\n"
 
 typedef struct peer {
     int listen_fd;
@@ -204,6 +220,15 @@ static inline void peer_listen(peer *p)
         listen(p->listen_fd, 16) < 0 || getsockname(p->listen_fd, (struct sockaddr *)&at, &len) < 0)
         fail_msg("listen: %s", strerror(errno));
     p->port = ntohs(at.sin_port);
+}
+
+/* A port that refuses: one that was listened on a moment ago. */
+static inline uint16_t closed_port(void)
+{
+    peer p = { 0 };
+    peer_listen(&p);
+    close(p.listen_fd);
+    return p.port;
 }
 
 static inline void peer_start(peer *p, void (*script)(peer *), const void *what)
