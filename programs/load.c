@@ -6,12 +6,15 @@
  * One slot a connection (times --in-flight), one loop, one thread. A slot sends its next request
  * when its last was answered and, with --rate, not before its turn. A refusal (503, 429) is waited
  * out as the server asked. Only what was acknowledged is counted as sent.
- * Not here: how requests look (load_make.c), the looking for spans (load_verify.c).
+ *
+ * Not here: how requests look (load_make.c), the looking for spans (load_verify.c), the report
+ * (load_report.c).
  */
 #include <signal.h>
 #include <unistd.h>
 
 #include "load_make.h"
+#include "load_report.h"
 #include "load_verify.h"
 #include "program.h"
 
@@ -22,7 +25,6 @@
 #include "compress/compress.h"
 #include "http/grpc.h"
 #include "http/url.h"
-#include "model/json_put.h"
 #include "model/limits.h"
 #include "net/client.h"
 #include "os/mem.h"
@@ -88,27 +90,6 @@ static const kis_option rows[] = {
     ROW("report", CHOICE, report, "text", NULL, NULL, "text|json", "Form of the report on stdout."),
 };
 
-/* ---- latencies: 32 steps an octave, under 3.2 % error ---- */
-
-#define HISTOGRAM_STEPS 32u
-#define HISTOGRAM_CELLS (64u * HISTOGRAM_STEPS)
-
-static uint32_t cell_of(uint64_t ns)
-{
-    if (ns < HISTOGRAM_STEPS)
-        return (uint32_t)ns;
-    uint32_t octave = 63u - (uint32_t)__builtin_clzll(ns);
-    return (octave - 4) * HISTOGRAM_STEPS + (uint32_t)(ns >> (octave - 5)) % HISTOGRAM_STEPS;
-}
-
-static uint64_t value_of_cell(uint32_t cell)
-{
-    if (cell < 2 * HISTOGRAM_STEPS)
-        return cell;
-    uint32_t octave = cell / HISTOGRAM_STEPS + 4;
-    return ((uint64_t)HISTOGRAM_STEPS + cell % HISTOGRAM_STEPS) << (octave - 5);
-}
-
 /* ---- the run ---- */
 
 typedef struct load_run load_run;
@@ -136,13 +117,9 @@ struct load_run {
     kis_timer tick;
     bool is_stopping, is_unreachable, shows_progress;
     uint64_t next_seed, next_turn_ns;
-    uint64_t begin_ns, end_ns, last_answer_ns, first_answer_ns, largest_gap_ns;
-    uint64_t requests_sent, requests_acknowledged, requests_refused, requests_failed;
-    uint64_t spans_acknowledged, spans_rejected, spans_asked, bytes_acknowledged;
-    uint64_t latencies[HISTOGRAM_CELLS];
-    uint64_t latency_max_ns;
+    uint64_t spans_asked; /* in flight */
+    kis_load_result result;
     KIS_VEC(uint64_t) seeds; /* acknowledged requests, with --verify */
-    char first_failure[256];
 };
 
 static void send_next(load_slot *slot);
@@ -152,17 +129,17 @@ static bool is_over(const load_run *run)
     if (run->is_stopping)
         return true;
     if (run->options.count)
-        return run->spans_acknowledged + run->spans_asked >= run->options.count;
-    return kis_now_ns() - run->begin_ns >= (uint64_t)run->options.duration_ns;
+        return run->result.spans_acknowledged + run->spans_asked >= run->options.count;
+    return kis_now_ns() - run->result.begin_ns >= (uint64_t)run->options.duration_ns;
 }
 
 static void stop_if_idle(load_run *run)
 {
     if (run->in_flight)
         return;
-    bool has_all = !run->options.count || run->spans_acknowledged >= run->options.count;
+    bool has_all = !run->options.count || run->result.spans_acknowledged >= run->options.count;
     if (run->is_stopping || has_all) {
-        run->end_ns = kis_now_ns();
+        run->result.end_ns = kis_now_ns();
         kis_loop_stop(run->loop);
     }
 }
@@ -180,23 +157,16 @@ static void on_timer(kis_timer *timer)
 
 /* ---- answers ---- */
 
-static kis_str find_header(const kis_header *headers, size_t count, kis_str name)
-{
-    for (size_t i = 0; i < count; i++)
-        if (kis_str_eq(headers[i].name, name))
-            return headers[i].value;
-    return KIS_STR_NONE;
-}
-
 /* 0 when the answer is an OK; else what the server said, as gRPC's or HTTP's status. */
 static int status_of_answer(const load_run *run, const kis_client_answer *answer)
 {
     if (run->options.protocol != LOAD_GRPC || answer->status != 200)
         return answer->status == 200 ? 0 : answer->status;
-    kis_str status = find_header(answer->trailers, answer->trailer_count, KIS_STR("grpc-status"));
+    kis_str status =
+        kis_header_find(answer->trailers, answer->trailer_count, KIS_STR("grpc-status"));
     uint64_t number = KIS_GRPC_UNKNOWN;
     if (!status.len)
-        status = find_header(answer->headers, answer->header_count, KIS_STR("grpc-status"));
+        status = kis_header_find(answer->headers, answer->header_count, KIS_STR("grpc-status"));
     if (kis_u64_parse(status, &number) != KIS_OK)
         return KIS_GRPC_UNKNOWN;
     return (int)number;
@@ -231,20 +201,13 @@ static uint64_t rejected_in(const load_run *run, kis_bytes body)
 static void count_answer(load_run *run, load_slot *slot, const kis_client_answer *answer,
                          uint32_t spans)
 {
-    uint64_t now_ns = kis_now_ns(), took_ns = now_ns - slot->sent_ns;
+    uint64_t now_ns = kis_now_ns();
     uint64_t rejected = rejected_in(run, answer->body);
 
-    if (run->last_answer_ns)
-        run->largest_gap_ns = KIS_MAX(run->largest_gap_ns, now_ns - run->last_answer_ns);
-    else
-        run->first_answer_ns = now_ns;
-    run->last_answer_ns = now_ns;
-    run->latencies[cell_of(took_ns)]++;
-    run->latency_max_ns = KIS_MAX(run->latency_max_ns, took_ns);
-    run->requests_acknowledged++;
-    run->spans_acknowledged += spans - KIS_MIN(rejected, spans);
-    run->spans_rejected += rejected;
-    run->bytes_acknowledged += kis_load_template_of(&run->maker, slot->seed)->body.len;
+    kis_load_result_add(&run->result, slot->sent_ns, now_ns);
+    run->result.spans_acknowledged += spans - KIS_MIN(rejected, spans);
+    run->result.spans_rejected += rejected;
+    run->result.bytes_acknowledged += kis_load_template_of(&run->maker, slot->seed)->body.len;
     if (run->options.verify && !KIS_VEC_PUSH(&run->seeds, &kis_mem, slot->seed))
         run->is_stopping = true;
 }
@@ -260,10 +223,10 @@ static kis_str words_of(const load_run *run, const kis_client_answer *answer, ki
     if (answer->err)
         return kis_str_from_c(answer->diag.text);
     if (run->options.protocol == LOAD_GRPC && answer->status == 200)
-        return find_header(has_trailers ? answer->trailers : answer->headers,
-                           has_trailers ? answer->trailer_count : answer->header_count,
-                           KIS_STR("grpc-message"));
-    kis_str type = find_header(answer->headers, answer->header_count, KIS_STR("content-type"));
+        return kis_header_find(has_trailers ? answer->trailers : answer->headers,
+                               has_trailers ? answer->trailer_count : answer->header_count,
+                               KIS_STR("grpc-message"));
+    kis_str type = kis_header_find(answer->headers, answer->header_count, KIS_STR("content-type"));
     bool is_status = kis_str_starts(type, KIS_STR("application/"));
     bool is_json = kis_str_starts(type, KIS_STR("application/json"));
     if (is_status &&
@@ -278,15 +241,16 @@ static void note_failure(load_run *run, const kis_client_answer *answer, int sta
     kis_arena arena;
     char escaped[192];
 
-    if (run->first_failure[0])
+    if (run->result.first_failure[0])
         return;
     kis_arena_init(&arena, &kis_mem, 1 << 20);
     kis_fmt_escape(escaped, sizeof(escaped), words_of(run, answer, &arena));
     kis_arena_done(&arena);
     if (answer->err)
-        kis_fmt(run->first_failure, sizeof(run->first_failure), "%s", escaped);
+        kis_fmt(run->result.first_failure, sizeof(run->result.first_failure), "%s", escaped);
     else
-        kis_fmt(run->first_failure, sizeof(run->first_failure), "status %d: %s", status, escaped);
+        kis_fmt(run->result.first_failure, sizeof(run->result.first_failure), "status %d: %s",
+                status, escaped);
 }
 
 #define FAILURE_WAIT_NS ((uint64_t)50000000)
@@ -295,9 +259,9 @@ static uint64_t wait_after(const kis_client_answer *answer)
 {
     uint64_t seconds = 0;
 
-    if (!answer->err &&
-        kis_u64_parse(find_header(answer->headers, answer->header_count, KIS_STR("retry-after")),
-                      &seconds) == KIS_OK)
+    if (!answer->err && kis_u64_parse(kis_header_find(answer->headers, answer->header_count,
+                                                      KIS_STR("retry-after")),
+                                      &seconds) == KIS_OK)
         return KIS_MIN(seconds, 60) * 1000000000u;
     return FAILURE_WAIT_NS;
 }
@@ -307,7 +271,7 @@ static bool is_hopeless(const load_run *run, const kis_client_answer *answer, in
 {
     kis_str why = kis_str_from_c(answer->diag.text);
 
-    if (run->requests_acknowledged || run->requests_refused)
+    if (run->result.requests_acknowledged || run->result.requests_refused)
         return false;
     if (answer->err)
         return kis_str_ends(why, KIS_STR("connection refused")) ||
@@ -334,8 +298,8 @@ static void on_answer(void *user, const kis_client_answer *answer)
         return;
     }
     bool is_refused = status > 0 && is_refusal(run, status);
-    run->requests_refused += is_refused;
-    run->requests_failed += !is_refused;
+    run->result.requests_refused += is_refused;
+    run->result.requests_failed += !is_refused;
     note_failure(run, answer, status);
     if (is_hopeless(run, answer, status))
         run->is_stopping = run->is_unreachable = true;
@@ -410,7 +374,7 @@ static void send_request(load_slot *slot)
     slot->sent_ns = kis_now_ns();
     request.deadline_ns = slot->sent_ns + (uint64_t)run->options.timeout_ns;
     run->in_flight++;
-    run->requests_sent++;
+    run->result.requests_sent++;
     run->spans_asked += kis_load_template_of(&run->maker, slot->seed)->span_count;
     kis_client_send(slot->client, &request, on_answer, slot);
 }
@@ -421,9 +385,9 @@ static void send_next(load_slot *slot)
 
     if (is_over(run)) {
         if (run->options.count && !run->is_stopping &&
-            run->spans_acknowledged < run->options.count && run->in_flight)
-            send_later(slot, FAILURE_WAIT_NS); /* others are at the last ones; if they fail there is
-                                                  more to do */
+            run->result.spans_acknowledged < run->options.count && run->in_flight)
+            /* others are at the last ones; if they fail there is more to do */
+            send_later(slot, FAILURE_WAIT_NS);
         else
             stop_if_idle(run);
         return;
@@ -448,7 +412,7 @@ static void send_next(load_slot *slot)
 static void on_tick(kis_timer *timer)
 {
     load_run *run = KIS_CONTAINER(timer, load_run, tick);
-    double seconds = (double)(kis_now_ns() - run->begin_ns) / 1e9;
+    double seconds = (double)(kis_now_ns() - run->result.begin_ns) / 1e9;
     char line[160];
 
     if (run->shows_progress)
@@ -456,13 +420,14 @@ static void on_tick(kis_timer *timer)
             STDERR_FILENO,
             kis_str_of(line, kis_fmt(line, sizeof(line),
                                      "\r%u s  %llu spans  %llu/s  %llu refused  %llu failed ",
-                                     (unsigned)seconds, (unsigned long long)run->spans_acknowledged,
-                                     (unsigned long long)((double)run->spans_acknowledged /
+                                     (unsigned)seconds,
+                                     (unsigned long long)run->result.spans_acknowledged,
+                                     (unsigned long long)((double)run->result.spans_acknowledged /
                                                           (seconds > 0.001 ? seconds : 0.001)),
-                                     (unsigned long long)run->requests_refused,
-                                     (unsigned long long)run->requests_failed)));
+                                     (unsigned long long)run->result.requests_refused,
+                                     (unsigned long long)run->result.requests_failed)));
     /* With --count the end is an answer's work; a server that is gone must not make it endless. */
-    if (kis_now_ns() - KIS_MAX(run->last_answer_ns, run->begin_ns) >
+    if (kis_now_ns() - KIS_MAX(run->result.last_answer_ns, run->result.begin_ns) >
             (uint64_t)run->options.timeout_ns &&
         run->options.count)
         run->is_stopping = true;
@@ -484,114 +449,13 @@ static void on_signal(kis_watch *watch, uint32_t events)
 
 /* ---- the report ---- */
 
-static double percentile_ms(const load_run *run, double share)
-{
-    uint64_t wanted = (uint64_t)((double)run->requests_acknowledged * share), seen = 0;
-
-    for (uint32_t cell = 0; cell < HISTOGRAM_CELLS; cell++) {
-        seen += run->latencies[cell];
-        if (seen > wanted)
-            return (double)KIS_MIN(value_of_cell(cell), run->latency_max_ns) / 1e6;
-    }
-    return (double)run->latency_max_ns / 1e6;
-}
-
-static void put_fixed(kis_buf *out, double value, unsigned digits)
-{
-    uint64_t scale = digits == 3 ? 1000 : 10, scaled = (uint64_t)(value * (double)scale + 0.5);
-
-    kis_buf_add_u64(out, scaled / scale);
-    kis_buf_add_fmt(out, digits == 3 ? ".%03u" : ".%01u", (unsigned)(scaled % scale));
-}
-
-static void put_number(kis_buf *out, const char *name, uint64_t value)
-{
-    kis_buf_add_fmt(out, ",\"%s\":%llu", name, (unsigned long long)value);
-}
-static void put_ms(kis_buf *out, const char *name, double value)
-{
-    kis_buf_add_fmt(out, "\"%s\":", name);
-    put_fixed(out, value, 3);
-}
-
-static void report_json(const load_run *run, double seconds, const kis_load_verdict *verdict,
-                        kis_buf *out)
-{
-    kis_buf_add_str(out, KIS_STR("{"));
-    put_ms(out, "seconds", seconds);
-    put_number(out, "spansAcknowledged", run->spans_acknowledged);
-    put_number(out, "spansPerSecond", (uint64_t)((double)run->spans_acknowledged / seconds));
-    put_number(out, "spansRejected", run->spans_rejected);
-    put_number(out, "requestsSent", run->requests_sent);
-    put_number(out, "requestsAcknowledged", run->requests_acknowledged);
-    put_number(out, "requestsRefused", run->requests_refused);
-    put_number(out, "requestsFailed", run->requests_failed);
-    put_number(out, "bytesAcknowledged", run->bytes_acknowledged);
-    put_number(out, "connections", run->options.connections);
-    kis_buf_add_str(out, KIS_STR(",\"latencyMs\":{"));
-    put_ms(out, "p50", percentile_ms(run, 0.50));
-    kis_buf_add_byte(out, ',');
-    put_ms(out, "p90", percentile_ms(run, 0.90));
-    kis_buf_add_byte(out, ',');
-    put_ms(out, "p99", percentile_ms(run, 0.99));
-    kis_buf_add_byte(out, ',');
-    put_ms(out, "max", (double)run->latency_max_ns / 1e6);
-    kis_buf_add_str(out, KIS_STR("},"));
-    put_ms(out, "largestGapMs", (double)run->largest_gap_ns / 1e6);
-    kis_buf_add_str(out, KIS_STR(",\"firstFailure\":"));
-    kis_json_put_str(out, kis_str_from_c(run->first_failure));
-    if (verdict)
-        kis_buf_add_fmt(out,
-                        ",\"verified\":{\"traces\":%llu,\"spans\":%llu,\"missingTraces\":%llu,"
-                        "\"missingSpans\":%llu,\"failedAnswers\":%llu}",
-                        (unsigned long long)verdict->traces, (unsigned long long)verdict->spans,
-                        (unsigned long long)verdict->missing_traces,
-                        (unsigned long long)verdict->missing_spans,
-                        (unsigned long long)verdict->failed_answers);
-    kis_buf_add_str(out, KIS_STR("}\n"));
-}
-
-static void report_text(const load_run *run, double seconds, const kis_load_verdict *verdict,
-                        kis_buf *out)
-{
-    kis_buf_add_fmt(out, "%llu spans acknowledged in ",
-                    (unsigned long long)run->spans_acknowledged);
-    put_fixed(out, seconds, 3);
-    kis_buf_add_fmt(out, " s: %llu spans/s, ",
-                    (unsigned long long)((double)run->spans_acknowledged / seconds));
-    put_fixed(out, (double)run->bytes_acknowledged / seconds / 1e6, 1);
-    kis_buf_add_str(out, KIS_STR(" MB/s\nanswers    p50 "));
-    put_fixed(out, percentile_ms(run, 0.50), 3);
-    kis_buf_add_str(out, KIS_STR("  p90 "));
-    put_fixed(out, percentile_ms(run, 0.90), 3);
-    kis_buf_add_str(out, KIS_STR("  p99 "));
-    put_fixed(out, percentile_ms(run, 0.99), 3);
-    kis_buf_add_str(out, KIS_STR("  max "));
-    put_fixed(out, (double)run->latency_max_ns / 1e6, 3);
-    kis_buf_add_str(out, KIS_STR(" ms; largest gap between two "));
-    put_fixed(out, (double)run->largest_gap_ns / 1e6, 3);
-    kis_buf_add_fmt(
-        out, " ms\nrequests   %llu acknowledged, %llu refused, %llu failed; %llu spans rejected\n",
-        (unsigned long long)run->requests_acknowledged, (unsigned long long)run->requests_refused,
-        (unsigned long long)run->requests_failed, (unsigned long long)run->spans_rejected);
-    if (run->first_failure[0])
-        kis_buf_add_fmt(out, "first failure: %s\n", run->first_failure);
-    if (verdict)
-        kis_buf_add_fmt(out,
-                        "verified   %llu spans of %llu traces: %llu missing, %llu answers failed\n",
-                        (unsigned long long)verdict->spans, (unsigned long long)verdict->traces,
-                        (unsigned long long)verdict->missing_spans,
-                        (unsigned long long)verdict->failed_answers);
-}
-
 static void print_report(const load_run *run, const kis_load_verdict *verdict)
 {
-    double seconds = (double)(run->end_ns - run->begin_ns) / 1e9;
     kis_buf out;
 
     kis_buf_init(&out, &kis_mem, 1 << 16);
-    (run->options.report == 1 ? report_json : report_text)(run, seconds > 1e-9 ? seconds : 1e-9,
-                                                           verdict, &out);
+    (run->options.report == 1 ? kis_load_report_json : kis_load_report_text)(&run->result, verdict,
+                                                                             &out);
     kis_program_print(STDOUT_FILENO, kis_buf_str(&out));
     kis_buf_done(&out);
 }
@@ -699,7 +563,7 @@ static kis_err run_load(load_run *run, int signals, kis_diag *diag)
     if (err)
         return err;
     run->tick.fire = on_tick;
-    run->begin_ns = run->next_turn_ns = kis_now_ns();
+    run->result.begin_ns = run->next_turn_ns = kis_now_ns();
     on_tick(&run->tick);
     for (uint32_t i = 0; i < run->slot_count; i++)
         send_next(&run->slots[i]);
@@ -732,9 +596,10 @@ static int judge_run(load_run *run)
     /* a text of zeros tells nobody anything */
     if (!run->is_unreachable || run->options.report == 1)
         print_report(run, run->options.verify ? &verdict : NULL);
-    if (run->requests_acknowledged == 0)
-        return kis_program_fail("nothing was acknowledged: %s",
-                                run->first_failure[0] ? run->first_failure : "no answer came");
+    if (run->result.requests_acknowledged == 0)
+        return kis_program_fail("nothing was acknowledged: %s", run->result.first_failure[0]
+                                                                    ? run->result.first_failure
+                                                                    : "no answer came");
     if (verdict.missing_spans || verdict.failed_answers)
         return kis_program_fail(
             "%llu of %llu acknowledged spans were not found again%s%s",
@@ -758,6 +623,7 @@ int kis_verb_load(int argc, char **argv)
     if (signals < 0)
         return kis_program_fail("%s", diag.text);
     run.shows_progress = isatty(STDERR_FILENO);
+    run.result.connections = run.options.connections;
     run.next_seed = run.options.seed ? run.options.seed : kis_now_unix_ns() * 2654435761u;
     kis_err err = prepare(&run, &diag);
     if (!err)
