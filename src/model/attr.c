@@ -6,21 +6,6 @@
  */
 #include "model/attr.h"
 
-/* The next field whose tag is `tag`, as bytes; false at the end and where the bytes are not
- * protobuf. */
-static bool next_with_tag(kis_cursor *c, uint32_t tag, kis_bytes *out)
-{
-    kis_pb_field field;
-    while (kis_pb_next(c, &field) == KIS_OK) {
-        if (field.tag != tag)
-            continue;
-        *out = field.bytes;
-        return true;
-    }
-    c->at = c->end;
-    return false;
-}
-
 static void split_key_value(kis_bytes key_value, kis_attr_view *out)
 {
     kis_cursor c = kis_cursor_of(key_value);
@@ -38,7 +23,7 @@ static void split_key_value(kis_bytes key_value, kis_attr_view *out)
 bool kis_attrs_next(kis_attr_cursor *c, kis_attr_view *out)
 {
     kis_bytes key_value;
-    if (!next_with_tag(&c->rest, c->tag, &key_value))
+    if (!kis_pb_next_tagged(&c->rest, c->tag, &key_value))
         return false;
     split_key_value(key_value, out);
     return true;
@@ -86,7 +71,7 @@ kis_value_view kis_value_read(kis_bytes any_value)
 bool kis_array_next(kis_cursor *c, kis_value_view *out)
 {
     kis_bytes item;
-    if (!next_with_tag(c, KIS_PB_TAG(1, KIS_PB_BYTES), &item))
+    if (!kis_pb_next_tagged(c, KIS_PB_TAG(1, KIS_PB_BYTES), &item))
         return false;
     *out = kis_value_read(item);
     return true;
@@ -109,7 +94,7 @@ uint32_t kis_attrs_count(kis_attrs attrs)
     uint32_t count = 0;
     kis_bytes key_value;
     for (kis_cursor c = kis_cursor_of((kis_bytes){ attrs.ptr, attrs.len });
-         next_with_tag(&c, attrs.tag, &key_value);)
+         kis_pb_next_tagged(&c, attrs.tag, &key_value);)
         count++;
     return count;
 }

@@ -29,6 +29,20 @@ typedef struct kis_pb_field {
  * group, a varint that does not end, groups deeper than KIS_PB_GROUP_DEPTH_MAX. MORE: a length
  * reaches past the end. */
 kis_err kis_pb_next(kis_cursor *c, kis_pb_field *out);
+/** The next field of that tag (KIS_PB_TAG, length-delimited), others are stepped over. False at the
+ * end, and where the bytes are not protobuf: the cursor is at its end then. */
+static inline bool kis_pb_next_tagged(kis_cursor *c, uint32_t tag, kis_bytes *out)
+{
+    kis_pb_field field;
+    while (kis_pb_next(c, &field) == KIS_OK) {
+        if (field.tag != tag)
+            continue;
+        *out = field.bytes;
+        return true;
+    }
+    c->at = c->end;
+    return false;
+}
 
 void kis_pb_put_varint(kis_buf *out, uint32_t field, uint64_t value);
 void kis_pb_put_fix64(kis_buf *out, uint32_t field, uint64_t value);

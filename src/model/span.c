@@ -1,25 +1,12 @@
 /* span.c - events and links of a span, read in place. */
 #include "model/span.h"
 
-static bool next_span_part(kis_cursor *c, uint32_t tag, kis_bytes *out)
-{
-    kis_pb_field field;
-    while (kis_pb_next(c, &field) == KIS_OK) {
-        if (field.tag != tag)
-            continue;
-        *out = field.bytes;
-        return true;
-    }
-    c->at = c->end;
-    return false;
-}
-
 bool kis_event_next(kis_cursor *c, kis_event_view *out)
 {
     kis_bytes message;
     kis_pb_field field;
 
-    if (!next_span_part(c, KIS_TAG_SPAN_EVENTS, &message))
+    if (!kis_pb_next_tagged(c, KIS_TAG_SPAN_EVENTS, &message))
         return false;
     *out = (kis_event_view){ .attrs = { message.ptr, (uint32_t)message.len, KIS_TAG_EVENT_ATTRS } };
     for (kis_cursor in = kis_cursor_of(message); kis_pb_next(&in, &field) == KIS_OK;) {
@@ -45,7 +32,7 @@ bool kis_link_next(kis_cursor *c, kis_link_view *out)
     kis_bytes message;
     kis_pb_field field;
 
-    if (!next_span_part(c, KIS_TAG_SPAN_LINKS, &message))
+    if (!kis_pb_next_tagged(c, KIS_TAG_SPAN_LINKS, &message))
         return false;
     *out = (kis_link_view){ .attrs = { message.ptr, (uint32_t)message.len, KIS_TAG_LINK_ATTRS } };
     for (kis_cursor in = kis_cursor_of(message); kis_pb_next(&in, &field) == KIS_OK;) {
