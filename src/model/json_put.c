@@ -138,6 +138,17 @@ void kis_json_put_f64(kis_buf *out, double value)
         kis_buf_add_byte(out, '"');
 }
 
+void kis_json_put_hex(kis_buf *out, const uint8_t *bytes, size_t size)
+{
+    uint8_t *to = kis_buf_reserve(out, size * 2 + 2);
+    if (!to)
+        return;
+    to[0] = '"';
+    kis_hex_format(bytes, size, (char *)to + 1);
+    to[size * 2 + 1] = '"';
+    out->len += size * 2 + 2;
+}
+
 void kis_json_put_base64(kis_buf *out, kis_bytes bytes)
 {
     size_t size = kis_base64_size(bytes.len);

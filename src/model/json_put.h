@@ -16,6 +16,8 @@ void kis_json_put_str(kis_buf *out, kis_str s);
 void kis_json_put_escaped(kis_buf *out, kis_str s);
 /** Shortest number that reads back; "NaN", "Infinity", "-Infinity" as strings (proto3 JSON). */
 void kis_json_put_f64(kis_buf *out, double value);
+/** Lower-case hex with quotes: ids. */
+void kis_json_put_hex(kis_buf *out, const uint8_t *bytes, size_t size);
 /** Base64 without quotes. */
 void kis_json_put_base64(kis_buf *out, kis_bytes bytes);
 /** Copies text, replacing each maximal invalid piece by U+FFFD (the practice of Unicode 3.9,

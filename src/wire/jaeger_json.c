@@ -23,22 +23,11 @@
 #define VALUE_TEXT_BYTES_MAX \
     (8u << 20) /* of an array or map as text: a span has 4 MiB, escapes and base64 grow it */
 
-static void jaeger_hex(kis_buf *out, const uint8_t *id, size_t size)
-{
-    uint8_t *to = kis_buf_reserve(out, size * 2 + 2);
-    if (!to)
-        return;
-    to[0] = '"';
-    kis_hex_format(id, size, (char *)to + 1);
-    to[size * 2 + 1] = '"';
-    out->len += size * 2 + 2;
-}
-
 void kis_jaeger_json_trace_id(const kis_trace_id *id, kis_buf *out)
 {
     uint64_t high;
     memcpy(&high, id->bytes, 8);
-    jaeger_hex(out, high ? id->bytes : id->bytes + 8, high ? 16 : 8);
+    kis_json_put_hex(out, high ? id->bytes : id->bytes + 8, high ? 16 : 8);
 }
 
 static const kis_str kind_texts[] = { KIS_STR_INIT(""),         KIS_STR_INIT("internal"),
@@ -163,7 +152,7 @@ static void jaeger_reference(kis_buf *out, bool *has_any, bool is_child_of,
                                      : KIS_STR("{\"refType\":\"FOLLOWS_FROM\",\"traceID\":"));
     kis_jaeger_json_trace_id(trace, out);
     JAEGER_PUT(out, ",\"spanID\":");
-    jaeger_hex(out, span->bytes, 8);
+    kis_json_put_hex(out, span->bytes, 8);
     kis_buf_add_byte(out, '}');
 }
 
@@ -221,7 +210,7 @@ void kis_jaeger_json_span(const kis_span_view *span, const kis_scope_view *scope
     JAEGER_PUT(out, "{\"traceID\":");
     kis_jaeger_json_trace_id(&span->trace_id, out);
     JAEGER_PUT(out, ",\"spanID\":");
-    jaeger_hex(out, span->span_id.bytes, 8);
+    kis_json_put_hex(out, span->span_id.bytes, 8);
     if (span->flags & 0xff) {
         JAEGER_PUT(out, ",\"flags\":");
         kis_buf_add_u64(out, span->flags & 0xff);

@@ -16,17 +16,6 @@
 
 /* ---- pieces ---- */
 
-static void json_hex(kis_buf *out, const uint8_t *id, size_t size)
-{
-    uint8_t *to = kis_buf_reserve(out, size * 2 + 2);
-    if (!to)
-        return;
-    to[0] = '"';
-    kis_hex_format(id, size, (char *)to + 1);
-    to[size * 2 + 1] = '"';
-    out->len += size * 2 + 2;
-}
-
 static void json_u64_text(kis_buf *out, uint64_t value)
 {
     uint8_t *to = kis_buf_reserve(out, KIS_NUM_TEXT_MAX + 2);
@@ -240,9 +229,9 @@ static void json_links(kis_buf *out, kis_bytes links)
         else
             JSON_PUT(out, ",\"links\":[{\"traceId\":");
         has_any = true;
-        json_hex(out, link.trace_id.bytes, 16);
+        kis_json_put_hex(out, link.trace_id.bytes, 16);
         JSON_PUT(out, ",\"spanId\":");
-        json_hex(out, link.span_id.bytes, 8);
+        kis_json_put_hex(out, link.span_id.bytes, 8);
         json_text(out, KIS_STR(",\"traceState\":"), link.trace_state);
         json_attrs(out, link.attrs);
         json_count(out, KIS_STR(",\"droppedAttributesCount\":"), link.dropped_attrs);
@@ -268,13 +257,13 @@ static void json_status_of(kis_buf *out, const kis_span_view *span)
 void kis_otlp_json_encode_span(const kis_span_view *span, kis_buf *out)
 {
     JSON_PUT(out, "{\"traceId\":");
-    json_hex(out, span->trace_id.bytes, 16);
+    kis_json_put_hex(out, span->trace_id.bytes, 16);
     JSON_PUT(out, ",\"spanId\":");
-    json_hex(out, span->span_id.bytes, 8);
+    kis_json_put_hex(out, span->span_id.bytes, 8);
     json_text(out, KIS_STR(",\"traceState\":"), span->trace_state);
     if (kis_span_id_is_valid(&span->parent_id)) {
         JSON_PUT(out, ",\"parentSpanId\":");
-        json_hex(out, span->parent_id.bytes, 8);
+        kis_json_put_hex(out, span->parent_id.bytes, 8);
     }
     json_count(out, KIS_STR(",\"flags\":"), span->flags);
     JSON_PUT(out, ",\"name\":");
