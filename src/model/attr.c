@@ -77,6 +77,29 @@ bool kis_array_next(kis_cursor *c, kis_value_view *out)
     return true;
 }
 
+kis_member_cursor kis_members_begin(const kis_value_view *container)
+{
+    bool has_keys = container->kind == KIS_VALUE_KVLIST;
+    kis_bytes bytes = has_keys ? (kis_bytes){ container->members.ptr, container->members.len }
+                               : container->values;
+    return (kis_member_cursor){ kis_cursor_of(bytes), has_keys };
+}
+
+bool kis_members_next(kis_member_cursor *c, kis_str *out_key, kis_value_view *out)
+{
+    *out_key = KIS_STR_NONE;
+    if (!c->has_keys)
+        return kis_array_next(&c->rest, out);
+    kis_attr_cursor attrs = { c->rest, KIS_TAG_KVLIST_VALUES };
+    kis_attr_view attr;
+    if (!kis_attrs_next(&attrs, &attr))
+        return false;
+    c->rest = attrs.rest;
+    *out_key = attr.key;
+    *out = kis_value_read(attr.value_bytes);
+    return true;
+}
+
 bool kis_attrs_find(kis_attrs attrs, kis_str key, kis_value_view *out)
 {
     kis_attr_view attr;

@@ -79,6 +79,20 @@ bool kis_attrs_next(kis_attr_cursor *c, kis_attr_view *out);
 kis_value_view kis_value_read(kis_bytes any_value);
 /** for (kis_cursor c = kis_cursor_of(value.values); kis_array_next(&c, &item);) … */
 bool kis_array_next(kis_cursor *c, kis_value_view *out);
+/** True for ARRAY and KVLIST. */
+static inline bool kis_value_is_container(const kis_value_view *value)
+{
+    return value->kind == KIS_VALUE_ARRAY || value->kind == KIS_VALUE_KVLIST;
+}
+/** for (kis_member_cursor c = kis_members_begin(&value); kis_members_next(&c, &key, &member);) …
+ * over either container, for who walks nested values with a stack. */
+typedef struct kis_member_cursor {
+    kis_cursor rest;
+    bool has_keys; /* KVLIST */
+} kis_member_cursor;
+kis_member_cursor kis_members_begin(const kis_value_view *container);
+/** `out_key` is the empty text in an ARRAY. */
+bool kis_members_next(kis_member_cursor *c, kis_str *out_key, kis_value_view *out);
 /** The first attribute of that key. */
 bool kis_attrs_find(kis_attrs attrs, kis_str key, kis_value_view *out);
 uint32_t kis_attrs_count(kis_attrs attrs);

@@ -22,8 +22,7 @@ typedef struct text_target {
 } text_target;
 
 typedef struct text_level {
-    kis_cursor rest;
-    bool is_list; /* KVLIST: members have keys */
+    kis_member_cursor members;
     bool has_any;
 } text_level;
 
@@ -101,36 +100,23 @@ static void target_add_scalar(text_target *t, const kis_value_view *value, bool 
     }
 }
 
-static bool is_container(const kis_value_view *value)
+static text_level text_open_level(text_target *t, const kis_value_view *value)
 {
-    return value->kind == KIS_VALUE_ARRAY || value->kind == KIS_VALUE_KVLIST;
-}
-
-static text_level level_of(const kis_value_view *value)
-{
-    bool is_list = value->kind == KIS_VALUE_KVLIST;
-    kis_bytes bytes =
-        is_list ? (kis_bytes){ value->members.ptr, value->members.len } : value->values;
-    return (text_level){ kis_cursor_of(bytes), is_list, false };
+    text_level level = { kis_members_begin(value), false };
+    target_add(t, level.members.has_keys ? "{" : "[", 1);
+    return level;
 }
 
 /* The next value of a level, its comma and key written; false at the end. */
-static bool next_member(text_target *t, text_level *level, kis_value_view *out)
+static bool text_next_member(text_target *t, text_level *level, kis_value_view *out)
 {
-    kis_attr_view attr = { 0 };
-    if (level->is_list) {
-        kis_attr_cursor c = { level->rest, KIS_TAG_KVLIST_VALUES };
-        if (!kis_attrs_next(&c, &attr))
-            return false;
-        level->rest = c.rest;
-        *out = kis_value_read(attr.value_bytes);
-    } else if (!kis_array_next(&level->rest, out)) {
+    kis_str key;
+    if (!kis_members_next(&level->members, &key, out))
         return false;
-    }
     target_add(t, ",", level->has_any);
     level->has_any = true;
-    if (level->is_list) {
-        target_add_json_str(t, attr.key);
+    if (level->members.has_keys) {
+        target_add_json_str(t, key);
         target_add(t, ":", 1);
     }
     return true;
@@ -141,21 +127,19 @@ static void target_add_container(text_target *t, const kis_value_view *value)
     text_level stack[KIS_VALUE_DEPTH_MAX + 1];
     size_t depth = 0;
 
-    stack[depth++] = level_of(value);
-    target_add(t, stack[0].is_list ? "{" : "[", 1);
+    stack[depth++] = text_open_level(t, value);
     while (depth > 0 && t->is_equal) {
         text_level *level = &stack[depth - 1];
         kis_value_view member;
-        if (!next_member(t, level, &member)) {
-            target_add(t, level->is_list ? "}" : "]", 1);
+        if (!text_next_member(t, level, &member)) {
+            target_add(t, level->members.has_keys ? "}" : "]", 1);
             depth--;
-        } else if (!is_container(&member)) {
+        } else if (!kis_value_is_container(&member)) {
             target_add_scalar(t, &member, true);
         } else if (depth == KIS_COUNT_OF(stack)) {
             target_add(t, "null", 4);
         } else {
-            stack[depth] = level_of(&member);
-            target_add(t, stack[depth++].is_list ? "{" : "[", 1);
+            stack[depth++] = text_open_level(t, &member);
         }
     }
 }
@@ -163,7 +147,7 @@ static void target_add_container(text_target *t, const kis_value_view *value)
 void kis_value_text(kis_value_view value, kis_buf *out)
 {
     text_target target = { .out = out, .is_equal = true };
-    if (is_container(&value))
+    if (kis_value_is_container(&value))
         target_add_container(&target, &value);
     else
         target_add_scalar(&target, &value, false);
@@ -174,7 +158,7 @@ bool kis_value_text_is(kis_value_view value, kis_str text)
     text_target target = { .expect = text, .is_equal = true };
     if (value.kind == KIS_VALUE_STR)
         return kis_str_eq(value.str, text);
-    if (is_container(&value))
+    if (kis_value_is_container(&value))
         target_add_container(&target, &value);
     else
         target_add_scalar(&target, &value, false);

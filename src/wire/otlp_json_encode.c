@@ -66,8 +66,8 @@ static void json_open_at(kis_buf *out, size_t start)
 /* ---- values ---- */
 
 typedef struct json_level {
-    kis_cursor rest;
-    bool is_list, has_any;
+    kis_member_cursor members;
+    bool has_any;
 } json_level;
 
 static void json_scalar(kis_buf *out, const kis_value_view *v)
@@ -102,42 +102,28 @@ static void json_scalar(kis_buf *out, const kis_value_view *v)
     kis_buf_add_byte(out, '}');
 }
 
-static bool json_is_container(const kis_value_view *v)
-{
-    return v->kind == KIS_VALUE_ARRAY || v->kind == KIS_VALUE_KVLIST;
-}
-
 static json_level json_open_level(kis_buf *out, const kis_value_view *v)
 {
-    bool is_list = v->kind == KIS_VALUE_KVLIST;
-    if (is_list)
+    json_level level = { kis_members_begin(v), false };
+    if (level.members.has_keys)
         JSON_PUT(out, "{\"kvlistValue\":{\"values\":[");
     else
         JSON_PUT(out, "{\"arrayValue\":{\"values\":[");
-    return (json_level){ kis_cursor_of(is_list ? (kis_bytes){ v->members.ptr, v->members.len }
-                                               : v->values),
-                         is_list, false };
+    return level;
 }
 
 /* The next value of a level, with what goes before it; false at the end. */
 static bool json_next_member(kis_buf *out, json_level *level, kis_value_view *v)
 {
-    kis_attr_view attr = { 0 };
-    if (level->is_list) {
-        kis_attr_cursor c = { level->rest, KIS_TAG_KVLIST_VALUES };
-        if (!kis_attrs_next(&c, &attr))
-            return false;
-        level->rest = c.rest;
-        *v = kis_value_read(attr.value_bytes);
-    } else if (!kis_array_next(&level->rest, v)) {
+    kis_str key;
+    if (!kis_members_next(&level->members, &key, v))
         return false;
-    }
     if (level->has_any)
         kis_buf_add_byte(out, ',');
     level->has_any = true;
-    if (level->is_list) {
+    if (level->members.has_keys) {
         JSON_PUT(out, "{\"key\":");
-        kis_json_put_str(out, attr.key);
+        kis_json_put_str(out, key);
         JSON_PUT(out, ",\"value\":");
     }
     return true;
@@ -154,20 +140,20 @@ static void json_nested(kis_buf *out, const kis_value_view *value)
         if (!json_next_member(out, level, &v)) {
             JSON_PUT(out, "]}}");
             depth--;
-            if (depth > 0 && stack[depth - 1].is_list)
+            if (depth > 0 && stack[depth - 1].members.has_keys)
                 kis_buf_add_byte(out, '}'); /* of the KeyValue it stood in */
             continue;
         }
-        if (json_is_container(&v) && depth < KIS_COUNT_OF(stack)) {
+        if (kis_value_is_container(&v) && depth < KIS_COUNT_OF(stack)) {
             stack[depth] = json_open_level(out, &v);
             depth++;
             continue;
         }
-        if (json_is_container(&v))
+        if (kis_value_is_container(&v))
             JSON_PUT(out, "{}"); /* deeper than any decoder lets through */
         else
             json_scalar(out, &v);
-        if (level->is_list)
+        if (level->members.has_keys)
             kis_buf_add_byte(out, '}');
     }
 }
@@ -186,7 +172,7 @@ static void json_attrs(kis_buf *out, kis_attrs attrs)
         has_any = true;
         kis_json_put_str(out, attr.key);
         JSON_PUT(out, ",\"value\":");
-        if (json_is_container(&v))
+        if (kis_value_is_container(&v))
             json_nested(out, &v);
         else
             json_scalar(out, &v);
