@@ -2,22 +2,8 @@
  * is answered. */
 #include "http/http2.h"
 
-#include <stdlib.h>
-
 #include "base/check.h"
-
-static void *fuzz_take(void *user, size_t size)
-{
-    (void)user;
-    return malloc(size);
-}
-static void fuzz_give_back(void *user, void *ptr, size_t size)
-{
-    (void)user;
-    (void)size;
-    free(ptr);
-}
-static const kis_alloc fuzz_alloc = { fuzz_take, fuzz_give_back, NULL };
+#include "os/mem.h"
 
 static int heads, closes;
 
@@ -61,8 +47,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 1)
         return 0;
     heads = closes = 0;
-    kis_http2 *h2 = kis_http2_new(true, &events, &fuzz_alloc);
-    kis_buf_init(&out, &fuzz_alloc, 4u << 20);
+    kis_http2 *h2 = kis_http2_new(true, &events, &kis_mem);
+    kis_buf_init(&out, &kis_mem, 4u << 20);
     kis_err err = kis_http2_receive(h2, 1, kis_bytes_of(opening, sizeof(opening) - 1), NULL);
     for (size_t at = 1, step = data[0] + 1u; at < size && !err && !kis_http2_is_over(h2);
          at += step) {

@@ -1,6 +1,7 @@
 /* http2_test.c - both sides in memory against each other, and hand-made frames against the
  * server. */
 #include "http/http2.h"
+#include "http/test_frames.h"
 
 #include <string.h>
 
@@ -334,19 +335,6 @@ TEST(header_lists_are_bounded)
 /* ---- hand-made frames ---- */
 
 #define PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-
-static size_t put_frame(uint8_t *to, uint8_t type, uint8_t flags, uint32_t id, const void *payload,
-                        size_t size)
-{
-    const uint8_t head[9] = {
-        (uint8_t)(size >> 16), (uint8_t)(size >> 8), (uint8_t)size,      type,       flags,
-        (uint8_t)(id >> 24),   (uint8_t)(id >> 16),  (uint8_t)(id >> 8), (uint8_t)id
-    };
-    memcpy(to, head, 9);
-    if (size)
-        memcpy(to + 9, payload, size);
-    return 9 + size;
-}
 
 /* POST http a / as HPACK: indexed 3, 6, 4 and a literal authority (index 1). */
 static const uint8_t post_head[] = { 0x83, 0x86, 0x84, 0x41, 0x01, 'a' };

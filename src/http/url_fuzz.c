@@ -2,23 +2,9 @@
  * encoded decodes to the same. */
 #include "http/url.h"
 
-#include <stdlib.h>
-
 #include "base/check.h"
 #include "http/grpc.h"
-
-static void *fuzz_take(void *user, size_t size)
-{
-    (void)user;
-    return malloc(size);
-}
-static void fuzz_give_back(void *user, void *ptr, size_t size)
-{
-    (void)user;
-    (void)size;
-    free(ptr);
-}
-static const kis_alloc fuzz_alloc = { fuzz_take, fuzz_give_back, NULL };
+#include "os/mem.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -30,8 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t ns;
     bool is_compressed;
     kis_bytes message;
-    kis_arena_init(&arena, &fuzz_alloc, 1u << 24);
-    kis_buf_init(&coded, &fuzz_alloc, 1u << 24);
+    kis_arena_init(&arena, &kis_mem, 1u << 24);
+    kis_buf_init(&coded, &kis_mem, 1u << 24);
     if (kis_url_parse(text, &url, &diag) == KIS_OK)
         KIS_ASSERT(url.host.len + url.path.len + url.query.len <= size);
     size_t pairs = 0;
@@ -46,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     kis_buf_clear(&coded);
     kis_grpc_message_escape(text, &coded);
     kis_buf back;
-    kis_buf_init(&back, &fuzz_alloc, 1u << 24);
+    kis_buf_init(&back, &kis_mem, 1u << 24);
     kis_grpc_message_unescape(kis_buf_str(&coded), &back);
     KIS_ASSERT(kis_str_eq(kis_buf_str(&back), text));
     if (kis_grpc_message(kis_bytes_of(data, size), 1u << 16, &is_compressed, &message, NULL) ==

@@ -1,5 +1,6 @@
 /* server_h2_test.c - HTTP/2 and gRPC through real sockets: calls, bounds, floods, clocks, and the
  * goodbye. */
+#include "http/test_frames.h"
 #include "net/test_h2.h"
 
 static peer p, q;
@@ -156,19 +157,6 @@ static int raw_open(test_server *s)
     int fd = test_dial(s);
     test_send(fd, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 33);
     return fd;
-}
-
-static size_t put_frame(uint8_t *to, uint8_t type, uint8_t flags, uint32_t id, const void *payload,
-                        size_t size)
-{
-    const uint8_t head[9] = {
-        (uint8_t)(size >> 16), (uint8_t)(size >> 8), (uint8_t)size,      type,       flags,
-        (uint8_t)(id >> 24),   (uint8_t)(id >> 16),  (uint8_t)(id >> 8), (uint8_t)id
-    };
-    memcpy(to, head, 9);
-    if (size)
-        memmove(to + 9, payload, size); /* it may stand there already */
-    return 9 + size;
 }
 
 static const uint8_t post_head[] = { 0x83, 0x86, 0x84, 0x41, 0x01, 'a' }; /* POST http / a */
