@@ -99,6 +99,20 @@ typedef struct http_answer {
     size_t len;       /* of the body */
 } http_answer;
 
+/* Takes the frames of a chunked body away, in place: a word may lie across two of them. */
+static size_t unchunk(char *body)
+{
+    size_t len = 0;
+    char *at = body;
+    for (unsigned long size; (size = strtoul(at, &at, 16)) > 0; at += size + 2) {
+        at += 2; /* the line's end */
+        memmove(body + len, at, size);
+        len += size;
+    }
+    body[len] = '\0';
+    return len;
+}
+
 /* Reads to the end of the connection (requests say Connection: close). */
 static http_answer read_answer(int fd)
 {
@@ -115,6 +129,9 @@ static http_answer read_answer(int fd)
     answer.status = atoi(room + 9);
     answer.body = end + 4;
     answer.len = len - (size_t)(answer.body - room);
+    const char *coding = strstr(room, "transfer-encoding: chunked\r\n");
+    if (coding && coding < end)
+        answer.len = unchunk(end + 4);
     return answer;
 }
 
