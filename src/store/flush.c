@@ -39,7 +39,7 @@ typedef struct flush_job {
     uint32_t done_rows;
 } flush_job;
 
-static kis_err no_memory(kis_diag *diag)
+static kis_err no_memory_to_flush(kis_diag *diag)
 {
     return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to write the spans out");
 }
@@ -111,15 +111,15 @@ static kis_err gather(flush_job *job, kis_diag *diag)
 
     job->rows = KIS_NEW_ARRAY(&job->arena, uint32_t, (size_t)job->head->rows + 1);
     if (!job->rows)
-        return no_memory(diag);
+        return no_memory_to_flush(diag);
     for (uint32_t i = 0; i < table->slot_count; i++) {
         uint64_t slot = atomic_load_explicit(&table->slots[i], memory_order_relaxed);
         if (slot && !gather_trace(job, (uint32_t)slot))
-            return no_memory(diag);
+            return no_memory_to_flush(diag);
     }
     job->order = KIS_NEW_ARRAY(&job->arena, kis_sort_key, (size_t)job->group_count * 2 + 1);
     if (!job->order)
-        return no_memory(diag);
+        return no_memory_to_flush(diag);
     for (uint32_t i = 0; i < job->group_count; i++)
         job->order[i] = (kis_sort_key){ job->groups[i].start, i };
     kis_sort_keys(job->order, job->order + job->group_count, job->group_count);
@@ -169,14 +169,14 @@ static kis_err write_group(flush_job *job, kis_seg_builder *builder, const row_g
     kis_arena_clear(&job->scratch);
     sorted_row *sorted = KIS_NEW_ARRAY(&job->scratch, sorted_row, group->count);
     if (!sorted)
-        return no_memory(diag);
+        return no_memory_to_flush(diag);
     for (uint32_t i = 0; i < group->count; i++) {
         uint32_t at = job->rows[group->first + i];
         const kis_head_row *row = kis_head_row_at(head, at);
         sorted[i] = (sorted_row){ row->start_unix_ns, *kis_row_span_id(row->row), at, kis_row_kind(row->row) };
     }
     if (!kis_sort(&job->scratch, sorted, group->count, sizeof *sorted, row_before))
-        return no_memory(diag);
+        return no_memory_to_flush(diag);
     for (uint32_t i = 0; i < group->count; i++) {
         const kis_head_row *row = kis_head_row_at(head, sorted[i].row);
         kis_cursor c = { row->row, row->row + kis_row_bytes(row->row) };
@@ -263,7 +263,7 @@ static kis_err extend_set(flush_job *job, kis_segment_set **out, kis_diag *diag)
     kis_segment_set *set = kis_segment_set_new(s->alloc, old->count + job->part_count);
 
     if (!set)
-        return no_memory(diag);
+        return no_memory_to_flush(diag);
     for (uint32_t part = 0; part < job->part_count; part++) {
         kis_err err = kis_segment_open(s->os, s->alloc, s->options.dir, job->head->generation, part, pin, &set->at[old->count + part], diag);
         if (err) {
@@ -326,15 +326,15 @@ static kis_err write_head(flush_job *job, kis_diag *diag)
 static void count_flush(flush_job *job, uint64_t began_ns)
 {
     kis_store *s = job->store;
-    kis_count(&s->count.flushes, 1);
-    kis_count(&s->count.flush_ns_total, s->os->ops->now_ns(s->os) - began_ns);
-    kis_count(&s->count.spans_duplicate, job->duplicates);
-    kis_count(&s->segment_bytes, job->written_bytes);
+    kis_store_counter_add(&s->count.flushes, 1);
+    kis_store_counter_add(&s->count.flush_ns_total, s->os->ops->now_ns(s->os) - began_ns);
+    kis_store_counter_add(&s->count.spans_duplicate, job->duplicates);
+    kis_store_counter_add(&s->segment_bytes, job->written_bytes);
 }
 
 static void flush_failed(kis_store *s, const kis_diag *diag)
 {
-    kis_count(&s->count.flush_failures, 1);
+    kis_store_counter_add(&s->count.flush_failures, 1);
     kis_store_log(s, 3, "the spans in memory could not be written out (they are safe in the log): %s", diag->text);
     kis_lock_take(&s->lock);
     s->is_flush_failing = true;
@@ -352,7 +352,7 @@ static void flush_head(kis_store *s, kis_head *head)
     kis_arena_init(&job.scratch, s->alloc, FLUSH_BYTES_MAX);
     job.codec = kis_block_codec_new(s->alloc);
     kis_store_retain(s, atomic_load_explicit(&head->bytes, memory_order_relaxed) / 4); /* kept before the flush, not after */
-    kis_err err = job.codec ? write_head(&job, &diag) : no_memory(&diag);
+    kis_err err = job.codec ? write_head(&job, &diag) : no_memory_to_flush(&diag);
     kis_block_codec_free(job.codec);
     kis_arena_done(&job.arena);
     kis_arena_done(&job.scratch);

@@ -68,7 +68,7 @@ bool kis_lookup_skip(kis_lookup *l, kis_err err, const kis_diag *why)
 {
     if (err != KIS_ERR_CORRUPT && err != KIS_ERR_IO && err != KIS_ERR_NOT_FOUND)
         return false;
-    kis_count(&l->store->count.damaged_blocks, 1);
+    kis_store_counter_add(&l->store->count.damaged_blocks, 1);
     kis_store_log(l->store, 3, "stored spans are left out of an answer: %s", why->text);
     l->why = "some stored spans are damaged and were left out";
     return true;

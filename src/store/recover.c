@@ -128,7 +128,7 @@ static kis_err open_segments(recovery *r, kis_diag *diag)
             if (has_log(r, generation))
                 delete_logs_of(r, generation);
             if (damaged) {
-                kis_count(&s->count.damaged_blocks, damaged);
+                kis_store_counter_add(&s->count.damaged_blocks, damaged);
                 kis_store_log(s, 3, "%u damaged segment file(s) are left out: %s", damaged, why.text);
             }
         }
@@ -185,7 +185,7 @@ static void read_names_and_keys(recovery *r)
         if (segment->info.flags & KIS_SEG_NAMES_CUT)
             s->catalog.services_left_out++;
         if (kis_segment_read_start_data(segment, &scratch, note_segment_name, note_key, r, &why)) {
-            kis_count(&s->count.damaged_blocks, 1);
+            kis_store_counter_add(&s->count.damaged_blocks, 1);
             s->catalog.services_left_out++; /* some may be missing: searches must not trust the list */
             kis_store_log(s, 3, "names and keys of a segment are lost: %s", why.text);
         }
@@ -219,7 +219,7 @@ static kis_err replay_record(void *user, kis_bytes body, uint64_t offset, kis_di
     kis_err err = kis_head_add(r->head, body, &s->catalog, &frame, diag);
     if (err)
         return kis_diag_in(diag, err, "at offset %llu", (unsigned long long)offset);
-    kis_count(&s->count.replayed_spans, frame.span_count);
+    kis_store_counter_add(&s->count.replayed_spans, frame.span_count);
     if (frame.key.len) {
         kis_key key = kis_key_of(frame.tenant, frame.key, (uint32_t)(frame.received_unix_ns / SECOND_NS));
         note_key(r, key);
@@ -405,7 +405,7 @@ kis_err kis_store_recover(kis_store *s, kis_diag *diag)
         kis_catalog_set_oldest(&s->catalog, s->segments->count ? s->segments->at[0]->info.generation
                                             : s->frozen_count  ? s->frozen[0]->generation
                                                                : s->active->generation);
-        kis_count(&s->count.replay_ns, s->os->ops->now_ns(s->os) - began_ns);
+        kis_store_counter_add(&s->count.replay_ns, s->os->ops->now_ns(s->os) - began_ns);
     }
 done:
     kis_arena_done(&r.arena);

@@ -46,10 +46,10 @@ void kis_store_retain(kis_store *s, uint64_t more_bytes)
     uint64_t oldest = set->count ? set->at[0]->info.generation : s->frozen_count ? s->frozen[0]->generation : s->active->generation;
     kis_lock_give(&s->lock);
     for (uint32_t i = 0; i < gone; i++) {
-        kis_count(&s->count.spans_deleted, old->at[i]->info.row_count);
+        kis_store_counter_add(&s->count.spans_deleted, old->at[i]->info.row_count);
         atomic_store(&old->at[i]->is_deleted, true); /* removed with the last reader's reference */
     }
-    kis_count(&s->count.segments_deleted, gone);
+    kis_store_counter_add(&s->count.segments_deleted, gone);
     kis_catalog_set_oldest(&s->catalog, oldest);
     kis_segment_set_unref(old);
 }

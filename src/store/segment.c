@@ -5,22 +5,9 @@
 #include "base/diag.h"
 #include "base/fmt.h"
 #include "base/num.h"
+#include "store/le.h"
 
 static const uint8_t segment_magic[8] = { 'K', 'I', 'S', 'S', 'E', 'G', '\r', '\n' };
-
-static uint32_t get_u32(const uint8_t *from)
-{
-    uint32_t value;
-    memcpy(&value, from, 4);
-    return value;
-}
-
-static uint64_t get_u64(const uint8_t *from)
-{
-    uint64_t value;
-    memcpy(&value, from, 8);
-    return value;
-}
 
 /* ---- names ----------------------------------------------------------------------------------------------------------------- */
 
@@ -29,7 +16,7 @@ size_t kis_segment_path(char *to, size_t size, kis_str dir, const char *prefix, 
     return kis_fmt(to, size, KIS_FMT "/%s%016llx-%04x.kseg", KIS_ARG(dir), prefix, (unsigned long long)generation, (unsigned)part);
 }
 
-static bool hex_number(kis_str text, uint64_t *out)
+static bool segment_hex_number(kis_str text, uint64_t *out)
 {
     uint8_t bytes[8] = { 0 };
     *out = 0;
@@ -44,7 +31,7 @@ bool kis_segment_parse_name(kis_str name, uint64_t *out_generation, uint32_t *ou
 {
     uint64_t generation, part;
     if (name.len != 30 || !kis_str_starts(name, KIS_STR("seg-")) || !kis_str_ends(name, KIS_STR(".kseg")) || name.ptr[20] != '-' ||
-        !hex_number(kis_str_slice(name, 4, 16), &generation) || !hex_number(kis_str_slice(name, 21, 4), &part))
+        !segment_hex_number(kis_str_slice(name, 4, 16), &generation) || !segment_hex_number(kis_str_slice(name, 21, 4), &part))
         return false;
     *out_generation = generation;
     *out_part = (uint32_t)part;
@@ -76,18 +63,18 @@ kis_err kis_seg_footer_decode(const uint8_t from[KIS_SEG_FOOTER_BYTES], kis_seg_
     kis_seg_footer f = { 0 };
 
     if (memcmp(from, segment_magic, 8) != 0 ||
-        kis_crc32c(0, kis_bytes_of(from, KIS_SEG_FOOTER_BYTES - 4)) != get_u32(from + KIS_SEG_FOOTER_BYTES - 4))
+        kis_crc32c(0, kis_bytes_of(from, KIS_SEG_FOOTER_BYTES - 4)) != kis_le_get_u32(from + KIS_SEG_FOOTER_BYTES - 4))
         return kis_diag_set(diag, KIS_ERR_CORRUPT, "the segment's footer does not read");
-    if (get_u32(from + 8) > KIS_STORE_VERSION)
-        return kis_diag_set(diag, KIS_ERR_UNSUPPORTED, "written by a newer kiseki (format %u, this one reads up to %u)", get_u32(from + 8),
+    if (kis_le_get_u32(from + 8) > KIS_STORE_VERSION)
+        return kis_diag_set(diag, KIS_ERR_UNSUPPORTED, "written by a newer kiseki (format %u, this one reads up to %u)", kis_le_get_u32(from + 8),
                             KIS_STORE_VERSION);
-    f.file_bytes = get_u64(from + 16);
-    f.start_offset = get_u64(from + 24);
-    f.start_bytes = get_u32(from + 32);
-    f.start_crc = get_u32(from + 36);
-    f.pinned_offset = get_u64(from + 40);
-    f.pinned_bytes = get_u32(from + 48);
-    f.pinned_crc = get_u32(from + 52);
+    f.file_bytes = kis_le_get_u64(from + 16);
+    f.start_offset = kis_le_get_u64(from + 24);
+    f.start_bytes = kis_le_get_u32(from + 32);
+    f.start_crc = kis_le_get_u32(from + 36);
+    f.pinned_offset = kis_le_get_u64(from + 40);
+    f.pinned_bytes = kis_le_get_u32(from + 48);
+    f.pinned_crc = kis_le_get_u32(from + 52);
     if (f.file_bytes > INT64_MAX || f.pinned_offset > f.file_bytes || f.start_offset > f.pinned_offset ||
         f.start_bytes > f.pinned_offset - f.start_offset || f.pinned_bytes > f.file_bytes - f.pinned_offset ||
         f.pinned_bytes > KIS_SEG_META_BYTES_MAX || f.start_bytes > KIS_SEG_META_BYTES_MAX)
@@ -98,23 +85,23 @@ kis_err kis_seg_footer_decode(const uint8_t from[KIS_SEG_FOOTER_BYTES], kis_seg_
 
 static bool decode_info(kis_bytes body, kis_seg_info *out)
 {
-    if (body.len < 88 || get_u32(body.ptr + 84) > 64 || get_u32(body.ptr + 84) > body.len - 88)
+    if (body.len < 88 || kis_le_get_u32(body.ptr + 84) > 64 || kis_le_get_u32(body.ptr + 84) > body.len - 88)
         return false;
-    *out = (kis_seg_info){ .generation = get_u64(body.ptr),
-                           .part = get_u32(body.ptr + 8),
-                           .parts = get_u32(body.ptr + 12),
-                           .flags = get_u32(body.ptr + 16),
-                           .block_count = get_u32(body.ptr + 20),
-                           .trace_count = get_u32(body.ptr + 24),
-                           .index_count = get_u32(body.ptr + 28),
-                           .row_count = get_u64(body.ptr + 32),
-                           .start_min = get_u64(body.ptr + 40),
-                           .start_max = get_u64(body.ptr + 48),
-                           .received_min = get_u64(body.ptr + 56),
-                           .received_max = get_u64(body.ptr + 64),
-                           .index_offset = get_u64(body.ptr + 72),
-                           .index_pages = get_u32(body.ptr + 80),
-                           .tenant = { (const char *)body.ptr + 88, get_u32(body.ptr + 84) } };
+    *out = (kis_seg_info){ .generation = kis_le_get_u64(body.ptr),
+                           .part = kis_le_get_u32(body.ptr + 8),
+                           .parts = kis_le_get_u32(body.ptr + 12),
+                           .flags = kis_le_get_u32(body.ptr + 16),
+                           .block_count = kis_le_get_u32(body.ptr + 20),
+                           .trace_count = kis_le_get_u32(body.ptr + 24),
+                           .index_count = kis_le_get_u32(body.ptr + 28),
+                           .row_count = kis_le_get_u64(body.ptr + 32),
+                           .start_min = kis_le_get_u64(body.ptr + 40),
+                           .start_max = kis_le_get_u64(body.ptr + 48),
+                           .received_min = kis_le_get_u64(body.ptr + 56),
+                           .received_max = kis_le_get_u64(body.ptr + 64),
+                           .index_offset = kis_le_get_u64(body.ptr + 72),
+                           .index_pages = kis_le_get_u32(body.ptr + 80),
+                           .tenant = { (const char *)body.ptr + 88, kis_le_get_u32(body.ptr + 84) } };
     return true;
 }
 

@@ -4,6 +4,7 @@
 #include "base/crc.h"
 #include "base/diag.h"
 #include "store/frame.h"
+#include "store/le.h"
 #include "store/row.h"
 #include "store/segment.h"
 
@@ -20,16 +21,9 @@ static kis_err damaged(kis_diag *diag, const char *what)
     return kis_diag_set(diag, KIS_ERR_CORRUPT, "a block is damaged: %s", what);
 }
 
-static kis_err no_memory(kis_diag *diag)
+static kis_err no_memory_to_read(kis_diag *diag)
 {
     return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to read a block");
-}
-
-static uint32_t get_u32(const uint8_t *from)
-{
-    uint32_t value;
-    memcpy(&value, from, 4);
-    return value;
 }
 
 static kis_err read_block_header(block_source *source, kis_seg_block *b, kis_diag *diag)
@@ -38,16 +32,16 @@ static kis_err read_block_header(block_source *source, kis_seg_block *b, kis_dia
     uint64_t at = KIS_SEG_BLOCK_HEADER_BYTES;
 
     if (source->bytes.len < KIS_SEG_BLOCK_HEADER_BYTES || memcmp(header, "KSB1", 4) != 0 ||
-        kis_crc32c(0, kis_bytes_of(header, KIS_SEG_BLOCK_HEADER_BYTES - 4)) != get_u32(header + KIS_SEG_BLOCK_HEADER_BYTES - 4))
+        kis_crc32c(0, kis_bytes_of(header, KIS_SEG_BLOCK_HEADER_BYTES - 4)) != kis_le_get_u32(header + KIS_SEG_BLOCK_HEADER_BYTES - 4))
         return damaged(diag, "its header");
-    b->rows = get_u32(header + 4);
-    b->traces = get_u32(header + 8);
+    b->rows = kis_le_get_u32(header + 4);
+    b->traces = kis_le_get_u32(header + 8);
     if (!b->rows || b->rows > KIS_SEG_BLOCK_ROWS_MAX || !b->traces || b->traces > b->rows)
         return damaged(diag, "its counts");
     for (unsigned i = 0; i < KIS_SEG_COLUMNS; i++) {
-        source->stored[i] = get_u32(header + 16 + 12 * i);
-        source->unpacked[i] = get_u32(header + 20 + 12 * i);
-        source->crc[i] = get_u32(header + 24 + 12 * i);
+        source->stored[i] = kis_le_get_u32(header + 16 + 12 * i);
+        source->unpacked[i] = kis_le_get_u32(header + 20 + 12 * i);
+        source->crc[i] = kis_le_get_u32(header + 24 + 12 * i);
         if (source->unpacked[i] > KIS_SEG_COLUMN_BYTES_MAX || source->stored[i] > source->unpacked[i])
             return damaged(diag, "a column's length");
         source->columns[i] = at + source->stored[i] <= source->bytes.len ? header + at : NULL;
@@ -67,13 +61,13 @@ static kis_err read_column(block_source *source, kis_seg_column column, kis_byte
         return damaged(diag, "a column's checksum is wrong");
     uint8_t *to = kis_arena_take(source->arena, size + 1, 8);
     if (!to)
-        return no_memory(diag);
+        return no_memory_to_read(diag);
     if (stored.len == size) {
         memcpy(to, stored.ptr, size);
     } else {
         kis_err err = kis_block_decompress(source->codec, stored, to, size);
         if (err)
-            return err == KIS_ERR_NOMEM ? no_memory(diag) : damaged(diag, "a column does not unpack");
+            return err == KIS_ERR_NOMEM ? no_memory_to_read(diag) : damaged(diag, "a column does not unpack");
     }
     *out = (kis_bytes){ to, size };
     return KIS_OK;
@@ -96,7 +90,7 @@ static kis_err read_traces(block_source *source, kis_seg_block *b, kis_diag *dia
     b->trace_first = KIS_NEW_ARRAY(&b->arena, uint32_t, b->traces + 1);
     b->row_trace = KIS_NEW_ARRAY(&b->arena, uint16_t, b->rows);
     if (!b->trace_first || !b->row_trace)
-        return no_memory(diag);
+        return no_memory_to_read(diag);
     if (!kis_cursor_bytes(&c, (uint64_t)b->traces * 16, &ids))
         return damaged(diag, "the traces");
     b->trace_ids = (const kis_trace_id *)(const void *)ids.ptr;
@@ -127,7 +121,7 @@ static kis_err read_sigs(kis_cursor *c, kis_seg_block *b, kis_diag *diag)
         return damaged(diag, "the signatures");
     b->sigs = KIS_NEW_ARRAY(&b->arena, kis_seg_sig, b->sig_count);
     if (!b->sigs)
-        return no_memory(diag);
+        return no_memory_to_read(diag);
     for (uint32_t i = 0; i < b->sig_count; i++) {
         uint64_t scope, name, flags;
         uint8_t kind_status, parts;
@@ -151,7 +145,7 @@ static kis_err read_dict(block_source *source, kis_seg_block *b, kis_diag *diag)
         return damaged(diag, "the resources");
     b->resources = KIS_NEW_ARRAY(&b->arena, kis_resource_view, b->resource_count + 1);
     if (!b->resources)
-        return no_memory(diag);
+        return no_memory_to_read(diag);
     for (uint32_t i = 0; i < b->resource_count; i++)
         if (!kis_frame_read_resource(&c, &b->resources[i]))
             return damaged(diag, "a resource");
@@ -159,7 +153,7 @@ static kis_err read_dict(block_source *source, kis_seg_block *b, kis_diag *diag)
         return damaged(diag, "the scopes");
     b->scopes = KIS_NEW_ARRAY(&b->arena, kis_scope_view, b->scope_count + 1);
     if (!b->scopes)
-        return no_memory(diag);
+        return no_memory_to_read(diag);
     for (uint32_t i = 0; i < b->scope_count; i++) {
         if (!kis_frame_read_scope(&c, &b->scopes[i]) || b->scopes[i].resource >= b->resource_count)
             return damaged(diag, "a scope");
@@ -169,7 +163,7 @@ static kis_err read_dict(block_source *source, kis_seg_block *b, kis_diag *diag)
         return damaged(diag, "the names");
     b->names = KIS_NEW_ARRAY(&b->arena, kis_str, b->name_count + 1);
     if (!b->names)
-        return no_memory(diag);
+        return no_memory_to_read(diag);
     for (uint32_t i = 0; i < b->name_count; i++) {
         uint64_t len;
         kis_bytes text;
@@ -192,7 +186,7 @@ static kis_err read_row_sigs(block_source *source, kis_seg_block *b, kis_diag *d
     kis_cursor c = kis_cursor_of(column);
     b->row_sig = KIS_NEW_ARRAY(&b->arena, uint16_t, b->rows);
     if (!b->row_sig)
-        return no_memory(diag);
+        return no_memory_to_read(diag);
     for (uint32_t i = 0; i < b->rows; i++) {
         if (!kis_cursor_varint(&c, &sig) || sig >= b->sig_count)
             return damaged(diag, "a row's signature");
@@ -213,7 +207,7 @@ static kis_err read_times(block_source *source, kis_seg_block *b, kis_diag *diag
     b->start = KIS_NEW_ARRAY(&b->arena, uint64_t, b->rows);
     b->end = KIS_NEW_ARRAY(&b->arena, uint64_t, b->rows);
     if (!b->start || !b->end)
-        return no_memory(diag);
+        return no_memory_to_read(diag);
     for (uint32_t i = 0; i < b->rows; i++) {
         if (!kis_cursor_varint(&c, &step) || !kis_cursor_varint(&c, &length))
             return damaged(diag, "a row's times");
@@ -238,7 +232,7 @@ static kis_err read_ids(block_source *source, kis_seg_block *b, kis_diag *diag)
     b->span_ids = (const kis_span_id *)(const void *)ids.ptr;
     b->parents = KIS_NEW_ARRAY(&b->arena, kis_span_id, b->rows);
     if (!b->parents)
-        return no_memory(diag);
+        return no_memory_to_read(diag);
     kis_cursor c = kis_cursor_of(parents);
     for (uint32_t i = 0; i < b->rows; i++) {
         uint32_t first = b->trace_first[b->row_trace[i]], end = b->trace_first[b->row_trace[i] + 1];
@@ -273,7 +267,7 @@ static kis_err read_lengths(block_source *source, kis_seg_block *b, kis_diag *di
     b->attr_count = KIS_NEW_ARRAY(&b->arena, uint16_t, b->rows);
     b->rest_first = KIS_NEW_ARRAY(&b->arena, uint32_t, b->rows + 1);
     if (!b->attr_first || !b->attr_count || !b->rest_first)
-        return no_memory(diag);
+        return no_memory_to_read(diag);
     for (uint32_t i = 0; i < b->rows; i++) {
         b->attr_first[i] = (uint32_t)attrs;
         b->rest_first[i] = (uint32_t)rest;
@@ -321,7 +315,7 @@ kis_err kis_seg_block_decode(kis_bytes bytes, uint32_t needs, const kis_alloc *a
 {
     kis_seg_block *b = alloc->take(alloc->user, sizeof *b);
     if (!b)
-        return no_memory(diag);
+        return no_memory_to_read(diag);
     *b = (kis_seg_block){ .refs = 1, .needs = needs };
     kis_arena_init(&b->arena, alloc, KIS_SEG_DECODED_BYTES_MAX);
     block_source source = { .bytes = bytes, .arena = &b->arena, .codec = codec };

@@ -12,7 +12,7 @@
 #define COMPRESS_MIN 64u              /* shorter columns stay as they are */
 #define LEVEL 1
 
-static kis_err no_memory(kis_diag *diag)
+static kis_err no_memory_to_build(kis_diag *diag)
 {
     return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to build a segment");
 }
@@ -24,8 +24,8 @@ static void put_varint(kis_buf *to, uint64_t value)
         to->len += kis_varint_put(at, value);
 }
 
-static void put_u32(kis_buf *to, uint32_t value) { kis_buf_add(to, &value, 4); }
-static void put_u64(kis_buf *to, uint64_t value) { kis_buf_add(to, &value, 8); }
+static void add_u32(kis_buf *to, uint32_t value) { kis_buf_add(to, &value, 4); }
+static void add_u64(kis_buf *to, uint64_t value) { kis_buf_add(to, &value, 8); }
 
 static uint64_t zigzag(uint64_t difference)
 {
@@ -73,7 +73,7 @@ kis_err kis_seg_build_start(kis_seg_builder *b, kis_os *os, const kis_alloc *all
     init_memory(b);
     begin_block(b);
     if (!kis_arena_copy(arena, name, &b->path))
-        return no_memory(diag);
+        return no_memory_to_build(diag);
     kis_err err = os->ops->open(os, b->path, KIS_OPEN_CREATE_OR_WRITE, &b->file, diag);
     return err ? err : os->ops->truncate(os, b->file, 0, diag); /* of an earlier try */
 }
@@ -112,7 +112,7 @@ void kis_seg_build_done(kis_seg_builder *b, bool keep_file)
 static kis_err write_out(kis_seg_builder *b, kis_diag *diag)
 {
     if (b->out.err)
-        return no_memory(diag);
+        return no_memory_to_build(diag);
     if (!b->out.len)
         return KIS_OK;
     kis_err err = b->os->ops->write_at(b->os, b->file, b->out_offset, b->out.ptr, b->out.len, diag);
@@ -214,7 +214,7 @@ static kis_err end_block(kis_seg_builder *b, kis_diag *diag)
     memcpy(header + 4, words, 8);
     for (unsigned i = 0; i < KIS_SEG_COLUMNS; i++) {
         if (b->columns[i].err)
-            return no_memory(diag);
+            return no_memory_to_build(diag);
         column_entry entry = put_column(b, kis_buf_bytes(&b->columns[i]), may_compress[i]);
         memcpy(header + 16 + 12 * i, &entry, 12);
         if (i == KIS_SEG_TIMES)
@@ -223,13 +223,13 @@ static kis_err end_block(kis_seg_builder *b, kis_diag *diag)
             b->block.ids_size = (uint32_t)(b->out.len - begin);
     }
     if (b->out.err)
-        return no_memory(diag);
+        return no_memory_to_build(diag);
     uint32_t crc = kis_crc32c(0, kis_bytes_of(header, sizeof header - 4));
     memcpy(header + sizeof header - 4, &crc, 4);
     memcpy(b->out.ptr + begin, header, sizeof header);
     b->block.size = (uint32_t)(b->out.len - begin);
     if (!KIS_VEC_PUSH(&b->blocks, b->alloc, b->block))
-        return no_memory(diag);
+        return no_memory_to_build(diag);
     begin_block(b);
     return b->out.len >= OUT_BYTES ? write_out(b, diag) : KIS_OK;
 }
@@ -412,9 +412,9 @@ kis_err kis_seg_build_row(kis_seg_builder *b, const kis_span_view *span, const k
     }
     if (!b->trace_rows.len || !kis_trace_id_eq(&b->trace_id, &span->trace_id))
         if (!begin_trace(b, span))
-            return no_memory(diag);
+            return no_memory_to_build(diag);
     if (!find_sig(b, span, scope, parts, &sig) || put_row(b, &without_flags, sig, parts, rest_size))
-        return no_memory(diag);
+        return no_memory_to_build(diag);
     b->trace_rows.at[b->trace_rows.len - 1]++;
     b->block.rows++;
     b->block.start_min = KIS_MIN(b->block.start_min, span->start_unix_ns);
@@ -437,7 +437,7 @@ static kis_err put_trace_index(kis_seg_builder *b, kis_buf *directory, kis_diag 
     kis_sort_key *keys = KIS_NEW_ARRAY(b->arena, kis_sort_key, (size_t)count * 2 + 1);
 
     if (!keys)
-        return no_memory(diag);
+        return no_memory_to_build(diag);
     for (uint32_t i = 0; i < count; i++)
         keys[i] = (kis_sort_key){ (uint64_t)b->index.at[i].hash << 32 | b->index.at[i].block, i };
     kis_sort_keys(keys, keys + count, count);
@@ -448,21 +448,21 @@ static kis_err put_trace_index(kis_seg_builder *b, kis_buf *directory, kis_diag 
         uint32_t in_page = KIS_MIN(KIS_SEG_INDEX_PAGE, count - i);
         size_t begin = b->out.len;
         for (uint32_t j = i; j < i + in_page; j++) {
-            put_u32(&b->out, (uint32_t)(keys[j].key >> 32));
-            put_u32(&b->out, (uint32_t)keys[j].key);
+            add_u32(&b->out, (uint32_t)(keys[j].key >> 32));
+            add_u32(&b->out, (uint32_t)keys[j].key);
         }
         if (b->out.err)
-            return no_memory(diag);
-        put_u32(directory, (uint32_t)(keys[i].key >> 32));
-        put_u32(directory, kis_crc32c(0, kis_bytes_of(b->out.ptr + begin, b->out.len - begin)));
+            return no_memory_to_build(diag);
+        add_u32(directory, (uint32_t)(keys[i].key >> 32));
+        add_u32(directory, kis_crc32c(0, kis_bytes_of(b->out.ptr + begin, b->out.len - begin)));
     }
     return write_out(b, diag);
 }
 
 static void put_start_data(kis_seg_builder *b, const kis_key *keys, uint32_t key_count)
 {
-    put_u32(&b->out, b->name_offsets.len);
-    put_u32(&b->out, key_count);
+    add_u32(&b->out, b->name_offsets.len);
+    add_u32(&b->out, key_count);
     kis_buf_add(&b->out, b->names.ptr, b->names.len);
     if (key_count)
         kis_buf_add(&b->out, keys, key_count * sizeof *keys);
@@ -472,8 +472,8 @@ static void put_start_data(kis_seg_builder *b, const kis_key *keys, uint32_t key
 static void put_section(kis_buf *to, uint32_t type, const void *bytes, size_t size)
 {
     static const uint8_t zeros[8] = { 0 };
-    put_u32(to, type);
-    put_u32(to, (uint32_t)size);
+    add_u32(to, type);
+    add_u32(to, (uint32_t)size);
     kis_buf_add(to, bytes, size);
     kis_buf_add(to, zeros, (8 - size % 8) % 8);
 }
@@ -484,21 +484,21 @@ static void put_info(kis_buf *to, const kis_seg_info *info)
     kis_buf body;
 
     kis_buf_init_fixed(&body, memory, sizeof memory);
-    put_u64(&body, info->generation);
-    put_u32(&body, info->part);
-    put_u32(&body, info->parts);
-    put_u32(&body, info->flags);
-    put_u32(&body, info->block_count);
-    put_u32(&body, info->trace_count);
-    put_u32(&body, info->index_count);
-    put_u64(&body, info->row_count);
-    put_u64(&body, info->start_min);
-    put_u64(&body, info->start_max);
-    put_u64(&body, info->received_min);
-    put_u64(&body, info->received_max);
-    put_u64(&body, info->index_offset);
-    put_u32(&body, info->index_pages);
-    put_u32(&body, (uint32_t)info->tenant.len);
+    add_u64(&body, info->generation);
+    add_u32(&body, info->part);
+    add_u32(&body, info->parts);
+    add_u32(&body, info->flags);
+    add_u32(&body, info->block_count);
+    add_u32(&body, info->trace_count);
+    add_u32(&body, info->index_count);
+    add_u64(&body, info->row_count);
+    add_u64(&body, info->start_min);
+    add_u64(&body, info->start_max);
+    add_u64(&body, info->received_min);
+    add_u64(&body, info->received_max);
+    add_u64(&body, info->index_offset);
+    add_u32(&body, info->index_pages);
+    add_u32(&body, (uint32_t)info->tenant.len);
     kis_buf_add_str(&body, info->tenant);
     KIS_ASSERT(body.err == KIS_OK);
     put_section(to, 1, body.ptr, body.len);
@@ -510,7 +510,7 @@ static kis_err put_pinned(kis_seg_builder *b, const kis_buf *directory, kis_diag
     uint8_t *filter = KIS_NEW_ARRAY(b->arena, uint8_t, filter_bytes);
 
     if (!filter)
-        return no_memory(diag);
+        return no_memory_to_build(diag);
     memset(filter, 0, filter_bytes);
     for (uint32_t i = 0; i < b->trace_hashes.len; i++)
         kis_bloom_add(filter, filter_bytes, b->trace_hashes.at[i]);
@@ -519,7 +519,7 @@ static kis_err put_pinned(kis_seg_builder *b, const kis_buf *directory, kis_diag
     put_section(&b->out, 2, b->blocks.at, sizeof *b->blocks.at * b->blocks.len);
     put_section(&b->out, 3, filter, filter_bytes);
     put_section(&b->out, 4, directory->ptr, directory->len);
-    return b->out.err ? no_memory(diag) : KIS_OK;
+    return b->out.err ? no_memory_to_build(diag) : KIS_OK;
 }
 
 kis_err kis_seg_build_finish(kis_seg_builder *b, uint32_t parts, const kis_key *keys, uint32_t key_count, kis_diag *diag)

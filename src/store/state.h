@@ -81,7 +81,8 @@ struct kis_store {
     kis_store_counters count;
 };
 
-static inline void kis_count(_Atomic uint64_t *counter, uint64_t more)
+/** Adds to a counter that several threads share. */
+static inline void kis_store_counter_add(_Atomic uint64_t *counter, uint64_t more)
 {
     atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
 }

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/num.h"
 #include "store/bounds.h"
+#include "store/le.h"
 
 #define RECORD_MAGIC 0x3152574bu /* "KWR1" */
 static const uint8_t wal_magic[8] = { 'K', 'I', 'S', 'W', 'A', 'L', '\r', '\n' };
@@ -19,7 +20,7 @@ size_t kis_wal_path(char *to, size_t size, kis_str dir, const char *prefix, uint
     return kis_fmt(to, size, KIS_FMT "/%s%016llx-%04x.wal", KIS_ARG(dir), prefix, (unsigned long long)generation, (unsigned)attempt);
 }
 
-static bool hex_number(kis_str text, uint64_t *out)
+static bool wal_hex_number(kis_str text, uint64_t *out)
 {
     uint8_t bytes[8] = { 0 };
     uint64_t value = 0;
@@ -35,7 +36,7 @@ bool kis_wal_parse_name(kis_str name, uint64_t *out_generation, uint32_t *out_at
 {
     uint64_t generation, attempt;
     if (name.len != 29 || !kis_str_starts(name, KIS_STR("log-")) || !kis_str_ends(name, KIS_STR(".wal")) || name.ptr[20] != '-' ||
-        !hex_number(kis_str_slice(name, 4, 16), &generation) || !hex_number(kis_str_slice(name, 21, 4), &attempt))
+        !wal_hex_number(kis_str_slice(name, 4, 16), &generation) || !wal_hex_number(kis_str_slice(name, 21, 4), &attempt))
         return false;
     *out_generation = generation;
     *out_attempt = (uint32_t)attempt;
@@ -44,21 +45,18 @@ bool kis_wal_parse_name(kis_str name, uint64_t *out_generation, uint32_t *out_at
 
 /* ---- writing ------------------------------------------------------------------------------------------------------ */
 
-static void put_u32(uint8_t *to, uint32_t value) { memcpy(to, &value, 4); }
-static void put_u64(uint8_t *to, uint64_t value) { memcpy(to, &value, 8); }
-
 static void encode_header(const kis_wal_header *header, uint8_t to[KIS_WAL_HEADER_BYTES])
 {
     memset(to, 0, KIS_WAL_HEADER_BYTES);
     memcpy(to, wal_magic, 8);
-    put_u32(to + 8, KIS_STORE_VERSION);
-    put_u64(to + 16, header->generation);
-    put_u64(to + 24, header->previous_generation);
-    put_u64(to + 32, header->previous_length);
-    put_u64(to + 40, header->created_unix_ns);
-    put_u32(to + 48, header->attempt);
-    put_u32(to + 52, header->salt);
-    put_u32(to + 12, kis_crc32c(0, kis_bytes_of(to, KIS_WAL_HEADER_BYTES))); /* over the field as zero */
+    kis_le_put_u32(to + 8, KIS_STORE_VERSION);
+    kis_le_put_u64(to + 16, header->generation);
+    kis_le_put_u64(to + 24, header->previous_generation);
+    kis_le_put_u64(to + 32, header->previous_length);
+    kis_le_put_u64(to + 40, header->created_unix_ns);
+    kis_le_put_u32(to + 48, header->attempt);
+    kis_le_put_u32(to + 52, header->salt);
+    kis_le_put_u32(to + 12, kis_crc32c(0, kis_bytes_of(to, KIS_WAL_HEADER_BYTES))); /* over the field as zero */
 }
 
 uint32_t kis_wal_new_salt(kis_os *os, uint64_t generation)
@@ -209,12 +207,12 @@ static uint32_t record_body_crc(const uint8_t *record, size_t body_size, uint32_
 
 void kis_wal_seal_record(uint8_t *record, size_t body_size, uint64_t sequence, uint64_t synced, uint32_t salt)
 {
-    put_u32(record, RECORD_MAGIC);
-    put_u32(record + 4, (uint32_t)body_size);
-    put_u64(record + 8, sequence);
-    put_u64(record + 16, synced);
-    put_u32(record + 24, record_header_crc(record, salt));
-    put_u32(record + 28, record_body_crc(record, body_size, salt));
+    kis_le_put_u32(record, RECORD_MAGIC);
+    kis_le_put_u32(record + 4, (uint32_t)body_size);
+    kis_le_put_u64(record + 8, sequence);
+    kis_le_put_u64(record + 16, synced);
+    kis_le_put_u32(record + 24, record_header_crc(record, salt));
+    kis_le_put_u32(record + 28, record_body_crc(record, body_size, salt));
 }
 
 kis_err kis_wal_write(kis_wal *wal, const uint8_t *bytes, size_t size, kis_diag *diag)
@@ -248,20 +246,6 @@ kis_err kis_wal_sync(kis_wal *wal, kis_diag *diag)
 
 /* ---- reading ------------------------------------------------------------------------------------------------------ */
 
-static uint32_t get_u32(const uint8_t *from)
-{
-    uint32_t value;
-    memcpy(&value, from, 4);
-    return value;
-}
-
-static uint64_t get_u64(const uint8_t *from)
-{
-    uint64_t value;
-    memcpy(&value, from, 8);
-    return value;
-}
-
 kis_err kis_wal_read_header(kis_bytes file, kis_wal_header *out, kis_diag *diag)
 {
     uint8_t copy[KIS_WAL_HEADER_BYTES];
@@ -269,18 +253,18 @@ kis_err kis_wal_read_header(kis_bytes file, kis_wal_header *out, kis_diag *diag)
     if (file.len < KIS_WAL_HEADER_BYTES)
         return kis_diag_set(diag, KIS_ERR_SYNTAX, "%zu bytes, a log's header has %u", file.len, KIS_WAL_HEADER_BYTES);
     memcpy(copy, file.ptr, sizeof copy);
-    put_u32(copy + 12, 0);
-    if (memcmp(copy, wal_magic, 8) != 0 || kis_crc32c(0, kis_bytes_of(copy, sizeof copy)) != get_u32(file.ptr + 12))
+    kis_le_put_u32(copy + 12, 0);
+    if (memcmp(copy, wal_magic, 8) != 0 || kis_crc32c(0, kis_bytes_of(copy, sizeof copy)) != kis_le_get_u32(file.ptr + 12))
         return kis_diag_set(diag, KIS_ERR_SYNTAX, "the log's header does not read");
-    if (get_u32(copy + 8) > KIS_STORE_VERSION)
-        return kis_diag_set(diag, KIS_ERR_UNSUPPORTED, "written by a newer kiseki (format %u, this one reads up to %u)", get_u32(copy + 8),
+    if (kis_le_get_u32(copy + 8) > KIS_STORE_VERSION)
+        return kis_diag_set(diag, KIS_ERR_UNSUPPORTED, "written by a newer kiseki (format %u, this one reads up to %u)", kis_le_get_u32(copy + 8),
                             KIS_STORE_VERSION);
-    *out = (kis_wal_header){ .generation = get_u64(copy + 16),
-                             .previous_generation = get_u64(copy + 24),
-                             .previous_length = get_u64(copy + 32),
-                             .created_unix_ns = get_u64(copy + 40),
-                             .attempt = get_u32(copy + 48),
-                             .salt = get_u32(copy + 52) };
+    *out = (kis_wal_header){ .generation = kis_le_get_u64(copy + 16),
+                             .previous_generation = kis_le_get_u64(copy + 24),
+                             .previous_length = kis_le_get_u64(copy + 32),
+                             .created_unix_ns = kis_le_get_u64(copy + 40),
+                             .attempt = kis_le_get_u32(copy + 48),
+                             .salt = kis_le_get_u32(copy + 52) };
     return KIS_OK;
 }
 
@@ -292,23 +276,23 @@ static bool record_reads(kis_bytes file, uint64_t at, uint64_t sequence_min, uin
         return false;
     }
     const uint8_t *record = file.ptr + at;
-    if (get_u32(record) != RECORD_MAGIC) {
+    if (kis_le_get_u32(record) != RECORD_MAGIC) {
         *why = "no record begins here";
         return false;
     }
-    if (record_header_crc(record, salt) != get_u32(record + 24)) {
+    if (record_header_crc(record, salt) != kis_le_get_u32(record + 24)) {
         *why = "a record header's checksum is wrong";
         return false;
     }
-    if (get_u32(record + 4) > file.len - at - KIS_WAL_RECORD_HEADER_BYTES) {
+    if (kis_le_get_u32(record + 4) > file.len - at - KIS_WAL_RECORD_HEADER_BYTES) {
         *why = "ends inside a record";
         return false;
     }
-    if (record_body_crc(record, get_u32(record + 4), salt) != get_u32(record + 28)) {
+    if (record_body_crc(record, kis_le_get_u32(record + 4), salt) != kis_le_get_u32(record + 28)) {
         *why = "a record's checksum is wrong";
         return false;
     }
-    if (get_u64(record + 8) < sequence_min) {
+    if (kis_le_get_u64(record + 8) < sequence_min) {
         *why = "a record of an earlier time";
         return false;
     }
@@ -335,8 +319,8 @@ static bool was_synced(kis_bytes file, uint64_t damaged, uint64_t sequence_min, 
 {
     for (uint64_t at = damaged + 1; at + KIS_WAL_RECORD_HEADER_BYTES <= file.len; at++) {
         const uint8_t *record = file.ptr + at;
-        if (get_u32(record) == RECORD_MAGIC && get_u64(record + 16) > damaged && get_u64(record + 16) <= at &&
-            get_u64(record + 8) >= sequence_min && record_header_crc(record, salt) == get_u32(record + 24))
+        if (kis_le_get_u32(record) == RECORD_MAGIC && kis_le_get_u64(record + 16) > damaged && kis_le_get_u64(record + 16) <= at &&
+            kis_le_get_u64(record + 8) >= sequence_min && record_header_crc(record, salt) == kis_le_get_u32(record + 24))
             return true;
     }
     return false;
@@ -354,11 +338,11 @@ kis_err kis_wal_read(kis_bytes file, uint64_t length_known, kis_wal_record_fn *e
         return kis_diag_set(diag, KIS_ERR_CORRUPT, "at offset %llu: the file ends, it had %llu bytes", (unsigned long long)file.len,
                             (unsigned long long)length_known);
     while (at < file.len && record_reads(file, at, scan.last_sequence + 1, scan.header.salt, &scan.why)) {
-        uint32_t size = get_u32(file.ptr + at + 4);
+        uint32_t size = kis_le_get_u32(file.ptr + at + 4);
         err = each ? each(user, kis_bytes_of(file.ptr + at + KIS_WAL_RECORD_HEADER_BYTES, size), at, diag) : KIS_OK;
         if (err)
             return err;
-        scan.last_sequence = get_u64(file.ptr + at + 8);
+        scan.last_sequence = kis_le_get_u64(file.ptr + at + 8);
         scan.records++;
         at += KIS_WAL_RECORD_HEADER_BYTES + size;
     }

@@ -88,7 +88,7 @@ static void store_push(kis_sink *sink, kis_batch *batch, kis_done done)
         return;
     kis_batch_unref(batch);
     s->alloc->give_back(s->alloc->user, push, sizeof *push);
-    kis_count(&s->count.refused_full, is_full);
+    kis_store_counter_add(&s->count.refused_full, is_full);
     if (is_closed)
         answer(done, KIS_ERR_CLOSED, 0, "the store is closed");
     else
@@ -190,12 +190,12 @@ static kis_err timed_sync(kis_store *s, kis_wal *wal, kis_diag *diag)
     kis_err err = kis_wal_sync(wal, diag);
     uint64_t took = s->os->ops->now_ns(s->os) - before;
 
-    kis_count(&s->count.syncs, 1);
-    kis_count(&s->count.sync_ns_total, took);
+    kis_store_counter_add(&s->count.syncs, 1);
+    kis_store_counter_add(&s->count.sync_ns_total, took);
     if (took > atomic_load_explicit(&s->count.sync_ns_max, memory_order_relaxed))
         atomic_store_explicit(&s->count.sync_ns_max, took, memory_order_relaxed);
     if (err)
-        kis_count(&s->count.sync_errors, 1);
+        kis_store_counter_add(&s->count.sync_errors, 1);
     return err;
 }
 
@@ -220,7 +220,7 @@ kis_err kis_store_rewrite_log(kis_store *s, kis_head *head, kis_diag *diag)
         return err;
     }
     uint32_t old_attempt = head->wal.attempt;
-    kis_count(&s->log_bytes, fresh.reserved - head->wal.reserved);
+    kis_store_counter_add(&s->log_bytes, fresh.reserved - head->wal.reserved);
     kis_wal_close(&head->wal);
     head->wal = fresh;
     kis_diag ignored; /* what is left of the old file loses against the new one's number at the next start */
@@ -238,16 +238,16 @@ static kis_err make_durable(kis_store *s, kis_head *head, slab_mark from, kis_di
 
     if (!wal->is_suspect) {
         kis_err err = write_records(wal, head, from, diag);
-        kis_count(&s->log_bytes, wal->reserved - reserved);
+        kis_store_counter_add(&s->log_bytes, wal->reserved - reserved);
         if (!err) {
             err = timed_sync(s, wal, diag);
             if (!err) {
-                kis_count(&s->count.bytes_logged, wal->synced - synced);
+                kis_store_counter_add(&s->count.bytes_logged, wal->synced - synced);
                 s->disk_written += wal->synced - synced;
                 return KIS_OK;
             }
         } else {
-            kis_count(&s->count.write_errors, 1);
+            kis_store_counter_add(&s->count.write_errors, 1);
             kis_wal_roll_back(wal);
             if (err == KIS_ERR_FULL)
                 return err;
@@ -279,7 +279,7 @@ static kis_err rotate(kis_store *s, kis_diag *diag)
             kis_head_unref(fresh);
             return err;
         }
-        kis_count(&s->log_bytes, fresh->wal.reserved);
+        kis_store_counter_add(&s->log_bytes, fresh->wal.reserved);
     }
     kis_lock_take(&s->lock);
     s->frozen[s->frozen_count++] = old;
@@ -314,8 +314,8 @@ static void forget_oldest_heads(kis_store *s)
         if (!must)
             return;
         spans = oldest->rows - oldest->dead;
-        kis_count(&s->count.spans_deleted, spans);
-        kis_count(&s->count.segments_deleted, 1);
+        kis_store_counter_add(&s->count.spans_deleted, spans);
+        kis_store_counter_add(&s->count.segments_deleted, 1);
         kis_catalog_set_oldest(&s->catalog, oldest_left);
         kis_head_unref(oldest);
     }
@@ -401,7 +401,7 @@ static bool known_key(kis_store *s, kis_push *group, kis_push *push)
             push->is_repeat = true;
         }
     if (push->is_repeat)
-        kis_count(&s->count.batches_repeated, 1);
+        kis_store_counter_add(&s->count.batches_repeated, 1);
     return push->is_repeat;
 }
 
@@ -458,8 +458,8 @@ static void commit_entered(kis_store *s, kis_push *from, kis_push *to, slab_mark
             head->keys.at[head->keys.len++] = p->key; /* room was made by kis_head_add */
         }
     }
-    kis_count(&s->count.spans_stored, spans);
-    kis_count(&s->count.batches_stored, batches);
+    kis_store_counter_add(&s->count.spans_stored, spans);
+    kis_store_counter_add(&s->count.batches_stored, batches);
 }
 
 static void commit_group(kis_store *s, kis_push *group)
@@ -474,7 +474,7 @@ static void commit_group(kis_store *s, kis_push *group)
         if (known_key(s, group, p) || p->batch->span_count == 0)
             continue;
         if (!has_room) {
-            kis_count(&s->count.refused_disk, 1);
+            kis_store_counter_add(&s->count.refused_disk, 1);
             refuse(p, KIS_ERR_FULL, 5000, "the disk is nearly full");
             continue;
         }
@@ -490,7 +490,7 @@ static void commit_group(kis_store *s, kis_push *group)
             mark = mark_of(s->active);
             first_row = s->active->rows;
             if (err) {
-                kis_count(&s->count.refused_full, 1);
+                kis_store_counter_add(&s->count.refused_full, 1);
                 refuse(p, err == KIS_ERR_IO || err == KIS_ERR_NOMEM ? err : KIS_ERR_FULL, 1000, "the spans in memory cannot be written out now");
                 continue;
             }
@@ -544,7 +544,7 @@ static void rotate_if_wanted(kis_store *s)
     if (s->active->rows)
         err = make_room_by_rotating(s, &diag);
     if (err) {
-        kis_count(&s->count.flush_failures, 1);
+        kis_store_counter_add(&s->count.flush_failures, 1);
         kis_store_log(s, 2, "the spans in memory are not written out: %s", diag.text);
     }
     kis_lock_take(&s->queue_lock);
