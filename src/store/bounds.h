@@ -16,6 +16,7 @@
 #define KIS_GROUP_BYTES_MAX ((uint64_t)16 << 20) /* one commit: keeps the time of a group well below a tenth of a second */
 #define KIS_GROUP_PUSHES_MAX 1024u
 #define KIS_INDEX_PINNED_BYTES_MAX ((uint64_t)48 << 20) /* indexes of segments in memory; older ones are read when they are asked */
+#define KIS_SEG_REBUILT_BYTES_MAX ((uint64_t)32 << 20) /* indexes of damaged segments, which cannot be read again; more files are left out */
 #define KIS_BLOCK_CACHE_BYTES ((uint64_t)16 << 20)
 #define KIS_QUERY_BYTES_MAX ((size_t)64 << 20) /* what one call of the reader may take; more makes its answer partial */
 #define KIS_TRACE_SPANS_MAX (3u << 19) /* spans of one trace in one answer, at 32 bytes each while it is made */

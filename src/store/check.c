@@ -4,10 +4,11 @@
 #include "base/crc.h"
 #include "base/diag.h"
 #include "base/fmt.h"
+#include "store/bounds.h"
 #include "store/folder.h"
 #include "store/frame.h"
 #include "store/row.h"
-#include "store/segment.h"
+#include "store/segment_rebuild.h"
 #include "store/store.h"
 
 #define CHECK_BYTES_MAX ((size_t)256 << 20)
@@ -91,6 +92,45 @@ static kis_err check_index_pages(checking *c, kis_segment *segment, kis_diag *di
     return KIS_OK;
 }
 
+/* What the lead says against what the end says: each stands for the other when it is damaged. */
+static kis_err check_lead(kis_segment *segment, kis_diag *diag)
+{
+    uint8_t bytes[KIS_SEG_LEAD_BYTES], want[KIS_SEG_LEAD_BYTES];
+    kis_seg_lead lead;
+
+    if (!(segment->info.flags & KIS_SEG_HAS_LEAD))
+        return KIS_OK;
+    kis_err err = kis_segment_read_range(segment, 0, bytes, sizeof bytes, diag);
+    if (!err)
+        err = kis_seg_lead_decode(bytes, &lead, diag);
+    if (err)
+        return err;
+    kis_seg_lead_encode(&(kis_seg_lead){ .salt = lead.salt,
+                                         .info = segment->info,
+                                         .footer = { .file_bytes = segment->file_bytes,
+                                                     .start_offset = segment->start_offset,
+                                                     .start_bytes = segment->start_bytes,
+                                                     .start_crc = segment->start_crc,
+                                                     .pinned_offset = segment->pinned_offset,
+                                                     .pinned_bytes = segment->pinned_bytes,
+                                                     .pinned_crc = segment->pinned_crc } },
+                        want);
+    return memcmp(bytes, want, sizeof bytes) == 0 ? KIS_OK : kis_diag_set(diag, KIS_ERR_CORRUPT, "the lead says other things than the footer");
+}
+
+/* A segment that does not open: what a start makes of it. */
+static kis_err open_rebuilt(checking *c, kis_folder_file file, kis_segment **out)
+{
+    kis_diag diag;
+
+    kis_err err = kis_segment_rebuild(c->os, c->alloc, c->dir, file.generation, file.number, true, KIS_SEG_REBUILT_BYTES_MAX, c->codec, out, &diag);
+    if (!err)
+        kis_segment_rebuilt_text(*out, &diag);
+    say(c, err ? "  seg-%016llx-%04x is left out as a whole: %s" : "  seg-%016llx-%04x is used as far as it reads: %s",
+        (unsigned long long)file.generation, (unsigned)file.number, diag.text);
+    return err;
+}
+
 static kis_err check_segment(checking *c, kis_folder_file file)
 {
     kis_segment *segment;
@@ -99,16 +139,22 @@ static kis_err check_segment(checking *c, kis_folder_file file)
     kis_err err = kis_segment_open(c->os, c->alloc, c->dir, file.generation, file.number, true, &segment, &diag);
     if (err) {
         say_damage(c, "seg", file, &diag);
-        return err == KIS_ERR_NOMEM ? err : KIS_OK;
+        if (err != KIS_ERR_UNSUPPORTED && err != KIS_ERR_NOMEM)
+            err = open_rebuilt(c, file, &segment);
+        if (err)
+            return err == KIS_ERR_NOMEM ? err : KIS_OK;
     }
     kis_arena_clear(&c->scratch);
+    if (!segment->is_footer_lost && check_lead(segment, &diag))
+        say_damage(c, "seg", file, &diag);
     if (kis_segment_read_start_data(segment, &c->scratch, NULL, NULL, NULL, &diag))
         say_damage(c, "seg", file, &diag);
-    if (check_index_pages(c, segment, &diag))
+    if (!segment->entries && check_index_pages(c, segment, &diag))
         say_damage(c, "seg", file, &diag);
     for (uint32_t i = 0; i < segment->info.block_count; i++)
         if (check_block(c, segment, &segment->index.blocks[i], &diag))
             say_damage(c, "seg", file, &diag);
+    c->damages += segment->lost_blocks;
     c->spans_in_segments += segment->info.row_count;
     kis_segment_unref(segment);
     return KIS_OK;

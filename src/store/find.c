@@ -157,6 +157,7 @@ static kis_err add_segment_places(finding *f, uint32_t segment, kis_diag *diag)
 
     if (!kis_str_eq(s->info.tenant, l->request->tenant) || !time_may_match(f, s->info.start_min, s->info.start_max))
         return KIS_OK;
+    kis_lookup_note_lost(l, s, s->info.start_min, s->info.start_max);
     const kis_seg_index *index = kis_lookup_index(l, segment, &err, diag);
     if (!index)
         return err;

@@ -39,6 +39,8 @@ kis_err kis_lookup_begin(kis_lookup *l, kis_store *store, const kis_request *req
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to search in");
     }
     memset(l->index, 0, bytes);
+    for (uint32_t i = 0; i < l->snapshot.segments->count; i++)
+        l->has_lost |= l->snapshot.segments->at[i]->lost_blocks > 0;
     return KIS_OK;
 }
 
@@ -64,14 +66,37 @@ kis_err kis_lookup_check(const kis_lookup *l, kis_diag *diag)
     return kis_request_check(l->store, l->request, diag);
 }
 
+#define PARTIAL_BY_DAMAGE "some stored spans are damaged and were left out"
+
+static bool is_damage(kis_err err)
+{
+    return err == KIS_ERR_CORRUPT || err == KIS_ERR_IO || err == KIS_ERR_NOT_FOUND;
+}
+
 bool kis_lookup_skip(kis_lookup *l, kis_err err, const kis_diag *why)
 {
-    if (err != KIS_ERR_CORRUPT && err != KIS_ERR_IO && err != KIS_ERR_NOT_FOUND)
+    if (!is_damage(err))
         return false;
     kis_store_counter_add(&l->store->count.damaged_blocks, 1);
     kis_store_log(l->store, 3, "stored spans are left out of an answer: %s", why->text);
-    l->why = "some stored spans are damaged and were left out";
+    l->why = PARTIAL_BY_DAMAGE;
     return true;
+}
+
+bool kis_lookup_go_without(kis_lookup *l, kis_err err, const kis_diag *why)
+{
+    if (!is_damage(err))
+        return false;
+    kis_store_counter_add(&l->store->count.damaged_blocks, 1);
+    kis_store_log(l->store, 3, "an index is damaged, the blocks themselves are searched instead: %s", why->text);
+    return true;
+}
+
+void kis_lookup_note_lost(kis_lookup *l, const kis_segment *segment, uint64_t first, uint64_t last)
+{
+    if (segment->lost_blocks && kis_str_eq(segment->info.tenant, l->request->tenant) && segment->info.start_min <= last &&
+        segment->info.start_max >= first)
+        l->why = PARTIAL_BY_DAMAGE;
 }
 
 const kis_seg_index *kis_lookup_index(kis_lookup *l, uint32_t segment, kis_err *err, kis_diag *diag)

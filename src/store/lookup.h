@@ -11,6 +11,7 @@ typedef struct kis_lookup {
     kis_arena arena;      /* KIS_QUERY_BYTES_MAX; freed with the call */
     kis_seg_index *index; /* of each segment, once it was needed; blocks == NULL: not yet */
     uint64_t rows_looked_at;
+    bool has_lost;        /* a segment of the snapshot has lost blocks */
     const char *why;      /* the answer is partial because */
 } kis_lookup;
 
@@ -23,6 +24,12 @@ kis_err kis_request_check(kis_store *store, const kis_request *request, kis_diag
 
 /** Damage is skipped, counted and told in the answer: true then. False: `err` ends the call. */
 bool kis_lookup_skip(kis_lookup *l, kis_err err, const kis_diag *why);
+
+/** The same damage, got over: counted and logged, and no span is missing for it. */
+bool kis_lookup_go_without(kis_lookup *l, kis_err err, const kis_diag *why);
+
+/** The answer is partial when blocks of this segment are lost that may have had spans of the tenant that start from `first` to `last`. */
+void kis_lookup_note_lost(kis_lookup *l, const kis_segment *segment, uint64_t first, uint64_t last);
 
 /** A segment's index, or NULL when it is damaged (skipped) or *err says why the call ends. */
 const kis_seg_index *kis_lookup_index(kis_lookup *l, uint32_t segment, kis_err *err, kis_diag *diag);

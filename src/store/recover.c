@@ -4,12 +4,14 @@
  *     segments of a generation with its log           all parts there: the log goes; some missing: they go, the log is replayed
  *     logs of several attempts of one generation      the highest wins: it took its name only when it was whole
  *     tmp-…                                           was never finished: goes
+ *     a segment without a log that does not open      is opened by what of it reads (segment_rebuild.h), or left out; never deleted
  *
  * The newest log's head is written on; older ones are frozen and flushed in the background, so starting waits for no flush.
  */
 #include "base/diag.h"
 #include "base/fmt.h"
 #include "store/folder.h"
+#include "store/segment_rebuild.h"
 #include "store/state.h"
 
 #define RECOVER_BYTES_MAX ((size_t)256 << 20)
@@ -20,7 +22,7 @@ typedef struct recovery {
     kis_arena arena;
     kis_folder folder;
     uint64_t newest_generation; /* of anything */
-    uint64_t pinned_bytes;
+    uint64_t pinned_bytes, rebuilt_bytes;
     kis_head *head;  /* being replayed */
     kis_segment *segment; /* whose names are being read */
     uint32_t keys_from_s;
@@ -96,6 +98,81 @@ static kis_err open_part(recovery *r, kis_folder_file file, kis_segment **out, k
     return err;
 }
 
+static void say_left_out(recovery *r, kis_folder_file file, const kis_diag *why)
+{
+    kis_store_counter_add(&r->store->count.damaged_blocks, 1);
+    kis_store_log(r->store, 3, "segment file 'seg-%016llx-%04x.kseg' is damaged and left out as a whole: %s; kiseki check says more",
+                  (unsigned long long)file.generation, (unsigned)file.number, why->text);
+}
+
+static void say_rebuilt(recovery *r, kis_folder_file file, const kis_segment *segment, const kis_diag *why)
+{
+    kis_diag done;
+
+    kis_segment_rebuilt_text(segment, &done);
+    kis_store_counter_add(&r->store->count.damaged_blocks, KIS_MAX(segment->lost_blocks, 1u));
+    kis_store_log(r->store, segment->lost_blocks ? 3 : 2, "segment file 'seg-%016llx-%04x.kseg' is damaged (%s): %s; kiseki check says more",
+                  (unsigned long long)file.generation, (unsigned)file.number, why->text, done.text);
+}
+
+/* A part that does not open, of a generation whose log is gone: what of it reads. */
+static kis_err open_damaged(recovery *r, kis_folder_file file, kis_segment **out, const kis_diag *why, kis_diag *diag)
+{
+    kis_store *s = r->store;
+    uint64_t room = KIS_SEG_REBUILT_BYTES_MAX - KIS_MIN(KIS_SEG_REBUILT_BYTES_MAX, r->rebuilt_bytes);
+    bool pin = r->pinned_bytes < KIS_INDEX_PINNED_BYTES_MAX;
+    kis_diag also, both;
+
+    kis_block_codec *codec = kis_block_codec_new(s->alloc);
+    if (!codec)
+        return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to open a damaged segment");
+    kis_err err = kis_segment_rebuild(s->os, s->alloc, s->options.dir, file.generation, file.number, pin, room, codec, out, &also);
+    kis_block_codec_free(codec);
+    if (err == KIS_ERR_NOMEM || err == KIS_ERR_UNSUPPORTED)
+        return kis_diag_set(diag, err, "%s", also.text);
+    if (err) {
+        (void)kis_diag_set(&both, err, "%s, and %s", why->text, also.text);
+        say_left_out(r, file, &both);
+        return KIS_OK;
+    }
+    if ((*out)->entries)
+        r->rebuilt_bytes += (*out)->pinned_bytes;
+    else if (pin)
+        r->pinned_bytes += (*out)->pinned_bytes;
+    say_rebuilt(r, file, *out, why);
+    return KIS_OK;
+}
+
+/* The parts of one generation, files `first` to `end`. */
+static kis_err open_generation(recovery *r, kis_segment **open, uint32_t first, uint32_t end, kis_diag *diag)
+{
+    const kis_folder_file *files = r->folder.segments.at;
+    uint64_t generation = files[first].generation;
+    kis_diag *why = KIS_NEW_ARRAY(&r->arena, kis_diag, end - first);
+    uint32_t damaged = 0;
+    kis_err err = KIS_OK;
+
+    if (!why)
+        return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to open %u segments", end - first);
+    for (uint32_t i = end; i-- > first;) {
+        err = open_part(r, files[i], &open[i], &why[i - first]);
+        if (err == KIS_ERR_UNSUPPORTED || err == KIS_ERR_NOMEM)
+            return kis_diag_set(diag, err, "%s", why[i - first].text);
+        damaged += err != KIS_OK;
+    }
+    if (has_log(r, generation) && (damaged || parts_wanted(open + first, end - first) != end - first)) {
+        delete_parts(r, open + first, first, end - first); /* the flush was not finished: the log has it all */
+        return KIS_OK;
+    }
+    if (has_log(r, generation))
+        delete_logs_of(r, generation);
+    err = KIS_OK;
+    for (uint32_t i = end; i-- > first && !err;)
+        if (!open[i])
+            err = open_damaged(r, files[i], &open[i], &why[i - first], diag);
+    return err;
+}
+
 /* Opens the segments, newest first so that the newest are pinned; settles which generations count. */
 static kis_err open_segments(recovery *r, kis_diag *diag)
 {
@@ -108,30 +185,10 @@ static kis_err open_segments(recovery *r, kis_diag *diag)
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to open %u segments", total);
     memset(open, 0, sizeof *open * (total + 1));
     for (uint32_t end = total, first; end > 0 && !err; end = first) {
-        kis_diag why;
         uint64_t generation = r->folder.segments.at[end - 1].generation;
-        uint32_t damaged = 0;
-        for (first = end; first > 0 && r->folder.segments.at[first - 1].generation == generation; first--) {
-            kis_err part_err = open_part(r, r->folder.segments.at[first - 1], &open[first - 1], &why);
-            if (part_err == KIS_ERR_UNSUPPORTED || part_err == KIS_ERR_NOMEM) {
-                err = part_err;
-                kis_diag_set(diag, err, "%s", why.text);
-            } else if (part_err) {
-                damaged++;
-            }
-        }
-        if (err)
-            break;
-        if (has_log(r, generation) && (damaged || parts_wanted(open + first, end - first) != end - first)) {
-            delete_parts(r, open + first, first, end - first); /* the flush was not finished: the log has it all */
-        } else {
-            if (has_log(r, generation))
-                delete_logs_of(r, generation);
-            if (damaged) {
-                kis_store_counter_add(&s->count.damaged_blocks, damaged);
-                kis_store_log(s, 3, "%u damaged segment file(s) are left out: %s", damaged, why.text);
-            }
-        }
+        for (first = end - 1; first > 0 && r->folder.segments.at[first - 1].generation == generation;)
+            first--;
+        err = open_generation(r, open, first, end, diag);
         r->newest_generation = KIS_MAX(r->newest_generation, generation);
     }
     for (uint32_t i = 0; i < total; i++)
@@ -170,6 +227,23 @@ static void note_key(void *user, kis_key key)
         kis_keys_add(&r->store->keys, key);
 }
 
+/* A list of names that does not read is made anew from the blocks. Keys stand nowhere else. */
+static void read_names_of_blocks(recovery *r, kis_segment *segment, kis_arena *scratch, const kis_diag *why)
+{
+    kis_store *s = r->store;
+    kis_block_codec *codec = kis_block_codec_new(s->alloc);
+
+    kis_arena_clear(scratch);
+    bool is_whole = codec && kis_segment_each_block_name(segment, codec, scratch, note_segment_name, r);
+    kis_block_codec_free(codec);
+    s->catalog.services_left_out += !is_whole; /* some may be missing: searches must not trust the list */
+    kis_store_counter_add(&s->count.damaged_blocks, 1);
+    kis_store_log(s, 3, "segment file 'seg-%016llx-%04x.kseg' is damaged (%s): its names were read from its blocks%s%s; kiseki check says more",
+                  (unsigned long long)segment->info.generation, (unsigned)segment->info.part, why->text,
+                  is_whole ? "" : ", as far as those read",
+                  segment->info.part == 0 ? ", its idempotency keys are lost: batches of that time may be stored twice when they are sent again" : "");
+}
+
 /* Oldest first: so keys come in the order of time, and the catalogue keeps the newest generation of each name. */
 static void read_names_and_keys(recovery *r)
 {
@@ -184,11 +258,8 @@ static void read_names_and_keys(recovery *r)
         r->segment = segment;
         if (segment->info.flags & KIS_SEG_NAMES_CUT)
             s->catalog.services_left_out++;
-        if (kis_segment_read_start_data(segment, &scratch, note_segment_name, note_key, r, &why)) {
-            kis_store_counter_add(&s->count.damaged_blocks, 1);
-            s->catalog.services_left_out++; /* some may be missing: searches must not trust the list */
-            kis_store_log(s, 3, "names and keys of a segment are lost: %s", why.text);
-        }
+        if (kis_segment_read_start_data(segment, &scratch, note_segment_name, note_key, r, &why))
+            read_names_of_blocks(r, segment, &scratch, &why);
     }
     kis_arena_done(&scratch);
 }

@@ -1,6 +1,7 @@
 /* segment.c - opening segment files, their index, their end. */
 #include "store/segment.h"
 
+#include "base/check.h"
 #include "base/crc.h"
 #include "base/diag.h"
 #include "base/fmt.h"
@@ -8,6 +9,10 @@
 #include "store/le.h"
 
 static const uint8_t segment_magic[8] = { 'K', 'I', 'S', 'S', 'E', 'G', '\r', '\n' };
+static const uint8_t lead_magic[8] = { 'K', 'I', 'S', 'L', 'E', 'A', 'D', '\n' };
+
+#define LEAD_INFO_OFFSET 56u /* what the footer has from byte 16 to 55 stands before it, in the same places */
+#define LEAD_INFO_BYTES 152u
 
 /* ---- names ----------------------------------------------------------------------------------------------------------------- */
 
@@ -40,31 +45,22 @@ bool kis_segment_parse_name(kis_str name, uint64_t *out_generation, uint32_t *ou
 
 /* ---- footer and pinned data --------------------------------------------------------------------------------------------------- */
 
-void kis_seg_footer_encode(const kis_seg_footer *f, uint8_t to[KIS_SEG_FOOTER_BYTES])
+/* Where things are: bytes 16 to 55, in footer and lead alike. */
+static void encode_places(const kis_seg_footer *f, uint8_t *to)
 {
-    uint32_t version = KIS_STORE_VERSION;
-
-    memset(to, 0, KIS_SEG_FOOTER_BYTES);
-    memcpy(to, segment_magic, 8);
-    memcpy(to + 8, &version, 4);
-    memcpy(to + 16, &f->file_bytes, 8);
-    memcpy(to + 24, &f->start_offset, 8);
-    memcpy(to + 32, &f->start_bytes, 4);
-    memcpy(to + 36, &f->start_crc, 4);
-    memcpy(to + 40, &f->pinned_offset, 8);
-    memcpy(to + 48, &f->pinned_bytes, 4);
-    memcpy(to + 52, &f->pinned_crc, 4);
-    uint32_t crc = kis_crc32c(0, kis_bytes_of(to, KIS_SEG_FOOTER_BYTES - 4));
-    memcpy(to + KIS_SEG_FOOTER_BYTES - 4, &crc, 4);
+    kis_le_put_u64(to + 16, f->file_bytes);
+    kis_le_put_u64(to + 24, f->start_offset);
+    kis_le_put_u32(to + 32, f->start_bytes);
+    kis_le_put_u32(to + 36, f->start_crc);
+    kis_le_put_u64(to + 40, f->pinned_offset);
+    kis_le_put_u32(to + 48, f->pinned_bytes);
+    kis_le_put_u32(to + 52, f->pinned_crc);
 }
 
-kis_err kis_seg_footer_decode(const uint8_t from[KIS_SEG_FOOTER_BYTES], kis_seg_footer *out, kis_diag *diag)
+static kis_err decode_places(const uint8_t *from, const char *what, kis_seg_footer *out, kis_diag *diag)
 {
     kis_seg_footer f = { 0 };
 
-    if (memcmp(from, segment_magic, 8) != 0 ||
-        kis_crc32c(0, kis_bytes_of(from, KIS_SEG_FOOTER_BYTES - 4)) != kis_le_get_u32(from + KIS_SEG_FOOTER_BYTES - 4))
-        return kis_diag_set(diag, KIS_ERR_CORRUPT, "the segment's footer does not read");
     if (kis_le_get_u32(from + 8) > KIS_STORE_VERSION)
         return kis_diag_set(diag, KIS_ERR_UNSUPPORTED, "written by a newer kiseki (format %u, this one reads up to %u)", kis_le_get_u32(from + 8),
                             KIS_STORE_VERSION);
@@ -78,9 +74,58 @@ kis_err kis_seg_footer_decode(const uint8_t from[KIS_SEG_FOOTER_BYTES], kis_seg_
     if (f.file_bytes > INT64_MAX || f.pinned_offset > f.file_bytes || f.start_offset > f.pinned_offset ||
         f.start_bytes > f.pinned_offset - f.start_offset || f.pinned_bytes > f.file_bytes - f.pinned_offset ||
         f.pinned_bytes > KIS_SEG_META_BYTES_MAX || f.start_bytes > KIS_SEG_META_BYTES_MAX)
-        return kis_diag_set(diag, KIS_ERR_CORRUPT, "the segment's footer contradicts itself");
+        return kis_diag_set(diag, KIS_ERR_CORRUPT, "the segment's %s contradicts itself", what);
     *out = f;
     return KIS_OK;
+}
+
+static void seal(uint8_t *bytes, size_t size, const uint8_t magic[8])
+{
+    memcpy(bytes, magic, 8);
+    kis_le_put_u32(bytes + 8, KIS_STORE_VERSION);
+    kis_le_put_u32(bytes + size - 4, kis_crc32c(0, kis_bytes_of(bytes, size - 4)));
+}
+
+static bool is_sealed(const uint8_t *bytes, size_t size, const uint8_t magic[8])
+{
+    return memcmp(bytes, magic, 8) == 0 && kis_crc32c(0, kis_bytes_of(bytes, size - 4)) == kis_le_get_u32(bytes + size - 4);
+}
+
+void kis_seg_footer_encode(const kis_seg_footer *f, uint8_t to[KIS_SEG_FOOTER_BYTES])
+{
+    memset(to, 0, KIS_SEG_FOOTER_BYTES);
+    encode_places(f, to);
+    seal(to, KIS_SEG_FOOTER_BYTES, segment_magic);
+}
+
+kis_err kis_seg_footer_decode(const uint8_t from[KIS_SEG_FOOTER_BYTES], kis_seg_footer *out, kis_diag *diag)
+{
+    if (!is_sealed(from, KIS_SEG_FOOTER_BYTES, segment_magic))
+        return kis_diag_set(diag, KIS_ERR_CORRUPT, "the segment's footer does not read");
+    return decode_places(from, "footer", out, diag);
+}
+
+size_t kis_seg_info_encode(const kis_seg_info *info, uint8_t to[KIS_SEG_INFO_BYTES_MAX])
+{
+    KIS_ASSERT(info->tenant.len <= 64);
+    kis_le_put_u64(to, info->generation);
+    kis_le_put_u32(to + 8, info->part);
+    kis_le_put_u32(to + 12, info->parts);
+    kis_le_put_u32(to + 16, info->flags);
+    kis_le_put_u32(to + 20, info->block_count);
+    kis_le_put_u32(to + 24, info->trace_count);
+    kis_le_put_u32(to + 28, info->index_count);
+    kis_le_put_u64(to + 32, info->row_count);
+    kis_le_put_u64(to + 40, info->start_min);
+    kis_le_put_u64(to + 48, info->start_max);
+    kis_le_put_u64(to + 56, info->received_min);
+    kis_le_put_u64(to + 64, info->received_max);
+    kis_le_put_u64(to + 72, info->index_offset);
+    kis_le_put_u32(to + 80, info->index_pages);
+    kis_le_put_u32(to + 84, (uint32_t)info->tenant.len);
+    if (info->tenant.len)
+        memcpy(to + 88, info->tenant.ptr, info->tenant.len);
+    return 88 + info->tenant.len;
 }
 
 static bool decode_info(kis_bytes body, kis_seg_info *out)
@@ -103,6 +148,30 @@ static bool decode_info(kis_bytes body, kis_seg_info *out)
                            .index_pages = kis_le_get_u32(body.ptr + 80),
                            .tenant = { (const char *)body.ptr + 88, kis_le_get_u32(body.ptr + 84) } };
     return true;
+}
+
+void kis_seg_lead_encode(const kis_seg_lead *lead, uint8_t to[KIS_SEG_LEAD_BYTES])
+{
+    memset(to, 0, KIS_SEG_LEAD_BYTES);
+    encode_places(&lead->footer, to);
+    kis_le_put_u32(to + 12, lead->salt);
+    kis_seg_info_encode(&lead->info, to + LEAD_INFO_OFFSET);
+    seal(to, KIS_SEG_LEAD_BYTES, lead_magic);
+}
+
+kis_err kis_seg_lead_decode(const uint8_t from[KIS_SEG_LEAD_BYTES], kis_seg_lead *out, kis_diag *diag)
+{
+    kis_seg_lead lead = { .salt = kis_le_get_u32(from + 12) };
+
+    if (!is_sealed(from, KIS_SEG_LEAD_BYTES, lead_magic))
+        return kis_diag_set(diag, KIS_ERR_CORRUPT, "the segment's lead does not read");
+    kis_err err = decode_places(from, "lead", &lead.footer, diag);
+    if (err)
+        return err;
+    if (!decode_info(kis_bytes_of(from + LEAD_INFO_OFFSET, LEAD_INFO_BYTES), &lead.info))
+        return kis_diag_set(diag, KIS_ERR_CORRUPT, "the segment's lead contradicts itself");
+    *out = lead;
+    return KIS_OK;
 }
 
 static bool blocks_are_sane(const kis_seg_info *info, const kis_seg_block_info *blocks, uint64_t file_bytes)
@@ -187,6 +256,31 @@ static kis_err read_checked(const kis_segment *s, uint64_t offset, uint32_t size
     return KIS_OK;
 }
 
+static void take_places(kis_segment *s, const kis_seg_footer *footer)
+{
+    s->pinned_offset = footer->pinned_offset;
+    s->pinned_bytes = footer->pinned_bytes;
+    s->pinned_crc = footer->pinned_crc;
+    s->start_offset = footer->start_offset;
+    s->start_bytes = footer->start_bytes;
+    s->start_crc = footer->start_crc;
+}
+
+static void take_info(kis_segment *s, const kis_seg_info *info)
+{
+    s->info = *info;
+    if (info->tenant.len)
+        memcpy(s->tenant, info->tenant.ptr, info->tenant.len);
+    s->info.tenant.ptr = s->tenant;
+}
+
+static void drop_pinned(kis_segment *s)
+{
+    s->alloc->give_back(s->alloc->user, s->pinned, s->pinned_bytes);
+    s->pinned = NULL;
+    s->index = (kis_seg_index){ 0 };
+}
+
 static kis_err open_footer(kis_segment *s, kis_diag *diag)
 {
     char path[KIS_STORE_PATH_MAX];
@@ -212,48 +306,43 @@ static kis_err open_footer(kis_segment *s, kis_diag *diag)
     s->os->ops->close(s->os, file);
     if (err)
         return err;
-    s->pinned_offset = footer.pinned_offset;
-    s->pinned_bytes = footer.pinned_bytes;
-    s->pinned_crc = footer.pinned_crc;
-    s->start_offset = footer.start_offset;
-    s->start_bytes = footer.start_bytes;
-    s->start_crc = footer.start_crc;
+    take_places(s, &footer);
     return KIS_OK;
 }
 
 static kis_err open_pinned(kis_segment *s, bool pin, kis_diag *diag)
 {
-    uint64_t generation = s->info.generation;
-    uint32_t part = s->info.part;
+    kis_seg_info info;
 
     s->pinned = s->alloc->take(s->alloc->user, s->pinned_bytes);
     if (!s->pinned)
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for a segment's index");
     kis_err err = read_checked(s, s->pinned_offset, s->pinned_bytes, s->pinned_crc, s->pinned, diag);
     if (!err)
-        err = kis_seg_pinned_decode(kis_bytes_of(s->pinned, s->pinned_bytes), s->file_bytes, &s->info, &s->index, diag);
-    if (!err && (s->info.generation != generation || s->info.part != part))
+        err = kis_seg_pinned_decode(kis_bytes_of(s->pinned, s->pinned_bytes), s->file_bytes, &info, &s->index, diag);
+    if (!err && (s->info.generation != info.generation || s->info.part != info.part))
         err = kis_diag_set(diag, KIS_ERR_CORRUPT, "the segment belongs to another generation");
-    if (err)
-        return err;
-    if (s->info.tenant.len)
-        memcpy(s->tenant, s->info.tenant.ptr, s->info.tenant.len);
-    s->info.tenant.ptr = s->tenant;
-    if (!pin) {
-        s->alloc->give_back(s->alloc->user, s->pinned, s->pinned_bytes);
-        s->pinned = NULL;
-        s->index = (kis_seg_index){ 0 };
-    }
-    return KIS_OK;
+    if (!err)
+        take_info(s, &info);
+    if (err || !pin)
+        drop_pinned(s);
+    return err;
+}
+
+static kis_segment *segment_new(kis_os *os, const kis_alloc *alloc, kis_str dir, uint64_t generation, uint32_t part)
+{
+    kis_segment *s = alloc->take(alloc->user, sizeof *s);
+    if (s)
+        *s = (kis_segment){ .refs = 1, .os = os, .alloc = alloc, .dir = dir, .info = { .generation = generation, .part = part } };
+    return s;
 }
 
 kis_err kis_segment_open(kis_os *os, const kis_alloc *alloc, kis_str dir, uint64_t generation, uint32_t part, bool pin, kis_segment **out,
                          kis_diag *diag)
 {
-    kis_segment *s = alloc->take(alloc->user, sizeof *s);
+    kis_segment *s = segment_new(os, alloc, dir, generation, part);
     if (!s)
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for a segment");
-    *s = (kis_segment){ .refs = 1, .os = os, .alloc = alloc, .dir = dir, .info = { .generation = generation, .part = part } };
     kis_err err = open_footer(s, diag);
     if (!err)
         err = open_pinned(s, pin, diag);
@@ -261,6 +350,57 @@ kis_err kis_segment_open(kis_os *os, const kis_alloc *alloc, kis_str dir, uint64
         kis_segment_unref(s);
         return kis_diag_in(diag, err, "segment '%016llx-%04x'", (unsigned long long)generation, (unsigned)part);
     }
+    *out = s;
+    return KIS_OK;
+}
+
+static kis_err read_lead(kis_segment *s, uint8_t to[KIS_SEG_LEAD_BYTES], kis_seg_lead *out, kis_diag *diag)
+{
+    char path[KIS_STORE_PATH_MAX];
+    kis_str name = { path, kis_segment_path(path, sizeof path, s->dir, "seg-", s->info.generation, s->info.part) };
+    kis_file file;
+
+    kis_err err = s->os->ops->open(s->os, name, KIS_OPEN_READ, &file, diag);
+    if (err)
+        return err;
+    err = s->os->ops->size(s->os, file, &s->file_bytes, diag);
+    if (!err)
+        err = s->os->ops->read_at(s->os, file, 0, to, KIS_SEG_LEAD_BYTES, diag);
+    s->os->ops->close(s->os, file);
+    if (err == KIS_ERR_MORE)
+        return kis_diag_set(diag, KIS_ERR_CORRUPT, "%llu bytes, a segment's lead alone has %u", (unsigned long long)s->file_bytes,
+                            KIS_SEG_LEAD_BYTES);
+    if (!err)
+        err = kis_seg_lead_decode(to, out, diag);
+    if (!err && (out->info.generation != s->info.generation || out->info.part != s->info.part))
+        err = kis_diag_set(diag, KIS_ERR_CORRUPT, "the segment's lead is another file's");
+    return err;
+}
+
+kis_err kis_segment_open_by_lead(kis_os *os, const kis_alloc *alloc, kis_str dir, uint64_t generation, uint32_t part, bool pin,
+                                 kis_segment **out, kis_seg_lead *out_lead, bool *out_has_index, kis_diag *diag)
+{
+    uint8_t bytes[KIS_SEG_LEAD_BYTES];
+    kis_diag ignored;
+
+    kis_segment *s = segment_new(os, alloc, dir, generation, part);
+    if (!s)
+        return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for a segment");
+    kis_err err = read_lead(s, bytes, out_lead, diag);
+    if (err) {
+        kis_segment_unref(s);
+        return err;
+    }
+    s->is_footer_lost = true;
+    take_places(s, &out_lead->footer);
+    take_info(s, &out_lead->info);
+    out_lead->info.tenant = s->info.tenant;
+    kis_err pinned_err = open_pinned(s, pin, &ignored);
+    if (pinned_err == KIS_ERR_NOMEM) {
+        kis_segment_unref(s);
+        return kis_diag_set(diag, pinned_err, "%s", ignored.text);
+    }
+    *out_has_index = !pinned_err;
     *out = s;
     return KIS_OK;
 }
@@ -345,36 +485,75 @@ static uint32_t first_page(const kis_segment *s, const kis_seg_index *index, uin
     return low ? low - 1 : 0;
 }
 
+typedef struct block_list {
+    uint32_t *at, count, cap;
+} block_list;
+
+/* The blocks of the entries with this hash. */
+static bool list_blocks(const kis_seg_index_entry *entries, uint32_t entry_count, uint32_t hash, uint32_t block_count, kis_arena *scratch,
+                        block_list *out)
+{
+    for (uint32_t i = 0; i < entry_count; i++) {
+        if (entries[i].hash != hash || entries[i].block >= block_count)
+            continue;
+        if (out->count == out->cap) {
+            uint32_t *grown = kis_arena_grow(scratch, out->at, out->cap * 4u, (out->cap ? out->cap * 2 : 8) * 4u, 4);
+            if (!grown)
+                return false;
+            out->at = grown;
+            out->cap = out->cap ? out->cap * 2 : 8;
+        }
+        out->at[out->count++] = entries[i].block;
+    }
+    return true;
+}
+
+/* The entries with this hash of a rebuilt index. */
+static const kis_seg_index_entry *find_entries(const kis_segment *s, uint32_t hash, uint32_t *out_count)
+{
+    uint32_t low = 0, high = s->info.index_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (s->entries[middle].hash < hash)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (high = low; high < s->info.index_count && s->entries[high].hash == hash;)
+        high++;
+    *out_count = high - low;
+    return s->entries + low;
+}
+
 kis_err kis_segment_find_trace(kis_segment *s, const kis_seg_index *index, uint64_t trace_hash, kis_arena *scratch, uint32_t **out_blocks,
                                uint32_t *out_count, kis_diag *diag)
 {
-    uint32_t hash = (uint32_t)(trace_hash >> 32), count = 0, *blocks = NULL, cap = 0;
+    uint32_t hash = (uint32_t)(trace_hash >> 32), in_page;
     kis_seg_index_entry page[KIS_SEG_INDEX_PAGE];
+    block_list blocks = { 0 };
+    bool fits = true;
 
     *out_count = 0;
     *out_blocks = NULL;
     if (!kis_bloom_may_have(index->filter, index->filter_bytes, trace_hash))
         return KIS_OK;
-    for (uint32_t p = first_page(s, index, hash); p < s->info.index_pages && index->pages[p].first_hash <= hash; p++) {
-        uint32_t first = p * KIS_SEG_INDEX_PAGE, in_page = KIS_MIN(KIS_SEG_INDEX_PAGE, s->info.index_count - first);
+    if (s->entries) {
+        const kis_seg_index_entry *entries = find_entries(s, hash, &in_page);
+        fits = list_blocks(entries, in_page, hash, s->info.block_count, scratch, &blocks);
+    }
+    for (uint32_t p = s->entries ? s->info.index_pages : first_page(s, index, hash);
+         fits && p < s->info.index_pages && index->pages[p].first_hash <= hash; p++) {
+        uint32_t first = p * KIS_SEG_INDEX_PAGE;
+        in_page = KIS_MIN(KIS_SEG_INDEX_PAGE, s->info.index_count - first);
         kis_err err = read_checked(s, s->info.index_offset + (uint64_t)first * 8, in_page * 8, index->pages[p].crc, (uint8_t *)page, diag);
         if (err)
             return err;
-        for (uint32_t i = 0; i < in_page; i++) {
-            if (page[i].hash != hash || page[i].block >= s->info.block_count)
-                continue;
-            if (count == cap) {
-                uint32_t *grown = kis_arena_grow(scratch, blocks, cap * 4u, (cap ? cap * 2 : 8) * 4u, 4);
-                if (!grown)
-                    return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for the blocks of a trace");
-                blocks = grown;
-                cap = cap ? cap * 2 : 8;
-            }
-            blocks[count++] = page[i].block;
-        }
+        fits = list_blocks(page, in_page, hash, s->info.block_count, scratch, &blocks);
     }
-    *out_blocks = blocks;
-    *out_count = count;
+    if (!fits)
+        return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for the blocks of a trace");
+    *out_blocks = blocks.at;
+    *out_count = blocks.count;
     return KIS_OK;
 }
 

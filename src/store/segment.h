@@ -1,8 +1,8 @@
 /* segment.h - an immutable file of spans, a trace's rows together. FORMAT.md, "Segment file".
  *
- *     seg-<generation>-<part>.kseg   [ block ][ block ] … [ trace index ][ start data ][ pinned data ][ footer 96 ]
+ *     seg-<generation>-<part>.kseg   [ lead 256 ][ block ][ block ] … [ trace index ][ start data ][ pinned data ][ footer 96 ]
  *
- * Rows are ordered by the first start of their trace, so both a trace and a stretch of time lie in few blocks. A block reads by itself: its
+ * The lead says again what the end says of the whole file, so that a damaged end costs no block (segment_rebuild.h). Rows are ordered by the first start of their trace, so both a trace and a stretch of time lie in few blocks. A block reads by itself: its
  * dictionary is in it. Pinned data (block summaries, filters, index directory) stays in memory as long as there is room and is read again
  * from the file where there is not.
  *
@@ -22,7 +22,9 @@
 #include "store/keys.h"
 #include "store/wal.h"
 
+#define KIS_SEG_LEAD_BYTES 256u
 #define KIS_SEG_FOOTER_BYTES 96u
+#define KIS_SEG_INFO_BYTES_MAX 152u /* with a tenant of 64 */
 #define KIS_SEG_BLOCK_HEADER_BYTES 128u
 
 typedef enum kis_seg_column { /* in the order of the file, so that a search reads only the beginning of a block */
@@ -46,6 +48,7 @@ typedef enum kis_seg_column { /* in the order of the file, so that a search read
 
 #define KIS_SEG_IS_FAR 0x1u        /* starts far from the time of receiving */
 #define KIS_SEG_NAMES_CUT 0x2u     /* more names than the list holds */
+#define KIS_SEG_HAS_LEAD 0x4u      /* begins with a lead; earlier files do not */
 
 typedef struct kis_seg_info {
     uint64_t generation;
@@ -102,6 +105,12 @@ typedef struct kis_segment {
     char tenant[64];
     uint8_t *pinned;              /* NULL: read when asked */
     kis_seg_index index;          /* of `pinned` */
+
+    /* of a damaged file alone */
+    bool is_footer_lost;          /* opened by its lead */
+    const kis_seg_index_entry *entries; /* the trace index, rebuilt: in `pinned`, `index.pages` is NULL then */
+    uint32_t lost_blocks;         /* that are not in `info` any more, but for start_min to received_max */
+    uint64_t lost_rows;
 } kis_segment;
 
 typedef struct kis_segment_set { /* in the order of generation and part */
@@ -120,6 +129,11 @@ bool kis_segment_parse_name(kis_str name, uint64_t *out_generation, uint32_t *ou
  */
 kis_err kis_segment_open(kis_os *os, const kis_alloc *alloc, kis_str dir, uint64_t generation, uint32_t part, bool pin, kis_segment **out,
                          kis_diag *diag) KIS_CHECKED;
+/** The same for a file whose footer does not read, by its lead. `*out_has_index` false: the pinned data does not read either, and the segment
+ * cannot be asked before it has an index (segment_rebuild.h). */
+struct kis_seg_lead;
+kis_err kis_segment_open_by_lead(kis_os *os, const kis_alloc *alloc, kis_str dir, uint64_t generation, uint32_t part, bool pin,
+                                 kis_segment **out, struct kis_seg_lead *out_lead, bool *out_has_index, kis_diag *diag) KIS_CHECKED;
 kis_segment *kis_segment_ref(kis_segment *segment);
 void kis_segment_unref(kis_segment *segment);
 
@@ -150,6 +164,17 @@ typedef struct kis_seg_footer {
 } kis_seg_footer;
 void kis_seg_footer_encode(const kis_seg_footer *footer, uint8_t to[KIS_SEG_FOOTER_BYTES]);
 kis_err kis_seg_footer_decode(const uint8_t from[KIS_SEG_FOOTER_BYTES], kis_seg_footer *out, kis_diag *diag) KIS_CHECKED;
+
+typedef struct kis_seg_lead {
+    kis_seg_footer footer;
+    uint32_t salt; /* of the headers of its blocks */
+    kis_seg_info info;
+} kis_seg_lead;
+void kis_seg_lead_encode(const kis_seg_lead *lead, uint8_t to[KIS_SEG_LEAD_BYTES]);
+/** The tenant points into `from`. */
+kis_err kis_seg_lead_decode(const uint8_t from[KIS_SEG_LEAD_BYTES], kis_seg_lead *out, kis_diag *diag) KIS_CHECKED;
+/** Section 1 of the pinned data; answers its length. */
+size_t kis_seg_info_encode(const kis_seg_info *info, uint8_t to[KIS_SEG_INFO_BYTES_MAX]);
 /** `bytes` must be aligned to 8. */
 kis_err kis_seg_pinned_decode(kis_bytes bytes, uint64_t file_bytes, kis_seg_info *out_info, kis_seg_index *out_index, kis_diag *diag) KIS_CHECKED;
 
@@ -192,6 +217,15 @@ kis_err kis_seg_block_decode(kis_bytes bytes, uint32_t needs, const kis_alloc *a
                              kis_diag *diag) KIS_CHECKED;
 kis_seg_block *kis_seg_block_ref(kis_seg_block *block);
 void kis_seg_block_unref(kis_seg_block *block);
+
+/** What a block's header says of its block. */
+typedef struct kis_seg_block_measure {
+    uint32_t rows, traces, salt;
+    uint32_t core_size, ids_size;
+    uint64_t size;
+} kis_seg_block_measure;
+/** False: not the header of a block. */
+bool kis_seg_block_measure_header(const uint8_t header[KIS_SEG_BLOCK_HEADER_BYTES], kis_seg_block_measure *out) KIS_CHECKED;
 
 /** The view of one row, as far as it was decoded. False: its rest does not read. */
 bool kis_seg_block_row(const kis_seg_block *block, uint32_t row, kis_span_view *out) KIS_CHECKED;

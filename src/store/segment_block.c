@@ -26,28 +26,57 @@ static kis_err no_memory_to_read(kis_diag *diag)
     return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to read a block");
 }
 
+#define SALT_OFFSET 12u
+#define COLUMN_ENTRIES_OFFSET 16u
+
+static bool block_header_reads(const uint8_t header[KIS_SEG_BLOCK_HEADER_BYTES])
+{
+    return memcmp(header, "KSB1", 4) == 0 && kis_crc32c(0, kis_bytes_of(header, KIS_SEG_BLOCK_HEADER_BYTES - 4)) ==
+                                                 kis_le_get_u32(header + KIS_SEG_BLOCK_HEADER_BYTES - 4);
+}
+
 static kis_err read_block_header(block_source *source, kis_seg_block *b, kis_diag *diag)
 {
     const uint8_t *header = source->bytes.ptr;
     uint64_t at = KIS_SEG_BLOCK_HEADER_BYTES;
 
-    if (source->bytes.len < KIS_SEG_BLOCK_HEADER_BYTES || memcmp(header, "KSB1", 4) != 0 ||
-        kis_crc32c(0, kis_bytes_of(header, KIS_SEG_BLOCK_HEADER_BYTES - 4)) != kis_le_get_u32(header + KIS_SEG_BLOCK_HEADER_BYTES - 4))
+    if (source->bytes.len < KIS_SEG_BLOCK_HEADER_BYTES || !block_header_reads(header))
         return damaged(diag, "its header");
     b->rows = kis_le_get_u32(header + 4);
     b->traces = kis_le_get_u32(header + 8);
     if (!b->rows || b->rows > KIS_SEG_BLOCK_ROWS_MAX || !b->traces || b->traces > b->rows)
         return damaged(diag, "its counts");
     for (unsigned i = 0; i < KIS_SEG_COLUMNS; i++) {
-        source->stored[i] = kis_le_get_u32(header + 16 + 12 * i);
-        source->unpacked[i] = kis_le_get_u32(header + 20 + 12 * i);
-        source->crc[i] = kis_le_get_u32(header + 24 + 12 * i);
+        const uint8_t *entry = header + COLUMN_ENTRIES_OFFSET + 12 * i;
+        source->stored[i] = kis_le_get_u32(entry);
+        source->unpacked[i] = kis_le_get_u32(entry + 4);
+        source->crc[i] = kis_le_get_u32(entry + 8);
         if (source->unpacked[i] > KIS_SEG_COLUMN_BYTES_MAX || source->stored[i] > source->unpacked[i])
             return damaged(diag, "a column's length");
         source->columns[i] = at + source->stored[i] <= source->bytes.len ? header + at : NULL;
         at += source->stored[i];
     }
     return KIS_OK;
+}
+
+bool kis_seg_block_measure_header(const uint8_t header[KIS_SEG_BLOCK_HEADER_BYTES], kis_seg_block_measure *out)
+{
+    block_source source = { .bytes = { header, KIS_SEG_BLOCK_HEADER_BYTES } };
+    kis_seg_block b = { .rows = 0 };
+    kis_seg_block_measure m = { .size = KIS_SEG_BLOCK_HEADER_BYTES };
+
+    if (read_block_header(&source, &b, NULL))
+        return false;
+    for (unsigned i = 0; i < KIS_SEG_COLUMNS; i++) { /* nine columns of at most 64 MiB: fits */
+        m.size += source.stored[i];
+        m.core_size = i == KIS_SEG_TIMES ? (uint32_t)m.size : m.core_size;
+        m.ids_size = i == KIS_SEG_PARENTS ? (uint32_t)m.size : m.ids_size;
+    }
+    m.rows = b.rows;
+    m.traces = b.traces;
+    m.salt = kis_le_get_u32(header + SALT_OFFSET);
+    *out = m;
+    return true;
 }
 
 /* One column, unpacked into the arena, or where it stands (copied: the bytes may go before the block does). */

@@ -1,10 +1,8 @@
 /* segment_build.c - rows to blocks, blocks to a file. */
 #include "store/segment_build.h"
 
-#include "base/check.h"
 #include "base/crc.h"
 #include "base/diag.h"
-#include "base/fmt.h"
 #include "store/frame.h"
 #include "store/row.h"
 
@@ -25,7 +23,6 @@ static void put_varint(kis_buf *to, uint64_t value)
 }
 
 static void add_u32(kis_buf *to, uint32_t value) { kis_buf_add(to, &value, 4); }
-static void add_u64(kis_buf *to, uint64_t value) { kis_buf_add(to, &value, 8); }
 
 static uint64_t zigzag(uint64_t difference)
 {
@@ -68,7 +65,9 @@ kis_err kis_seg_build_start(kis_seg_builder *b, kis_os *os, const kis_alloc *all
     char path[KIS_STORE_PATH_MAX];
     kis_str name = { path, kis_segment_path(path, sizeof path, dir, "tmp-", info->generation, info->part) };
 
-    *b = (kis_seg_builder){ .os = os, .alloc = alloc, .arena = arena, .codec = codec, .info = *info };
+    *b = (kis_seg_builder){ .os = os, .alloc = alloc, .arena = arena, .codec = codec, .info = *info, .out_offset = KIS_SEG_LEAD_BYTES };
+    b->info.flags |= KIS_SEG_HAS_LEAD;
+    b->salt = kis_wal_new_salt(os, info->generation ^ (uint64_t)info->part << 48);
     b->info.start_min = b->info.received_min = UINT64_MAX;
     init_memory(b);
     begin_block(b);
@@ -212,6 +211,7 @@ static kis_err end_block(kis_seg_builder *b, kis_diag *diag)
     size_t begin = b->out.len;
     kis_buf_add(&b->out, header, sizeof header);
     memcpy(header + 4, words, 8);
+    memcpy(header + 12, &b->salt, 4);
     for (unsigned i = 0; i < KIS_SEG_COLUMNS; i++) {
         if (b->columns[i].err)
             return no_memory_to_build(diag);
@@ -480,28 +480,8 @@ static void put_section(kis_buf *to, uint32_t type, const void *bytes, size_t si
 
 static void put_info(kis_buf *to, const kis_seg_info *info)
 {
-    uint8_t memory[256];
-    kis_buf body;
-
-    kis_buf_init_fixed(&body, memory, sizeof memory);
-    add_u64(&body, info->generation);
-    add_u32(&body, info->part);
-    add_u32(&body, info->parts);
-    add_u32(&body, info->flags);
-    add_u32(&body, info->block_count);
-    add_u32(&body, info->trace_count);
-    add_u32(&body, info->index_count);
-    add_u64(&body, info->row_count);
-    add_u64(&body, info->start_min);
-    add_u64(&body, info->start_max);
-    add_u64(&body, info->received_min);
-    add_u64(&body, info->received_max);
-    add_u64(&body, info->index_offset);
-    add_u32(&body, info->index_pages);
-    add_u32(&body, (uint32_t)info->tenant.len);
-    kis_buf_add_str(&body, info->tenant);
-    KIS_ASSERT(body.err == KIS_OK);
-    put_section(to, 1, body.ptr, body.len);
+    uint8_t body[KIS_SEG_INFO_BYTES_MAX];
+    put_section(to, 1, body, kis_seg_info_encode(info, body));
 }
 
 static kis_err put_pinned(kis_seg_builder *b, const kis_buf *directory, kis_diag *diag)
@@ -520,6 +500,16 @@ static kis_err put_pinned(kis_seg_builder *b, const kis_buf *directory, kis_diag
     put_section(&b->out, 3, filter, filter_bytes);
     put_section(&b->out, 4, directory->ptr, directory->len);
     return b->out.err ? no_memory_to_build(diag) : KIS_OK;
+}
+
+/* Last, for it says what the rest has become; the file has no name before it is synced. */
+static kis_err write_lead(kis_seg_builder *b, const kis_seg_footer *footer, kis_diag *diag)
+{
+    kis_seg_lead lead = { .footer = *footer, .salt = b->salt, .info = b->info };
+    uint8_t bytes[KIS_SEG_LEAD_BYTES];
+
+    kis_seg_lead_encode(&lead, bytes);
+    return b->os->ops->write_at(b->os, b->file, 0, bytes, sizeof bytes, diag);
 }
 
 kis_err kis_seg_build_finish(kis_seg_builder *b, uint32_t parts, const kis_key *keys, uint32_t key_count, kis_diag *diag)
@@ -554,6 +544,8 @@ kis_err kis_seg_build_finish(kis_seg_builder *b, uint32_t parts, const kis_key *
     kis_seg_footer_encode(&footer, footer_bytes);
     kis_buf_add(&b->out, footer_bytes, sizeof footer_bytes);
     err = write_out(b, diag);
+    if (!err)
+        err = write_lead(b, &footer, diag);
     if (!err)
         err = b->os->ops->sync(b->os, b->file, diag);
 done:

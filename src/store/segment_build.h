@@ -19,6 +19,7 @@ typedef struct kis_seg_builder {
     kis_file file;
     kis_str path;              /* temporary; in arena */
     kis_seg_info info;
+    uint32_t salt;             /* of the blocks' headers */
     kis_buf out;               /* not yet written */
     uint64_t out_offset;       /* where it goes */
     KIS_VEC(kis_seg_block_info) blocks;

@@ -23,6 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     kis_seg_footer footer;
+    kis_seg_lead lead;
+    kis_seg_block_measure measure;
     kis_seg_info info;
     kis_seg_index index;
     kis_seg_block *block;
@@ -34,10 +36,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(copy, data, size);
     if (size >= KIS_SEG_FOOTER_BYTES)
         (void)!kis_seg_footer_decode(copy, &footer, &diag);
+    if (size >= KIS_SEG_LEAD_BYTES) {
+        memcpy(copy, "KISLEAD\n", 8);
+        uint32_t crc = kis_crc32c(0, kis_bytes_of(copy, KIS_SEG_LEAD_BYTES - 4));
+        memcpy(copy + KIS_SEG_LEAD_BYTES - 4, &crc, 4);
+        (void)!kis_seg_lead_decode(copy, &lead, &diag);
+        memcpy(copy, data, size);
+    }
     (void)!kis_seg_pinned_decode(kis_bytes_of(copy, size), (uint64_t)1 << 30, &info, &index, &diag);
     if (size >= KIS_SEG_BLOCK_HEADER_BYTES) {
         kis_block_codec *codec = kis_block_codec_new(&kis_mem);
         mend_block(copy, size);
+        (void)!kis_seg_block_measure_header(copy, &measure);
         if (codec && kis_seg_block_decode(kis_bytes_of(copy, size), KIS_NEED_ALL, &kis_mem, codec, &block, &diag) == KIS_OK) {
             kis_span_view span;
             for (uint32_t row = 0; row < block->rows; row++)

@@ -96,19 +96,39 @@ static kis_err gather_segment(kis_lookup *l, uint32_t segment, const kis_trace_i
     if (!index)
         return err;
     err = kis_segment_find_trace(s, index, kis_trace_id_hash(id), &l->arena, &blocks, &count, &why);
+    if (err && kis_lookup_go_without(l, err, &why)) { /* a damaged page of the trace index: no block is ruled out */
+        err = KIS_OK;
+        blocks = NULL;
+        count = s->info.block_count;
+    }
     for (uint32_t i = 0; !err && i < count && *fits; i++) {
-        if (index->blocks[blocks[i]].start_max < start_min)
+        uint32_t block = blocks ? blocks[i] : i;
+        if (index->blocks[block].start_max < start_min)
             continue;
         err = kis_lookup_check(l, diag);
         if (err)
             return err;
-        err = gather_block(l, segment, index, blocks[i], id, rows, fits, &why);
+        err = gather_block(l, segment, index, block, id, rows, fits, &why);
         if (err && kis_lookup_skip(l, err, &why))
             err = KIS_OK;
     }
     if (err && kis_lookup_skip(l, err, &why))
         err = KIS_OK;
     return err ? kis_diag_set(diag, err, "%s", why.text) : KIS_OK;
+}
+
+/* A segment whose blocks are partly lost may have had more of the trace: where its time touches that of the spans that were found, or none
+ * were. */
+static void note_lost(kis_lookup *l, const kis_trace_rows *rows)
+{
+    uint64_t first = rows->count ? UINT64_MAX : 0, last = rows->count ? 0 : UINT64_MAX;
+
+    for (uint32_t i = 0; i < rows->count; i++) {
+        first = KIS_MIN(first, rows->at[i].start);
+        last = KIS_MAX(last, rows->at[i].start);
+    }
+    for (uint32_t i = 0; i < l->snapshot.segments->count; i++)
+        kis_lookup_note_lost(l, l->snapshot.segments->at[i], first, last);
 }
 
 kis_err kis_trace_gather(kis_lookup *l, const kis_trace_id *id, uint64_t start_min, kis_trace_rows *out, kis_diag *diag)
@@ -121,6 +141,8 @@ kis_err kis_trace_gather(kis_lookup *l, const kis_trace_id *id, uint64_t start_m
         fits = gather_head(l, i, id, out);
     for (uint32_t i = 0; i < l->snapshot.segments->count && fits && !err; i++)
         err = gather_segment(l, i, id, start_min, out, &fits, diag);
+    if (l->has_lost)
+        note_lost(l, out);
     return err;
 }
 
