@@ -7,8 +7,7 @@
 #include "base/fmt.h"
 #include "base/num.h"
 #include "serve/host_check.h"
-
-#define KEEP_BYTES_MIN ((uint64_t)16 << 20) /* the log, as it is reserved, and some segments */
+#include "store/store.h"
 
 #define ROW(flag, env, kind, field, fallback, min, max, choices, help)                          \
     {                                                                                           \
@@ -36,8 +35,8 @@ const kis_option kis_serve_option_rows[] = {
     ROW("keep", "KEEP", DURATION, keep_ns, "72h", "1m", "3650d", "TIME",
         "How long spans are kept, counted from their arrival."),
     ROW("keep-bytes", "KEEP_BYTES", SIZE, keep_bytes, "0", NULL, NULL, "SIZE",
-        "Bound of the data directory; the oldest spans go first. 0: the smaller of 10 GiB and a "
-        "fifth of the free disk; else at least 16MiB."),
+        "Bound of the data directory, at least 12 MiB; the oldest spans go first. 0: the smaller "
+        "of 10 GiB and a fifth of the free disk."),
     ROW("head-bytes", "HEAD_BYTES", SIZE, head_bytes, "0", NULL, "4GiB", "SIZE",
         "Memory of the newest spans before they are written to a file. 0: 48 MiB."),
     ROW("flush-after", "FLUSH_AFTER", DURATION, flush_after_ns, "5m", "1s", "24h", "TIME",
@@ -144,6 +143,22 @@ static kis_err check_addresses(const kis_serve_options *o, kis_diag *diag)
     return KIS_OK;
 }
 
+/* With less than that nothing stays: each file would be removed as soon as it is written. */
+static kis_err check_keep_bytes(const kis_serve_options *o, kis_diag *diag)
+{
+    uint64_t least = o->memory ? KIS_STORE_MEMORY_BYTES_MIN : KIS_STORE_KEEP_BYTES_MIN;
+    char got[KIS_NUM_TEXT_MAX], want[KIS_NUM_TEXT_MAX];
+
+    if (!o->keep_bytes || o->keep_bytes >= least)
+        return KIS_OK;
+    kis_str got_text = { got, kis_size_format(o->keep_bytes, got) },
+            want_text = { want, kis_size_format(least, want) };
+    return kis_diag_set(diag, KIS_ERR_RANGE,
+                        "--keep-bytes: " KIS_FMT " is too little for anything to stay; want at "
+                        "least " KIS_FMT ", or 0 for the default",
+                        KIS_ARG(got_text), KIS_ARG(want_text));
+}
+
 kis_err kis_serve_options_check(const kis_serve_options *o, kis_diag *diag)
 {
     kis_str names[KIS_HOST_NAMES_MAX];
@@ -154,10 +169,9 @@ kis_err kis_serve_options_check(const kis_serve_options *o, kis_diag *diag)
         return err;
     if (o->data.ptr && !o->data.len)
         return kis_diag_set(diag, KIS_ERR_SYNTAX, "--data: the name of the directory is empty");
-    if (!o->memory && o->keep_bytes && o->keep_bytes < KEEP_BYTES_MIN)
-        return kis_diag_set(diag, KIS_ERR_RANGE,
-                            "--keep-bytes: at least 16MiB: in less, spans would be deleted as soon "
-                            "as they are written out");
+    err = check_keep_bytes(o, diag);
+    if (err)
+        return err;
     if (o->memory && o->data.len)
         return kis_diag_set(diag, KIS_ERR_RANGE, "--memory and --data exclude each other");
     if ((o->tls_cert.len == 0) != (o->tls_key.len == 0))

@@ -95,6 +95,11 @@ TEST(relations_between_options_are_checked)
         { "--listen takes no port", "listen", "0.0.0.0:80", NULL, NULL, KIS_ERR_SYNTAX },
         { "--listen takes IPv6 with or without brackets", "listen", "::", NULL, NULL, KIS_OK },
         { "with", "listen", "[::1]", NULL, NULL, KIS_OK },
+        { "room for nothing", "keep-bytes", "11MiB", NULL, NULL, KIS_ERR_RANGE },
+        { "the least room", "keep-bytes", "12MiB", NULL, NULL, KIS_OK },
+        { "the default", "keep-bytes", "0", NULL, NULL, KIS_OK },
+        { "memory needs less", "keep-bytes", "2MiB", "memory", "true", KIS_OK },
+        { "but some", "keep-bytes", "1MiB", "memory", "true", KIS_ERR_RANGE },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         kis_diag diag = { 0 };

@@ -50,6 +50,7 @@
 #define KIS_FLUSH_AFTER_NS_DEFAULT ((int64_t)300 * 1000000000)
 #define KIS_RETRY_NS_MIN ((uint64_t)50000000) /* after a failed flush; doubles up to */
 #define KIS_RETRY_NS_MAX ((uint64_t)5000000000)
+#define KIS_RETAIN_SAY_NS ((uint64_t)600 * 1000000000) /* between two lines on what retention removed */
 #define KIS_PACE_NS ((uint64_t)10000000)    /* one wait of a writer that is ahead of the flush */
 
 /* Disk. */

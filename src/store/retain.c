@@ -5,6 +5,7 @@
  * deleting others would not bring it back sooner.
  */
 #include "base/diag.h"
+#include "base/num.h"
 #include "store/state.h"
 
 static uint64_t kept_bytes(kis_store *s, const kis_segment_set *set)
@@ -15,30 +16,78 @@ static uint64_t kept_bytes(kis_store *s, const kis_segment_set *set)
     return bytes;
 }
 
-/* How many of the oldest have to go. */
-static uint32_t count_to_delete(kis_store *s, const kis_segment_set *set, uint64_t more_bytes)
+static void note_removed(kis_removed *removed, const kis_segment *segment)
 {
-    uint64_t bytes = kept_bytes(s, set) + more_bytes, now = s->os->ops->now_unix_ns(s->os);
+    removed->files++;
+    removed->spans += segment->info.row_count;
+    removed->newest_unix_ns = KIS_MAX(removed->newest_unix_ns, segment->info.received_max);
+}
+
+/* How many of the oldest have to go, noted by the reason. */
+static uint32_t choose(kis_store *s, const kis_segment_set *set, uint64_t more_bytes, uint64_t now, kis_removed *by_age, kis_removed *by_room)
+{
+    uint64_t bytes = kept_bytes(s, set) + more_bytes;
     uint64_t keep_from = s->options.keep_ns > 0 && now > (uint64_t)s->options.keep_ns ? now - (uint64_t)s->options.keep_ns : 0;
     uint32_t count = 0;
 
-    while (count < set->count && (set->at[count]->info.received_max < keep_from || bytes > s->keep_bytes)) {
+    for (; count < set->count; count++) {
+        bool is_old = set->at[count]->info.received_max < keep_from;
+        if (!is_old && bytes <= s->keep_bytes)
+            break;
+        note_removed(is_old ? by_age : by_room, set->at[count]);
         bytes -= KIS_MIN(bytes, set->at[count]->file_bytes);
-        count++;
     }
     return count;
+}
+
+static void add_removed(kis_removed *to, const kis_removed *more)
+{
+    to->files += more->files;
+    to->spans += more->spans;
+    to->newest_unix_ns = KIS_MAX(to->newest_unix_ns, more->newest_unix_ns);
+}
+
+/* One line for all that went since the last one, and that seldom: a full folder loses a file with each that comes. */
+static void say_removed(kis_store *s, kis_removed *removed, bool is_for_room, uint64_t now_unix_ns)
+{
+    char age[KIS_NUM_TEXT_MAX], keep[KIS_NUM_TEXT_MAX], bytes[KIS_NUM_TEXT_MAX];
+    uint64_t now = s->os->ops->now_ns(s->os);
+
+    if (!removed->files || (removed->said_ns && now - removed->said_ns < KIS_RETAIN_SAY_NS))
+        return;
+    uint64_t age_ns = now_unix_ns > removed->newest_unix_ns ? now_unix_ns - removed->newest_unix_ns : 0;
+    kis_str age_text = { age, kis_duration_format((int64_t)(age_ns / 1000000000u * 1000000000u), age) };
+    kis_str keep_text = { keep, kis_duration_format(s->options.keep_ns, keep) };
+    kis_str bytes_text = { bytes, kis_size_format(s->keep_bytes, bytes) };
+    if (is_for_room)
+        kis_store_log(s, 2, "removed for want of room (keep-bytes is " KIS_FMT "): %llu files with %llu spans, received up to " KIS_FMT " ago%s" KIS_FMT,
+                      KIS_ARG(bytes_text), (unsigned long long)removed->files, (unsigned long long)removed->spans, KIS_ARG(age_text),
+                      s->options.keep_ns > 0 ? "; they were to be kept for " : "", KIS_ARG(s->options.keep_ns > 0 ? keep_text : KIS_STR_NONE));
+    else
+        kis_store_log(s, 1, "removed by age (kept for " KIS_FMT "): %llu files with %llu spans, received up to " KIS_FMT " ago", KIS_ARG(keep_text),
+                      (unsigned long long)removed->files, (unsigned long long)removed->spans, KIS_ARG(age_text));
+    *removed = (kis_removed){ .said_ns = now };
+}
+
+/* Without a file to remove, too: what was not said yet is said when its time has come. */
+static void say_all_removed(kis_store *s, uint64_t now_unix_ns)
+{
+    say_removed(s, &s->removed_by_age, false, now_unix_ns);
+    say_removed(s, &s->removed_for_room, true, now_unix_ns);
 }
 
 void kis_store_retain(kis_store *s, uint64_t more_bytes)
 {
     kis_segment_set *old = s->segments; /* this thread alone replaces it */
-    uint32_t gone = count_to_delete(s, old, more_bytes);
+    uint64_t now = s->os->ops->now_unix_ns(s->os);
+    kis_removed by_age = { 0 }, for_room = { 0 };
+    uint32_t gone = choose(s, old, more_bytes, now, &by_age, &for_room);
+    kis_segment_set *set = gone ? kis_segment_set_new(s->alloc, old->count - gone) : NULL;
 
-    if (!gone)
+    if (!set) { /* nothing to do, or no memory: at the next tick */
+        say_all_removed(s, now);
         return;
-    kis_segment_set *set = kis_segment_set_new(s->alloc, old->count - gone);
-    if (!set)
-        return; /* at the next tick */
+    }
     for (uint32_t i = gone; i < old->count; i++)
         set->at[i - gone] = kis_segment_ref(old->at[i]);
     kis_lock_take(&s->lock);
@@ -52,4 +101,7 @@ void kis_store_retain(kis_store *s, uint64_t more_bytes)
     kis_store_counter_add(&s->count.segments_deleted, gone);
     kis_catalog_set_oldest(&s->catalog, oldest);
     kis_segment_set_unref(old);
+    add_removed(&s->removed_by_age, &by_age);
+    add_removed(&s->removed_for_room, &for_room);
+    say_all_removed(s, now);
 }

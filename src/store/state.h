@@ -40,6 +40,11 @@ typedef struct kis_store_counters {
         replayed_spans, replay_ns;
 } kis_store_counters;
 
+typedef struct kis_removed { /* by retention, and not yet said */
+    uint64_t files, spans, newest_unix_ns; /* newest: when the last of them was received */
+    uint64_t said_ns;                      /* of the last line; 0: none yet */
+} kis_removed;
+
 struct kis_store {
     kis_sink sink;
     kis_reader reader;
@@ -76,6 +81,7 @@ struct kis_store {
     _Atomic uint64_t segment_bytes; /* of all segment files, those being deleted included */
     _Atomic uint64_t log_bytes;     /* of log files of heads, reserved room included */
     uint64_t keep_bytes;
+    kis_removed removed_by_age, removed_for_room; /* flush thread */
 
     kis_thread writer, flusher;
     kis_store_counters count;

@@ -81,7 +81,7 @@ static void settle_disk(kis_store *s)
     if (!s->keep_bytes) {
         s->keep_bytes = KIS_KEEP_BYTES_DEFAULT;
         if (s->os->ops->disk_free(s->os, s->options.dir, &free_bytes, &total_bytes, NULL) == KIS_OK)
-            s->keep_bytes = KIS_MIN(s->keep_bytes, (free_bytes + atomic_load(&s->segment_bytes)) / 5);
+            s->keep_bytes = KIS_MAX(KIS_MIN(s->keep_bytes, (free_bytes + atomic_load(&s->segment_bytes)) / 5), KIS_STORE_KEEP_BYTES_MIN);
     }
     s->options.head_bytes = KIS_MAX(KIS_MIN(s->options.head_bytes, s->keep_bytes / 6), KIS_HEAD_BYTES_MIN);
 }
@@ -165,6 +165,9 @@ kis_err kis_store_open(const kis_store_options *options, kis_store **out, kis_di
     if (!options->dir.len || options->dir.len >= KIS_STORE_PATH_MAX - 64)
         return kis_diag_set(diag, KIS_ERR_RANGE, "the data directory's name has %zu bytes, want 1 to %u", options->dir.len,
                             KIS_STORE_PATH_MAX - 65);
+    if (options->keep_bytes && options->keep_bytes < KIS_STORE_KEEP_BYTES_MIN)
+        return kis_diag_set(diag, KIS_ERR_RANGE, "keep_bytes is %llu, want at least %llu", (unsigned long long)options->keep_bytes,
+                            (unsigned long long)KIS_STORE_KEEP_BYTES_MIN);
     s = store_new(options);
     if (!s)
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for a store");

@@ -16,12 +16,17 @@
 #include "model/sink.h"
 #include "os/os.h"
 
+/* Two log files with their reserved room, and as much again for segments. With less, what is flushed is removed at once. */
+#define KIS_STORE_KEEP_BYTES_MIN ((uint64_t)12 << 20)
+/* In memory: eight heads, of which the oldest goes. */
+#define KIS_STORE_MEMORY_BYTES_MIN ((uint64_t)2 << 20)
+
 typedef struct kis_store_options {
     kis_os *os;
     const kis_alloc *alloc;
     kis_str dir;
     int64_t keep_ns;          /* age by receive time after which segments are deleted; 0: for ever */
-    uint64_t keep_bytes;      /* of the whole directory, log and temporary files included; 0: the smaller of 10 GiB and a fifth of the free disk */
+    uint64_t keep_bytes;      /* of the whole directory, log and temporary files included, at least KIS_STORE_KEEP_BYTES_MIN; 0: the smaller of 10 GiB and a fifth of the free disk */
     uint64_t head_bytes;      /* memory of one head before it is flushed; 0: the default (48 MiB) */
     uint64_t pending_bytes;   /* pushed and not yet answered; more is refused with FULL; 0: the default (64 MiB) */
     int64_t flush_after_ns;   /* a head older than this is flushed though not full; 0: the default (5 min) */
@@ -47,7 +52,7 @@ typedef struct kis_store kis_store;
 /**
  * Locks the directory, reads what is there, replays the log, starts the threads.
  *
- * RANGE    another process has the directory
+ * RANGE    another process has the directory, or keep_bytes is less than KIS_STORE_KEEP_BYTES_MIN
  * UNSUPPORTED  the directory was written by a newer version: nothing was touched
  * CORRUPT  an older log file is damaged in its middle: diag names file and offset; `kiseki check` says more
  * IO       read-only, not a directory, wrong owner, no space: a plain sentence

@@ -261,13 +261,21 @@ TEST(a_log_of_a_failed_rewrite_does_not_outlive_its_generation)
     }
 }
 
+static void take_age_line(void *user, int level, const char *text)
+{
+    if (strstr(text, "removed by age (kept for 1h): 1 files with 60 spans, received up to 1h1m"))
+        *(int *)user = 10 + level;
+}
+
 TEST(age_deletes_by_the_time_of_receiving)
 {
     life l = { 0 };
+    int said = 0;
     kis_diag diag = { 0 };
 
     CHECK_ERR(KIS_OK, kis_sim_new(&kis_mem, 5, &l.sim), "a machine");
-    l.f.options = (kis_store_options){ .os = kis_sim_os(l.sim), .alloc = &kis_mem, .dir = KIS_STR("/data"), .keep_ns = 3600000000000, .keep_bytes = (uint64_t)1 << 32 };
+    l.f.options = (kis_store_options){ .os = kis_sim_os(l.sim), .alloc = &kis_mem, .dir = KIS_STR("/data"), .keep_ns = 3600000000000, .keep_bytes = (uint64_t)1 << 32,
+                                      .log = take_age_line, .log_user = &said };
     CHECK_ERR(KIS_OK, kis_store_open(&l.f.options, &l.f.store, &diag), diag.text);
     CHECK_ERR(KIS_OK, fixture_push(&l.f, one_trace(1)), "pushed");
     CHECK_ERR(KIS_OK, kis_store_flush(l.f.store, UINT64_MAX, &diag), diag.text);
@@ -283,6 +291,7 @@ TEST(age_deletes_by_the_time_of_receiving)
     CHECK_INT(0, fixture_get(&l.f, 1).count, "gone");
     CHECK_INT(60, fixture_get(&l.f, 2).count, "stays");
     kis_store_close(l.f.store);
+    CHECK_INT(11, said, "told as an information");
     kis_sim_free(l.sim);
 }
 

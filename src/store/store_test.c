@@ -200,10 +200,28 @@ TEST(a_trace_of_many_spans_spans_blocks_and_segments)
     fixture_done(&f);
 }
 
+typedef struct removal_lines {
+    int count;
+    char last[512];
+} removal_lines;
+
+static void take_removal(void *user, int level, const char *text)
+{
+    removal_lines *lines = user;
+    if (!strstr(text, "removed for want of room"))
+        return;
+    CHECK_INT(2, level, "a warning");
+    lines->count++;
+    snprintf(lines->last, sizeof lines->last, "%s", text);
+}
+
 TEST(age_and_bytes_delete_whole_segments)
 {
     store_fixture f;
-    kis_store_options small = { .keep_bytes = 12 << 20, .head_bytes = 1 << 20 };
+    removal_lines lines = { 0 };
+    kis_store_options small = {
+        .keep_bytes = 12 << 20, .head_bytes = 1 << 20, .keep_ns = (int64_t)72 * 3600 * 1000000000, .log = take_removal, .log_user = &lines
+    };
     fixture_open(&f, &small);
     for (uint64_t i = 0; i < 120; i++)
         CHECK_ERR(KIS_OK, fixture_push_generated(&f, 1 + i * 100, 100, 20), "pushed");
@@ -214,7 +232,20 @@ TEST(age_and_bytes_delete_whole_segments)
     CHECK(fixture_folder_bytes(&f) <= 12 << 20, "by the folder's own size");
     CHECK_INT(0, fixture_get(&f, 1).count, "the oldest is gone");
     CHECK_INT(20, fixture_get(&f, 12000).count, "the newest is there");
+    CHECK(stats.segments_deleted > 1, "several times");
     fixture_done(&f);
+    CHECK_INT(1, lines.count, "said in one line, not in one for each");
+    CHECK(strstr(lines.last, "keep-bytes is 12.0 MiB") && strstr(lines.last, "files with") && strstr(lines.last, " ago; they were to be kept for 72h"), lines.last);
+}
+
+TEST(room_for_nothing_is_refused_with_what_was_wanted)
+{
+    kis_store *store;
+    kis_diag diag;
+    kis_store_options small = { .os = kis_os_real(), .alloc = &kis_mem, .dir = KIS_STR("/nowhere"), .keep_bytes = KIS_STORE_KEEP_BYTES_MIN - 1 };
+
+    CHECK_ERR(KIS_ERR_RANGE, kis_store_open(&small, &store, &diag), "too little");
+    CHECK(strstr(diag.text, "want at least 12582912"), diag.text);
 }
 
 typedef struct slow_reader {
@@ -436,7 +467,7 @@ TEST(long_services_and_large_resources_become_files)
     fixture_done(&f);
 }
 
-TEST_MAIN(RUN(a_slow_reader_costs_no_other_segment_its_life), RUN(long_services_and_large_resources_become_files),
+TEST_MAIN(RUN(room_for_nothing_is_refused_with_what_was_wanted), RUN(a_slow_reader_costs_no_other_segment_its_life), RUN(long_services_and_large_resources_become_files),
           RUN(repeats_of_a_key_that_is_being_written_wait_for_its_answer), RUN(more_names_than_a_list_holds_are_still_found),
           RUN(what_was_pushed_is_found_at_once), RUN(a_flush_changes_no_answer), RUN(what_was_answered_is_there_after_reopening),
           RUN(a_second_store_on_one_folder_is_refused), RUN(a_newer_folder_is_refused_untouched),
