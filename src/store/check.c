@@ -1,4 +1,6 @@
-/* check.c - `kiseki check`: every byte of a folder read, every damage named. Changes nothing. */
+/* check.c - `kiseki check`: every byte of a folder read, every damage named. Changes nothing, but for kis_store_repair_log: a log that stops
+ * the start is written anew without what does not read, and the damaged file stays beside it under another name.
+ */
 #include <stdarg.h>
 
 #include "base/crc.h"
@@ -169,6 +171,7 @@ static kis_err check_record(void *user, kis_bytes body, uint64_t offset, kis_dia
     kis_cursor at = kis_cursor_of(body);
     kis_frame_head head;
     bool reads = kis_frame_read_head(&at, &head);
+    uint64_t spans = 0;
 
     for (uint32_t i = 0; reads && i < head.resource_count; i++) {
         kis_resource_view resource;
@@ -177,12 +180,13 @@ static kis_err check_record(void *user, kis_bytes body, uint64_t offset, kis_dia
     for (uint32_t i = 0; reads && i < head.scope_count; i++) {
         kis_scope_view scope;
         reads = kis_frame_read_scope(&at, &scope) && scope.resource < head.resource_count;
+        spans += scope.span_count;
     }
     for (uint32_t i = 0; reads && i < head.span_count; i++) {
         kis_span_view span;
         reads = kis_row_decode(&at, &span);
     }
-    if (!reads || at.at != at.end)
+    if (!reads || at.at != at.end || spans != head.span_count)
         return kis_diag_set(diag, KIS_ERR_CORRUPT, "at offset %llu: a record does not read though its checksum is right", (unsigned long long)offset);
     c->spans_in_logs += head.span_count;
     return KIS_OK;
@@ -259,7 +263,108 @@ static kis_err check_all(checking *c, kis_diag *diag)
     return c->damages ? kis_diag_set(diag, KIS_ERR_CORRUPT, "damaged places: %llu", (unsigned long long)c->damages) : KIS_OK;
 }
 
-kis_err kis_store_check(kis_os *os, const kis_alloc *alloc, kis_str dir, void (*line)(void *user, const char *text), void *user, kis_diag *diag)
+/* ---- repairing a log ---------------------------------------------------------------------------------------------------------- */
+
+static kis_err write_salvaged(checking *c, const kis_wal_salvaged *what, kis_bytes records, kis_diag *diag)
+{
+    kis_wal wal;
+
+    kis_err err = kis_wal_create_temporary(&wal, c->os, c->dir, &what->header, diag);
+    if (err)
+        return err;
+    err = records.len ? kis_wal_write(&wal, records.ptr, records.len, diag) : KIS_OK;
+    if (!err)
+        err = kis_wal_sync(&wal, diag);
+    if (!err)
+        err = kis_wal_finish_temporary(&wal, diag);
+    kis_wal_close(&wal);
+    return err;
+}
+
+/* Under a name that no start looks at. */
+static kis_err set_aside(checking *c, kis_folder_file file, kis_diag *diag)
+{
+    char from[KIS_STORE_PATH_MAX], to[KIS_STORE_PATH_MAX];
+    kis_str from_name = { from, kis_wal_path(from, sizeof from, c->dir, "log-", file.generation, file.number) };
+    kis_str to_name = { to, kis_wal_path(to, sizeof to, c->dir, "damaged-log-", file.generation, file.number) };
+
+    kis_err err = c->os->ops->rename(c->os, from_name, to_name, diag);
+    return err ? err : c->os->ops->sync_dir(c->os, c->dir, diag);
+}
+
+/* The new file first, under the next attempt's number, which wins; then the damaged one's other name. A machine that stops in between has
+ * both, and starts with the new one. */
+static kis_err repair_log(checking *c, uint32_t log, kis_bytes bytes, const kis_diag *why, kis_diag *diag)
+{
+    kis_folder_file file = c->folder.logs.at[log];
+    kis_wal_header name = { .generation = file.generation, .attempt = file.number, .created_unix_ns = c->os->ops->now_unix_ns(c->os) };
+    kis_wal_salvaged what = { .records = 0 };
+    kis_buf records;
+    kis_diag nothing;
+
+    kis_buf_init(&records, c->alloc, bytes.len + length_told(c, log) + 64);
+    c->spans_in_logs = 0;
+    kis_err err = kis_wal_salvage(bytes, &name, length_told(c, log), check_record, c, &records, &what, &nothing);
+    if (!err)
+        err = write_salvaged(c, &what, kis_buf_bytes(&records), diag);
+    else if (err != KIS_ERR_CORRUPT)
+        (void)kis_diag_set(diag, err, "%s", nothing.text);
+    kis_buf_done(&records);
+    if (err && err != KIS_ERR_CORRUPT)
+        return err;
+    bool is_all_lost = err == KIS_ERR_CORRUPT;
+    err = set_aside(c, file, diag);
+    if (err)
+        return err;
+    if (is_all_lost)
+        say(c, "repaired: log-%016llx-%04x.wal (%s): %s, none of its spans is kept; the file is now damaged-log-%016llx-%04x.wal",
+            (unsigned long long)file.generation, (unsigned)file.number, why->text, nothing.text, (unsigned long long)file.generation,
+            (unsigned)file.number);
+    else
+        say(c, "repaired: log-%016llx-%04x.wal (%s): %llu spans are kept, %llu bytes do not read; the file is now damaged-log-%016llx-%04x.wal",
+            (unsigned long long)file.generation, (unsigned)file.number, why->text, (unsigned long long)c->spans_in_logs,
+            (unsigned long long)what.lost_bytes, (unsigned long long)file.generation, (unsigned)file.number);
+    return KIS_OK;
+}
+
+/* What stops a start: damage before what is known to have been on the disk, a lost header, a record that does not read. */
+static kis_err repair_log_if_damaged(checking *c, uint32_t log, kis_diag *diag)
+{
+    kis_folder_file file = c->folder.logs.at[log];
+    bool is_newest = log + 1 == c->folder.logs.len;
+    kis_wal_scan scan;
+    kis_bytes bytes;
+    size_t cap;
+    kis_diag why;
+
+    kis_err err = load(c, log, &bytes, &cap, diag);
+    if (err)
+        return err;
+    kis_err damage = kis_wal_read(bytes, length_told(c, log), check_record, c, &scan, &why);
+    if (!damage && (scan.header.generation != file.generation || scan.header.attempt != file.number))
+        damage = kis_diag_set(&why, KIS_ERR_CORRUPT, "its header is another file's");
+    if (damage == KIS_ERR_CORRUPT || (damage == KIS_ERR_SYNTAX && !(is_newest && !kis_wal_has_records(bytes))))
+        err = repair_log(c, log, bytes, &why, diag);
+    else if (damage && damage != KIS_ERR_SYNTAX)
+        err = kis_diag_set(diag, damage, "%s", why.text);
+    c->alloc->give_back(c->alloc->user, (void *)bytes.ptr, cap);
+    return err;
+}
+
+static kis_err repair_logs(checking *c, kis_diag *diag)
+{
+    kis_err err = kis_folder_list(&c->folder, c->os, c->dir, &c->arena, diag);
+
+    for (uint32_t i = 0; i < c->folder.logs.len && !err; i++)
+        if (!is_superseded(c, i))
+            err = repair_log_if_damaged(c, i, diag);
+    return err;
+}
+
+/* ---- both ---------------------------------------------------------------------------------------------------------------------- */
+
+static kis_err with_folder(kis_err (*work)(checking *c, kis_diag *diag), kis_os *os, const kis_alloc *alloc, kis_str dir,
+                           void (*line)(void *user, const char *text), void *user, kis_diag *diag)
 {
     checking c = { .os = os, .alloc = alloc, .dir = dir, .line = line, .user = user };
     char path[KIS_STORE_PATH_MAX];
@@ -278,10 +383,20 @@ kis_err kis_store_check(kis_os *os, const kis_alloc *alloc, kis_str dir, void (*
     kis_arena_init(&c.arena, alloc, CHECK_BYTES_MAX);
     kis_arena_init(&c.scratch, alloc, CHECK_BYTES_MAX);
     c.codec = kis_block_codec_new(alloc);
-    err = c.codec ? check_all(&c, diag) : kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to check with");
+    err = c.codec ? work(&c, diag) : kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to check with");
     kis_block_codec_free(c.codec);
     kis_arena_done(&c.arena);
     kis_arena_done(&c.scratch);
     os->ops->close(os, lock);
     return err;
+}
+
+kis_err kis_store_check(kis_os *os, const kis_alloc *alloc, kis_str dir, void (*line)(void *user, const char *text), void *user, kis_diag *diag)
+{
+    return with_folder(check_all, os, alloc, dir, line, user, diag);
+}
+
+kis_err kis_store_repair_log(kis_os *os, const kis_alloc *alloc, kis_str dir, void (*line)(void *user, const char *text), void *user, kis_diag *diag)
+{
+    return with_folder(repair_logs, os, alloc, dir, line, user, diag);
 }

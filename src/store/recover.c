@@ -299,6 +299,17 @@ static kis_err replay_record(void *user, kis_bytes body, uint64_t offset, kis_di
     return KIS_OK;
 }
 
+/* Where, what, and, of damage, what to do: nothing was changed, and no start will do it by itself, for it loses spans. */
+static kis_err explain_log(kis_diag *diag, kis_err err, kis_folder_file file)
+{
+    kis_diag why = { 0 };
+
+    if (diag)
+        why = *diag;
+    return kis_diag_set(diag, err, "log file 'log-%016llx-%04x.wal': %s%s", (unsigned long long)file.generation, (unsigned)file.number, why.text,
+                        err == KIS_ERR_CORRUPT ? "; kiseki check --repair-log keeps what reads of it" : "");
+}
+
 typedef struct loaded_log {
     kis_bytes bytes;
     size_t cap;
@@ -318,7 +329,7 @@ static kis_err load_log(recovery *r, kis_folder_file file, loaded_log *out, kis_
     err = kis_wal_read_header(out->bytes, &out->header, diag);
     out->has_header = !err;
     if (!err && (out->header.generation != file.generation || out->header.attempt != file.number))
-        return kis_diag_set(diag, KIS_ERR_CORRUPT, "log file '%s': its header is another file's", path);
+        return explain_log(diag, kis_diag_set(diag, KIS_ERR_CORRUPT, "its header is another file's"), file);
     return err == KIS_ERR_SYNTAX ? KIS_OK : err;
 }
 
@@ -358,9 +369,7 @@ fail:
     r->head = NULL;
     kis_head_unref(head);
     err = err == KIS_ERR_SYNTAX ? KIS_ERR_CORRUPT : err; /* an older file without its header is damaged, not torn */
-    if (diag)
-        diag->err = err;
-    return kis_diag_in(diag, err, "log file 'log-%016llx-%04x.wal'", (unsigned long long)file.generation, (unsigned)file.number);
+    return explain_log(diag, err, file);
 }
 
 static kis_err take_head(recovery *r, kis_folder_file file, bool is_newest, const kis_wal_scan *scan, kis_diag *diag)

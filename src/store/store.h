@@ -54,7 +54,7 @@ typedef struct kis_store kis_store;
  *
  * RANGE    another process has the directory, or keep_bytes is less than KIS_STORE_KEEP_BYTES_MIN
  * UNSUPPORTED  the directory was written by a newer version: nothing was touched
- * CORRUPT  an older log file is damaged in its middle: diag names file and offset; `kiseki check` says more
+ * CORRUPT  a log file is damaged in its middle: diag names file, offset and `kiseki check --repair-log`; nothing was changed
  * IO       read-only, not a directory, wrong owner, no space: a plain sentence
  */
 kis_err kis_store_open(const kis_store_options *options, kis_store **out, kis_diag *diag) KIS_CHECKED;
@@ -75,5 +75,10 @@ void kis_store_close(kis_store *store);
 /** Reads every byte of a closed (or, with the lock taken by somebody else: refused) directory and reports each damage: file, offset, what.
  *  OK: no damage. CORRUPT: some. `line` is one finding or one summary line. */
 kis_err kis_store_check(kis_os *os, const kis_alloc *alloc, kis_str dir, void (*line)(void *user, const char *text), void *user, kis_diag *diag);
+
+/** Writes each log file that stops a start anew, with the records of it that read; the damaged file stays as damaged-log-….wal, which no
+ *  start looks at. Logs that do not stop a start are left alone. `line` says what was kept and what was lost. OK: nothing stops a start now. */
+kis_err kis_store_repair_log(kis_os *os, const kis_alloc *alloc, kis_str dir, void (*line)(void *user, const char *text), void *user,
+                             kis_diag *diag);
 
 #endif

@@ -18,6 +18,7 @@ typedef struct life {
     kis_sim *sim;
     bool is_acked[PUSHES + 1]; /* by trace number */
     uint32_t acked;
+    uint64_t head_bytes; /* 0: the smallest */
 } life;
 
 static void print_point(const char *what, uint64_t nth, uint64_t seed)
@@ -35,7 +36,7 @@ static void show_log(void *user, int level, const char *text)
 
 static kis_err life_open(life *l, kis_diag *diag)
 {
-    l->f.options = (kis_store_options){ .os = kis_sim_os(l->sim), .alloc = &kis_mem, .dir = KIS_STR("/data"), .head_bytes = 1, .keep_bytes = (uint64_t)1 << 32, .log = show_log };
+    l->f.options = (kis_store_options){ .os = kis_sim_os(l->sim), .alloc = &kis_mem, .dir = KIS_STR("/data"), .head_bytes = l->head_bytes ? l->head_bytes : 1, .keep_bytes = (uint64_t)1 << 32, .log = show_log };
     return kis_store_open(&l->f.options, &l->f.store, diag);
 }
 
@@ -208,6 +209,7 @@ TEST(a_full_disk_is_told_and_got_over)
 typedef struct sim_names {
     char seg[8][64];
     uint32_t seg_count, attempts; /* attempts: log files of generation 1 */
+    uint32_t second, set_aside;   /* log files of generation 2, damaged ones that were set aside */
 } sim_names;
 
 static void note_sim_name(void *user, kis_str name)
@@ -216,6 +218,8 @@ static void note_sim_name(void *user, kis_str name)
     if (kis_str_starts(name, KIS_STR("seg-0000000000000001-")) && n->seg_count < 8)
         snprintf(n->seg[n->seg_count++], sizeof n->seg[0], "/data/%.*s", (int)name.len, name.ptr);
     n->attempts += kis_str_starts(name, KIS_STR("log-0000000000000001-"));
+    n->second += kis_str_starts(name, KIS_STR("log-0000000000000002-"));
+    n->set_aside += kis_str_starts(name, KIS_STR("damaged-"));
 }
 
 static sim_names list_sim(life *l)
@@ -401,6 +405,7 @@ TEST(a_flipped_bit_in_a_log_is_refused_or_was_never_answered)
             f.store = NULL;
             CHECK_ERR(KIS_ERR_CORRUPT, err, "damage in front of what was synced later is no torn end");
             CHECK(strstr(diag.text, "offset") && strstr(diag.text, "log-"), "names file and offset");
+            CHECK(strstr(diag.text, "; kiseki check --repair-log keeps what reads of it"), "and what to do");
             CHECK(before == fixture_folder_hash(&f), "and nothing was changed");
             flip(target.path, at, 0x10);
             continue;
@@ -413,6 +418,139 @@ TEST(a_flipped_bit_in_a_log_is_refused_or_was_never_answered)
     }
     fixture_start(&f);
     fixture_done(&f);
+}
+
+/* ---- repairing a log ------------------------------------------------------------------------------------------------------- */
+
+typedef struct repair_lines {
+    int count;
+    char last[512];
+} repair_lines;
+
+static void take_repair_line(void *user, const char *text)
+{
+    repair_lines *lines = user;
+    lines->count++;
+    snprintf(lines->last, sizeof lines->last, "%s", text);
+}
+
+/* A life whose flush never succeeds: the oldest log has some traces, and a later one says how long it is at least. */
+static uint32_t live_into_two_logs(life *l)
+{
+    kis_diag diag = { 0 };
+    uint32_t traces = 0;
+
+    CHECK_ERR(KIS_OK, kis_sim_new(&kis_mem, 3, &l->sim), "a machine");
+    l->head_bytes = (uint64_t)1 << 20;
+    CHECK_ERR(KIS_OK, life_open(l, &diag), diag.text);
+    kis_sim_fail_at(l->sim, KIS_SIM_RENAME, 1, 1000000, KIS_ERR_IO);
+    for (; list_sim(l).second == 0 && traces < 200; traces++)
+        CHECK_ERR(KIS_OK, fixture_push(&l->f, one_trace(traces + 1)), "stored");
+    kis_store_close(l->f.store);
+    kis_sim_fail_at(l->sim, KIS_SIM_RENAME, 0, 0, KIS_OK);
+    CHECK(traces > 4, "several in the first");
+    return traces;
+}
+
+static void flip_sim(life *l, const char *path, uint64_t at)
+{
+    kis_os *os = kis_sim_os(l->sim);
+    kis_file file;
+    uint8_t byte;
+
+    CHECK_ERR(KIS_OK, os->ops->open(os, kis_str_from_c(path), KIS_OPEN_WRITE, &file, NULL), path);
+    CHECK_ERR(KIS_OK, os->ops->read_at(os, file, at, &byte, 1, NULL), "the byte");
+    byte ^= 0x20;
+    CHECK_ERR(KIS_OK, os->ops->write_at(os, file, at, &byte, 1, NULL), "flipped");
+    CHECK_ERR(KIS_OK, os->ops->sync(os, file, NULL), "for good");
+    os->ops->close(os, file);
+}
+
+static uint32_t lost_traces(life *l, uint32_t traces)
+{
+    uint32_t lost = 0;
+    for (uint64_t trace = 1; trace <= traces; trace++) {
+        fixture_answer a = fixture_get(&l->f, trace);
+        CHECK(a.count == 60 || a.count == 0, "whole or not at all");
+        lost += a.count == 0;
+    }
+    return lost;
+}
+
+TEST(a_log_that_stops_the_start_is_repaired_to_all_but_what_does_not_read)
+{
+    static const struct { const char *why; uint64_t at[2]; uint32_t lost_min, lost_max; } rows[] = {
+        { "a bit of the first record", { 64 + 5 }, 1, 1 },
+        { "a bit in the middle of the file", { 50000 }, 1, 1 },
+        { "two of them", { 30000, 150000 }, 2, 2 },
+        { "the header: its salt is found by the first record", { 9 }, 0, 0 },
+        { "the salt itself", { 54 }, 0, 0 },
+        { "header and first record: nobody knows what is a record", { 20, 64 + 9 }, 5, 200 },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        life l = { 0 };
+        kis_diag diag = { 0 };
+        repair_lines lines = { 0 };
+        uint32_t traces = live_into_two_logs(&l);
+        kis_os *os = kis_sim_os(l.sim);
+
+        for (unsigned j = 0; j < 2 && rows[i].at[j]; j++)
+            flip_sim(&l, "/data/log-0000000000000001-0000.wal", rows[i].at[j]);
+        CHECK_ERR(KIS_ERR_CORRUPT, life_open(&l, &diag), rows[i].why);
+        CHECK(strstr(diag.text, "log-0000000000000001-0000.wal") && strstr(diag.text, "kiseki check --repair-log"), diag.text);
+        CHECK_ERR(KIS_OK, kis_store_repair_log(os, &kis_mem, KIS_STR("/data"), take_repair_line, &lines, &diag), diag.text);
+        CHECK_INT(1, lines.count, "one file is written anew");
+        CHECK(strstr(lines.last, "repaired: log-0000000000000001-0000.wal") && strstr(lines.last, "damaged-log-0000000000000001-0000.wal"), lines.last);
+        CHECK_INT(1, list_sim(&l).set_aside, "the damaged one is kept");
+        CHECK_ERR(KIS_OK, kis_store_check(os, &kis_mem, KIS_STR("/data"), take_repair_line, &lines, &diag), "sound now");
+        lines.count = 0;
+        CHECK_ERR(KIS_OK, kis_store_repair_log(os, &kis_mem, KIS_STR("/data"), take_repair_line, &lines, &diag), "again");
+        CHECK_INT(0, lines.count, "there is nothing to repair");
+        CHECK_ERR(KIS_OK, life_open(&l, &diag), diag.text);
+        uint32_t lost = lost_traces(&l, traces);
+        CHECK(lost >= rows[i].lost_min && lost <= rows[i].lost_max, rows[i].why);
+        CHECK_ERR(KIS_OK, fixture_push(&l.f, one_trace(1000)), "and it goes on");
+        CHECK_ERR(KIS_OK, kis_store_flush(l.f.store, UINT64_MAX, &diag), diag.text);
+        CHECK_INT(lost, lost_traces(&l, traces), "the same in segments");
+        kis_store_close(l.f.store);
+        CHECK_ERR(KIS_OK, life_open(&l, &diag), diag.text);
+        CHECK_INT(lost, lost_traces(&l, traces), "and after another start");
+        CHECK_INT(1, list_sim(&l).set_aside, "the damaged file is still there");
+        kis_store_close(l.f.store);
+        kis_sim_free(l.sim);
+    }
+}
+
+/* The power goes at each write of a repair: then it is done, or can be done again. */
+TEST(a_repair_that_is_cut_off_loses_nothing_more)
+{
+    uint64_t nth = 0;
+
+    for (bool was_cut = true; was_cut; nth++) {
+        life l = { 0 };
+        kis_diag diag = { 0 };
+        repair_lines lines = { 0 };
+        uint32_t traces = live_into_two_logs(&l);
+
+        flip_sim(&l, "/data/log-0000000000000001-0000.wal", 50000);
+        kis_sim_cut_power_at(l.sim, KIS_SIM_CHANGES, nth + 1);
+        kis_err err = kis_store_repair_log(kis_sim_os(l.sim), &kis_mem, KIS_STR("/data"), take_repair_line, &lines, &diag);
+        was_cut = kis_sim_is_off(l.sim);
+        if (!was_cut)
+            CHECK_ERR(KIS_OK, err, diag.text);
+        if (!was_cut)
+            kis_sim_cut_power(l.sim);
+        kis_sim_power_on(l.sim);
+        if (life_open(&l, &diag)) {
+            CHECK(was_cut, "what was repaired stays so");
+            CHECK_ERR(KIS_OK, kis_store_repair_log(kis_sim_os(l.sim), &kis_mem, KIS_STR("/data"), take_repair_line, &lines, &diag), diag.text);
+            CHECK_ERR(KIS_OK, life_open(&l, &diag), diag.text);
+        }
+        CHECK(lost_traces(&l, traces) <= 1, "what was damaged, and no more");
+        kis_store_close(l.f.store);
+        kis_sim_free(l.sim);
+    }
+    CHECK(nth > 4, "there were several");
 }
 
 TEST(a_segment_that_vanishes_under_way_is_an_error_and_no_crash)
@@ -434,6 +572,7 @@ TEST(a_segment_that_vanishes_under_way_is_an_error_and_no_crash)
     fixture_done(&f);
 }
 
-TEST_MAIN(RUN(each_failing_call_loses_nothing), RUN(a_power_cut_at_each_write_loses_nothing_that_was_answered), RUN(a_full_disk_is_told_and_got_over),
+TEST_MAIN(RUN(a_log_that_stops_the_start_is_repaired_to_all_but_what_does_not_read), RUN(a_repair_that_is_cut_off_loses_nothing_more),
+          RUN(each_failing_call_loses_nothing), RUN(a_power_cut_at_each_write_loses_nothing_that_was_answered), RUN(a_full_disk_is_told_and_got_over),
           RUN(a_log_of_a_failed_rewrite_does_not_outlive_its_generation), RUN(age_deletes_by_the_time_of_receiving), RUN(a_flipped_bit_anywhere_in_a_segment_is_told_and_the_rest_is_shown),
           RUN(a_flipped_bit_in_a_log_is_refused_or_was_never_answered), RUN(a_segment_that_vanishes_under_way_is_an_error_and_no_crash))

@@ -356,3 +356,99 @@ kis_err kis_wal_read(kis_bytes file, uint64_t length_known, kis_wal_record_fn *e
     *out = scan;
     return KIS_OK;
 }
+
+/* ---- damage ------------------------------------------------------------------------------------------------------- */
+
+#define CRC32C_REVERSED 0x82f63b78u
+#define EMPTY_BATCH_BYTES 13u /* received; no tenant, key, resources, scopes, spans */
+
+/* What a checksum over `size` bytes began with, from what it ended with: each step of a CRC can be taken back. */
+static uint32_t crc_begun_at(uint32_t crc, const uint8_t *bytes, size_t size)
+{
+    uint32_t state = ~crc;
+
+    for (size_t i = size; i-- > 0;) {
+        for (unsigned bit = 0; bit < 8; bit++)
+            state = state >> 31 ? (state ^ CRC32C_REVERSED) << 1 | 1 : state << 1;
+        state ^= bytes[i];
+    }
+    return ~state;
+}
+
+/* The salt by the first record: its header's checksum gives one, and its body's is right with that one alone. */
+static bool find_salt(kis_bytes file, uint32_t *out)
+{
+    const char *why;
+
+    if (file.len < KIS_WAL_HEADER_BYTES + KIS_WAL_RECORD_HEADER_BYTES)
+        return false;
+    const uint8_t *first = file.ptr + KIS_WAL_HEADER_BYTES;
+    *out = crc_begun_at(kis_le_get_u32(first + 24), first, 24);
+    return kis_le_get_u32(first + 4) > 0 && record_reads(file, KIS_WAL_HEADER_BYTES, 1, *out, &why);
+}
+
+static kis_err add_salvaged(kis_buf *records, kis_bytes body, uint64_t sequence, uint32_t salt)
+{
+    uint64_t at = KIS_WAL_HEADER_BYTES + records->len; /* where it will stand; the new file is synced whole before it has a name */
+    uint8_t *to = kis_buf_reserve(records, KIS_WAL_RECORD_HEADER_BYTES + body.len);
+
+    if (!to)
+        return KIS_ERR_NOMEM;
+    memcpy(to + KIS_WAL_RECORD_HEADER_BYTES, body.ptr, body.len);
+    kis_wal_seal_record(to, body.len, sequence, at, salt);
+    records->len += KIS_WAL_RECORD_HEADER_BYTES + body.len;
+    return KIS_OK;
+}
+
+/* Bytes up to the last one that is not zero: what is behind was reserved and not written. */
+static uint64_t written_length(kis_bytes file)
+{
+    uint64_t len = file.len;
+    while (len > KIS_WAL_HEADER_BYTES && !file.ptr[len - 1])
+        len--;
+    return len;
+}
+
+kis_err kis_wal_salvage(kis_bytes file, const kis_wal_header *name, uint64_t length_known, kis_wal_record_fn *each, void *user, kis_buf *records,
+                        kis_wal_salvaged *out, kis_diag *diag)
+{
+    kis_wal_salvaged s = { .header = *name };
+    uint64_t sequence = 0, at = KIS_WAL_HEADER_BYTES, end = written_length(file);
+    uint8_t empty[EMPTY_BATCH_BYTES] = { 0 };
+    const char *why;
+    kis_err err = kis_wal_read_header(file, &s.header, diag);
+
+    s.is_header_lost = err == KIS_ERR_SYNTAX || (!err && (s.header.generation != name->generation || s.header.attempt != name->attempt));
+    if (err && !s.is_header_lost)
+        return err;
+    if (s.is_header_lost) {
+        s.header = *name;
+        if (!find_salt(file, &s.header.salt))
+            return kis_diag_set(diag, KIS_ERR_CORRUPT, "neither its header nor its first record reads");
+    }
+    err = KIS_OK;
+    while (!err && at < end) {
+        if (!record_reads(file, at, sequence + 1, s.header.salt, &why)) {
+            at++;
+            s.lost_bytes++;
+            continue;
+        }
+        kis_bytes body = { file.ptr + at + KIS_WAL_RECORD_HEADER_BYTES, kis_le_get_u32(file.ptr + at + 4) };
+        if (each && each(user, body, at, NULL)) {
+            s.lost_bytes += KIS_WAL_RECORD_HEADER_BYTES + body.len;
+        } else {
+            sequence = kis_le_get_u64(file.ptr + at + 8);
+            err = add_salvaged(records, body, sequence, s.header.salt);
+            s.records++;
+        }
+        at += KIS_WAL_RECORD_HEADER_BYTES + body.len;
+    }
+    kis_le_put_u64(empty, s.header.created_unix_ns);
+    while (!err && KIS_WAL_HEADER_BYTES + records->len < length_known)
+        err = add_salvaged(records, kis_bytes_of(empty, sizeof empty), ++sequence, s.header.salt);
+    if (err)
+        return kis_diag_set(diag, err, "no memory to gather what reads");
+    s.header.attempt++;
+    *out = s;
+    return KIS_OK;
+}

@@ -15,6 +15,7 @@
 #ifndef KIS_STORE_WAL_H
 #define KIS_STORE_WAL_H
 
+#include "base/buf.h"
 #include "os/os.h"
 
 #define KIS_WAL_HEADER_BYTES 64u
@@ -91,5 +92,26 @@ kis_err kis_wal_read_header(kis_bytes file, kis_wal_header *out, kis_diag *diag)
  * Anything else that does not read is a torn tail: OK, with `cut_bytes` and `why`.
  */
 kis_err kis_wal_read(kis_bytes file, uint64_t length_known, kis_wal_record_fn *each, void *user, kis_wal_scan *out, kis_diag *diag) KIS_CHECKED;
+
+/* ---- damage --------------------------------------------------------------------------------------------------------- */
+
+typedef struct kis_wal_salvaged {
+    kis_wal_header header; /* for the new file: the next attempt */
+    uint64_t records, lost_bytes;
+    bool is_header_lost;   /* its salt was found by the first record; what it said of the file before is lost */
+} kis_wal_salvaged;
+
+/**
+ * Gathers the records that read from a file in which others do not, before and behind the damage, as the records of a new file. The salt
+ * tells which bytes are a record.
+ *
+ * name          the file's generation and attempt, for a header that does not read
+ * length_known  as for kis_wal_read: what is shorter is filled with empty batches, because the next file will go on naming that length
+ * each          a record for which it does not say OK is lost, too
+ *
+ * CORRUPT  neither the header nor the first record reads: nothing can be told from anything. NOMEM.
+ */
+kis_err kis_wal_salvage(kis_bytes file, const kis_wal_header *name, uint64_t length_known, kis_wal_record_fn *each, void *user, kis_buf *records,
+                        kis_wal_salvaged *out, kis_diag *diag) KIS_CHECKED;
 
 #endif
