@@ -1,6 +1,8 @@
 /* ask.c - see ask.h. */
 #include "ask.h"
 
+#include <stdatomic.h>
+
 #include "program.h"
 
 #include "base/diag.h"
@@ -178,14 +180,39 @@ static void skip_name(void *user, kis_str name)
     (void)name;
 }
 
+#define STORE_LINES_MAX 5u /* each damaged block would be one */
+
+/* The store's own threads speak here, too. */
+static void warn_of_store(void *user, int level, const char *text)
+{
+    _Atomic unsigned *lines = user;
+
+    if (level >= 2 && atomic_fetch_add(lines, 1) < STORE_LINES_MAX)
+        kis_program_warn("%s", text);
+}
+
+static void sum_up_damage(const kis_ask *ask, kis_store *store, unsigned lines)
+{
+    if (kis_store_get_stats(store).damaged_blocks == 0)
+        return;
+    kis_program_warn("part of the store is damaged, and what is damaged is missing in the answer; "
+                     "kiseki check --data " KIS_FMT " says what it is%s",
+                     KIS_ARG(ask->data),
+                     lines > STORE_LINES_MAX ? " (there were more lines like these)" : "");
+}
+
 static kis_err ask_directory(const kis_ask *ask, kis_str path, int *out_status, kis_buf *out_body,
                              kis_diag *diag)
 {
     captured_answer captured = { .body = out_body };
+    _Atomic unsigned lines = 0;
     /* Asking deletes nothing: neither age nor size ends a file here. */
-    kis_store_options options = {
-        .os = kis_os_real(), .alloc = &kis_mem, .dir = ask->data, .keep_bytes = UINT64_MAX
-    };
+    kis_store_options options = { .os = kis_os_real(),
+                                  .alloc = &kis_mem,
+                                  .dir = ask->data,
+                                  .keep_bytes = UINT64_MAX,
+                                  .log = warn_of_store,
+                                  .log_user = &lines };
     kis_store *store;
     kis_err err = options.os->ops->list_dir(options.os, ask->data, skip_name, NULL,
                                             diag); /* opening would make it */
@@ -195,6 +222,7 @@ static kis_err ask_directory(const kis_ask *ask, kis_str path, int *out_status, 
     if (err)
         return err;
     err = run_call(ask, kis_store_reader(store), path, &captured, diag);
+    sum_up_damage(ask, store, atomic_load(&lines));
     kis_store_close(store);
     *out_status = captured.status;
     return err;

@@ -56,6 +56,14 @@ int kis_program_fail(const char *format, ...)
     return KIS_EXIT_FAILED;
 }
 
+void kis_program_warn(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    print_sentence(format, args, KIS_STR_NONE);
+    va_end(args);
+}
+
 int kis_program_misuse(const char *verb, const char *format, ...)
 {
     char tail[96];

@@ -21,7 +21,9 @@ int kis_verb_check(int argc, char **argv);
 
 /** One sentence on stderr, "kiseki: …"; answers KIS_EXIT_FAILED. */
 int kis_program_fail(const char *format, ...) KIS_PRINTF(1, 2);
-/** The same with "kiseki VERB --help says more"; answers KIS_EXIT_USAGE. */
+/** The same where the program goes on. */
+void kis_program_warn(const char *format, ...) KIS_PRINTF(1, 2);
+/** A failure with "kiseki VERB --help says more"; answers KIS_EXIT_USAGE. */
 int kis_program_misuse(const char *verb, const char *format, ...) KIS_PRINTF(2, 3);
 
 typedef struct kis_program_options {

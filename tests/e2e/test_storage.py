@@ -361,6 +361,71 @@ def test_row60_a_flipped_bit_in_a_segment_is_found_counted_and_costs_its_block(o
     server.stop()
 
 
+@pytest.mark.parametrize("harm", ["a bit of the footer", "a bit of the index", "the end is cut off"])
+def test_row60_a_damaged_end_of_a_segment_costs_no_span(own_server, copy, data, harm):
+    segment = files(data, ".kseg")[0]
+    content = bytearray(segment.read_bytes())
+    if harm == "the end is cut off":
+        del content[-500:]
+    else:  # FORMAT.md, "Segment file": the footer has the place of the pinned data at byte 40
+        pinned = int.from_bytes(content[-56:-48], "little")
+        content[-10 if harm == "a bit of the footer" else pinned + 3] ^= 4
+    segment.write_bytes(content)
+    asked = query_directory(data, "services")
+    assert asked.returncode == 0 and "load" in asked.stdout
+    assert segment.name in asked.stderr and f"kiseki check --data {data}" in asked.stderr, asked.stderr
+    server = own_server()
+    assert missing(server, copy) == []
+    assert segment.name in server.stderr and "no span is lost" in server.stderr, server.stderr
+    assert metric(server, "kiseki_store_damaged_blocks") == 1
+    found = jaeger.v1_search(server, service="load", limit=len(copy) + 10)
+    assert len(found) == len(copy)
+    server.stop()
+    done = check(data)
+    assert done.returncode == 1 and segment.stem in done.stdout and "no span is lost" in done.stdout, done.stdout
+
+
+def query_directory(data, *words):
+    return subprocess.run([str(PROGRAM), "query", *words, "--data", str(data)], capture_output=True, text=True, timeout=120)
+
+
+def test_row60_asking_a_directory_says_what_is_damaged(copy, data):
+    assert query_directory(data, "trace", copy[0]).stderr == "", "of a sound store nothing is said"
+    segment = files(data, ".kseg")[0]
+    content = bytearray(segment.read_bytes())
+    for at in range(400, len(content) * 3 // 4, 1000):  # every block
+        content[at] ^= 1
+    segment.write_bytes(content)
+    asked = query_directory(data, "trace", copy[0])
+    assert asked.returncode == 1, "the trace is not there"
+    lines = asked.stderr.splitlines()
+    assert any(segment.stem.removeprefix("seg-") in line for line in lines), asked.stderr
+    assert any(line.startswith("kiseki: part of the store is damaged") and f"kiseki check --data {data}" in line for line in lines), asked.stderr
+    assert query_directory(data, "trace", copy[-1]).returncode == 0, "what is not damaged is answered as always"
+
+
+def test_row60_a_log_damaged_in_its_middle_stops_the_start_and_says_the_way_out(own_server, copy, data):
+    path, end = log_with_records(data)
+    content = bytearray(path.read_bytes())
+    content[end // 2] ^= 0x10
+    path.write_bytes(content)
+    said = refused(data)
+    assert path.name in said and "offset" in said and "; kiseki check --repair-log keeps what reads of it" in said, said
+    assert path.read_bytes() == content, "a refusal changes nothing"
+    words = said[said.index("kiseki check"):].split(" keeps")[0].split()  # what the operator types, from the message itself
+    done = subprocess.run([str(PROGRAM), *words[1:], "--data", str(data)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and f"repaired: {path.name}" in done.stdout, done.stdout + done.stderr
+    assert (data / f"damaged-{path.name}").read_bytes() == content, "the damaged file is kept"
+    server = own_server()
+    assert len(missing(server, copy)) <= 1, "one record of one request"
+    trace_id = new_trace_id()
+    success(post(server.http, one_request(trace_id)))
+    again = stored_after_restart(server, own_server, [trace_id.hex()])
+    assert len(missing(again, copy)) <= 1
+    again.stop()
+    assert (data / f"damaged-{path.name}").exists()
+
+
 def test_row60_flipped_bits_anywhere_never_end_the_process(own_server, copy, data):
     chance = random.Random(7)
     started = 0
@@ -416,6 +481,20 @@ def test_row61_segments_that_vanish_under_a_running_server(own_server, copy, dat
     assert missing(server, [trace_id.hex()]) == []
     assert server.alive()
     server.stop()
+
+
+def test_too_little_room_is_refused_with_what_is_wanted(data):
+    with pytest.raises(StartFailed) as caught:
+        Server(data, "--keep-bytes", "4MiB").start()
+    assert "exit 2: " in str(caught.value) and "want at least 12.0 MiB" in str(caught.value)
+
+
+def test_what_goes_for_want_of_room_is_said_once(own_server, data):
+    server = own_server("--keep-bytes", "12MiB", "--head-bytes", "1MiB")
+    fill(server, lambda: metric(server, "kiseki_store_segments_deleted") >= 3)
+    server.stop()
+    lines = [line for line in server.stderr.splitlines() if "removed for want of room" in line]
+    assert len(lines) == 1 and "keep-bytes is 12.0 MiB" in lines[0] and "WARN" in lines[0], server.stderr
 
 
 # -- 62, 64: directories that are not ours -----------------------------------------------------------
