@@ -195,8 +195,8 @@ static void sum_up_damage(const kis_ask *ask, kis_store *store, unsigned lines)
 {
     if (kis_store_get_stats(store).damaged_blocks == 0)
         return;
-    kis_program_warn("part of the store is damaged, and what is damaged is missing in the answer; "
-                     "kiseki check --data " KIS_FMT " says what it is%s",
+    kis_program_warn("part of the store is damaged; what of it does not read is missing in the "
+                     "answer; kiseki check --data " KIS_FMT " says more%s",
                      KIS_ARG(ask->data),
                      lines > STORE_LINES_MAX ? " (there were more lines like these)" : "");
 }

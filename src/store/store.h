@@ -39,7 +39,8 @@ typedef struct kis_store_stats { /* since open, unless said otherwise; all only 
     uint64_t spans_stored, spans_duplicate, batches_stored, batches_repeated; /* repeated: same idempotency key, answered and not stored again */
     uint64_t bytes_logged, syncs, sync_ns_total, sync_ns_max;
     uint64_t flushes, flush_ns_total, flush_failures, segments_deleted, spans_deleted;
-    uint64_t refused_full, refused_disk, write_errors, sync_errors, damaged_blocks;
+    uint64_t refused_full, refused_disk, write_errors, sync_errors;
+    uint64_t damaged_blocks; /* blocks and indexes that did not read, at the start and each time they were asked for */
     uint64_t head_bytes, head_spans, pending_bytes, segment_count, disk_bytes, disk_limit_bytes; /* gauges */
     uint64_t segment_spans;  /* gauge: spans in segments */
     uint64_t index_bytes;    /* gauge: memory of indexes and dictionaries */
