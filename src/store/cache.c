@@ -134,7 +134,7 @@ static kis_err read_block(kis_block_cache *c, kis_segment *segment, const kis_se
     }
     kis_block_cache_give_codec(c, codec);
     c->alloc->give_back(c->alloc->user, bytes, size);
-    return err ? kis_diag_in(diag, err, "segment '%016llx-%04x' at %llu", (unsigned long long)segment->info.generation,
+    return err ? kis_diag_in(diag, err, "segment file 'seg-%016llx-%04x.kseg' at %llu", (unsigned long long)segment->info.generation,
                              (unsigned)segment->info.part, (unsigned long long)info->offset)
                : KIS_OK;
 }

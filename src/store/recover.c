@@ -98,21 +98,20 @@ static kis_err open_part(recovery *r, kis_folder_file file, kis_segment **out, k
     return err;
 }
 
-static void say_left_out(recovery *r, kis_folder_file file, const kis_diag *why)
+/* `why` names the file, as kis_segment_open says it. */
+static void say_left_out(recovery *r, const kis_diag *why, const kis_diag *also)
 {
     kis_store_counter_add(&r->store->count.damaged_blocks, 1);
-    kis_store_log(r->store, 3, "segment file 'seg-%016llx-%04x.kseg' is damaged and left out as a whole: %s; kiseki check says more",
-                  (unsigned long long)file.generation, (unsigned)file.number, why->text);
+    kis_store_log(r->store, 3, "damaged and left out as a whole: %s, and %s; kiseki check says more", why->text, also->text);
 }
 
-static void say_rebuilt(recovery *r, kis_folder_file file, const kis_segment *segment, const kis_diag *why)
+static void say_rebuilt(recovery *r, const kis_segment *segment, const kis_diag *why)
 {
     kis_diag done;
 
     kis_segment_rebuilt_text(segment, &done);
     kis_store_counter_add(&r->store->count.damaged_blocks, KIS_MAX(segment->lost_blocks, 1u));
-    kis_store_log(r->store, segment->lost_blocks ? 3 : 2, "segment file 'seg-%016llx-%04x.kseg' is damaged (%s): %s; kiseki check says more",
-                  (unsigned long long)file.generation, (unsigned)file.number, why->text, done.text);
+    kis_store_log(r->store, segment->lost_blocks ? 3 : 2, "damaged: %s; %s; kiseki check says more", why->text, done.text);
 }
 
 /* A part that does not open, of a generation whose log is gone: what of it reads. */
@@ -121,7 +120,7 @@ static kis_err open_damaged(recovery *r, kis_folder_file file, kis_segment **out
     kis_store *s = r->store;
     uint64_t room = KIS_SEG_REBUILT_BYTES_MAX - KIS_MIN(KIS_SEG_REBUILT_BYTES_MAX, r->rebuilt_bytes);
     bool pin = r->pinned_bytes < KIS_INDEX_PINNED_BYTES_MAX;
-    kis_diag also, both;
+    kis_diag also;
 
     kis_block_codec *codec = kis_block_codec_new(s->alloc);
     if (!codec)
@@ -131,15 +130,14 @@ static kis_err open_damaged(recovery *r, kis_folder_file file, kis_segment **out
     if (err == KIS_ERR_NOMEM || err == KIS_ERR_UNSUPPORTED)
         return kis_diag_set(diag, err, "%s", also.text);
     if (err) {
-        (void)kis_diag_set(&both, err, "%s, and %s", why->text, also.text);
-        say_left_out(r, file, &both);
+        say_left_out(r, why, &also);
         return KIS_OK;
     }
     if ((*out)->entries)
         r->rebuilt_bytes += (*out)->pinned_bytes;
     else if (pin)
         r->pinned_bytes += (*out)->pinned_bytes;
-    say_rebuilt(r, file, *out, why);
+    say_rebuilt(r, *out, why);
     return KIS_OK;
 }
 
@@ -238,8 +236,7 @@ static void read_names_of_blocks(recovery *r, kis_segment *segment, kis_arena *s
     kis_block_codec_free(codec);
     s->catalog.services_left_out += !is_whole; /* some may be missing: searches must not trust the list */
     kis_store_counter_add(&s->count.damaged_blocks, 1);
-    kis_store_log(s, 3, "segment file 'seg-%016llx-%04x.kseg' is damaged (%s): its names were read from its blocks%s%s; kiseki check says more",
-                  (unsigned long long)segment->info.generation, (unsigned)segment->info.part, why->text,
+    kis_store_log(s, 3, "damaged: %s; its names were read from its blocks%s%s; kiseki check says more", why->text,
                   is_whole ? "" : ", as far as those read",
                   segment->info.part == 0 ? ", its idempotency keys are lost: batches of that time may be stored twice when they are sent again" : "");
 }

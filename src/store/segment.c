@@ -163,6 +163,8 @@ kis_err kis_seg_lead_decode(const uint8_t from[KIS_SEG_LEAD_BYTES], kis_seg_lead
 {
     kis_seg_lead lead = { .salt = kis_le_get_u32(from + 12) };
 
+    if (memcmp(from, "KSB1", 4) == 0) /* a block: where files without a lead begin */
+        return kis_diag_set(diag, KIS_ERR_CORRUPT, "an earlier version wrote it, without the lead that would say again whose spans these are");
     if (!is_sealed(from, KIS_SEG_LEAD_BYTES, lead_magic))
         return kis_diag_set(diag, KIS_ERR_CORRUPT, "the segment's lead does not read");
     kis_err err = decode_places(from, "lead", &lead.footer, diag);
@@ -251,7 +253,7 @@ static kis_err read_checked(const kis_segment *s, uint64_t offset, uint32_t size
     if (err)
         return err;
     if (kis_crc32c(0, kis_bytes_of(to, size)) != crc)
-        return kis_diag_set(diag, KIS_ERR_CORRUPT, "segment %016llx-%04x is damaged at offset %llu: a checksum is wrong",
+        return kis_diag_set(diag, KIS_ERR_CORRUPT, "segment file 'seg-%016llx-%04x.kseg' at %llu: a checksum is wrong",
                             (unsigned long long)s->info.generation, (unsigned)s->info.part, (unsigned long long)offset);
     return KIS_OK;
 }
@@ -348,7 +350,7 @@ kis_err kis_segment_open(kis_os *os, const kis_alloc *alloc, kis_str dir, uint64
         err = open_pinned(s, pin, diag);
     if (err) {
         kis_segment_unref(s);
-        return kis_diag_in(diag, err, "segment '%016llx-%04x'", (unsigned long long)generation, (unsigned)part);
+        return kis_diag_in(diag, err, "segment file 'seg-%016llx-%04x.kseg'", (unsigned long long)generation, (unsigned)part);
     }
     *out = s;
     return KIS_OK;
@@ -600,5 +602,6 @@ kis_err kis_segment_read_start_data(kis_segment *s, kis_arena *scratch, kis_seg_
     }
     return KIS_OK;
 damaged:
-    return kis_diag_set(diag, KIS_ERR_CORRUPT, "the segment's names do not read");
+    return kis_diag_set(diag, KIS_ERR_CORRUPT, "segment file 'seg-%016llx-%04x.kseg': its names do not read", (unsigned long long)s->info.generation,
+                        (unsigned)s->info.part);
 }
