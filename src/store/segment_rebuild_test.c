@@ -232,7 +232,7 @@ TEST(a_flipped_bit_costs_at_most_the_block_that_it_is_in)
     whole w;
 
     whole_open(&w);
-    uint64_t tail = w.size - w.lead.info.index_offset, points = points_or(40, 4000), tail_points = points_or(40, 4000);
+    uint64_t tail = w.size - w.lead.info.index_offset, points = points_or(40, 600), tail_points = points_or(40, 600);
     for (uint64_t i = 0; i < points; i++)
         flip_and_check(&w, w.lead.info.index_offset * i / points, i % 8);
     for (uint64_t i = 0; i < tail_points; i++) /* index, names, pinned data: denser, for they are a small part of the file */
@@ -251,7 +251,7 @@ TEST(a_file_cut_anywhere_answers_from_the_blocks_before)
 
     whole_open(&w);
     memcpy(w.harmed, w.bytes, w.size);
-    uint64_t points = points_or(40, 2000);
+    uint64_t points = points_or(40, 400);
     for (uint64_t i = 0; i < points; i++) {
         size_t cut = (size_t)(w.size * i / points);
         whole_somewhere += check_harmed(&w, cut, UINT64_MAX, cut, "a trace of the blocks before the cut is whole") > 0;
