@@ -13,7 +13,9 @@
 #define KIS_HEAD_CHUNK_ROWS 4096u
 #define KIS_HEAD_TENANTS_MAX 64u /* each becomes a file or two */
 #define KIS_PENDING_BYTES_DEFAULT ((uint64_t)64 << 20)
-#define KIS_GROUP_BYTES_MAX ((uint64_t)16 << 20) /* one commit: keeps the time of a group well below a tenth of a second */
+#define KIS_GROUP_BYTES_MIN ((uint64_t)4 << 20) /* one commit: entered in 3 ms, in 10 when three threads share a core */
+#define KIS_GROUP_BYTES_MAX ((uint64_t)16 << 20) /* where syncs are slow: still well below a tenth of a second */
+#define KIS_GROUP_BYTES_A_NS 1u /* of batches that are entered in a nanosecond, about */
 #define KIS_GROUP_PUSHES_MAX 1024u
 #define KIS_INDEX_PINNED_BYTES_MAX ((uint64_t)48 << 20) /* indexes of segments in memory; older ones are read when they are asked */
 #define KIS_SEG_REBUILT_BYTES_MAX ((uint64_t)32 << 20) /* indexes of damaged segments, which cannot be read again; more files are left out */

@@ -75,6 +75,7 @@ struct kis_store {
     kis_catalog catalog;
     kis_block_cache cache;
     kis_keys keys;          /* writer thread */
+    uint64_t group_bytes;    /* writer thread: bound of the next group */
     uint64_t disk_looked_ns; /* writer thread: when the free room was last asked for */
     uint64_t disk_written;   /* and what was written since */
     _Atomic bool is_disk_full;

@@ -5,6 +5,10 @@
  * Entering comes before writing, so that after the sync nothing can fail any more; what fails before leaves dead rows.
  * While one group is being synced the next gathers, so the rate does not depend on the disk's sync time, only the answer time does.
  *
+ * Between two answers lies about one group: it is as large as what is entered in the time of a sync, and it ends where the active
+ * head does. So many senders at once are answered in a stream and not in a row, a slow disk still gets large writes, and nobody who is
+ * on the disk waits for the flush that makes room for the next.
+ *
  * A repeat of a key that is in the same group waits for the first one's answer; one that comes later finds the key remembered, or, when
  * the first one failed, is stored like a new one.
  */
@@ -184,6 +188,13 @@ static void mark_records_dead(const kis_head *head, slab_mark from)
     }
 }
 
+/* The next group is to be entered in about the time of a sync; one slow sync among quick ones changes little. */
+static void fit_group_to_sync(kis_store *s, uint64_t took_ns)
+{
+    uint64_t fitting = KIS_MAX(KIS_GROUP_BYTES_MIN, KIS_MIN(took_ns * KIS_GROUP_BYTES_A_NS, KIS_GROUP_BYTES_MAX));
+    s->group_bytes = (s->group_bytes * 3 + fitting) / 4;
+}
+
 static kis_err timed_sync(kis_store *s, kis_wal *wal, kis_diag *diag)
 {
     uint64_t before = s->os->ops->now_ns(s->os);
@@ -196,6 +207,7 @@ static kis_err timed_sync(kis_store *s, kis_wal *wal, kis_diag *diag)
         atomic_store_explicit(&s->count.sync_ns_max, took, memory_order_relaxed);
     if (err)
         kis_store_counter_add(&s->count.sync_errors, 1);
+    fit_group_to_sync(s, took);
     return err;
 }
 
@@ -428,7 +440,7 @@ static kis_err enter(kis_store *s, kis_push *push, size_t size, kis_diag *diag)
     return err;
 }
 
-static void commit_entered(kis_store *s, kis_push *from, kis_push *to, slab_mark mark, uint32_t first_row)
+static void commit_entered(kis_store *s, kis_push *group, slab_mark mark, uint32_t first_row)
 {
     kis_head *head = s->active;
     kis_diag diag;
@@ -443,7 +455,7 @@ static void commit_entered(kis_store *s, kis_push *from, kis_push *to, slab_mark
         kis_store_log(s, 3, "spans could not be stored: %s", diag.text);
     }
     kis_head_publish(head);
-    for (kis_push *p = from; p != to; p = p->next) {
+    for (kis_push *p = group; p; p = p->next) {
         if (!p->is_entered)
             continue;
         p->is_entered = false;
@@ -462,15 +474,17 @@ static void commit_entered(kis_store *s, kis_push *from, kis_push *to, slab_mark
     kis_store_counter_add(&s->count.batches_stored, batches);
 }
 
-static void commit_group(kis_store *s, kis_push *group)
+/* Commits the group as far as the active head has room, and returns those behind: making room may take long, and who is on the disk is
+ * answered before. Only a first one makes room. */
+static kis_push *commit_group(kis_store *s, kis_push *group)
 {
     kis_diag diag;
-    kis_push *begin = group;
+    kis_push *before = NULL, *rest = NULL;
     slab_mark mark = mark_of(s->active);
     uint32_t first_row = s->active->rows;
     bool has_room = disk_has_room(s);
 
-    for (kis_push *p = group; p; p = p->next) {
+    for (kis_push *p = group; p; before = p, p = p->next) {
         if (known_key(s, group, p) || p->batch->span_count == 0)
             continue;
         if (!has_room) {
@@ -484,8 +498,11 @@ static void commit_group(kis_store *s, kis_push *group)
             continue;
         }
         if (!kis_head_has_room(s->active, s->options.head_bytes, size + KIS_WAL_RECORD_HEADER_BYTES, p->batch->span_count, p->batch->origin.tenant)) {
-            commit_entered(s, begin, p, mark, first_row); /* answered with the rest of the group */
-            begin = p;
+            if (before) {
+                before->next = NULL;
+                rest = p;
+                break;
+            }
             kis_err err = make_room_by_rotating(s, &diag);
             mark = mark_of(s->active);
             first_row = s->active->rows;
@@ -500,7 +517,8 @@ static void commit_group(kis_store *s, kis_push *group)
         if (err)
             refuse(p, err, 0, "the batch cannot be entered");
     }
-    commit_entered(s, begin, NULL, mark, first_row);
+    commit_entered(s, group, mark, first_row);
+    return rest;
 }
 
 /* ---- the thread ------------------------------------------------------------------------------------------------------------------ */
@@ -519,7 +537,7 @@ static kis_push *take_group(kis_store *s, bool *out_rotate, bool *out_stop)
         }
     }
     kis_push *first = s->queue_first, *last = NULL;
-    for (kis_push *p = first; p && (!last || bytes + p->bytes <= KIS_GROUP_BYTES_MAX) && count < KIS_GROUP_PUSHES_MAX; p = p->next, count++) {
+    for (kis_push *p = first; p && (!last || bytes + p->bytes <= s->group_bytes) && count < KIS_GROUP_PUSHES_MAX; p = p->next, count++) {
         bytes += p->bytes;
         last = p;
     }
@@ -560,15 +578,18 @@ void kis_writer_run(void *user)
     kis_store *s = user;
     bool must_rotate, must_stop;
 
+    s->group_bytes = KIS_GROUP_BYTES_MIN;
     for (;;) {
         kis_push *group = take_group(s, &must_rotate, &must_stop);
         if (must_stop)
             return;
-        if (group) {
+        if (group)
             kis_keys_expire(&s->keys, (uint32_t)(s->os->ops->now_unix_ns(s->os) / SECOND_NS) - KIS_KEYS_AGE_S);
+        while (group) {
             pace(s);
-            commit_group(s, group);
+            kis_push *rest = commit_group(s, group);
             answer_group(s, group);
+            group = rest;
         }
         if (must_rotate)
             rotate_if_wanted(s);
