@@ -54,6 +54,8 @@
 #define KIS_RETRY_NS_MAX ((uint64_t)5000000000)
 #define KIS_RETAIN_SAY_NS ((uint64_t)600 * 1000000000) /* between two lines on what retention removed */
 #define KIS_PACE_NS ((uint64_t)10000000)    /* one wait of a writer that is ahead of the flush */
+#define KIS_PACE_FREE 350u    /* thousandths of a head that fill before the flush must have written anything */
+#define KIS_PACE_FLUSHED 450u /* and that more when it has written all rows; the rest is for its syncs */
 
 /* Disk. */
 #define KIS_KEEP_BYTES_DEFAULT ((uint64_t)10 << 30)

@@ -366,8 +366,8 @@ static void pace(kis_store *s)
     while (s->frozen_count && !s->is_flush_failing && !s->is_stopping) {
         const kis_head *frozen = s->frozen[0];
         uint64_t filled = atomic_load_explicit(&s->active->bytes, memory_order_relaxed) * 1000 / s->options.head_bytes;
-        uint64_t flushed = (uint64_t)atomic_load_explicit(&frozen->flushed, memory_order_relaxed) * 500 / KIS_MAX(frozen->rows, 1u);
-        if (filled < 450 + flushed || !kis_cond_wait_until(&s->changed, &s->lock, until))
+        uint64_t flushed = (uint64_t)atomic_load_explicit(&frozen->flushed, memory_order_relaxed) * KIS_PACE_FLUSHED / KIS_MAX(frozen->rows, 1u);
+        if (filled < KIS_PACE_FREE + flushed || !kis_cond_wait_until(&s->changed, &s->lock, until))
             break;
     }
     kis_lock_give(&s->lock);
