@@ -34,6 +34,7 @@
 
 /* The log. */
 #define KIS_WAL_STEP_BYTES ((uint64_t)4 << 20) /* room is reserved in steps of this */
+#define KIS_NEXT_LOG_KEEP_FACTOR 32u /* the next log is made ahead where its room is no more than this part of what is kept */
 #define KIS_WAL_RECORD_BYTES_MAX ((uint64_t)512 << 20)
 
 /* Segments. */

@@ -230,6 +230,36 @@ static kis_err write_part(flush_job *job, uint32_t part, kis_diag *diag)
     return err;
 }
 
+/* ---- the next log ------------------------------------------------------------------------------------------------------------- */
+
+/* Making a file waits for the disk more than once, and would do so while senders wait for the writer. So it is made when the active head
+ * is half full. */
+static void prepare_next_log(kis_store *s)
+{
+    kis_wal log = { 0 };
+    kis_diag ignored; /* the writer makes its own then, and says what is wrong */
+
+    kis_lock_take(&s->lock);
+    bool must = s->wants_next_log && !s->next_log.os && !s->is_next_log_claimed;
+    uint64_t generation = s->active->generation + 1;
+    s->wants_next_log = false;
+    s->is_next_log_claimed |= must;
+    kis_lock_give(&s->lock);
+    if (!must)
+        return;
+    kis_err err = kis_wal_prepare(&log, s->os, s->options.dir, generation, &ignored);
+    kis_lock_take(&s->lock);
+    s->is_next_log_claimed = false;
+    if (!err) {
+        s->next_log = log;
+        kis_store_counter_add(&s->log_bytes, log.reserved);
+    }
+    kis_cond_broadcast(&s->changed);
+    kis_lock_give(&s->lock);
+}
+
+/* ---- from head to segments --------------------------------------------------------------------------------------------------------- */
+
 static kis_err rename_parts(flush_job *job, kis_diag *diag)
 {
     char from[KIS_STORE_PATH_MAX], to[KIS_STORE_PATH_MAX];
@@ -314,6 +344,8 @@ static kis_err write_head(flush_job *job, kis_diag *diag)
     kis_err err = gather(job, diag);
     for (uint32_t part = 0; !err && part < job->part_count; part++)
         err = write_part(job, part, diag);
+    if (!err)
+        prepare_next_log(job->store); /* the writer may be waiting for this flush only to go on with it */
     if (!err && job->part_count)
         err = rename_parts(job, diag);
     if (!err)
@@ -397,13 +429,14 @@ void kis_flusher_run(void *user)
     for (;;) {
         kis_lock_take(&s->lock);
         uint64_t until = retry_ns ? retry_ns : kis_now_ns() + TICK_NS;
-        while (!s->is_stopping && (!s->frozen_count || retry_ns) && kis_cond_wait_until(&s->changed, &s->lock, until)) {
+        while (!s->is_stopping && !s->wants_next_log && (!s->frozen_count || retry_ns) && kis_cond_wait_until(&s->changed, &s->lock, until)) {
         }
-        kis_head *head = s->frozen_count ? s->frozen[0] : NULL;
+        kis_head *head = s->frozen_count && kis_now_ns() >= retry_ns ? s->frozen[0] : NULL;
         bool stop = s->is_stopping;
         kis_lock_give(&s->lock);
         if (stop)
             return;
+        prepare_next_log(s);
         if (head) {
             flush_head(s, head);
             kis_lock_take(&s->lock);

@@ -64,6 +64,8 @@ struct kis_store {
     kis_segment_set *segments; /* replaced, never changed in place */
     uint64_t flushed_generation; /* every head up to this one is in segments */
     bool is_flush_failing, is_stopping;
+    kis_wal next_log;           /* the file of the head after `active`, made ahead by the flush thread; zeros: none */
+    bool wants_next_log, is_next_log_claimed; /* claimed: one of the two threads makes or takes it, and `active` stays until that is done */
 
     kis_lock queue_lock;
     kis_cond queue_filled, queue_answered; /* with queue_lock */
@@ -76,6 +78,7 @@ struct kis_store {
     kis_block_cache cache;
     kis_keys keys;          /* writer thread */
     uint64_t group_bytes;    /* writer thread: bound of the next group */
+    uint64_t log_asked_for;  /* writer thread: the generation at whose half the next log was asked for */
     uint64_t disk_looked_ns; /* writer thread: when the free room was last asked for */
     uint64_t disk_written;   /* and what was written since */
     _Atomic bool is_disk_full;

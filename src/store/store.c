@@ -51,6 +51,7 @@ static void store_free(kis_store *s)
     for (uint32_t i = 0; i < s->frozen_count; i++)
         kis_head_unref(s->frozen[i]);
     kis_segment_set_unref(s->segments);
+    kis_wal_drop(&s->next_log); /* nothing is in it */
     kis_keys_done(&s->keys);
     kis_block_cache_done(&s->cache);
     kis_catalog_done(&s->catalog);

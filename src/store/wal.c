@@ -68,25 +68,23 @@ uint32_t kis_wal_new_salt(kis_os *os, uint64_t generation)
     return (uint32_t)salt;
 }
 
-static kis_err write_header(kis_wal *wal, const kis_wal_header *header, kis_str path, kis_diag *diag)
+/* A new file with its first room, and `bytes` where the header has its place. */
+static kis_err make_file(kis_wal *wal, kis_str path, const uint8_t bytes[KIS_WAL_HEADER_BYTES], kis_diag *diag)
 {
-    uint8_t bytes[KIS_WAL_HEADER_BYTES];
     kis_os *os = wal->os;
 
+    (void)os->ops->remove(os, path, NULL); /* of an earlier try */
     kis_err err = os->ops->open(os, path, KIS_OPEN_CREATE, &wal->file, diag);
     if (err)
         return err;
     wal->reserved = KIS_WAL_STEP_BYTES;
     err = os->ops->preallocate(os, wal->file, wal->reserved, diag);
-    if (err)
-        goto undo;
-    encode_header(header, bytes);
-    err = os->ops->write_at(os, wal->file, 0, bytes, sizeof bytes, diag);
-    if (err)
-        goto undo;
-    wal->written = wal->synced = KIS_WAL_HEADER_BYTES;
-    return KIS_OK;
-undo:
+    if (!err)
+        err = os->ops->write_at(os, wal->file, 0, bytes, KIS_WAL_HEADER_BYTES, diag);
+    if (!err) {
+        wal->written = wal->synced = KIS_WAL_HEADER_BYTES;
+        return KIS_OK;
+    }
     kis_wal_close(wal);
     (void)os->ops->remove(os, path, NULL);
     return err;
@@ -97,23 +95,50 @@ static void start(kis_wal *wal, kis_os *os, kis_str dir, const kis_wal_header *h
     *wal = (kis_wal){ .os = os, .dir = dir, .generation = header->generation, .attempt = header->attempt };
 }
 
-kis_err kis_wal_create(kis_wal *wal, kis_os *os, kis_str dir, const kis_wal_header *header, kis_diag *diag)
+static kis_err create(kis_wal *wal, const uint8_t bytes[KIS_WAL_HEADER_BYTES], kis_diag *diag)
 {
     char path[KIS_STORE_PATH_MAX];
-    kis_str name = { path, kis_wal_path(path, sizeof path, dir, "log-", header->generation, header->attempt) };
+    kis_os *os = wal->os;
+    kis_str name = { path, kis_wal_path(path, sizeof path, wal->dir, "log-", wal->generation, wal->attempt) };
 
-    start(wal, os, dir, header);
-    (void)os->ops->remove(os, name, NULL); /* of an earlier try, whose removal failed too */
-    kis_err err = write_header(wal, header, name, diag);
+    kis_err err = make_file(wal, name, bytes, diag);
     if (err)
         return err;
     err = os->ops->sync(os, wal->file, diag);
     if (!err)
-        err = os->ops->sync_dir(os, dir, diag);
-    if (err) {
-        kis_wal_close(wal);
-        (void)os->ops->remove(os, name, NULL);
-    }
+        err = os->ops->sync_dir(os, wal->dir, diag);
+    if (err)
+        kis_wal_drop(wal);
+    return err;
+}
+
+kis_err kis_wal_create(kis_wal *wal, kis_os *os, kis_str dir, const kis_wal_header *header, kis_diag *diag)
+{
+    uint8_t bytes[KIS_WAL_HEADER_BYTES];
+
+    start(wal, os, dir, header);
+    encode_header(header, bytes);
+    return create(wal, bytes, diag);
+}
+
+kis_err kis_wal_prepare(kis_wal *wal, kis_os *os, kis_str dir, uint64_t generation, kis_diag *diag)
+{
+    static const uint8_t zeros[KIS_WAL_HEADER_BYTES]; /* written, so that the header itself needs no new metadata */
+
+    start(wal, os, dir, &(kis_wal_header){ .generation = generation });
+    return create(wal, zeros, diag);
+}
+
+kis_err kis_wal_begin(kis_wal *wal, const kis_wal_header *header, kis_diag *diag)
+{
+    uint8_t bytes[KIS_WAL_HEADER_BYTES];
+
+    encode_header(header, bytes);
+    kis_err err = wal->os->ops->write_at(wal->os, wal->file, 0, bytes, sizeof bytes, diag);
+    if (!err)
+        err = wal->os->ops->sync(wal->os, wal->file, diag);
+    if (err)
+        kis_wal_drop(wal);
     return err;
 }
 
@@ -121,10 +146,11 @@ kis_err kis_wal_create_temporary(kis_wal *wal, kis_os *os, kis_str dir, const ki
 {
     char path[KIS_STORE_PATH_MAX];
     kis_str name = { path, kis_wal_path(path, sizeof path, dir, "tmp-", header->generation, header->attempt) };
+    uint8_t bytes[KIS_WAL_HEADER_BYTES];
 
     start(wal, os, dir, header);
-    (void)os->ops->remove(os, name, NULL); /* of an earlier try */
-    return write_header(wal, header, name, diag);
+    encode_header(header, bytes);
+    return make_file(wal, name, bytes, diag);
 }
 
 kis_err kis_wal_finish_temporary(kis_wal *wal, kis_diag *diag)
@@ -173,6 +199,15 @@ void kis_wal_close(kis_wal *wal)
     if (wal->os)
         wal->os->ops->close(wal->os, wal->file);
     wal->file = (kis_file){ 0 };
+}
+
+void kis_wal_drop(kis_wal *wal)
+{
+    if (!wal->os)
+        return;
+    kis_wal_close(wal);
+    (void)kis_wal_remove(wal->os, wal->dir, wal->generation, wal->attempt, NULL);
+    *wal = (kis_wal){ 0 };
 }
 
 kis_err kis_wal_remove(kis_os *os, kis_str dir, uint64_t generation, uint32_t attempt, kis_diag *diag)

@@ -43,12 +43,17 @@ uint32_t kis_wal_new_salt(kis_os *os, uint64_t generation);
 
 /** Makes an empty file, synced, with its name in the folder synced. */
 kis_err kis_wal_create(kis_wal *wal, kis_os *os, kis_str dir, const kis_wal_header *header, kis_diag *diag) KIS_CHECKED;
+/** The same ahead of its time: its header is zeros, so that whoever opens the folder takes it for one that was being made. */
+kis_err kis_wal_prepare(kis_wal *wal, kis_os *os, kis_str dir, uint64_t generation, kis_diag *diag) KIS_CHECKED;
+/** Gives a prepared file its header, synced: from here on records may follow. After an error the file is gone. */
+kis_err kis_wal_begin(kis_wal *wal, const kis_wal_header *header, kis_diag *diag) KIS_CHECKED;
 /** The same in two steps for a rewrite: a temporary file that takes its name only in `finish`, after its records are synced. */
 kis_err kis_wal_create_temporary(kis_wal *wal, kis_os *os, kis_str dir, const kis_wal_header *header, kis_diag *diag) KIS_CHECKED;
 kis_err kis_wal_finish_temporary(kis_wal *wal, kis_diag *diag) KIS_CHECKED;
 /** Opens an existing file to go on behind `good_length`: the rest is cut off. */
 kis_err kis_wal_reopen(kis_wal *wal, kis_os *os, kis_str dir, const kis_wal_header *header, uint64_t good_length, kis_diag *diag) KIS_CHECKED;
 void kis_wal_close(kis_wal *wal); /* fine on zeros */
+void kis_wal_drop(kis_wal *wal);  /* closes and removes it, as far as that goes; fine on zeros */
 kis_err kis_wal_remove(kis_os *os, kis_str dir, uint64_t generation, uint32_t attempt, kis_diag *diag); /* may be ignored */
 /** Removes the attempts `first` to `last`, those that are there, and makes it last. The highest goes after the others are surely gone, and
  * stays when one of them does: it alone is complete. */

@@ -12,6 +12,7 @@
  * A repeat of a key that is in the same group waits for the first one's answer; one that comes later finds the key remembered, or, when
  * the first one failed, is stored like a new one.
  */
+#include "base/check.h"
 #include "base/diag.h"
 #include "base/fmt.h"
 #include "store/state.h"
@@ -272,11 +273,36 @@ static kis_err make_durable(kis_store *s, kis_head *head, slab_mark from, kis_di
 
 /* ---- heads ---------------------------------------------------------------------------------------------------------------------- */
 
+/* The file that was made ahead, or zeros. Until the claim is given back nobody else makes one. */
+static kis_wal claim_next_log(kis_store *s)
+{
+    kis_lock_take(&s->lock);
+    while (s->is_next_log_claimed)
+        kis_cond_wait(&s->changed, &s->lock);
+    s->is_next_log_claimed = true;
+    kis_wal log = s->next_log;
+    s->next_log = (kis_wal){ 0 };
+    kis_lock_give(&s->lock);
+    return log;
+}
+
+static kis_err begin_log(kis_store *s, kis_head *fresh, kis_diag *diag)
+{
+    fresh->wal = claim_next_log(s);
+    KIS_ASSERT(!fresh->wal.os || fresh->wal.generation == fresh->generation);
+    uint64_t ahead = fresh->wal.reserved; /* counted already */
+    kis_err err = fresh->wal.os ? kis_wal_begin(&fresh->wal, &fresh->wal_header, diag)
+                                : kis_wal_create(&fresh->wal, s->os, s->options.dir, &fresh->wal_header, diag);
+    kis_store_counter_add(&s->log_bytes, (err ? 0 : fresh->wal.reserved) - ahead);
+    return err;
+}
+
 /* Freezes the active head and puts an empty one in its place. */
 static kis_err rotate(kis_store *s, kis_diag *diag)
 {
     kis_head *old = s->active;
     kis_head *fresh = kis_head_new(s->alloc, old->generation + 1);
+    kis_err err = KIS_OK;
 
     if (!fresh)
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for a new head");
@@ -286,19 +312,19 @@ static kis_err rotate(kis_store *s, kis_diag *diag)
                                               .previous_length = old->wal.synced,
                                               .created_unix_ns = s->os->ops->now_unix_ns(s->os),
                                               .salt = kis_wal_new_salt(s->os, fresh->generation) };
-        kis_err err = kis_wal_create(&fresh->wal, s->os, s->options.dir, &fresh->wal_header, diag);
-        if (err) {
-            kis_head_unref(fresh);
-            return err;
-        }
-        kis_store_counter_add(&s->log_bytes, fresh->wal.reserved);
+        err = begin_log(s, fresh, diag);
     }
     kis_lock_take(&s->lock);
-    s->frozen[s->frozen_count++] = old;
-    s->active = fresh;
+    if (!err) {
+        s->frozen[s->frozen_count++] = old;
+        s->active = fresh;
+    }
+    s->is_next_log_claimed = false;
     kis_cond_broadcast(&s->changed);
     kis_lock_give(&s->lock);
-    return KIS_OK;
+    if (err)
+        kis_head_unref(fresh);
+    return err;
 }
 
 static uint64_t heads_bytes(const kis_store *s)
@@ -370,6 +396,20 @@ static void pace(kis_store *s)
         if (filled < KIS_PACE_FREE + flushed || !kis_cond_wait_until(&s->changed, &s->lock, until))
             break;
     }
+    kis_lock_give(&s->lock);
+}
+
+static void ask_for_next_log(kis_store *s)
+{
+    uint64_t bytes = atomic_load_explicit(&s->active->bytes, memory_order_relaxed);
+
+    if (s->is_memory || s->log_asked_for == s->active->generation || bytes < s->options.head_bytes / 2 ||
+        s->keep_bytes < KIS_WAL_STEP_BYTES * KIS_NEXT_LOG_KEEP_FACTOR)
+        return;
+    s->log_asked_for = s->active->generation;
+    kis_lock_take(&s->lock);
+    s->wants_next_log = true;
+    kis_cond_broadcast(&s->changed);
     kis_lock_give(&s->lock);
 }
 
@@ -589,6 +629,7 @@ void kis_writer_run(void *user)
             pace(s);
             kis_push *rest = commit_group(s, group);
             answer_group(s, group);
+            ask_for_next_log(s);
             group = rest;
         }
         if (must_rotate)

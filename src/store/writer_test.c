@@ -1,4 +1,4 @@
-/* How pushes become groups, on a simulated machine: how large they are, and who is answered when. */
+/* How pushes become groups, on a simulated machine: how large they are, who is answered when, and the log that is made ahead. */
 #include <string.h>
 
 #include "os/os_sim.h"
@@ -160,4 +160,84 @@ TEST(who_is_on_the_disk_is_answered_before_room_is_made_for_the_next)
     machine_done(&m);
 }
 
-TEST_MAIN(RUN(a_group_is_entered_in_about_the_time_of_a_sync), RUN(who_is_on_the_disk_is_answered_before_room_is_made_for_the_next))
+/* ---- the log that is made ahead --------------------------------------------------------------------------------------------------- */
+
+typedef struct log_names {
+    uint32_t first, second;
+} log_names;
+
+static void note_log(void *user, kis_str name)
+{
+    log_names *names = user;
+    names->first += kis_str_starts(name, KIS_STR("log-0000000000000001-"));
+    names->second += kis_str_starts(name, KIS_STR("log-0000000000000002-"));
+}
+
+static log_names list_logs(machine *m)
+{
+    log_names names = { 0 };
+    kis_os *os = kis_sim_os(m->sim);
+    CHECK_ERR(KIS_OK, os->ops->list_dir(os, KIS_STR("/data"), note_log, &names, NULL), "the folder");
+    return names;
+}
+
+/* Pushes until the head of 1 MiB is half full and waits for the second log; the traces are 1 to what it answers. */
+static uint64_t fill_until_next_log(machine *m)
+{
+    uint64_t trace = 0;
+    while (kis_store_get_stats(m->f.store).head_bytes < (uint64_t)512 << 10)
+        CHECK_ERR(KIS_OK, fixture_push_generated(&m->f, ++trace, 1, 200), "pushed");
+    for (int i = 0; i < 5000 && !list_logs(m).second; i++)
+        usleep(2000);
+    CHECK_INT(1, list_logs(m).second, "made when the head is half full");
+    usleep(20000); /* its name is synced after it appears */
+    return trace;
+}
+
+TEST(a_head_begins_with_the_log_that_was_made_ahead)
+{
+    machine m;
+    machine_start(&m, 1 << 20);
+    CHECK_INT(0, list_logs(&m).second, "not before it is needed");
+    uint64_t traces = fill_until_next_log(&m);
+    kis_sim_fail_at(m.sim, KIS_SIM_CREATE, 1, 1000000, KIS_ERR_IO);
+    for (; kis_store_get_stats(m.f.store).flush_failures == 0 && traces < 200; usleep(2000)) /* of the first head: it is frozen */
+        CHECK_ERR(KIS_OK, fixture_push_generated(&m.f, ++traces, 1, 200), "no file has to be made for it");
+    CHECK(traces < 200, "the head was full");
+    kis_sim_fail_at(m.sim, KIS_SIM_CREATE, 0, 0, KIS_OK);
+    kis_sim_cut_power(m.sim);
+    kis_store_close(m.f.store);
+    kis_sim_power_on(m.sim);
+    machine_open(&m);
+    for (uint64_t trace = 1; trace <= traces; trace++)
+        CHECK_INT(200, fixture_get(&m.f, trace).count, "all that was answered is in the two logs");
+    machine_done(&m);
+}
+
+TEST(a_log_made_ahead_and_not_used_leaves_nothing)
+{
+    for (int with_power_cut = 0; with_power_cut < 2; with_power_cut++) {
+        machine m;
+        machine_start(&m, 1 << 20);
+        uint64_t traces = fill_until_next_log(&m);
+        if (with_power_cut)
+            kis_sim_cut_power(m.sim);
+        kis_store_close(m.f.store);
+        kis_sim_power_on(m.sim);
+        if (!with_power_cut)
+            CHECK_INT(0, list_logs(&m).second, "gone when the store is closed");
+        machine_open(&m);
+        CHECK_INT(1, list_logs(&m).first, "the log of the head");
+        CHECK_INT(0, kis_store_get_stats(m.f.store).damaged_blocks, "nothing is damaged");
+        for (uint64_t trace = 1; trace <= traces; trace++)
+            CHECK_INT(200, fixture_get(&m.f, trace).count, "its spans");
+        kis_store_stats stats = kis_store_get_stats(m.f.store);
+        CHECK_INT(traces * 200, stats.head_spans, "it is filled further");
+        CHECK_ERR(KIS_OK, kis_store_flush(m.f.store, UINT64_MAX, NULL), "and flushed");
+        CHECK_INT(traces * 200, kis_store_get_stats(m.f.store).segment_spans, "once");
+        machine_done(&m);
+    }
+}
+
+TEST_MAIN(RUN(a_group_is_entered_in_about_the_time_of_a_sync), RUN(who_is_on_the_disk_is_answered_before_room_is_made_for_the_next),
+          RUN(a_head_begins_with_the_log_that_was_made_ahead), RUN(a_log_made_ahead_and_not_used_leaves_nothing))
