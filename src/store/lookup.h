@@ -12,6 +12,7 @@ typedef struct kis_lookup {
     kis_seg_index *index; /* of each segment, once it was needed; blocks == NULL: not yet */
     uint64_t rows_looked_at;
     bool has_lost;        /* a segment of the snapshot has lost blocks */
+    uint32_t whole_blocks; /* of those that gathering meets are read whole: their spans will be handed out next */
     const char *why;      /* the answer is partial because */
 } kis_lookup;
 

@@ -9,6 +9,7 @@
 #include "store/sort.h"
 
 #define CHECK_EVERY 1024u
+#define WHOLE_BLOCKS 4u /* as a rule a trace is in one block of one segment or two; many whole ones would push each other out of the cache */
 
 /* ---- gathering ------------------------------------------------------------------------------------------------------------ */
 
@@ -60,10 +61,17 @@ static bool gather_head(kis_lookup *l, uint32_t source, const kis_trace_id *id, 
 static kis_err gather_block(kis_lookup *l, uint32_t segment, const kis_seg_index *index, uint32_t block, const kis_trace_id *id,
                             kis_trace_rows *rows, bool *out_fits, kis_diag *diag)
 {
+    kis_segment *from = l->snapshot.segments->at[segment];
+    kis_err err = KIS_ERR_CORRUPT;
     kis_seg_block *b;
     uint32_t first, end;
 
-    kis_err err = kis_block_cache_get(&l->store->cache, l->snapshot.segments->at[segment], &index->blocks[block], block, KIS_NEED_IDS, &b, diag);
+    if (l->whole_blocks) {
+        l->whole_blocks--;
+        err = kis_block_cache_get(&l->store->cache, from, &index->blocks[block], block, KIS_NEED_ALL, &b, diag);
+    }
+    if (err) /* that is enough to know the rows; attributes that are damaged are told when they are handed out */
+        err = kis_block_cache_get(&l->store->cache, from, &index->blocks[block], block, KIS_NEED_IDS, &b, diag);
     if (err)
         return err;
     if (kis_seg_block_find_trace(b, id, &first, &end)) {
@@ -263,6 +271,7 @@ kis_err kis_store_get(kis_reader *reader, const kis_request *request, const kis_
     kis_err err = kis_lookup_begin(&l, KIS_CONTAINER(reader, kis_store, reader), request, diag);
     if (err)
         return err;
+    l.whole_blocks = WHOLE_BLOCKS;
     err = kis_lookup_check(&l, diag);
     if (!err)
         err = gather_sorted(&l, id, &rows, diag);
