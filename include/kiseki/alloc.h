@@ -10,8 +10,9 @@ extern "C" {
 
 /** Gives and takes back memory. `take` answers NULL when there is none. Thread safety is the giver's. */
 typedef struct kis_alloc {
-    void *(*take)(void *user, size_t size);             /* aligned to 16 bytes, not zeroed */
-    void (*give_back)(void *user, void *ptr, size_t size); /* the size that was taken; NULL is fine */
+    void *(*take)(void *user, size_t size); /* aligned to 16 bytes, not zeroed */
+    void (*give_back)(void *user, void *ptr,
+                      size_t size); /* the size that was taken; NULL is fine */
     void *user;
 } kis_alloc;
 

@@ -46,13 +46,13 @@ typedef struct kis_span {
 typedef struct kis_context {
     kis_trace_id _trace_id;
     kis_span_id _span_id;
-    uint8_t _flags;     /* W3C's */
+    uint8_t _flags; /* W3C's */
     uint8_t _is_remote;
-    uint8_t _is_set;    /* 0: stands for the current context */
+    uint8_t _is_set; /* 0: stands for the current context */
     uint8_t _reserved;
     uint32_t _bag_generation;
-    void *_bag;         /* trace state, baggage, values; NULL: none */
-    kis_span _span;     /* when the span is recorded in this process */
+    void *_bag;     /* trace state, baggage, values; NULL: none */
+    kis_span _span; /* when the span is recorded in this process */
 } kis_context;
 
 typedef struct kis_context_scope {
@@ -135,7 +135,8 @@ static inline kis_span kis_context_span(kis_context context)
 }
 
 /** `context` with a parent known by its ids alone (from a queue message, say). Its trace state is copied. Ids of zeros change nothing. */
-static inline kis_context kis_context_with_span_context(kis_context context, const kis_span_context *parent)
+static inline kis_context kis_context_with_span_context(kis_context context,
+                                                        const kis_span_context *parent)
 {
     const kis_api *api = kis_api_here();
     if (api) {
@@ -152,7 +153,8 @@ static inline kis_context kis_context_with_span_context(kis_context context, con
 
 /** The ids, flags and trace state of a context's span. False, with `out` all zeros, when it has none. The trace state borrows `buffer`
  *  (KIS_TRACE_STATE_MAX bytes; a longer one is left out); NULL leaves it out. */
-static inline bool kis_context_get_span_context(kis_context context, kis_span_context *out, char *buffer, size_t buffer_size)
+static inline bool kis_context_get_span_context(kis_context context, kis_span_context *out,
+                                                char *buffer, size_t buffer_size)
 {
     const kis_api *api = kis_api_here();
     kis_span_context none = KIS_ZERO_;
@@ -180,7 +182,8 @@ static inline bool kis_context_get_span_context(kis_context context, kis_span_co
  *
  * Does nothing without an SDK. Source: OpenTelemetry baggage/api.md, W3C Baggage.
  */
-static inline kis_context kis_baggage_set(kis_context context, kis_str name, kis_str value, kis_str metadata)
+static inline kis_context kis_baggage_set(kis_context context, kis_str name, kis_str value,
+                                          kis_str metadata)
 {
     const kis_api *api = kis_api_here();
     if (api)
@@ -201,7 +204,8 @@ static inline kis_context kis_baggage_clear(kis_context context)
         api->baggage_clear(&context);
     return context;
 }
-static inline bool kis_baggage_get(kis_context context, kis_str name, char *buffer, size_t buffer_size, kis_str *out)
+static inline bool kis_baggage_get(kis_context context, kis_str name, char *buffer,
+                                   size_t buffer_size, kis_str *out)
 {
     const kis_api *api = kis_api_here();
     return api && api->baggage_get(&context, name, buffer, buffer_size, out);
@@ -220,7 +224,8 @@ static inline size_t kis_baggage_each(kis_context context, kis_baggage_member_fn
 typedef struct kis_context_key {
     const char *name; /* for people */
 } kis_context_key;
-static inline kis_context kis_context_set(kis_context context, const kis_context_key *key, void *value)
+static inline kis_context kis_context_set(kis_context context, const kis_context_key *key,
+                                          void *value)
 {
     const kis_api *api = kis_api_here();
     if (api)

@@ -35,7 +35,8 @@ struct kis_export_done {
 typedef struct kis_exporter {
     void (*export_spans)(void *user, const kis_export_batch *batch, kis_export_done *done);
     kis_err (*force_flush)(void *user, uint64_t deadline_ns); /* may be NULL */
-    kis_err (*shutdown)(void *user, uint64_t deadline_ns);    /* may be NULL; called once, after the last done */
+    kis_err (*shutdown)(void *user,
+                        uint64_t deadline_ns); /* may be NULL; called once, after the last done */
     void *user;
 } kis_exporter;
 

@@ -14,7 +14,12 @@
 extern "C" {
 #endif
 
-typedef enum kis_log_level { KIS_LOG_ERROR, KIS_LOG_WARN, KIS_LOG_INFO, KIS_LOG_DEBUG } kis_log_level;
+typedef enum kis_log_level {
+    KIS_LOG_ERROR,
+    KIS_LOG_WARN,
+    KIS_LOG_INFO,
+    KIS_LOG_DEBUG
+} kis_log_level;
 
 typedef struct kis_host {
     void *user;

@@ -15,7 +15,8 @@ extern "C" {
 typedef struct kis_id_generator {
     kis_trace_id (*trace_id)(void *user);
     kis_span_id (*span_id)(void *user);
-    bool is_random; /* the low 56 bits of trace ids are uniformly random: the random flag is set on root spans */
+    bool
+        is_random; /* the low 56 bits of trace ids are uniformly random: the random flag is set on root spans */
     void *user;
 } kis_id_generator;
 

@@ -21,7 +21,9 @@ typedef enum kis_otlp_form { KIS_OTLP_PROTOBUF = 0, KIS_OTLP_JSON = 1 } kis_otlp
  * alloc  gives the memory of `out`, which the caller gives back with `out_size` as its size
  * NOMEM, LIMIT (64 MiB): `out` is untouched
  */
-KIS_API KIS_CHECKED kis_err kis_otlp_format(const kis_export_batch *batch, kis_otlp_form form, const kis_alloc *alloc, kis_bytes *out, size_t *out_size);
+KIS_API KIS_CHECKED kis_err kis_otlp_format(const kis_export_batch *batch, kis_otlp_form form,
+                                            const kis_alloc *alloc, kis_bytes *out,
+                                            size_t *out_size);
 
 #ifdef __cplusplus
 }

@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-#define KIS_PROPAGATORS_MAX 8
+#define KIS_PROPAGATORS_MAX       8
 #define KIS_PROPAGATOR_FIELDS_MAX 16
 
 typedef struct kis_propagator {

@@ -26,10 +26,10 @@ typedef enum kis_sampling_decision {
 
 /** What a sampler may look at. Borrowed for the call. */
 typedef struct kis_sampling_input {
-    const kis_context *parent;        /* the whole parent context; kis_context_get_span_context reads it */
-    kis_span_context parent_span;     /* its span context, all zeros for a root; no trace state here */
-    kis_trace_id trace_id;            /* of the span to be */
-    uint8_t trace_flags;              /* of it, without the sampled bit */
+    const kis_context *parent; /* the whole parent context; kis_context_get_span_context reads it */
+    kis_span_context parent_span; /* its span context, all zeros for a root; no trace state here */
+    kis_trace_id trace_id;        /* of the span to be */
+    uint8_t trace_flags;          /* of it, without the sampled bit */
     kis_str name;
     kis_span_kind kind;
     kis_attr_list attrs;
@@ -39,19 +39,21 @@ typedef struct kis_sampling_input {
 /** What it answers; zeros is DROP. Attributes and trace state live until the next call on the same thread. */
 typedef struct kis_sampling_result {
     kis_sampling_decision decision;
-    bool has_trace_state;   /* `trace_state` replaces the parent's, also when it is empty */
+    bool has_trace_state; /* `trace_state` replaces the parent's, also when it is empty */
     kis_str trace_state;
-    kis_attr_list attrs;    /* added to the span */
+    kis_attr_list attrs; /* added to the span */
 } kis_sampling_result;
 
 typedef struct kis_sampler kis_sampler;
 struct kis_sampler {
-    void (*should_sample)(const kis_sampler *sampler, const kis_sampling_input *input, kis_sampling_result *out);
+    void (*should_sample)(const kis_sampler *sampler, const kis_sampling_input *input,
+                          kis_sampling_result *out);
     /** The sampler's name with its settings, "TraceIdRatioBased{0.000100}", without a NUL; answers its length, at most `size`. */
     size_t (*describe)(const kis_sampler *sampler, char *to, size_t size);
     void *user;
-    const kis_sampler *delegates[5]; /* of parent-based: root, remote sampled, remote not, local sampled, local not */
-    uint64_t threshold;              /* of ratio */
+    const kis_sampler *delegates
+        [5]; /* of parent-based: root, remote sampled, remote not, local sampled, local not */
+    uint64_t threshold; /* of ratio */
     double ratio;
 };
 
@@ -68,8 +70,11 @@ KIS_API kis_sampler kis_sampler_ratio(double ratio);
  * As the parent was, root spans by `root`. The four others may be NULL: always-on where the parent is sampled, always-off where not.
  * The delegates are borrowed.
  */
-KIS_API kis_sampler kis_sampler_parent_based(const kis_sampler *root, const kis_sampler *remote_sampled, const kis_sampler *remote_not_sampled,
-                                             const kis_sampler *local_sampled, const kis_sampler *local_not_sampled);
+KIS_API kis_sampler kis_sampler_parent_based(const kis_sampler *root,
+                                             const kis_sampler *remote_sampled,
+                                             const kis_sampler *remote_not_sampled,
+                                             const kis_sampler *local_sampled,
+                                             const kis_sampler *local_not_sampled);
 /** "AlwaysRecordSampler{...}": what `inner` drops is recorded, but not sent. */
 KIS_API kis_sampler kis_sampler_always_record(const kis_sampler *inner);
 

@@ -45,64 +45,76 @@ typedef enum kis_drive {
  */
 typedef struct kis_sdk_options {
     /* who we are */
-    kis_str service_name;         /* OTEL_SERVICE_NAME [unknown_service:PROGRAM] */
-    kis_attr_list resource;       /* OTEL_RESOURCE_ATTRIBUTES gives what is not given here */
-    kis_str resource_schema_url;  /* [none] */
+    kis_str service_name;        /* OTEL_SERVICE_NAME [unknown_service:PROGRAM] */
+    kis_attr_list resource;      /* OTEL_RESOURCE_ATTRIBUTES gives what is not given here */
+    kis_str resource_schema_url; /* [none] */
 
     /* which spans */
-    const kis_sampler *sampler;   /* OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG [parentbased_always_on] */
-    const kis_id_generator *ids;  /* [random] */
-    kis_str sampler_name;         /* the name and its argument as the environment would give them */
+    const kis_sampler
+        *sampler; /* OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG [parentbased_always_on] */
+    const kis_id_generator *ids; /* [random] */
+    kis_str sampler_name;        /* the name and its argument as the environment would give them */
     kis_str sampler_arg;
 
     /* where to */
-    kis_str exporter;             /* OTEL_TRACES_EXPORTER [otlp]: otlp, console, none, memory, file, or several with commas */
+    kis_str
+        exporter; /* OTEL_TRACES_EXPORTER [otlp]: otlp, console, none, memory, file, or several with commas */
     const kis_exporter *user_exporter; /* beside or, with exporter "none", instead */
     const kis_processor *processors;   /* called before the exporter's */
     size_t processor_count;
-    kis_str processor;            /* OTEL_KISEKI_PROCESSOR [batch]: batch, or simple (each span at once) */
-    kis_str propagators;          /* OTEL_PROPAGATORS [tracecontext,baggage] */
+    kis_str processor;   /* OTEL_KISEKI_PROCESSOR [batch]: batch, or simple (each span at once) */
+    kis_str propagators; /* OTEL_PROPAGATORS [tracecontext,baggage] */
     const kis_propagator *user_propagators; /* after those named */
     size_t user_propagator_count;
 
     /* OTLP */
-    kis_str otlp_endpoint;        /* OTEL_EXPORTER_OTLP_TRACES_ENDPOINT as it stands, or OTEL_EXPORTER_OTLP_ENDPOINT with /v1/traces added [http://localhost:4318, gRPC :4317] */
-    kis_str otlp_protocol;        /* OTEL_EXPORTER_OTLP[_TRACES]_PROTOCOL [http/protobuf]: grpc, http/protobuf, http/json */
-    kis_str otlp_headers;         /* OTEL_EXPORTER_OTLP[_TRACES]_HEADERS "name=value,name=value", percent-coded */
-    kis_str otlp_compression;     /* OTEL_EXPORTER_OTLP[_TRACES]_COMPRESSION [none]: gzip, zstd, none */
-    uint32_t otlp_timeout_ms;     /* OTEL_EXPORTER_OTLP[_TRACES]_TIMEOUT [10000] of one attempt */
-    kis_str otlp_ca_file;         /* OTEL_EXPORTER_OTLP[_TRACES]_CERTIFICATE [the system's] */
-    kis_str otlp_cert_file;       /* OTEL_EXPORTER_OTLP[_TRACES]_CLIENT_CERTIFICATE */
-    kis_str otlp_key_file;        /* OTEL_EXPORTER_OTLP[_TRACES]_CLIENT_KEY */
-    bool otlp_insecure;           /* OTEL_EXPORTER_OTLP[_TRACES]_INSECURE: gRPC without a scheme in the endpoint goes without TLS */
-    kis_str file_path;            /* OTEL_KISEKI_FILE: of exporter file [kiseki-spans.jsonl] */
-    kis_str console_form;         /* OTEL_KISEKI_CONSOLE [pretty]: pretty, line */
-    kis_str console_stream;       /* OTEL_KISEKI_CONSOLE_STREAM [stdout]: stdout, stderr */
+    kis_str
+        otlp_endpoint; /* OTEL_EXPORTER_OTLP_TRACES_ENDPOINT as it stands, or OTEL_EXPORTER_OTLP_ENDPOINT with /v1/traces added [http://localhost:4318, gRPC :4317] */
+    kis_str
+        otlp_protocol; /* OTEL_EXPORTER_OTLP[_TRACES]_PROTOCOL [http/protobuf]: grpc, http/protobuf, http/json */
+    kis_str
+        otlp_headers; /* OTEL_EXPORTER_OTLP[_TRACES]_HEADERS "name=value,name=value", percent-coded */
+    kis_str otlp_compression; /* OTEL_EXPORTER_OTLP[_TRACES]_COMPRESSION [none]: gzip, zstd, none */
+    uint32_t otlp_timeout_ms; /* OTEL_EXPORTER_OTLP[_TRACES]_TIMEOUT [10000] of one attempt */
+    kis_str otlp_ca_file;     /* OTEL_EXPORTER_OTLP[_TRACES]_CERTIFICATE [the system's] */
+    kis_str otlp_cert_file;   /* OTEL_EXPORTER_OTLP[_TRACES]_CLIENT_CERTIFICATE */
+    kis_str otlp_key_file;    /* OTEL_EXPORTER_OTLP[_TRACES]_CLIENT_KEY */
+    bool
+        otlp_insecure; /* OTEL_EXPORTER_OTLP[_TRACES]_INSECURE: gRPC without a scheme in the endpoint goes without TLS */
+    kis_str file_path;      /* OTEL_KISEKI_FILE: of exporter file [kiseki-spans.jsonl] */
+    kis_str console_form;   /* OTEL_KISEKI_CONSOLE [pretty]: pretty, line */
+    kis_str console_stream; /* OTEL_KISEKI_CONSOLE_STREAM [stdout]: stdout, stderr */
 
     /* batches */
-    uint32_t queue_spans;         /* OTEL_BSP_MAX_QUEUE_SIZE [2048] of each recording thread; one more is dropped and counted */
-    uint32_t batch_spans;         /* OTEL_BSP_MAX_EXPORT_BATCH_SIZE [512] */
-    uint32_t delay_ms;            /* OTEL_BSP_SCHEDULE_DELAY [5000]: longest wait of an ended span */
-    uint32_t export_timeout_ms;   /* OTEL_BSP_EXPORT_TIMEOUT [30000]: of a batch with all its retries */
+    uint32_t
+        queue_spans; /* OTEL_BSP_MAX_QUEUE_SIZE [2048] of each recording thread; one more is dropped and counted */
+    uint32_t batch_spans; /* OTEL_BSP_MAX_EXPORT_BATCH_SIZE [512] */
+    uint32_t delay_ms;    /* OTEL_BSP_SCHEDULE_DELAY [5000]: longest wait of an ended span */
+    uint32_t
+        export_timeout_ms; /* OTEL_BSP_EXPORT_TIMEOUT [30000]: of a batch with all its retries */
 
     /* bounds of one span; values in characters of text, bytes of bytes */
-    uint32_t attr_count;          /* OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT, OTEL_ATTRIBUTE_COUNT_LIMIT [128] */
-    uint32_t attr_value_length;   /* OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT, OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT [65536 bytes, KIS_VALUE_BYTES_MAX] */
-    uint32_t event_count;         /* OTEL_SPAN_EVENT_COUNT_LIMIT [128] */
-    uint32_t link_count;          /* OTEL_SPAN_LINK_COUNT_LIMIT [128] */
-    uint32_t event_attr_count;    /* OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT [128] */
-    uint32_t link_attr_count;     /* OTEL_LINK_ATTRIBUTE_COUNT_LIMIT [128] */
-    uint32_t value_depth;         /* [64]: deeper lists and maps become empty */
+    uint32_t attr_count; /* OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT, OTEL_ATTRIBUTE_COUNT_LIMIT [128] */
+    uint32_t
+        attr_value_length; /* OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT, OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT [65536 bytes, KIS_VALUE_BYTES_MAX] */
+    uint32_t event_count;  /* OTEL_SPAN_EVENT_COUNT_LIMIT [128] */
+    uint32_t link_count;   /* OTEL_SPAN_LINK_COUNT_LIMIT [128] */
+    uint32_t event_attr_count; /* OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT [128] */
+    uint32_t link_attr_count;  /* OTEL_LINK_ATTRIBUTE_COUNT_LIMIT [128] */
+    uint32_t value_depth;      /* [64]: deeper lists and maps become empty */
 
     /* memory and life */
-    uint32_t max_spans;           /* OTEL_KISEKI_MAX_SPANS [16384]: open, waiting and on their way, in the process; about 1 KiB each */
+    uint32_t
+        max_spans; /* OTEL_KISEKI_MAX_SPANS [16384]: open, waiting and on their way, in the process; about 1 KiB each */
     kis_drive drive;
-    const kis_host *host;         /* [the machine] */
-    bool is_local;                /* not the global one: only tracers whose `sdk` names it use it */
-    bool is_disabled;             /* OTEL_SDK_DISABLED=true: context still propagates, nothing is recorded */
-    bool is_quiet;                /* OTEL_KISEKI_QUIET: no line on stderr for a failed export or a drop at stop */
-    uint32_t exit_flush_ms;       /* OTEL_KISEKI_EXIT_FLUSH [2000]: what exit() may wait for the last spans */
-    void (*on_log)(void *user, kis_log_level level, const char *text); /* instead of stderr; any thread */
+    const kis_host *host; /* [the machine] */
+    bool is_local;        /* not the global one: only tracers whose `sdk` names it use it */
+    bool is_disabled; /* OTEL_SDK_DISABLED=true: context still propagates, nothing is recorded */
+    bool is_quiet; /* OTEL_KISEKI_QUIET: no line on stderr for a failed export or a drop at stop */
+    uint32_t
+        exit_flush_ms; /* OTEL_KISEKI_EXIT_FLUSH [2000]: what exit() may wait for the last spans */
+    void (*on_log)(void *user, kis_log_level level,
+                   const char *text); /* instead of stderr; any thread */
     void *log_user;
 } kis_sdk_options;
 
@@ -150,23 +162,23 @@ KIS_API KIS_CHECKED kis_err kis_sdk_add_processor(kis_sdk *sdk, const kis_proces
 
 /** What was counted since the start; gauges are marked. */
 typedef struct kis_sdk_stats {
-    uint64_t started;          /* spans that are recorded */
-    uint64_t unsampled;        /* spans that a sampler dropped */
+    uint64_t started;   /* spans that are recorded */
+    uint64_t unsampled; /* spans that a sampler dropped */
     uint64_t ended;
-    uint64_t open;             /* gauge: started, not ended */
-    uint64_t dropped_queue;    /* ended, but the queue was full */
-    uint64_t dropped_memory;   /* not recorded: max_spans were in use, or no memory */
-    uint64_t dropped_export;   /* given up by the exporter, or left over at stop */
-    uint64_t exported;         /* answered OK by the exporter */
-    uint64_t rejected;         /* of these, refused by the receiver (partial success) */
-    uint64_t queued;           /* gauge: ended, not taken into a batch */
-    uint64_t in_flight;        /* gauge: given to the exporter, not answered */
+    uint64_t open;           /* gauge: started, not ended */
+    uint64_t dropped_queue;  /* ended, but the queue was full */
+    uint64_t dropped_memory; /* not recorded: max_spans were in use, or no memory */
+    uint64_t dropped_export; /* given up by the exporter, or left over at stop */
+    uint64_t exported;       /* answered OK by the exporter */
+    uint64_t rejected;       /* of these, refused by the receiver (partial success) */
+    uint64_t queued;         /* gauge: ended, not taken into a batch */
+    uint64_t in_flight;      /* gauge: given to the exporter, not answered */
     uint64_t batches;
     uint64_t failed_batches;
     uint64_t dropped_attrs, dropped_events, dropped_links; /* over a limit */
-    uint64_t repaired_texts;   /* not UTF-8, or cut */
-    uint64_t late_calls;       /* of a span that was ended, or of a stopped SDK */
-    uint64_t held_bytes;       /* gauge: memory for spans */
+    uint64_t repaired_texts;                               /* not UTF-8, or cut */
+    uint64_t late_calls; /* of a span that was ended, or of a stopped SDK */
+    uint64_t held_bytes; /* gauge: memory for spans */
 } kis_sdk_stats;
 
 KIS_API void kis_sdk_get_stats(const kis_sdk *sdk, kis_sdk_stats *out);

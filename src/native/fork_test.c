@@ -24,12 +24,23 @@ KIS_TRACER(tracer, "fork", "1.0")
 
 /* A child leaves alone what its parent's threads held, so a leak checker that runs in the child finds that, rightly and to no use. */
 const char *__asan_default_options(void);
-__attribute__((visibility("default"))) const char *__asan_default_options(void) { return "detect_leaks=0"; }
+__attribute__((visibility("default"))) const char *__asan_default_options(void)
+{
+    return "detect_leaks=0";
+}
 
 static char path[64];
 static const char *text_end; /* of what was read last */
-static void *take(void *user, size_t size) { (void)user; return malloc(size); }
-static void give_back(void *user, void *ptr, size_t size) { (void)user, (void)size; free(ptr); }
+static void *take(void *user, size_t size)
+{
+    (void)user;
+    return malloc(size);
+}
+static void give_back(void *user, void *ptr, size_t size)
+{
+    (void)user, (void)size;
+    free(ptr);
+}
 
 /* An exporter that appends to one file from any process: one write for each batch. */
 static void append(void *user, const kis_export_batch *batch, kis_export_done *done)
@@ -53,7 +64,11 @@ static const kis_exporter exporter = { .export_spans = append };
 static kis_sdk *start(void)
 {
     kis_diag diag;
-    kis_sdk_options options = { .service_name = KIS_STR("fork"), .exporter = KIS_STR("none"), .user_exporter = &exporter, .delay_ms = 50, .exit_flush_ms = 10000 };
+    kis_sdk_options options = { .service_name = KIS_STR("fork"),
+                                .exporter = KIS_STR("none"),
+                                .user_exporter = &exporter,
+                                .delay_ms = 50,
+                                .exit_flush_ms = 10000 };
     kis_sdk *sdk = kis_sdk_start(&options, &diag);
     CHECK(sdk, sdk ? "" : diag.text);
     return sdk;
@@ -79,7 +94,10 @@ static char *read_spans(void)
     return text;
 }
 /* strstr, without the length of all that follows being counted each time, as sanitizers do. */
-static const char *find(const char *at, const char *what) { return memmem(at, (size_t)(text_end - at), what, strlen(what)); }
+static const char *find(const char *at, const char *what)
+{
+    return memmem(at, (size_t)(text_end - at), what, strlen(what));
+}
 static int count_of(const char *text, const char *what)
 {
     int count = 0;
@@ -87,7 +105,10 @@ static int count_of(const char *text, const char *what)
         count++;
     return count;
 }
-static int compare(const void *a, const void *b) { return strcmp(a, b); }
+static int compare(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
 /* All values of a key, sorted; answers how many are there, and how many different ones. */
 static int values_of(const char *text, const char *key, int *different)
 {
@@ -143,7 +164,8 @@ TEST(a_child_records_and_sends_its_own_and_nothing_else)
     kis_sdk_free(sdk);
     char *text = read_spans();
     int different;
-    CHECK_INT(3, count_of(text, "\"parent-before\""), "what was recorded before the fork is sent once, by the parent");
+    CHECK_INT(3, count_of(text, "\"parent-before\""),
+              "what was recorded before the fork is sent once, by the parent");
     CHECK_INT(1, count_of(text, "\"open-at-fork\""), "the open span too");
     CHECK_INT(0, count_of(text, "from.child"), "and the child did not write to it");
     CHECK_INT(2, count_of(text, "\"child\""), "the child's own");
@@ -151,7 +173,8 @@ TEST(a_child_records_and_sends_its_own_and_nothing_else)
     CHECK_INT(8, values_of(text, "\"spanId\":\"", &different), "eight spans");
     CHECK_INT(8, different, "eight ids");
     values_of(text, "\"traceId\":\"", &different);
-    CHECK_INT(1, different, "one trace: the child's spans are children of the span that was current");
+    CHECK_INT(1, different,
+              "one trace: the child's spans are children of the span that was current");
     values_of(text, "\"key\":\"service.instance.id\",\"value\":{\"stringValue\":\"", &different);
     CHECK_INT(2, different, "two instances");
     values_of(text, "\"key\":\"process.pid\",\"value\":{\"intValue\":\"", &different);
@@ -263,7 +286,11 @@ TEST(a_file_has_the_lines_of_parent_and_children_whole)
     pid_t children[CHILDREN];
     kis_diag diag;
     begin();
-    kis_sdk *sdk = kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("file"), .file_path = { path, strlen(path) }, .delay_ms = 1, .exit_flush_ms = 10000 }, &diag);
+    kis_sdk *sdk = kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("file"),
+                                                     .file_path = { path, strlen(path) },
+                                                     .delay_ms = 1,
+                                                     .exit_flush_ms = 10000 },
+                                 &diag);
     CHECK(sdk, sdk ? "" : diag.text);
     record("parent", 10); /* the parent's file is open and has been written to */
     CHECK_ERR(KIS_OK, kis_sdk_flush(sdk, 5000), "flush");
@@ -290,7 +317,8 @@ TEST(a_file_has_the_lines_of_parent_and_children_whole)
     int of_one = ROUNDS + 10 * (ROUNDS - 1) * ROUNDS / 2, different, lines = 0;
     CHECK_INT(10 + of_one, count_of(text, "\"name\":\"parent\""), "the parent's, once");
     CHECK_INT(CHILDREN * of_one, count_of(text, "\"name\":\"child\""), "each child's, once");
-    CHECK_INT(10 + (CHILDREN + 1) * of_one, values_of(text, "\"spanId\":\"", &different), "no more, no fewer");
+    CHECK_INT(10 + (CHILDREN + 1) * of_one, values_of(text, "\"spanId\":\"", &different),
+              "no more, no fewer");
     for (const char *line = text, *end; line < text_end; line = end + 1, lines++) {
         end = memchr(line, '\n', (size_t)(text_end - line));
         CHECK(end && !strncmp(line, "{\"resourceSpans\":", 17) && end[-1] == '}', "a whole line");
@@ -323,7 +351,9 @@ static void collect(int listen_fd, int tell_fd)
         char in[65536], end;
         ssize_t got;
         int fd = accept(listen_fd, NULL, NULL);
-        while ((got = recv(fd, in, sizeof(in), 0)) > 0) /* a request comes in one piece, or in two and the answer is early: the client does not mind */
+        while (
+            (got = recv(fd, in, sizeof(in), 0)) >
+            0) /* a request comes in one piece, or in two and the answer is early: the client does not mind */
             if (memmem(in, (size_t)got, "POST ", 5))
                 (void)!send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL);
         end = got == 0 ? 'e' : 'x';
@@ -339,14 +369,20 @@ TEST(a_collector_sees_the_parent_go_while_a_child_lives_on)
     int listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), tell[2], gate[2], status;
     char endpoint[64], byte = '-';
     kis_diag diag;
-    CHECK(bind(listen_fd, (struct sockaddr *)&at, sizeof(at)) == 0 && listen(listen_fd, 8) == 0 && getsockname(listen_fd, (struct sockaddr *)&at, &len) == 0 && pipe(tell) == 0 && pipe(gate) == 0, "a collector");
+    CHECK(bind(listen_fd, (struct sockaddr *)&at, sizeof(at)) == 0 && listen(listen_fd, 8) == 0 &&
+              getsockname(listen_fd, (struct sockaddr *)&at, &len) == 0 && pipe(tell) == 0 &&
+              pipe(gate) == 0,
+          "a collector");
     pid_t collector = fork();
     if (collector == 0)
         collect(listen_fd, tell[1]);
     close(listen_fd);
     int before = count_descriptors();
     snprintf(endpoint, sizeof(endpoint), "http://127.0.0.1:%d/v1/traces", ntohs(at.sin_port));
-    kis_sdk *sdk = kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("otlp"), .otlp_endpoint = { endpoint, strlen(endpoint) } }, &diag);
+    kis_sdk *sdk =
+        kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("otlp"),
+                                          .otlp_endpoint = { endpoint, strlen(endpoint) } },
+                      &diag);
     CHECK(sdk, sdk ? "" : diag.text);
     record("parent", 1);
     CHECK_ERR(KIS_OK, kis_sdk_flush(sdk, 5000), "sent");
@@ -374,7 +410,10 @@ TEST(a_collector_sees_the_parent_go_while_a_child_lives_on)
     close(tell[0]), close(tell[1]);
 }
 
-static void never(void *user, const kis_export_batch *batch, kis_export_done *done) { (void)user, (void)batch, (void)done; }
+static void never(void *user, const kis_export_batch *batch, kis_export_done *done)
+{
+    (void)user, (void)batch, (void)done;
+}
 
 TEST(exit_is_bounded_when_nobody_answers)
 {
@@ -383,7 +422,10 @@ TEST(exit_is_bounded_when_nobody_answers)
     pid_t child = fork();
     if (child == 0) {
         static const kis_exporter silent = { .export_spans = never };
-        kis_sdk_options options = { .exporter = KIS_STR("none"), .user_exporter = &silent, .exit_flush_ms = 200, .is_quiet = true };
+        kis_sdk_options options = { .exporter = KIS_STR("none"),
+                                    .user_exporter = &silent,
+                                    .exit_flush_ms = 200,
+                                    .is_quiet = true };
         if (!kis_sdk_start(&options, NULL))
             _exit(1);
         record("unheard", 5);
@@ -397,7 +439,9 @@ TEST(exit_is_bounded_when_nobody_answers)
 TEST(a_fork_with_two_sdks_holds_the_locks_of_both)
 {
     kis_diag diag;
-    kis_sdk_options local = { .exporter = KIS_STR("none"), .user_exporter = &exporter, .is_local = true };
+    kis_sdk_options local = { .exporter = KIS_STR("none"),
+                              .user_exporter = &exporter,
+                              .is_local = true };
     int status = 0;
 
     begin();
@@ -417,6 +461,10 @@ TEST(a_fork_with_two_sdks_holds_the_locks_of_both)
     free(text);
 }
 
-TEST_MAIN(RUN(a_fork_with_two_sdks_holds_the_locks_of_both), RUN(a_child_records_and_sends_its_own_and_nothing_else), RUN(many_children_forked_while_spans_are_sent_never_share_ids),
-          RUN(a_grandchild_and_a_child_that_never_traces), RUN(a_file_has_the_lines_of_parent_and_children_whole),
-          RUN(a_collector_sees_the_parent_go_while_a_child_lives_on), RUN(exit_without_stop_sends_what_there_is), RUN(exit_is_bounded_when_nobody_answers))
+TEST_MAIN(RUN(a_fork_with_two_sdks_holds_the_locks_of_both),
+          RUN(a_child_records_and_sends_its_own_and_nothing_else),
+          RUN(many_children_forked_while_spans_are_sent_never_share_ids),
+          RUN(a_grandchild_and_a_child_that_never_traces),
+          RUN(a_file_has_the_lines_of_parent_and_children_whole),
+          RUN(a_collector_sees_the_parent_go_while_a_child_lives_on),
+          RUN(exit_without_stop_sends_what_there_is), RUN(exit_is_bounded_when_nobody_answers))

@@ -25,7 +25,10 @@ KIS_TRACER(tracer, "guest", "1.0")
 
 /* Scenes start threads. ThreadSanitizer knows none behind a fork, but the tests themselves have none. A leak checker has nothing to do in a scene that ends by _exit. */
 const char *__tsan_default_options(void);
-__attribute__((visibility("default"))) const char *__tsan_default_options(void) { return "die_after_fork=0"; }
+__attribute__((visibility("default"))) const char *__tsan_default_options(void)
+{
+    return "die_after_fork=0";
+}
 
 /* ---- scenes ---- */
 
@@ -62,12 +65,12 @@ static void play(void (*scene)(void), seen *out, const char *why)
         fail_msg("%s: status %x: %s", why, (unsigned)status, out->said);
 }
 
-#define MUST(what)                                           \
-    do {                                                     \
-        if (!(what)) {                                       \
+#define MUST(what)                                             \
+    do {                                                       \
+        if (!(what)) {                                         \
             fprintf(stderr, "line %d: %s\n", __LINE__, #what); \
-            _exit(9);                                        \
-        }                                                    \
+            _exit(9);                                          \
+        }                                                      \
     } while (0)
 
 static void record(int count)
@@ -85,8 +88,11 @@ static const kis_exporter refusing = { .export_spans = refuse };
 
 static kis_sdk *start_refusing(bool is_quiet)
 {
-    kis_sdk *sdk = kis_sdk_start(
-        &(kis_sdk_options){ .exporter = KIS_STR("none"), .user_exporter = &refusing, .batch_spans = 1, .is_quiet = is_quiet }, NULL);
+    kis_sdk *sdk = kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("none"),
+                                                     .user_exporter = &refusing,
+                                                     .batch_spans = 1,
+                                                     .is_quiet = is_quiet },
+                                 NULL);
     MUST(sdk);
     return sdk;
 }
@@ -112,16 +118,38 @@ TEST(the_first_failed_export_and_what_is_lost_at_stop_are_one_line_each)
 
 /* A clock that the scene moves. */
 static uint64_t clock_ns = 1000000000;
-static uint64_t scene_now(void *user) { (void)user; return clock_ns; }
-static void scene_random(void *user, void *to, size_t size) { (void)user; memset(to, 7, size); }
-static void *scene_take(void *user, size_t size) { (void)user; return malloc(size); }
-static void scene_give_back(void *user, void *ptr, size_t size) { (void)user, (void)size; free(ptr); }
+static uint64_t scene_now(void *user)
+{
+    (void)user;
+    return clock_ns;
+}
+static void scene_random(void *user, void *to, size_t size)
+{
+    (void)user;
+    memset(to, 7, size);
+}
+static void *scene_take(void *user, size_t size)
+{
+    (void)user;
+    return malloc(size);
+}
+static void scene_give_back(void *user, void *ptr, size_t size)
+{
+    (void)user, (void)size;
+    free(ptr);
+}
 
 static void failures_for_three_minutes(void)
 {
     static const kis_alloc memory = { scene_take, scene_give_back, NULL };
-    static const kis_host host = { .now_ns = scene_now, .now_unix_ns = scene_now, .random = scene_random, .alloc = &memory };
-    kis_sdk *sdk = kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("none"), .user_exporter = &refusing, .batch_spans = 1, .host = &host }, NULL);
+    static const kis_host host = {
+        .now_ns = scene_now, .now_unix_ns = scene_now, .random = scene_random, .alloc = &memory
+    };
+    kis_sdk *sdk = kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("none"),
+                                                     .user_exporter = &refusing,
+                                                     .batch_spans = 1,
+                                                     .host = &host },
+                                 NULL);
     MUST(sdk);
     for (int second = 0; second < 180; second++) {
         record(1);
@@ -143,7 +171,11 @@ TEST(further_failures_are_said_once_a_minute)
 static void nobody_listens(void)
 {
     kis_diag diag;
-    kis_sdk *sdk = kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("otlp"), .otlp_endpoint = KIS_STR("http://127.0.0.1:9/v1/traces"), .export_timeout_ms = 1 }, &diag);
+    kis_sdk *sdk =
+        kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("otlp"),
+                                          .otlp_endpoint = KIS_STR("http://127.0.0.1:9/v1/traces"),
+                                          .export_timeout_ms = 1 },
+                      &diag);
     MUST(sdk);
     record(3);
     MUST(kis_sdk_flush(sdk, 5000) == KIS_ERR_IO);
@@ -155,14 +187,19 @@ TEST(a_collector_that_is_not_there_is_told_with_its_address)
     seen s;
     play(nobody_listens, &s, "nobody listens");
     CHECK_INT(2, s.lines, s.said);
-    CHECK(strstr(s.said, "3 spans were not delivered: connect to 127.0.0.1:9: connection refused"), s.said);
+    CHECK(strstr(s.said, "3 spans were not delivered: connect to 127.0.0.1:9: connection refused"),
+          s.said);
     CHECK(strstr(s.said, "3 spans were lost"), s.said);
 }
 
 static void a_full_queue(void)
 {
     static const kis_exporter silent = { .export_spans = refuse };
-    kis_sdk *sdk = kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("none"), .user_exporter = &silent, .queue_spans = 1, .drive = KIS_DRIVE_TICK }, NULL);
+    kis_sdk *sdk = kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("none"),
+                                                     .user_exporter = &silent,
+                                                     .queue_spans = 1,
+                                                     .drive = KIS_DRIVE_TICK },
+                                 NULL);
     MUST(sdk);
     record(5);
     kis_sdk_stop(sdk, 1000);
@@ -172,7 +209,10 @@ TEST(a_drop_is_said_at_stop)
 {
     seen s;
     play(a_full_queue, &s, "a full queue");
-    CHECK(strstr(s.said, "5 spans were lost: 4 found the queue full, 0 found no memory, 1 were not delivered"), s.said);
+    CHECK(strstr(
+              s.said,
+              "5 spans were lost: 4 found the queue full, 0 found no memory, 1 were not delivered"),
+          s.said);
 }
 
 static void quiet_by_option(void)
@@ -216,19 +256,32 @@ static void disabled(void)
 }
 static void sampled_out(void)
 {
-    kis_sdk *sdk = kis_sdk_start(&(kis_sdk_options){ .sampler_name = KIS_STR("always_off"), .otlp_endpoint = KIS_STR("http://127.0.0.1:9/v1/traces") }, NULL);
+    kis_sdk *sdk = kis_sdk_start(
+        &(kis_sdk_options){ .sampler_name = KIS_STR("always_off"),
+                            .otlp_endpoint = KIS_STR("http://127.0.0.1:9/v1/traces") },
+        NULL);
     MUST(sdk);
     record(100);
     MUST(kis_sdk_stop(sdk, 1000) == KIS_OK);
 }
-static void started_and_never_used(void) { MUST(kis_sdk_start(&(kis_sdk_options){ .otlp_endpoint = KIS_STR("http://127.0.0.1:9/v1/traces") }, NULL)); }
+static void started_and_never_used(void)
+{
+    MUST(kis_sdk_start(
+        &(kis_sdk_options){ .otlp_endpoint = KIS_STR("http://127.0.0.1:9/v1/traces") }, NULL));
+}
 
 TEST(it_is_silent_when_it_has_nothing_to_say)
 {
-    static const struct { const char *why; void (*scene)(void); } rows[] = {
-        { "off by option", quiet_by_option },     { "off by the environment", quiet_by_environment },
-        { "never started", never_started },       { "disabled: not even a thread", disabled },
-        { "nothing was sampled", sampled_out },   { "started, never used, exit", started_and_never_used },
+    static const struct {
+        const char *why;
+        void (*scene)(void);
+    } rows[] = {
+        { "off by option", quiet_by_option },
+        { "off by the environment", quiet_by_environment },
+        { "never started", never_started },
+        { "disabled: not even a thread", disabled },
+        { "nothing was sampled", sampled_out },
+        { "started, never used, exit", started_and_never_used },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         seen s;
@@ -255,17 +308,40 @@ static void start_with_wrong_variable(void)
 
 TEST(every_wrong_variable_is_named)
 {
-    static const struct { const char *name, *value; } rows[] = {
-        { "OTEL_BSP_MAX_QUEUE_SIZE", "many" }, { "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0x10" }, { "OTEL_BSP_SCHEDULE_DELAY", "5s" },
-        { "OTEL_BSP_EXPORT_TIMEOUT", "-1" }, { "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "99999999999" }, { "OTEL_ATTRIBUTE_COUNT_LIMIT", "x" },
-        { "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "1e3" }, { "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "x" }, { "OTEL_SPAN_EVENT_COUNT_LIMIT", "x" },
-        { "OTEL_SPAN_LINK_COUNT_LIMIT", "x" }, { "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "x" }, { "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "x" },
-        { "OTEL_KISEKI_MAX_SPANS", "0" }, { "OTEL_KISEKI_EXIT_FLUSH", "x" }, { "OTEL_EXPORTER_OTLP_TIMEOUT", "x" }, { "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "0" },
-        { "OTEL_SDK_DISABLED", "maybe" }, { "OTEL_KISEKI_QUIET", "perhaps" }, { "OTEL_EXPORTER_OTLP_INSECURE", "1" },
-        { "OTEL_TRACES_SAMPLER", "sometimes" }, { "OTEL_PROPAGATORS", "pigeon" }, { "OTEL_RESOURCE_ATTRIBUTES", "novalue" },
-        { "OTEL_TRACES_EXPORTER", "fax" }, { "OTEL_KISEKI_PROCESSOR", "slow" }, { "OTEL_EXPORTER_OTLP_PROTOCOL", "http/xml" },
-        { "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "smoke" }, { "OTEL_EXPORTER_OTLP_COMPRESSION", "rar" }, { "OTEL_KISEKI_CONSOLE", "wide" },
-        { "OTEL_KISEKI_CONSOLE_STREAM", "stdlog" }, { "OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318" }, { "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://c:no" },
+    static const struct {
+        const char *name, *value;
+    } rows[] = {
+        { "OTEL_BSP_MAX_QUEUE_SIZE", "many" },
+        { "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0x10" },
+        { "OTEL_BSP_SCHEDULE_DELAY", "5s" },
+        { "OTEL_BSP_EXPORT_TIMEOUT", "-1" },
+        { "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "99999999999" },
+        { "OTEL_ATTRIBUTE_COUNT_LIMIT", "x" },
+        { "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "1e3" },
+        { "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "x" },
+        { "OTEL_SPAN_EVENT_COUNT_LIMIT", "x" },
+        { "OTEL_SPAN_LINK_COUNT_LIMIT", "x" },
+        { "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "x" },
+        { "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "x" },
+        { "OTEL_KISEKI_MAX_SPANS", "0" },
+        { "OTEL_KISEKI_EXIT_FLUSH", "x" },
+        { "OTEL_EXPORTER_OTLP_TIMEOUT", "x" },
+        { "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "0" },
+        { "OTEL_SDK_DISABLED", "maybe" },
+        { "OTEL_KISEKI_QUIET", "perhaps" },
+        { "OTEL_EXPORTER_OTLP_INSECURE", "1" },
+        { "OTEL_TRACES_SAMPLER", "sometimes" },
+        { "OTEL_PROPAGATORS", "pigeon" },
+        { "OTEL_RESOURCE_ATTRIBUTES", "novalue" },
+        { "OTEL_TRACES_EXPORTER", "fax" },
+        { "OTEL_KISEKI_PROCESSOR", "slow" },
+        { "OTEL_EXPORTER_OTLP_PROTOCOL", "http/xml" },
+        { "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "smoke" },
+        { "OTEL_EXPORTER_OTLP_COMPRESSION", "rar" },
+        { "OTEL_KISEKI_CONSOLE", "wide" },
+        { "OTEL_KISEKI_CONSOLE_STREAM", "stdlog" },
+        { "OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318" },
+        { "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://c:no" },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         seen s;
@@ -273,7 +349,9 @@ TEST(every_wrong_variable_is_named)
         wrong_value = rows[i].value;
         play(start_with_wrong_variable, &s, wrong_name);
         bool is_named = strstr(s.said, wrong_name) || !strcmp(wrong_name, "OTEL_PROPAGATORS");
-        bool is_quoted = strstr(s.said, wrong_value) || !strcmp(wrong_name, "OTEL_RESOURCE_ATTRIBUTES"); /* may be long, and private */
+        bool is_quoted =
+            strstr(s.said, wrong_value) ||
+            !strcmp(wrong_name, "OTEL_RESOURCE_ATTRIBUTES"); /* may be long, and private */
         if (s.lines != 1 || strncmp(s.said, "kiseki: ", 8) || !is_named || !is_quoted)
             fail_msg("%s=%s: %s", wrong_name, wrong_value, s.said);
     }
@@ -303,7 +381,12 @@ static void take_all_actions(struct sigaction actions[65])
 static void all_of_it(void (*while_it_runs)(void))
 {
     kis_diag diag;
-    kis_sdk *sdk = kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("otlp"), .otlp_endpoint = KIS_STR("http://localhost:9/v1/traces"), .export_timeout_ms = 300, .is_quiet = true }, &diag);
+    kis_sdk *sdk =
+        kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("otlp"),
+                                          .otlp_endpoint = KIS_STR("http://localhost:9/v1/traces"),
+                                          .export_timeout_ms = 300,
+                                          .is_quiet = true },
+                      &diag);
     MUST(sdk);
     record(3);
     kis_sdk_flush(sdk, 100); /* the worker, the sender and the resolver were at work */
@@ -355,8 +438,10 @@ static void check_masks(void)
             fclose(file);
         if (strncmp(name, "kiseki", 6)) /* a sanitizer's */
             continue;
-        all &= ~(1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1) | 3ull << 31); /* 32 and 33 are the C library's own */
-        for (size_t i = 0; i < COUNT_OF(faults); i++) /* of the thread itself: blocked, they would hide where it happened */
+        all &= ~(1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1) |
+                 3ull << 31); /* 32 and 33 are the C library's own */
+        for (size_t i = 0; i < COUNT_OF(faults);
+             i++) /* of the thread itself: blocked, they would hide where it happened */
             all &= ~(1ull << (faults[i] - 1));
         if ((blocked & all) != all)
             fprintf(stderr, "%s blocks %llx only\n", name, blocked), _exit(9);
@@ -366,7 +451,10 @@ static void check_masks(void)
     MUST(strstr(names, "kiseki "));
     MUST(strstr(names, "kiseki-send "));
 }
-static void masks_of_threads(void) { all_of_it(check_masks); }
+static void masks_of_threads(void)
+{
+    all_of_it(check_masks);
+}
 
 TEST(all_its_threads_block_all_signals)
 {
@@ -381,7 +469,9 @@ static pid_t start_dropper(void)
     struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t len = sizeof(at);
     int listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK(bind(listen_fd, (struct sockaddr *)&at, sizeof(at)) == 0 && listen(listen_fd, 16) == 0 && getsockname(listen_fd, (struct sockaddr *)&at, &len) == 0, "listen");
+    CHECK(bind(listen_fd, (struct sockaddr *)&at, sizeof(at)) == 0 && listen(listen_fd, 16) == 0 &&
+              getsockname(listen_fd, (struct sockaddr *)&at, &len) == 0,
+          "listen");
     drop_port = ntohs(at.sin_port);
     pid_t child = fork();
     if (child == 0) {
@@ -409,8 +499,13 @@ static void send_to_dropper(void)
     memset(text, 'x', sizeof(text) - 1);
     text[sizeof(text) - 1] = 0;
     signal(SIGPIPE, SIG_DFL);
-    kis_sdk *sdk = kis_sdk_start(
-        &(kis_sdk_options){ .exporter = KIS_STR("otlp"), .otlp_endpoint = { endpoint, strlen(endpoint) }, .otlp_protocol = drop_protocol, .export_timeout_ms = 50, .is_quiet = true }, &diag);
+    kis_sdk *sdk =
+        kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("otlp"),
+                                          .otlp_endpoint = { endpoint, strlen(endpoint) },
+                                          .otlp_protocol = drop_protocol,
+                                          .export_timeout_ms = 50,
+                                          .is_quiet = true },
+                      &diag);
     MUST(sdk);
     for (int round = 0; round < 5; round++) {
         for (int i = 0; i < 100; i++) { /* more than a socket takes at once */
@@ -446,7 +541,8 @@ static void closed_output(void)
     dup2(ends[1], STDERR_FILENO);
     dup2(ends[1], STDOUT_FILENO);
     close(ends[1]);
-    kis_sdk *sdk = kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("console"), .processor = KIS_STR("simple") }, NULL);
+    kis_sdk *sdk = kis_sdk_start(
+        &(kis_sdk_options){ .exporter = KIS_STR("console"), .processor = KIS_STR("simple") }, NULL);
     if (!sdk)
         _exit(9);
     record(3);
@@ -464,7 +560,10 @@ TEST(a_closed_stderr_raises_no_sigpipe)
 static char path[64];
 static kis_sdk *start_file(void)
 {
-    kis_sdk *sdk = kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("file"), .file_path = { path, strlen(path) }, .exit_flush_ms = 10000 }, NULL);
+    kis_sdk *sdk = kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("file"),
+                                                     .file_path = { path, strlen(path) },
+                                                     .exit_flush_ms = 10000 },
+                                 NULL);
     MUST(sdk);
     return sdk;
 }
@@ -546,10 +645,12 @@ static void end_many_threads(void)
     }
     kis_sdk_get_stats(sdk, &after);
     MUST(after.ended == 1 + 3 * THREADS);
-    MUST(after.held_bytes == before.held_bytes); /* each thread takes over what the one before it had */
+    MUST(after.held_bytes ==
+         before.held_bytes); /* each thread takes over what the one before it had */
     MUST(kis_sdk_stop(sdk, 10000) == KIS_OK);
     pthread_t late;
-    MUST(pthread_create(&late, NULL, thread_with_destructors, NULL) == 0); /* after the stop: nothing, and no harm */
+    MUST(pthread_create(&late, NULL, thread_with_destructors, NULL) ==
+         0); /* after the stop: nothing, and no harm */
     pthread_join(late, NULL);
     kis_sdk_free(sdk);
 }
@@ -594,9 +695,12 @@ TEST(ends_that_run_no_handlers_hang_nowhere)
     unlink(path);
 }
 
-TEST_MAIN(RUN(the_first_failed_export_and_what_is_lost_at_stop_are_one_line_each), RUN(further_failures_are_said_once_a_minute),
-          RUN(a_collector_that_is_not_there_is_told_with_its_address), RUN(a_drop_is_said_at_stop), RUN(it_is_silent_when_it_has_nothing_to_say),
-          RUN(every_wrong_variable_is_named), RUN(a_start_that_fails_says_so_when_nobody_asked_why),
-          RUN(no_signal_handler_is_installed_and_no_mask_changed), RUN(all_its_threads_block_all_signals), RUN(a_closed_socket_raises_no_sigpipe),
-          RUN(a_closed_stderr_raises_no_sigpipe), RUN(spans_end_in_atexit_handlers), RUN(spans_end_in_destructors_of_threads),
-          RUN(ends_that_run_no_handlers_hang_nowhere))
+TEST_MAIN(RUN(the_first_failed_export_and_what_is_lost_at_stop_are_one_line_each),
+          RUN(further_failures_are_said_once_a_minute),
+          RUN(a_collector_that_is_not_there_is_told_with_its_address), RUN(a_drop_is_said_at_stop),
+          RUN(it_is_silent_when_it_has_nothing_to_say), RUN(every_wrong_variable_is_named),
+          RUN(a_start_that_fails_says_so_when_nobody_asked_why),
+          RUN(no_signal_handler_is_installed_and_no_mask_changed),
+          RUN(all_its_threads_block_all_signals), RUN(a_closed_socket_raises_no_sigpipe),
+          RUN(a_closed_stderr_raises_no_sigpipe), RUN(spans_end_in_atexit_handlers),
+          RUN(spans_end_in_destructors_of_threads), RUN(ends_that_run_no_handlers_hang_nowhere))

@@ -30,11 +30,31 @@ static bool is_taken[KIS_SDKS_MAX];
 
 /* ---- host ---- */
 
-static uint64_t host_now_ns(void *user) { (void)user; return kis_now_ns(); }
-static uint64_t host_now_unix_ns(void *user) { (void)user; return kis_now_unix_ns(); }
-static void host_random(void *user, void *to, size_t size) { (void)user; kis_random_bytes(to, size); }
-static void host_yield(void *user) { (void)user; sched_yield(); }
-static const char *host_getenv(void *user, const char *name) { (void)user; return getenv(name); }
+static uint64_t host_now_ns(void *user)
+{
+    (void)user;
+    return kis_now_ns();
+}
+static uint64_t host_now_unix_ns(void *user)
+{
+    (void)user;
+    return kis_now_unix_ns();
+}
+static void host_random(void *user, void *to, size_t size)
+{
+    (void)user;
+    kis_random_bytes(to, size);
+}
+static void host_yield(void *user)
+{
+    (void)user;
+    sched_yield();
+}
+static const char *host_getenv(void *user, const char *name)
+{
+    (void)user;
+    return getenv(name);
+}
 
 static pthread_key_t thread_key;
 static pthread_once_t thread_key_once = PTHREAD_ONCE_INIT;
@@ -45,7 +65,10 @@ static void thread_ends(void *unused)
     (void)unused;
     kis_recorder_thread_done();
 }
-static void make_thread_key(void) { has_thread_key = pthread_key_create(&thread_key, thread_ends) == 0; }
+static void make_thread_key(void)
+{
+    has_thread_key = pthread_key_create(&thread_key, thread_ends) == 0;
+}
 
 static void host_thread_began(void *user)
 {
@@ -55,7 +78,10 @@ static void host_thread_began(void *user)
         pthread_setspecific(thread_key, &natives); /* any value but NULL: the destructor runs */
 }
 
-static void host_log(void *user, kis_log_level level, const char *text) { kis_native_say(user, level, text); }
+static void host_log(void *user, kis_log_level level, const char *text)
+{
+    kis_native_say(user, level, text);
+}
 
 void kis_native_say(kis_native *native, kis_log_level level, const char *text)
 {
@@ -72,7 +98,8 @@ void kis_native_say(kis_native *native, kis_log_level level, const char *text)
         return;
     len = kis_fmt(line, sizeof(line) - 1, "kiseki: %s", text);
     line[len] = '\n';
-    (void)kis_fd_write_some(STDERR_FILENO, kis_bytes_of(line, len + 1)); /* nobody reads: nobody to tell */
+    (void)kis_fd_write_some(STDERR_FILENO,
+                            kis_bytes_of(line, len + 1)); /* nobody reads: nobody to tell */
 }
 
 /* ---- the worker ---- */
@@ -117,7 +144,8 @@ bool kis_native_start_worker(kis_native *native)
 {
     kis_diag diag;
 
-    if (native->worker != KIS_WORKER_NONE || native->options.drive != KIS_DRIVE_THREAD || !native->is_live)
+    if (native->worker != KIS_WORKER_NONE || native->options.drive != KIS_DRIVE_THREAD ||
+        !native->is_live)
         return native->worker == KIS_WORKER_RUNS;
     if (kis_thread_start(&native->thread, "kiseki", work, native, &diag) != KIS_OK) {
         native->worker = KIS_WORKER_FAILED;
@@ -169,10 +197,13 @@ kis_native *kis_native_new(const kis_sdk_options *given, kis_diag *diag)
         return NULL;
     }
     pthread_mutex_lock(&list_lock); /* others look for their own */
-    memset((uint8_t *)native + offsetof(kis_native, sdk), 0, sizeof(*native) - offsetof(kis_native, sdk));
+    memset((uint8_t *)native + offsetof(kis_native, sdk), 0,
+           sizeof(*native) - offsetof(kis_native, sdk));
     pthread_mutex_unlock(&list_lock);
     kis_arena_init(&native->texts, &kis_mem, 4 << 20);
-    native->host = (kis_host){ native, host_now_ns, host_now_unix_ns, host_random, &kis_mem, host_wake, host_thread_began, host_yield, host_log, host_getenv };
+    native->host =
+        (kis_host){ native,    host_now_ns,       host_now_unix_ns, host_random, &kis_mem,
+                    host_wake, host_thread_began, host_yield,       host_log,    host_getenv };
     if (inner) /* the program's own world, which it drives itself */
         native->host = *inner;
     if (given) {
@@ -212,7 +243,10 @@ void kis_native_own(kis_native *native, kis_sdk *sdk)
     pthread_mutex_unlock(&list_lock);
 }
 
-kis_native *kis_native_at(size_t index) { return index < KIS_SDKS_MAX ? &natives[index] : NULL; }
+kis_native *kis_native_at(size_t index)
+{
+    return index < KIS_SDKS_MAX ? &natives[index] : NULL;
+}
 
 /* ---- fork and exit ---- */
 
@@ -248,7 +282,8 @@ static void renew_resource(kis_native *native)
     bool is_ours = kis_str_eq(id, kis_str_of(native->instance_id, sizeof(native->instance_id)));
 
     kis_instance_id(native->instance_id);
-    attrs[1] = kis_attr_str("service.instance.id", kis_str_of(native->instance_id, sizeof(native->instance_id)));
+    attrs[1] = kis_attr_str("service.instance.id",
+                            kis_str_of(native->instance_id, sizeof(native->instance_id)));
     kis_sdk_renew_resource(native->sdk, (kis_attr_list){ attrs, is_ours ? 2 : 1 });
 }
 
@@ -271,7 +306,9 @@ static void after_fork_in_child(void)
         if (!is_held[i])
             continue;
         pthread_mutex_unlock(&native->lock._mutex);
-        kis_lock_init(&native->lock, KIS_RANK_SDK); /* threads of the parent may have waited for both; here nobody does */
+        kis_lock_init(
+            &native->lock,
+            KIS_RANK_SDK); /* threads of the parent may have waited for both; here nobody does */
         kis_cond_init(&native->changed);
         native->worker = KIS_WORKER_NONE;
         native->thread = (kis_thread){ 0 };

@@ -24,9 +24,9 @@ typedef enum kis_worker_state {
 
 typedef struct kis_native {
     /* Made once for the entry and never undone: a thread may be in the middle of waking when its SDK is stopped. */
-    kis_lock lock;    /* guards worker and what follows it */
-    kis_cond changed; /* the worker went a step, was woken, or ended; a flush moved on */
-    _Atomic bool is_given_up;      /* the stop is over, but somebody is still inside: see sdk_start.c */
+    kis_lock lock;            /* guards worker and what follows it */
+    kis_cond changed;         /* the worker went a step, was woken, or ended; a flush moved on */
+    _Atomic bool is_given_up; /* the stop is over, but somebody is still inside: see sdk_start.c */
     _Atomic bool is_being_cleared; /* by one thread at a time */
 
     kis_sdk *sdk; /* from here on zeroed for each SDK; written with the list's lock */
@@ -60,13 +60,15 @@ kis_native *kis_native_new(
 void kis_native_drop(kis_native *native);
 kis_native *kis_native_of(const kis_sdk *sdk); /* NULL: not one of ours */
 void kis_native_own(kis_native *native, kis_sdk *sdk);
-kis_native *kis_native_at(size_t index);       /* of the list, whatever its state; NULL behind the last */
+kis_native *kis_native_at(size_t index); /* of the list, whatever its state; NULL behind the last */
 void kis_native_say(kis_native *native, kis_log_level level, const char *text);
 void kis_native_hooks(void);                      /* fork and exit; once for the process */
 bool kis_native_start_worker(kis_native *native); /* lock held */
 
 /* sdk_start.c */
-bool kis_native_clear(kis_native *native); /* given up, and now nobody is inside: free for the next. False: not yet, or not given up */
+bool kis_native_clear(
+    kis_native *
+        native); /* given up, and now nobody is inside: free for the next. False: not yet, or not given up */
 
 /* exporters.c */
 kis_err kis_native_open_sinks(kis_native *native, kis_diag *diag) KIS_CHECKED;

@@ -72,7 +72,10 @@ void kis_instance_id(char out[36])
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 /* Percent-decoded text in the arena; NULL: a broken %xx, or no memory. */
@@ -112,18 +115,26 @@ static void add_environment(attr_row *row, const kis_host *host, kis_arena *aren
         if (!pair.len)
             continue;
         name = equals == KIS_STR_NPOS || !key.len ? NULL : decode(arena, key, &key_len);
-        value = name ? decode(arena, kis_str_trim(kis_str_slice(pair, equals + 1, pair.len)), &value_len) : NULL;
-        if (!value || !kis_utf8_is_valid(kis_str_of(name, key_len)) || !kis_utf8_is_valid(kis_str_of(value, value_len))) {
+        value = name ? decode(arena, kis_str_trim(kis_str_slice(pair, equals + 1, pair.len)),
+                              &value_len)
+                     : NULL;
+        if (!value || !kis_utf8_is_valid(kis_str_of(name, key_len)) ||
+            !kis_utf8_is_valid(kis_str_of(value, value_len))) {
             row->count = before;
             if (host->log)
-                host->log(host->user, KIS_LOG_WARN, "OTEL_RESOURCE_ATTRIBUTES: want key=value,... with values percent-coded; all of it is ignored");
+                host->log(host->user, KIS_LOG_WARN,
+                          "OTEL_RESOURCE_ATTRIBUTES: want key=value,... with values percent-coded; "
+                          "all of it is ignored");
             return;
         }
         add(row, kis_attr_str(name, kis_str_of(value, value_len)));
     }
 }
 
-kis_err kis_resource_detect(const kis_sdk_options *given, const kis_host *host, const char instance_id[36], kis_arena *arena, kis_attr attrs[KIS_RESOURCE_ATTRS_MAX], size_t *out_count, kis_diag *diag)
+kis_err kis_resource_detect(const kis_sdk_options *given, const kis_host *host,
+                            const char instance_id[36], kis_arena *arena,
+                            kis_attr attrs[KIS_RESOURCE_ATTRS_MAX], size_t *out_count,
+                            kis_diag *diag)
 {
     attr_row row = { .attrs = attrs };
     char name[256] = "", *program = program_name(arena), *service, *host_name;
@@ -155,7 +166,8 @@ kis_err kis_resource_detect(const kis_sdk_options *given, const kis_host *host, 
     if (given && given->service_name.len)
         add(&row, kis_attr_str("service.name", given->service_name));
     if (row.is_full)
-        return kis_diag_set(diag, KIS_ERR_LIMIT, "more than %d resource attributes", KIS_RESOURCE_ATTRS_MAX);
+        return kis_diag_set(diag, KIS_ERR_LIMIT, "more than %d resource attributes",
+                            KIS_RESOURCE_ATTRS_MAX);
     *out_count = row.count;
     return KIS_OK;
 }

@@ -51,10 +51,15 @@ static const kis_sampler *choose_sampler(kis_native *native, const kis_sdk_optio
         return sampler;
     if (given && given->sampler_name.len)
         return NULL;
-    kis_fmt(text, sizeof(text), "OTEL_TRACES_SAMPLER '" KIS_FMT "' with argument '" KIS_FMT "' is not known; parentbased_always_on is used",
+    kis_fmt(text, sizeof(text),
+            "OTEL_TRACES_SAMPLER '" KIS_FMT "' with argument '" KIS_FMT
+            "' is not known; parentbased_always_on is used",
             KIS_ARG(o->sampler_name), KIS_ARG(o->sampler_arg));
     kis_native_say(native, KIS_LOG_WARN, text);
-    return kis_sampler_named(KIS_STR("parentbased_always_on"), KIS_STR_NONE, native->samplers, &sampler) == KIS_OK ? sampler : NULL;
+    return kis_sampler_named(KIS_STR("parentbased_always_on"), KIS_STR_NONE, native->samplers,
+                             &sampler) == KIS_OK
+               ? sampler
+               : NULL;
 }
 
 /* Named ones, each once, then the program's. An unknown name is a warning. */
@@ -66,18 +71,21 @@ static void choose_propagators(kis_native *native, const kis_propagator **out, s
 
     while (rest.len && count < KIS_PROPAGATORS_MAX) {
         kis_str one = kis_str_trim(kis_str_cut(&rest, ','));
-        const kis_propagator *found = kis_str_to_c(one, name, sizeof(name)) ? kis_propagator_named(name) : NULL;
+        const kis_propagator *found =
+            kis_str_to_c(one, name, sizeof(name)) ? kis_propagator_named(name) : NULL;
         bool is_there = false;
         for (size_t i = 0; i < count; i++)
             is_there |= out[i] == found;
         if (found && !is_there) {
             out[count++] = found;
         } else if (!found && one.len && !kis_str_eq(one, KIS_STR("none"))) {
-            kis_fmt(text, sizeof(text), "propagator '" KIS_FMT "' is not known; it is ignored", KIS_ARG(one));
+            kis_fmt(text, sizeof(text), "propagator '" KIS_FMT "' is not known; it is ignored",
+                    KIS_ARG(one));
             kis_native_say(native, KIS_LOG_WARN, text);
         }
     }
-    for (size_t i = 0; i < native->options.user_propagator_count && count < KIS_PROPAGATORS_MAX; i++)
+    for (size_t i = 0; i < native->options.user_propagator_count && count < KIS_PROPAGATORS_MAX;
+         i++)
         out[count++] = &native->options.user_propagators[i];
     *out_count = count;
 }
@@ -92,15 +100,21 @@ static void heard_answer(void *user, const kis_sink_result *result, uint32_t spa
 
     if (!result->err && !(result->rejected_spans && result->reason.len))
         return;
-    if ((last && now - last < LINE_EVERY_NS) || !atomic_compare_exchange_strong(&native->last_line_ns, &last, now)) {
+    if ((last && now - last < LINE_EVERY_NS) ||
+        !atomic_compare_exchange_strong(&native->last_line_ns, &last, now)) {
         atomic_fetch_add(&native->quiet_lines, 1);
         return;
     }
     quiet = atomic_exchange(&native->quiet_lines, 0);
     if (quiet)
         kis_fmt(more, sizeof(more), " (and %u batches before, since the last such line)", quiet);
-    kis_fmt(text, sizeof(text), result->err ? "%u spans were not delivered: " KIS_FMT "%s" : "of %u spans some were refused: " KIS_FMT "%s",
-            span_count, KIS_ARG(result->reason.len ? result->reason : kis_str_from_c(kis_err_text(result->err))), more);
+    kis_fmt(
+        text, sizeof(text),
+        result->err ? "%u spans were not delivered: " KIS_FMT "%s"
+                    : "of %u spans some were refused: " KIS_FMT "%s",
+        span_count,
+        KIS_ARG(result->reason.len ? result->reason : kis_str_from_c(kis_err_text(result->err))),
+        more);
     kis_native_say(native, KIS_LOG_ERROR, text);
 }
 
@@ -109,7 +123,7 @@ static void heard_answer(void *user, const kis_sink_result *result, uint32_t spa
 /* Text options that know only some words. What the code says is an error where it is used; what the environment says is told here, and is as if it
  * were not set. */
 static const struct {
-    const char *flag; /* of its row */
+    const char *flag;  /* of its row */
     const char *words; /* "a|b|c"; several with commas may be given when is_list */
     bool is_list;
 } word_options[] = {
@@ -171,12 +185,14 @@ static void check_words(kis_native *native, const kis_sdk_options *given)
         size_t at = i / count;
         kis_str *text = text_of(&native->options, option);
         const char *variable;
-        if (strcmp(option->row.flag, word_options[at].flag) != 0 || (given && text_of(given, option)->len))
+        if (strcmp(option->row.flag, word_options[at].flag) != 0 ||
+            (given && text_of(given, option)->len))
             continue;
         variable = variable_of(native, option);
         if (!variable || are_words(*text, word_options[at].words, word_options[at].is_list))
             continue;
-        kis_fmt(line, sizeof(line), "%s: '" KIS_FMT "' is not one of %s; it is ignored, %s is used", variable, KIS_ARG(*text), word_options[at].words, option->row.fallback);
+        kis_fmt(line, sizeof(line), "%s: '" KIS_FMT "' is not one of %s; it is ignored, %s is used",
+                variable, KIS_ARG(*text), word_options[at].words, option->row.fallback);
         kis_native_say(native, KIS_LOG_WARN, line);
         *text = kis_str_from_c(option->row.fallback);
     }
@@ -192,9 +208,13 @@ static kis_err open_sdk(kis_native *native, const kis_sdk_options *given, kis_di
     kis_err err;
     kis_sdk_setup setup = {
         .host = &native->host,
-        .limits = { .attr_count = o->attr_count, .event_count = o->event_count, .link_count = o->link_count,
-                    .event_attr_count = o->event_attr_count, .link_attr_count = o->link_attr_count,
-                    .value_length = o->attr_value_length, .value_depth = o->value_depth },
+        .limits = { .attr_count = o->attr_count,
+                    .event_count = o->event_count,
+                    .link_count = o->link_count,
+                    .event_attr_count = o->event_attr_count,
+                    .link_attr_count = o->link_attr_count,
+                    .value_length = o->attr_value_length,
+                    .value_depth = o->value_depth },
         .sampler = choose_sampler(native, given),
         .ids = o->ids,
         .processors = o->processors,
@@ -210,14 +230,18 @@ static kis_err open_sdk(kis_native *native, const kis_sdk_options *given, kis_di
     };
 
     if (!setup.sampler)
-        return kis_diag_set(diag, KIS_ERR_SYNTAX, "sampler '" KIS_FMT "' with argument '" KIS_FMT "' is not known", KIS_ARG(o->sampler_name), KIS_ARG(o->sampler_arg));
+        return kis_diag_set(diag, KIS_ERR_SYNTAX,
+                            "sampler '" KIS_FMT "' with argument '" KIS_FMT "' is not known",
+                            KIS_ARG(o->sampler_name), KIS_ARG(o->sampler_arg));
     if (!setup.batcher.is_simple && !kis_str_eq(o->processor, KIS_STR("batch")))
-        return kis_diag_set(diag, KIS_ERR_SYNTAX, "processor '" KIS_FMT "': want batch or simple", KIS_ARG(o->processor));
+        return kis_diag_set(diag, KIS_ERR_SYNTAX, "processor '" KIS_FMT "': want batch or simple",
+                            KIS_ARG(o->processor));
     choose_propagators(native, native->propagators, &native->propagator_count);
     setup.propagator_count = native->propagator_count;
     kis_instance_id(native->instance_id);
     kis_arena_init(&detected, &kis_mem, 1 << 20);
-    err = kis_resource_detect(given, &native->host, native->instance_id, &detected, attrs, &attr_count, diag);
+    err = kis_resource_detect(given, &native->host, native->instance_id, &detected, attrs,
+                              &attr_count, diag);
     if (!err) {
         setup.resource = (kis_attr_list){ attrs, attr_count };
         err = kis_sdk_open(&setup, &sdk, diag);
@@ -289,10 +313,16 @@ kis_sdk *kis_sdk_global(void)
 
 /* ---- flush ---- */
 
-static kis_err worse(kis_err a, kis_err b) { return a ? a : b; }
+static kis_err worse(kis_err a, kis_err b)
+{
+    return a ? a : b;
+}
 
 /* Steps by hand where no worker does: with ticks, and when none could be started. */
-static bool drives_itself(const kis_native *native) { return native->worker != KIS_WORKER_RUNS; }
+static bool drives_itself(const kis_native *native)
+{
+    return native->worker != KIS_WORKER_RUNS;
+}
 
 static bool wait_for_flush(kis_native *native, uint32_t ticket, uint64_t deadline_ns)
 {
@@ -339,7 +369,7 @@ static kis_err flush_until(kis_native *native, uint64_t deadline_ns)
     uint64_t failed = atomic_load(&batcher->failed_batches);
 
     if (has_nothing_to_send(batcher))
-        return err; /* and no worker is started for it */
+        return err;            /* and no worker is started for it */
     if (native->needs_sinks) { /* a child that records, but has not sent yet */
         kis_lock_take(&native->lock);
         kis_native_start_worker(native);
@@ -354,7 +384,10 @@ static kis_err flush_until(kis_native *native, uint64_t deadline_ns)
     return err;
 }
 
-static uint64_t deadline_in(uint32_t ms) { return kis_now_ns() + (uint64_t)ms * 1000000u; }
+static uint64_t deadline_in(uint32_t ms)
+{
+    return kis_now_ns() + (uint64_t)ms * 1000000u;
+}
 
 kis_err kis_sdk_flush(kis_sdk *sdk, uint32_t timeout_ms)
 {
@@ -372,7 +405,8 @@ uint32_t kis_sdk_tick(kis_sdk *sdk)
         return UINT32_MAX;
     now = kis_sdk_now_ns(sdk);
     next = kis_batcher_step(&sdk->batcher, now);
-    return next > now ? (uint32_t)KIS_MIN((next - now + 999999u) / 1000000u, (uint64_t)UINT32_MAX) : 0;
+    return next > now ? (uint32_t)KIS_MIN((next - now + 999999u) / 1000000u, (uint64_t)UINT32_MAX)
+                      : 0;
 }
 
 /* ---- stop ---- */
@@ -385,7 +419,8 @@ static bool end_worker(kis_native *native, uint64_t deadline_ns)
     kis_lock_take(&native->lock);
     native->wants_end = true;
     kis_cond_broadcast(&native->changed);
-    while (native->worker == KIS_WORKER_RUNS && kis_cond_wait_until(&native->changed, &native->lock, deadline_ns))
+    while (native->worker == KIS_WORKER_RUNS &&
+           kis_cond_wait_until(&native->changed, &native->lock, deadline_ns))
         ;
     has_ended = native->worker != KIS_WORKER_RUNS;
     kis_lock_give(&native->lock);
@@ -407,10 +442,16 @@ static void say_what_was_lost(kis_native *native, bool is_given_up)
     lost = stats.dropped_queue + stats.dropped_memory + stats.dropped_export + left;
     if (!lost)
         return;
-    len = kis_fmt(text, sizeof(text), "%llu spans were lost: %llu found the queue full, %llu found no memory, %llu were not delivered",
-                  (unsigned long long)lost, (unsigned long long)stats.dropped_queue, (unsigned long long)stats.dropped_memory, (unsigned long long)stats.dropped_export);
+    len =
+        kis_fmt(text, sizeof(text),
+                "%llu spans were lost: %llu found the queue full, %llu found no memory, %llu were "
+                "not delivered",
+                (unsigned long long)lost, (unsigned long long)stats.dropped_queue,
+                (unsigned long long)stats.dropped_memory, (unsigned long long)stats.dropped_export);
     if (left)
-        kis_fmt(text + len, sizeof(text) - len, ", %llu were given up, because an exporter does not answer", (unsigned long long)left);
+        kis_fmt(text + len, sizeof(text) - len,
+                ", %llu were given up, because an exporter does not answer",
+                (unsigned long long)left);
     kis_native_say(native, KIS_LOG_ERROR, text);
 }
 
@@ -430,7 +471,8 @@ static bool take_step(kis_native *native)
 {
     uint32_t unlocked = 0;
 
-    native->has_step = native->has_step || atomic_compare_exchange_strong(&native->sdk->batcher.step_lock, &unlocked, 1);
+    native->has_step = native->has_step || atomic_compare_exchange_strong(
+                                               &native->sdk->batcher.step_lock, &unlocked, 1);
     return native->has_step;
 }
 
@@ -443,7 +485,8 @@ static bool close_all(kis_native *native, uint64_t deadline_ns)
         return false;
     }
     kis_batcher_drop_queued(&native->sdk->batcher);
-    return kis_native_close_sinks(native, deadline_ns) && kis_batcher_in_flight(&native->sdk->batcher) == 0;
+    return kis_native_close_sinks(native, deadline_ns) &&
+           kis_batcher_in_flight(&native->sdk->batcher) == 0;
 }
 
 /* In this order: a start in between finds no two entries with one SDK. */
@@ -557,7 +600,8 @@ bool kis_sdk_memory_at(kis_sdk *sdk, size_t index, kis_span_data *out)
 {
     kis_native *native = kis_native_of(sdk);
 
-    for (uint32_t i = 0; native && native->memory && i < kis_send_memory_count(native->memory); i++) {
+    for (uint32_t i = 0; native && native->memory && i < kis_send_memory_count(native->memory);
+         i++) {
         const kis_batch *batch = kis_send_memory_at(native->memory, i);
         if (index < batch->span_count)
             return kis_batch_span_data(batch, index, out);

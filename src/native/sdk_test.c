@@ -30,8 +30,11 @@ static void keep_log(void *user, kis_log_level level, const char *text)
     pthread_mutex_unlock(&log_lock);
 }
 
-static const char *const variables[] = { "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "OTEL_TRACES_EXPORTER",
-                                         "OTEL_PROPAGATORS", "OTEL_SDK_DISABLED", "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT" };
+static const char *const variables[] = {
+    "OTEL_SERVICE_NAME",       "OTEL_RESOURCE_ATTRIBUTES", "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG", "OTEL_TRACES_EXPORTER",     "OTEL_PROPAGATORS",
+    "OTEL_SDK_DISABLED",       "OTEL_BSP_MAX_QUEUE_SIZE",  "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"
+};
 static void clear_environment(void)
 {
     for (size_t i = 0; i < COUNT_OF(variables); i++)
@@ -49,7 +52,10 @@ static kis_sdk *start_with(kis_sdk_options options)
     CHECK(sdk, sdk ? "" : diag.text);
     return sdk;
 }
-static kis_sdk *start(void) { return start_with((kis_sdk_options){ .service_name = KIS_STR("test") }); }
+static kis_sdk *start(void)
+{
+    return start_with((kis_sdk_options){ .service_name = KIS_STR("test") });
+}
 static void end(kis_sdk *sdk)
 {
     CHECK_ERR(KIS_OK, kis_sdk_stop(sdk, 5000), "stop");
@@ -70,7 +76,8 @@ TEST(a_span_goes_all_the_way)
     clear_environment();
     kis_sdk *sdk = start();
     {
-        KIS_SPAN(span, tracer(), "work", .kind = KIS_SPAN_KIND_CLIENT, .attrs = KIS_ATTRS(KIS_KV("a", 1)));
+        KIS_SPAN(span, tracer(), "work", .kind = KIS_SPAN_KIND_CLIENT,
+                 .attrs = KIS_ATTRS(KIS_KV("a", 1)));
         kis_span_set(span, KIS_KV("b", "text"));
         kis_span_event(span, "event", KIS_KV("c", 2));
     }
@@ -81,12 +88,16 @@ TEST(a_span_goes_all_the_way)
     CHECK_STR("work", data.name, "name");
     CHECK_INT(KIS_SPAN_KIND_CLIENT, data.kind, "kind in the API's numbers");
     CHECK_STR("test", data.scope_name, "scope (T26)");
-    CHECK(kis_attr_data_find(&data.attrs, KIS_STR("b"), &value) && value.type == KIS_ATTR_TEXT, "attribute");
+    CHECK(kis_attr_data_find(&data.attrs, KIS_STR("b"), &value) && value.type == KIS_ATTR_TEXT,
+          "attribute");
     CHECK_STR("text", value.text, "its text");
     CHECK(kis_span_data_next_event(&data, &at, &event), "event");
     CHECK_STR("event", event.name, "its name");
-    CHECK(kis_attr_data_find(&data.resource, KIS_STR("process.pid"), &value) && value.integer == getpid(), "process.pid");
-    CHECK(kis_attr_data_find(&data.resource, KIS_STR("telemetry.sdk.language"), &value), "telemetry.sdk.*");
+    CHECK(kis_attr_data_find(&data.resource, KIS_STR("process.pid"), &value) &&
+              value.integer == getpid(),
+          "process.pid");
+    CHECK(kis_attr_data_find(&data.resource, KIS_STR("telemetry.sdk.language"), &value),
+          "telemetry.sdk.*");
     CHECK(kis_sdk_global() == sdk, "the global one");
     end(sdk);
     CHECK(!kis_sdk_global(), "none any more");
@@ -96,14 +107,19 @@ TEST(a_span_goes_all_the_way)
 
 TEST(service_name_has_its_order)
 {
-    static const struct { const char *why, *code, *attr, *name, *resource, *want; } rows[] = {
+    static const struct {
+        const char *why, *code, *attr, *name, *resource, *want;
+    } rows[] = {
         { "nothing said", NULL, NULL, NULL, NULL, "unknown_service:native_sdk_test" },
-        { "resource attributes of the environment", NULL, NULL, NULL, "service.name=from%20env,x=1", "from env" },
+        { "resource attributes of the environment", NULL, NULL, NULL, "service.name=from%20env,x=1",
+          "from env" },
         { "OTEL_SERVICE_NAME is stronger", NULL, NULL, "name", "service.name=env", "name" },
         { "code is stronger (M31)", NULL, "attr", "name", "service.name=env", "attr" },
         { "service_name is strongest", "code", "attr", "name", "service.name=env", "code" },
-        { "an error discards the variable (M31)", NULL, NULL, NULL, "service.name=env,broken", "unknown_service:native_sdk_test" },
-        { "a broken percent too", NULL, NULL, NULL, "service.name=%zz", "unknown_service:native_sdk_test" },
+        { "an error discards the variable (M31)", NULL, NULL, NULL, "service.name=env,broken",
+          "unknown_service:native_sdk_test" },
+        { "a broken percent too", NULL, NULL, NULL, "service.name=%zz",
+          "unknown_service:native_sdk_test" },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         clear_environment();
@@ -111,7 +127,8 @@ TEST(service_name_has_its_order)
             setenv("OTEL_SERVICE_NAME", rows[i].name, 1);
         if (rows[i].resource)
             setenv("OTEL_RESOURCE_ATTRIBUTES", rows[i].resource, 1);
-        kis_sdk_options options = { .service_name = { rows[i].code, rows[i].code ? strlen(rows[i].code) : 0 } };
+        kis_sdk_options options = { .service_name = { rows[i].code,
+                                                      rows[i].code ? strlen(rows[i].code) : 0 } };
         kis_attr attr = kis_attr_text("service.name", rows[i].attr);
         if (rows[i].attr)
             options.resource = (kis_attr_list){ &attr, 1 };
@@ -126,20 +143,31 @@ TEST(service_name_has_its_order)
 
 TEST(the_environment_is_read_as_the_specification_says)
 {
-    static const struct { const char *why, *name, *value; int max_attrs; const char *log; } rows[] = {
+    static const struct {
+        const char *why, *name, *value;
+        int max_attrs;
+        const char *log;
+    } rows[] = {
         { "a number", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "2", 2, "" },
         { "empty is not set", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "", 5, "" },
-        { "not a number: warned and ignored (M32)", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "two", 5, "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT" },
-        { "negative: the same", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "-1", 5, "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT" },
+        { "not a number: warned and ignored (M32)", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "two", 5,
+          "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT" },
+        { "negative: the same", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "-1", 5,
+          "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT" },
         { "zero is a limit", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "0", 0, "" },
-        { "an unknown sampler: warned, the default is used", "OTEL_TRACES_SAMPLER", "sometimes", 5, "sometimes" },
-        { "an unknown propagator: warned", "OTEL_PROPAGATORS", "pigeon,tracecontext,tracecontext", 5, "pigeon" },
+        { "an unknown sampler: warned, the default is used", "OTEL_TRACES_SAMPLER", "sometimes", 5,
+          "sometimes" },
+        { "an unknown propagator: warned", "OTEL_PROPAGATORS", "pigeon,tracecontext,tracecontext",
+          5, "pigeon" },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         clear_environment();
         setenv(rows[i].name, rows[i].value, 1);
         kis_sdk *sdk = start();
-        kis_span span = kis_span_start(tracer(), "x", .attrs = KIS_ATTRS(KIS_KV("a", 1), KIS_KV("b", 2), KIS_KV("c", 3), KIS_KV("d", 4), KIS_KV("e", 5)));
+        kis_span span =
+            kis_span_start(tracer(), "x",
+                           .attrs = KIS_ATTRS(KIS_KV("a", 1), KIS_KV("b", 2), KIS_KV("c", 3),
+                                              KIS_KV("d", 4), KIS_KV("e", 5)));
         kis_span_end(span);
         kis_span_data data = only(sdk);
         CHECK_INT(rows[i].max_attrs, data.attrs.count, rows[i].why);
@@ -151,11 +179,23 @@ TEST(the_environment_is_read_as_the_specification_says)
 
 TEST(wrong_options_in_the_code_are_told)
 {
-    static const struct { const char *why; kis_sdk_options options; const char *text; } rows[] = {
+    static const struct {
+        const char *why;
+        kis_sdk_options options;
+        const char *text;
+    } rows[] = {
         { "exporter", { .exporter = KIS_STR_INIT("fax") }, "fax" },
-        { "sampler", { .exporter = KIS_STR_INIT("none"), .sampler_name = KIS_STR_INIT("maybe") }, "maybe" },
-        { "ratio", { .exporter = KIS_STR_INIT("none"), .sampler_name = KIS_STR_INIT("traceidratio"), .sampler_arg = KIS_STR_INIT("2") }, "2" },
-        { "processor", { .exporter = KIS_STR_INIT("none"), .processor = KIS_STR_INIT("slow") }, "slow" },
+        { "sampler",
+          { .exporter = KIS_STR_INIT("none"), .sampler_name = KIS_STR_INIT("maybe") },
+          "maybe" },
+        { "ratio",
+          { .exporter = KIS_STR_INIT("none"),
+            .sampler_name = KIS_STR_INIT("traceidratio"),
+            .sampler_arg = KIS_STR_INIT("2") },
+          "2" },
+        { "processor",
+          { .exporter = KIS_STR_INIT("none"), .processor = KIS_STR_INIT("slow") },
+          "slow" },
         { "batch", { .exporter = KIS_STR_INIT("none"), .batch_spans = 100000 }, "batch-spans" },
         { "protocol", { .otlp_protocol = KIS_STR_INIT("http/xml") }, "http/xml" },
         { "headers", { .otlp_headers = KIS_STR_INIT("novalue") }, "novalue" },
@@ -169,47 +209,67 @@ TEST(wrong_options_in_the_code_are_told)
     }
     kis_sdk *sdk = start();
     kis_diag diag;
-    CHECK(!kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("none") }, &diag), "a second global one");
+    CHECK(!kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("none") }, &diag),
+          "a second global one");
     CHECK(strstr(diag.text, "is_local"), diag.text);
     end(sdk);
 }
 
 TEST(a_wrong_endpoint_is_quoted_as_it_was_written)
 {
-    static const struct { const char *name, *value, *text; } rows[] = {
-        { "OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318", "OTEL_EXPORTER_OTLP_ENDPOINT: 'localhost:4318' has no scheme; want http://localhost:4318" },
-        { "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "c/v1/traces", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'c/v1/traces' has no scheme; want http://c/v1/traces" },
-        { "OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:no", "OTEL_EXPORTER_OTLP_ENDPOINT: 'http://c:no' has a port" },
+    static const struct {
+        const char *name, *value, *text;
+    } rows[] = {
+        { "OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318",
+          "OTEL_EXPORTER_OTLP_ENDPOINT: 'localhost:4318' has no scheme; want "
+          "http://localhost:4318" },
+        { "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "c/v1/traces",
+          "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'c/v1/traces' has no scheme; want "
+          "http://c/v1/traces" },
+        { "OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:no",
+          "OTEL_EXPORTER_OTLP_ENDPOINT: 'http://c:no' has a port" },
     };
     clear_environment();
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         kis_diag diag = { 0 };
         setenv(rows[i].name, rows[i].value, 1);
-        CHECK(!kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("otlp") }, &diag), rows[i].value);
+        CHECK(!kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("otlp") }, &diag),
+              rows[i].value);
         CHECK(strstr(diag.text, rows[i].text), diag.text);
         unsetenv(rows[i].name);
     }
     kis_diag diag = { 0 };
-    CHECK(!kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("otlp"), .otlp_endpoint = KIS_STR("c:4318") }, &diag), "in the code");
+    CHECK(!kis_sdk_start(
+              &(kis_sdk_options){ .exporter = KIS_STR("otlp"), .otlp_endpoint = KIS_STR("c:4318") },
+              &diag),
+          "in the code");
     CHECK(strstr(diag.text, "otlp_endpoint: 'c:4318' has no scheme"), diag.text);
 }
 
 TEST(samplers_have_their_exact_descriptions)
 {
-    static const struct { const char *name, *arg, *want; } rows[] = {
+    static const struct {
+        const char *name, *arg, *want;
+    } rows[] = {
         { "always_on", "", "AlwaysOnSampler" },
         { "always_off", "", "AlwaysOffSampler" },
         { "traceidratio", "0.0001", "TraceIdRatioBased{0.000100}" },
         { "traceidratio", "", "TraceIdRatioBased{1.000000}" },
         { "parentbased_always_on", "",
-          "ParentBased{root:AlwaysOnSampler,remoteParentSampled:AlwaysOnSampler,remoteParentNotSampled:AlwaysOffSampler,localParentSampled:AlwaysOnSampler,localParentNotSampled:AlwaysOffSampler}" },
+          "ParentBased{root:AlwaysOnSampler,remoteParentSampled:AlwaysOnSampler,"
+          "remoteParentNotSampled:AlwaysOffSampler,localParentSampled:AlwaysOnSampler,"
+          "localParentNotSampled:AlwaysOffSampler}" },
         { "parentbased_traceidratio", "0.5",
-          "ParentBased{root:TraceIdRatioBased{0.500000},remoteParentSampled:AlwaysOnSampler,remoteParentNotSampled:AlwaysOffSampler,localParentSampled:AlwaysOnSampler,localParentNotSampled:AlwaysOffSampler}" },
+          "ParentBased{root:TraceIdRatioBased{0.500000},remoteParentSampled:AlwaysOnSampler,"
+          "remoteParentNotSampled:AlwaysOffSampler,localParentSampled:AlwaysOnSampler,"
+          "localParentNotSampled:AlwaysOffSampler}" },
     };
     clear_environment();
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         char text[KIS_SAMPLER_TEXT_MAX];
-        kis_sdk *sdk = start_with((kis_sdk_options){ .sampler_name = { rows[i].name, strlen(rows[i].name) }, .sampler_arg = { rows[i].arg, strlen(rows[i].arg) } });
+        kis_sdk *sdk =
+            start_with((kis_sdk_options){ .sampler_name = { rows[i].name, strlen(rows[i].name) },
+                                          .sampler_arg = { rows[i].arg, strlen(rows[i].arg) } });
         size_t len = kis_sdk_describe_sampler(sdk, text, sizeof(text));
         CHECK_STR(rows[i].want, ((kis_str){ text, len }), rows[i].name);
         end(sdk);
@@ -219,7 +279,9 @@ TEST(samplers_have_their_exact_descriptions)
 /* ---- propagation ---- */
 
 typedef struct headers {
-    struct { char name[32], value[600]; } at[8];
+    struct {
+        char name[32], value[600];
+    } at[8];
     size_t count;
 } headers;
 static bool header_get(void *user, const char *name, size_t index, kis_str *out)
@@ -238,7 +300,10 @@ static void header_set(void *user, const char *name, kis_str value)
     snprintf(h->at[h->count].name, sizeof(h->at[0].name), "%s", name);
     snprintf(h->at[h->count++].value, sizeof(h->at[0].value), "%.*s", (int)value.len, value.ptr);
 }
-static kis_carrier carrier(headers *h) { return (kis_carrier){ .get_all = header_get, .set = header_set, .user = h }; }
+static kis_carrier carrier(headers *h)
+{
+    return (kis_carrier){ .get_all = header_get, .set = header_set, .user = h };
+}
 static const char *header(const headers *h, const char *name)
 {
     for (size_t i = 0; i < h->count; i++)
@@ -253,7 +318,11 @@ TEST(context_crosses_processes)
 {
     clear_environment();
     kis_sdk *sdk = start();
-    headers in = { .at = { { "traceparent", PARENT }, { "tracestate", "a=1" }, { "tracestate", "b=2" }, { "baggage", "user=alice%20b;p=1,tier=gold" } }, .count = 4 };
+    headers in = { .at = { { "traceparent", PARENT },
+                           { "tracestate", "a=1" },
+                           { "tracestate", "b=2" },
+                           { "baggage", "user=alice%20b;p=1,tier=gold" } },
+                   .count = 4 };
     headers out = { .count = 0 };
     kis_carrier from = carrier(&in), to = carrier(&out);
     kis_context caller = kis_context_extract(kis_context_none(), &from);
@@ -263,16 +332,25 @@ TEST(context_crosses_processes)
     CHECK_STR("alice b", value, "decoded");
     {
         KIS_SPAN(span, tracer(), "server", .kind = KIS_SPAN_KIND_SERVER, .parent = caller);
-        CHECK(kis_baggage_get(kis_context_current(), KIS_STR("tier"), buffer, sizeof(buffer), &value), "the span's context has it");
-        kis_context_inject(kis_baggage_set(kis_context_current(), KIS_STR("tier"), KIS_STR("silver"), KIS_STR("")), &to);
+        CHECK(
+            kis_baggage_get(kis_context_current(), KIS_STR("tier"), buffer, sizeof(buffer), &value),
+            "the span's context has it");
+        kis_context_inject(
+            kis_baggage_set(kis_context_current(), KIS_STR("tier"), KIS_STR("silver"), KIS_STR("")),
+            &to);
     }
     kis_span_data data = only(sdk);
     CHECK(data.is_parent_remote, "the parent is remote (T7)");
     CHECK_STR("a=1,b=2", data.context.trace_state, "both headers, joined");
-    CHECK(!strncmp(header(&out, "traceparent"), "00-0af7651916cd43dd8448eb211c80319c-", 36), "same trace");
+    CHECK(!strncmp(header(&out, "traceparent"), "00-0af7651916cd43dd8448eb211c80319c-", 36),
+          "same trace");
     CHECK(strncmp(header(&out, "traceparent") + 36, "b7ad6b7169203331", 16), "another span");
-    CHECK_STR("a=1,b=2", ((kis_str){ header(&out, "tracestate"), strlen(header(&out, "tracestate")) }), "trace state goes on (M10)");
-    CHECK(strstr(header(&out, "baggage"), "tier=silver") && strstr(header(&out, "baggage"), "alice%20b"), "baggage goes on, changed");
+    CHECK_STR("a=1,b=2",
+              ((kis_str){ header(&out, "tracestate"), strlen(header(&out, "tracestate")) }),
+              "trace state goes on (M10)");
+    CHECK(strstr(header(&out, "baggage"), "tier=silver") &&
+              strstr(header(&out, "baggage"), "alice%20b"),
+          "baggage goes on, changed");
     const char *fields[4];
     CHECK_INT(3, kis_context_fields(fields, 4), "traceparent, tracestate, baggage");
     end(sdk);
@@ -280,11 +358,22 @@ TEST(context_crosses_processes)
 
 TEST(a_bad_header_leaves_the_context_as_it_was)
 {
-    static const struct { const char *why; headers in; bool has_parent; } rows[] = {
+    static const struct {
+        const char *why;
+        headers in;
+        bool has_parent;
+    } rows[] = {
         { "good", { .at = { { "traceparent", PARENT } }, .count = 1 }, true },
-        { "two of them: whom to believe?", { .at = { { "traceparent", PARENT }, { "traceparent", PARENT } }, .count = 2 }, false },
-        { "upper-case hex", { .at = { { "traceparent", "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" } }, .count = 1 }, false },
-        { "bad trace state keeps the parent", { .at = { { "traceparent", PARENT }, { "tracestate", "A=1" } }, .count = 2 }, true },
+        { "two of them: whom to believe?",
+          { .at = { { "traceparent", PARENT }, { "traceparent", PARENT } }, .count = 2 },
+          false },
+        { "upper-case hex",
+          { .at = { { "traceparent", "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" } },
+            .count = 1 },
+          false },
+        { "bad trace state keeps the parent",
+          { .at = { { "traceparent", PARENT }, { "tracestate", "A=1" } }, .count = 2 },
+          true },
         { "nothing", { .count = 0 }, false },
     };
     clear_environment();
@@ -294,7 +383,8 @@ TEST(a_bad_header_leaves_the_context_as_it_was)
         kis_carrier from = carrier(&in), to = carrier(&out);
         kis_span_context context;
         kis_context got = kis_context_extract(kis_context_none(), &from);
-        CHECK_INT(rows[i].has_parent, kis_context_get_span_context(got, &context, NULL, 0), rows[i].why);
+        CHECK_INT(rows[i].has_parent, kis_context_get_span_context(got, &context, NULL, 0),
+                  rows[i].why);
         kis_context_inject(got, &to);
         CHECK_INT(rows[i].has_parent, out.count, "an invalid context injects nothing");
     }
@@ -306,7 +396,8 @@ TEST(a_disabled_sdk_passes_context_through)
     clear_environment();
     setenv("OTEL_SDK_DISABLED", "TRUE", 1);
     kis_sdk *sdk = start();
-    headers in = { .at = { { "traceparent", PARENT }, { "baggage", "k=v" } }, .count = 2 }, out = { .count = 0 };
+    headers in = { .at = { { "traceparent", PARENT }, { "baggage", "k=v" } }, .count = 2 },
+            out = { .count = 0 };
     kis_carrier from = carrier(&in), to = carrier(&out);
     kis_context_scope scope;
     kis_context_enter(&scope, kis_context_extract(kis_context_none(), &from));
@@ -316,8 +407,11 @@ TEST(a_disabled_sdk_passes_context_through)
         kis_context_inject(kis_context_current(), &to);
     }
     kis_context_leave(&scope);
-    CHECK_STR(PARENT, ((kis_str){ header(&out, "traceparent"), strlen(header(&out, "traceparent")) }), "the parent passes through (M8, E1)");
-    CHECK_STR("k=v", ((kis_str){ header(&out, "baggage"), strlen(header(&out, "baggage")) }), "baggage too");
+    CHECK_STR(PARENT,
+              ((kis_str){ header(&out, "traceparent"), strlen(header(&out, "traceparent")) }),
+              "the parent passes through (M8, E1)");
+    CHECK_STR("k=v", ((kis_str){ header(&out, "baggage"), strlen(header(&out, "baggage")) }),
+              "baggage too");
     end(sdk);
     clear_environment();
 }
@@ -328,17 +422,21 @@ TEST(contexts_carry_values_and_are_immutable)
     int a = 1, b = 2;
     clear_environment();
     kis_sdk *sdk = start();
-    kis_context none = kis_context_none(), one = kis_context_set(none, &first, &a), two = kis_context_set(one, &second, &b), three = kis_context_set(two, &first, &b);
+    kis_context none = kis_context_none(), one = kis_context_set(none, &first, &a),
+                two = kis_context_set(one, &second, &b), three = kis_context_set(two, &first, &b);
     CHECK(!kis_context_get(none, &first), "nothing in the empty one");
     CHECK(kis_context_get(one, &first) == &a && !kis_context_get(one, &second), "one");
     CHECK(kis_context_get(two, &first) == &a && kis_context_get(two, &second) == &b, "both");
-    CHECK(kis_context_get(three, &first) == &b && kis_context_get(two, &first) == &a, "the old one stays as it was (C1)");
+    CHECK(kis_context_get(three, &first) == &b && kis_context_get(two, &first) == &a,
+          "the old one stays as it was (C1)");
     kis_span span = kis_span_start(tracer(), "x", .parent = two);
     CHECK(kis_context_get(kis_context_with_span(two, span), &second) == &b, "with a span");
     for (int i = 0; i < 3000; i++)
         kis_context_set(none, &first, &a);
-    CHECK(kis_context_get(kis_context_with_span(two, span), &second) == &b, "an open span keeps its context's values");
-    CHECK(!kis_context_get(three, &first), "one that nobody holds is forgotten after many newer ones, not mixed up");
+    CHECK(kis_context_get(kis_context_with_span(two, span), &second) == &b,
+          "an open span keeps its context's values");
+    CHECK(!kis_context_get(three, &first),
+          "one that nobody holds is forgotten after many newer ones, not mixed up");
     kis_span_end(span);
     end(sdk);
 }
@@ -371,11 +469,22 @@ static void on_end(void *user, const kis_span_data *data)
     kis_attr_value value;
     (void)user;
     seen.ended++;
-    CHECK(kis_attr_data_find(&data->attrs, KIS_STR("on.ending"), &value), "written while it was ending (T14)");
+    CHECK(kis_attr_data_find(&data->attrs, KIS_STR("on.ending"), &value),
+          "written while it was ending (T14)");
     CHECK(data->end_unix_ns >= data->start_unix_ns, "with its end");
 }
-static kis_err on_flush(void *user, uint64_t deadline) { (void)user, (void)deadline; seen.flushed++; return KIS_OK; }
-static kis_err on_stop(void *user, uint64_t deadline) { (void)user, (void)deadline; seen.stopped++; return KIS_OK; }
+static kis_err on_flush(void *user, uint64_t deadline)
+{
+    (void)user, (void)deadline;
+    seen.flushed++;
+    return KIS_OK;
+}
+static kis_err on_stop(void *user, uint64_t deadline)
+{
+    (void)user, (void)deadline;
+    seen.stopped++;
+    return KIS_OK;
+}
 static void on_export(void *user, const kis_export_batch *batch, kis_export_done *done)
 {
     kis_span_data data;
@@ -391,14 +500,19 @@ static void on_export(void *user, const kis_export_batch *batch, kis_export_done
     else
         done->call(done, KIS_OK);
 }
-static const kis_processor processor = { on_start, on_ending, on_end, on_flush, on_stop, (void *)7 };
+static const kis_processor processor = {
+    on_start, on_ending, on_end, on_flush, on_stop, (void *)7
+};
 static const kis_exporter exporter = { on_export, on_flush, on_stop, NULL };
 
 TEST(processors_and_exporters_of_the_program_are_called)
 {
     clear_environment();
     memset(&seen, 0, sizeof(seen));
-    kis_sdk *sdk = start_with((kis_sdk_options){ .exporter = KIS_STR("none"), .user_exporter = &exporter, .processors = &processor, .processor_count = 1 });
+    kis_sdk *sdk = start_with((kis_sdk_options){ .exporter = KIS_STR("none"),
+                                                 .user_exporter = &exporter,
+                                                 .processors = &processor,
+                                                 .processor_count = 1 });
     kis_span_end(kis_span_start(tracer(), "a"));
     kis_span_end(kis_span_start(tracer(), "b"));
     CHECK_ERR(KIS_OK, kis_sdk_flush(sdk, 5000), "flush");
@@ -416,7 +530,8 @@ TEST(processors_and_exporters_of_the_program_are_called)
     CHECK_INT(3, seen.exported, "what was left was exported at stop");
 }
 
-static void record_only(const kis_sampler *s, const kis_sampling_input *in, kis_sampling_result *out)
+static void record_only(const kis_sampler *s, const kis_sampling_input *in,
+                        kis_sampling_result *out)
 {
     (void)s, (void)in;
     out->decision = KIS_SAMPLING_RECORD_ONLY;
@@ -425,7 +540,11 @@ static void record_only(const kis_sampler *s, const kis_sampling_input *in, kis_
     static const kis_attr attr = { .key = "sampler", .key_len = 7, .type = KIS_ATTR_BOOL };
     out->attrs = (kis_attr_list){ &attr, 1 };
 }
-static size_t no_description(const kis_sampler *s, char *to, size_t size) { (void)s, (void)to, (void)size; return 0; }
+static size_t no_description(const kis_sampler *s, char *to, size_t size)
+{
+    (void)s, (void)to, (void)size;
+    return 0;
+}
 
 TEST(recorded_but_not_sampled_goes_to_processors_alone)
 {
@@ -433,10 +552,15 @@ TEST(recorded_but_not_sampled_goes_to_processors_alone)
     kis_span_context context;
     clear_environment();
     memset(&seen, 0, sizeof(seen));
-    kis_sdk *sdk = start_with((kis_sdk_options){ .exporter = KIS_STR("none"), .user_exporter = &exporter, .processors = &processor, .processor_count = 1, .sampler = &sampler });
+    kis_sdk *sdk = start_with((kis_sdk_options){ .exporter = KIS_STR("none"),
+                                                 .user_exporter = &exporter,
+                                                 .processors = &processor,
+                                                 .processor_count = 1,
+                                                 .sampler = &sampler });
     kis_span span = kis_span_start(tracer(), "a");
     CHECK(kis_span_is_recording(span), "recorded");
-    CHECK(kis_span_get_context(span, &context) && !(context.flags & KIS_FLAG_SAMPLED), "not sampled");
+    CHECK(kis_span_get_context(span, &context) && !(context.flags & KIS_FLAG_SAMPLED),
+          "not sampled");
     CHECK_STR("s=1", context.trace_state, "the sampler wrote the trace state (T20)");
     kis_span_end(span);
     kis_sdk_flush(sdk, 1000);
@@ -448,7 +572,8 @@ TEST(the_simple_processor_exports_at_once)
 {
     clear_environment();
     memset(&seen, 0, sizeof(seen));
-    kis_sdk *sdk = start_with((kis_sdk_options){ .exporter = KIS_STR("none"), .user_exporter = &exporter, .processor = KIS_STR("simple") });
+    kis_sdk *sdk = start_with((kis_sdk_options){
+        .exporter = KIS_STR("none"), .user_exporter = &exporter, .processor = KIS_STR("simple") });
     kis_span_end(kis_span_start(tracer(), "a"));
     CHECK_INT(1, seen.exported, "before end returned");
     end(sdk);
@@ -460,13 +585,18 @@ TEST(stop_is_bounded_and_says_what_was_lost)
     clear_environment();
     memset(&seen, 0, sizeof(seen));
     seen.is_slow = true;
-    kis_sdk *sdk = start_with((kis_sdk_options){ .exporter = KIS_STR("none"), .user_exporter = &exporter, .queue_spans = 10, .batch_spans = 10, .delay_ms = 600000 });
+    kis_sdk *sdk = start_with((kis_sdk_options){ .exporter = KIS_STR("none"),
+                                                 .user_exporter = &exporter,
+                                                 .queue_spans = 10,
+                                                 .batch_spans = 10,
+                                                 .delay_ms = 600000 });
     for (int i = 0; i < 5; i++)
         kis_span_end(kis_span_start(tracer(), "a"));
     clock_gettime(CLOCK_MONOTONIC, &before);
     CHECK_ERR(KIS_ERR_TIMEOUT, kis_sdk_flush(sdk, 50), "the exporter does not answer");
     clock_gettime(CLOCK_MONOTONIC, &after);
-    CHECK((after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000 < 5000, "and flush comes back");
+    CHECK((after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000 < 5000,
+          "and flush comes back");
     kis_sdk_stats stats;
     kis_sdk_get_stats(sdk, &stats);
     CHECK_INT(5, stats.in_flight, "five wait for the answer");
@@ -474,14 +604,17 @@ TEST(stop_is_bounded_and_says_what_was_lost)
     seen.waiting->call(seen.waiting, KIS_ERR_IO);
     CHECK_ERR(KIS_OK, kis_sdk_stop(sdk, 1000), "nothing is left");
     CHECK(strstr(log_text, "5 spans were lost"), log_text);
-    CHECK(strstr(log_text, "5 spans were not delivered"), "and the failure was said when it happened");
+    CHECK(strstr(log_text, "5 spans were not delivered"),
+          "and the failure was said when it happened");
     kis_sdk_free(sdk);
 }
 
 TEST(two_sdks_side_by_side)
 {
     clear_environment();
-    kis_sdk *global = start(), *local = start_with((kis_sdk_options){ .is_local = true, .service_name = KIS_STR("local") });
+    kis_sdk *global = start(),
+            *local =
+                start_with((kis_sdk_options){ .is_local = true, .service_name = KIS_STR("local") });
     kis_tracer mine = { .name = "mine", .sdk = local };
     kis_tracer *m = &mine;
     kis_span_end(kis_span_start(tracer(), "global"));
@@ -533,7 +666,9 @@ TEST(the_worker_blocks_every_signal)
             fclose(file);
         if (!strcmp(name, "kiseki")) {
             is_found = true;
-            CHECK(blocked >> (SIGTERM - 1) & 1 && blocked >> (SIGPIPE - 1) & 1 && blocked >> (SIGUSR1 - 1) & 1, "its signals are blocked");
+            CHECK(blocked >> (SIGTERM - 1) & 1 && blocked >> (SIGPIPE - 1) & 1 &&
+                      blocked >> (SIGUSR1 - 1) & 1,
+                  "its signals are blocked");
         }
     }
     closedir(dir);
@@ -551,7 +686,8 @@ static int allow_only_exit(void)
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
     };
     struct sock_fprog program = { COUNT_OF(filter), filter };
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
 TEST(recording_makes_no_system_call_once_warm)
@@ -559,7 +695,10 @@ TEST(recording_makes_no_system_call_once_warm)
     clear_environment();
     pid_t child = fork();
     if (child == 0) {
-        kis_sdk_options options = { .exporter = KIS_STR("none"), .user_exporter = &exporter, .batch_spans = 512, .delay_ms = 600000 };
+        kis_sdk_options options = { .exporter = KIS_STR("none"),
+                                    .user_exporter = &exporter,
+                                    .batch_spans = 512,
+                                    .delay_ms = 600000 };
         kis_sdk *sdk = kis_sdk_start(&options, NULL);
         for (int i = 0; i < 64; i++) { /* slots, record, worker */
             KIS_SPAN(span, tracer(), "warm");
@@ -589,9 +728,14 @@ TEST(recording_makes_no_system_call_once_warm)
     CHECK_INT(0, WEXITSTATUS(status), "all were recorded");
 }
 
-TEST_MAIN(RUN(a_span_goes_all_the_way), RUN(service_name_has_its_order), RUN(the_environment_is_read_as_the_specification_says), RUN(a_wrong_endpoint_is_quoted_as_it_was_written),
-          RUN(wrong_options_in_the_code_are_told), RUN(samplers_have_their_exact_descriptions), RUN(context_crosses_processes),
-          RUN(a_bad_header_leaves_the_context_as_it_was), RUN(a_disabled_sdk_passes_context_through), RUN(contexts_carry_values_and_are_immutable),
-          RUN(processors_and_exporters_of_the_program_are_called), RUN(recorded_but_not_sampled_goes_to_processors_alone),
-          RUN(the_simple_processor_exports_at_once), RUN(stop_is_bounded_and_says_what_was_lost), RUN(two_sdks_side_by_side),
-          RUN(start_and_stop_many_times), RUN(the_worker_blocks_every_signal), RUN(recording_makes_no_system_call_once_warm))
+TEST_MAIN(RUN(a_span_goes_all_the_way), RUN(service_name_has_its_order),
+          RUN(the_environment_is_read_as_the_specification_says),
+          RUN(a_wrong_endpoint_is_quoted_as_it_was_written),
+          RUN(wrong_options_in_the_code_are_told), RUN(samplers_have_their_exact_descriptions),
+          RUN(context_crosses_processes), RUN(a_bad_header_leaves_the_context_as_it_was),
+          RUN(a_disabled_sdk_passes_context_through), RUN(contexts_carry_values_and_are_immutable),
+          RUN(processors_and_exporters_of_the_program_are_called),
+          RUN(recorded_but_not_sampled_goes_to_processors_alone),
+          RUN(the_simple_processor_exports_at_once), RUN(stop_is_bounded_and_says_what_was_lost),
+          RUN(two_sdks_side_by_side), RUN(start_and_stop_many_times),
+          RUN(the_worker_blocks_every_signal), RUN(recording_makes_no_system_call_once_warm))

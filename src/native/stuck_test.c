@@ -17,12 +17,16 @@ KIS_TRACER(tracer, "stuck", "1.0")
 
 /* Children start threads. ThreadSanitizer promises nothing there, but it need not end them, unless their parent had threads, too. */
 const char *__tsan_default_options(void);
-__attribute__((visibility("default"))) const char *__tsan_default_options(void) { return "die_after_fork=0"; }
+__attribute__((visibility("default"))) const char *__tsan_default_options(void)
+{
+    return "die_after_fork=0";
+}
 
 /* ---- an exporter that does what a test wants ---- */
 
 typedef struct stubborn {
-    bool answers_first, hangs, answers_after; /* what export_spans does, in this order; not answering keeps `done` */
+    bool answers_first, hangs,
+        answers_after; /* what export_spans does, in this order; not answering keeps `done` */
     sem_t go_on;
     atomic_int entered, left, other_calls;
     kis_export_done *_Atomic done;
@@ -78,10 +82,10 @@ static uint64_t now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-#define WAIT_UNTIL(what, why)                                 \
-    do {                                                      \
-        for (uint64_t end = now_ms() + 10000; !(what);)       \
-            if (nap(), now_ms() > end)                        \
+#define WAIT_UNTIL(what, why)                                  \
+    do {                                                       \
+        for (uint64_t end = now_ms() + 10000; !(what);)        \
+            if (nap(), now_ms() > end)                         \
                 fail_msg("%s: not in 10 s: %s", (why), #what); \
     } while (0)
 static void nap(void)
@@ -136,29 +140,43 @@ static void next_works(stubborn *meanwhile)
     CHECK_ERR(KIS_OK, kis_sdk_flush(sdk, 5000), "flush");
     CHECK_INT(30, kis_sdk_memory_count(sdk), "its spans, and no others");
     kis_sdk_get_stats(sdk, &stats);
-    CHECK(stats.exported == 30 && stats.in_flight == 0 && stats.queued == 0 && stats.dropped_export == 0, "its counters, and no others");
+    CHECK(stats.exported == 30 && stats.in_flight == 0 && stats.queued == 0 &&
+              stats.dropped_export == 0,
+          "its counters, and no others");
     CHECK_ERR(KIS_OK, kis_sdk_stop(sdk, 5000), "stop");
     kis_sdk_free(sdk);
 }
 
 TEST(an_exporter_that_does_not_come_back_is_given_up)
 {
-    static const struct { const char *why; bool answers_first, hangs, answers_after; int batch; const char *says; } rows[] = {
-        { "it never returns", false, true, true, 0, "8 spans were lost: 0 found the queue full, 0 found no memory, 0 were not delivered, 8 were given up" },
+    static const struct {
+        const char *why;
+        bool answers_first, hangs, answers_after;
+        int batch;
+        const char *says;
+    } rows[] = {
+        { "it never returns", false, true, true, 0,
+          "8 spans were lost: 0 found the queue full, 0 found no memory, 0 were not delivered, 8 "
+          "were given up" },
         { "one span a batch: some wait in the queue", false, true, true, 1, "8 were given up" },
         { "it returns, but does not answer", false, false, false, 0, "8 were given up" },
         { "it answers, but does not return", true, true, false, 1, "7 were given up" },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        stubborn s = { .answers_first = rows[i].answers_first, .hangs = rows[i].hangs, .answers_after = rows[i].answers_after };
+        stubborn s = { .answers_first = rows[i].answers_first,
+                       .hangs = rows[i].hangs,
+                       .answers_after = rows[i].answers_after };
         kis_exporter exporter = exporter_of(&s);
         kis_sdk_stats stats;
-        kis_sdk *sdk = start_with((kis_sdk_options){ .exporter = KIS_STR("none"), .user_exporter = &exporter, .batch_spans = (uint32_t)rows[i].batch });
+        kis_sdk *sdk = start_with((kis_sdk_options){ .exporter = KIS_STR("none"),
+                                                     .user_exporter = &exporter,
+                                                     .batch_spans = (uint32_t)rows[i].batch });
         record(8);
         WAIT_UNTIL(s.entered == 1, rows[i].why);
         stop_gives_up(sdk, rows[i].says);
         kis_sdk_get_stats(sdk, &stats);
-        CHECK_INT(8, stats.queued + stats.in_flight + stats.exported, "every span is in one of the counters");
+        CHECK_INT(8, stats.queued + stats.in_flight + stats.exported,
+                  "every span is in one of the counters");
         CHECK_INT(0, s.other_calls, "neither flushed nor shut down");
         kis_sdk_free(sdk); /* its memory stays: somebody is in it */
         next_works(NULL);
@@ -186,12 +204,15 @@ TEST(threads_that_export_by_themselves_are_let_go)
     kis_exporter exporter = exporter_of(&s);
     pthread_t threads[THREADS];
     kis_sdk_stats stats = { 0 };
-    kis_sdk *sdk = start_with((kis_sdk_options){ .exporter = KIS_STR("none"), .user_exporter = &exporter, .processor = KIS_STR("simple") });
+    kis_sdk *sdk = start_with((kis_sdk_options){
+        .exporter = KIS_STR("none"), .user_exporter = &exporter, .processor = KIS_STR("simple") });
     for (int i = 0; i < THREADS; i++)
         pthread_create(&threads[i], NULL, end_one_span, NULL);
-    WAIT_UNTIL((kis_sdk_get_stats(sdk, &stats), stats.in_flight == THREADS), "one is in it, the others wait for their turn");
+    WAIT_UNTIL((kis_sdk_get_stats(sdk, &stats), stats.in_flight == THREADS),
+               "one is in it, the others wait for their turn");
     CHECK_ERR(KIS_ERR_TIMEOUT, kis_sdk_stop(sdk, 50), "it was not in time");
-    WAIT_UNTIL((kis_sdk_get_stats(sdk, &stats), stats.in_flight == 1), "those who waited need not any more");
+    WAIT_UNTIL((kis_sdk_get_stats(sdk, &stats), stats.in_flight == 1),
+               "those who waited need not any more");
     CHECK_INT(1, s.entered, "and did not come in");
     next_works(&s);
     for (int i = 0; i < THREADS; i++)
@@ -210,7 +231,10 @@ TEST(a_tick_that_does_not_come_back_is_given_up)
     stubborn s = { .answers_first = true, .hangs = true };
     kis_exporter exporter = exporter_of(&s);
     pthread_t thread;
-    kis_sdk *sdk = start_with((kis_sdk_options){ .exporter = KIS_STR("none"), .user_exporter = &exporter, .batch_spans = 1, .drive = KIS_DRIVE_TICK });
+    kis_sdk *sdk = start_with((kis_sdk_options){ .exporter = KIS_STR("none"),
+                                                 .user_exporter = &exporter,
+                                                 .batch_spans = 1,
+                                                 .drive = KIS_DRIVE_TICK });
     record(3);
     pthread_create(&thread, NULL, tick, sdk);
     WAIT_UNTIL(s.entered == 1, "it is in the exporter");
@@ -231,18 +255,22 @@ TEST(each_that_stays_away_keeps_one_place)
     for (int i = 0; i < KIS_SDKS_MAX; i++) {
         s[i] = (stubborn){ .hangs = true, .answers_after = true };
         exporters[i] = exporter_of(&s[i]);
-        kis_sdk *sdk = start_with((kis_sdk_options){ .exporter = KIS_STR("none"), .user_exporter = &exporters[i] });
+        kis_sdk *sdk = start_with(
+            (kis_sdk_options){ .exporter = KIS_STR("none"), .user_exporter = &exporters[i] });
         record(1);
         WAIT_UNTIL(s[i].entered == 1, "it hangs");
         stop_gives_up(sdk, "1 were given up");
     }
-    CHECK(!kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("none") }, &diag), "there is no place");
+    CHECK(!kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("none") }, &diag),
+          "there is no place");
     CHECK(strstr(diag.text, "8 SDKs"), diag.text);
     record(1); /* and no harm */
     sem_post(&s[3].go_on);
     WAIT_UNTIL(s[3].left == 1, "it comes out");
     kis_sdk *sdk = NULL;
-    WAIT_UNTIL((sdk = kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("none") }, &diag)) != NULL, "its place is free");
+    WAIT_UNTIL((sdk = kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("none") }, &diag)) !=
+                   NULL,
+               "its place is free");
     CHECK_ERR(KIS_OK, kis_sdk_stop(sdk, 1000), "stop");
     for (int i = 0; i < KIS_SDKS_MAX; i++)
         sem_post(&s[i].go_on);
@@ -266,7 +294,8 @@ TEST(a_child_of_a_process_with_one_that_was_given_up_traces)
 #endif
     stubborn s = { .hangs = true, .answers_after = true };
     kis_exporter exporter = exporter_of(&s);
-    kis_sdk *sdk = start_with((kis_sdk_options){ .exporter = KIS_STR("none"), .user_exporter = &exporter });
+    kis_sdk *sdk =
+        start_with((kis_sdk_options){ .exporter = KIS_STR("none"), .user_exporter = &exporter });
     record(1);
     WAIT_UNTIL(s.entered == 1, "it hangs");
     stop_gives_up(sdk, "1 were given up");
@@ -274,7 +303,9 @@ TEST(a_child_of_a_process_with_one_that_was_given_up_traces)
     if (child == 0) {
         kis_sdk *all[KIS_SDKS_MAX];
         for (int i = 0; i < KIS_SDKS_MAX; i++) /* every place is free there */
-            if (!(all[i] = kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("memory"), .is_local = i > 0 }, NULL)))
+            if (!(all[i] = kis_sdk_start(
+                      &(kis_sdk_options){ .exporter = KIS_STR("memory"), .is_local = i > 0 },
+                      NULL)))
                 _exit(1);
         record(5);
         bool is_well = kis_sdk_flush(all[0], 5000) == KIS_OK && kis_sdk_memory_count(all[0]) == 5;
@@ -296,7 +327,8 @@ TEST(exit_does_not_wait_for_one_that_does_not_come_back)
             static stubborn s = { .hangs = true };
             static kis_exporter exporter;
             exporter = exporter_of(&s);
-            kis_sdk *sdk = start_with((kis_sdk_options){ .exporter = KIS_STR("none"), .user_exporter = &exporter, .exit_flush_ms = 100 });
+            kis_sdk *sdk = start_with((kis_sdk_options){
+                .exporter = KIS_STR("none"), .user_exporter = &exporter, .exit_flush_ms = 100 });
             record(3);
             WAIT_UNTIL(s.entered == 1, "it hangs");
             if (is_stopped)
@@ -308,6 +340,9 @@ TEST(exit_does_not_wait_for_one_that_does_not_come_back)
     }
 }
 
-TEST_MAIN(RUN(an_exporter_that_does_not_come_back_is_given_up), RUN(threads_that_export_by_themselves_are_let_go),
-          RUN(a_tick_that_does_not_come_back_is_given_up), RUN(each_that_stays_away_keeps_one_place),
-          RUN(a_child_of_a_process_with_one_that_was_given_up_traces), RUN(exit_does_not_wait_for_one_that_does_not_come_back))
+TEST_MAIN(RUN(an_exporter_that_does_not_come_back_is_given_up),
+          RUN(threads_that_export_by_themselves_are_let_go),
+          RUN(a_tick_that_does_not_come_back_is_given_up),
+          RUN(each_that_stays_away_keeps_one_place),
+          RUN(a_child_of_a_process_with_one_that_was_given_up_traces),
+          RUN(exit_does_not_wait_for_one_that_does_not_come_back))

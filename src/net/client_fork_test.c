@@ -228,6 +228,6 @@ TEST(forks_while_connections_come_and_go_leave_nothing)
     outside_stop(&p);
 }
 
-TEST_MAIN(RUN(the_peer_sees_the_end_while_a_child_lives_on),
-          RUN(a_connection_goes_on_over_forks), RUN(a_connection_under_tls_goes_on_over_forks),
+TEST_MAIN(RUN(the_peer_sees_the_end_while_a_child_lives_on), RUN(a_connection_goes_on_over_forks),
+          RUN(a_connection_under_tls_goes_on_over_forks),
           RUN(forks_while_connections_come_and_go_leave_nothing))

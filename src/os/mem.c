@@ -125,8 +125,8 @@ static void small_give_back(void *ptr)
     kis_lock_give(&cache.lock);
 }
 #else
-#define IS_LARGE(size) ((size) >= LARGE_MIN)
-#define small_take(size) malloc(size)
+#define IS_LARGE(size)       ((size) >= LARGE_MIN)
+#define small_take(size)     malloc(size)
 #define small_give_back(ptr) free(ptr)
 #endif
 

@@ -326,13 +326,12 @@ TEST(the_disk_and_the_clocks_can_be_asked)
     contract_end(&c);
 }
 
-#define OS_CONTRACT                                                                   \
-    RUN(what_is_written_is_read_back), RUN(reading_behind_the_end_says_more),         \
-        RUN(open_modes_say_what_must_exist),                                          \
-        RUN(what_is_appended_comes_behind_what_others_appended),                      \
-        RUN(truncate_cuts_and_fills_with_zeros),                                      \
-        RUN(preallocate_grows_and_keeps), RUN(rename_replaces_and_remove_removes),    \
-        RUN(folders_are_made_with_their_parents), RUN(a_lock_is_held_by_one),         \
-        RUN(the_disk_and_the_clocks_can_be_asked)
+#define OS_CONTRACT                                                                        \
+    RUN(what_is_written_is_read_back), RUN(reading_behind_the_end_says_more),              \
+        RUN(open_modes_say_what_must_exist),                                               \
+        RUN(what_is_appended_comes_behind_what_others_appended),                           \
+        RUN(truncate_cuts_and_fills_with_zeros), RUN(preallocate_grows_and_keeps),         \
+        RUN(rename_replaces_and_remove_removes), RUN(folders_are_made_with_their_parents), \
+        RUN(a_lock_is_held_by_one), RUN(the_disk_and_the_clocks_can_be_asked)
 
 #endif

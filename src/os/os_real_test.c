@@ -172,7 +172,6 @@ TEST(random_bytes_differ)
 }
 
 TEST_MAIN(OS_CONTRACT, RUN(errors_carry_the_words_of_the_system),
-          RUN(a_short_write_is_an_error_after_its_part),
-          RUN(what_does_not_fit_is_not_appended),
+          RUN(a_short_write_is_an_error_after_its_part), RUN(what_does_not_fit_is_not_appended),
           RUN(a_lock_of_another_process_ends_with_it), RUN(files_are_private_and_not_inherited),
           RUN(random_bytes_differ))

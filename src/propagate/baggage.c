@@ -54,8 +54,7 @@ static bool baggage_decode_value(kis_str text, char *memory, kis_str *out)
             return false;
         if (c == '%' && text.len - i > 2 && kis_hex_digit(text.ptr[i + 1]) >= 0 &&
             kis_hex_digit(text.ptr[i + 2]) >= 0) {
-            c = (char)(kis_hex_digit(text.ptr[i + 1]) << 4 |
-                       kis_hex_digit(text.ptr[i + 2]));
+            c = (char)(kis_hex_digit(text.ptr[i + 1]) << 4 | kis_hex_digit(text.ptr[i + 2]));
             i += 2;
             has_codes = true;
         }

@@ -29,9 +29,11 @@ typedef struct kis_baggage {
 kis_err kis_baggage_parse(kis_baggage *baggage, kis_str header) KIS_CHECKED;
 
 /** Sets one name; borrows all three. SYNTAX: an empty name, one that is no token, or metadata that may not travel. LIMIT: too many members. */
-kis_err kis_baggage_put(kis_baggage *baggage, kis_str name, kis_str value, kis_str metadata) KIS_CHECKED;
+kis_err kis_baggage_put(kis_baggage *baggage, kis_str name, kis_str value,
+                        kis_str metadata) KIS_CHECKED;
 bool kis_baggage_take_out(kis_baggage *baggage, kis_str name); /* false: it was not there */
-const kis_baggage_member *kis_baggage_find(const kis_baggage *baggage, kis_str name); /* NULL: not there */
+const kis_baggage_member *kis_baggage_find(const kis_baggage *baggage,
+                                           kis_str name); /* NULL: not there */
 /** Writes the header's value, no NUL: members that fit whole, from the first. Answers the length; at most KIS_BAGGAGE_BYTES_MAX. */
 size_t kis_baggage_format(const kis_baggage *baggage, char *out, size_t size);
 

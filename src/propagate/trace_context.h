@@ -16,7 +16,8 @@
  *
  * NOT_FOUND  no traceparent      SYNTAX  malformed, or there are two: whom to believe?      RANGE  an id of zeros
  */
-kis_err kis_trace_context_extract(const kis_carrier *carrier, char state[KIS_TRACE_STATE_BYTES_MAX], kis_span_context *out) KIS_CHECKED;
+kis_err kis_trace_context_extract(const kis_carrier *carrier, char state[KIS_TRACE_STATE_BYTES_MAX],
+                                  kis_span_context *out) KIS_CHECKED;
 /** Sets `traceparent`, and `tracestate` when there is one. Invalid ids: sets nothing. */
 void kis_trace_context_inject(const kis_span_context *context, const kis_carrier *carrier);
 
@@ -31,8 +32,10 @@ typedef struct kis_propagator_list {
     size_t count;
 } kis_propagator_list;
 
-void kis_propagators_inject(const kis_propagator_list *list, kis_context context, const kis_carrier *carrier);
-kis_context kis_propagators_extract(const kis_propagator_list *list, kis_context context, const kis_carrier *carrier);
+void kis_propagators_inject(const kis_propagator_list *list, kis_context context,
+                            const kis_carrier *carrier);
+kis_context kis_propagators_extract(const kis_propagator_list *list, kis_context context,
+                                    const kis_carrier *carrier);
 /** The names of all, each once; answers how many, writes at most `max`. */
 size_t kis_propagators_fields(const kis_propagator_list *list, const char **out, size_t max);
 

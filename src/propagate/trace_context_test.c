@@ -8,7 +8,10 @@
 #define PARENT "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 typedef struct headers {
-    struct { char name[32]; char value[600]; } rows[80];
+    struct {
+        char name[32];
+        char value[600];
+    } rows[80];
     size_t count;
 } headers;
 
@@ -36,16 +39,26 @@ static char state[KIS_TRACE_STATE_BYTES_MAX];
 
 TEST(trace_context_is_extracted_from_headers)
 {
-    static const struct { const char *why; const char *parents[2]; const char *states[3]; kis_err want; const char *state; } rows[] = {
-        { "no headers",                   { NULL }, { NULL }, KIS_ERR_NOT_FOUND, "" },
-        { "tracestate alone",             { NULL }, { "a=1" }, KIS_ERR_NOT_FOUND, "" },
-        { "traceparent alone",            { PARENT }, { NULL }, KIS_OK, "" },
-        { "both",                         { PARENT }, { "a=1,b=2" }, KIS_OK, "a=1,b=2" },
-        { "two traceparents, equal",      { PARENT, PARENT }, { "a=1" }, KIS_ERR_SYNTAX, "" },
-        { "several tracestates in order", { PARENT }, { "a=1", "b=2,c=3", "d=4" }, KIS_OK, "a=1,b=2,c=3,d=4" },
-        { "an empty one among them",      { PARENT }, { "a=1", "", "d=4" }, KIS_OK, "a=1,,d=4" },
-        { "a bad one among them",         { PARENT }, { "a=1", "B=2" }, KIS_OK, "" },
-        { "a bad traceparent",            { "00-xyz" }, { "a=1" }, KIS_ERR_SYNTAX, "" },
+    static const struct {
+        const char *why;
+        const char *parents[2];
+        const char *states[3];
+        kis_err want;
+        const char *state;
+    } rows[] = {
+        { "no headers", { NULL }, { NULL }, KIS_ERR_NOT_FOUND, "" },
+        { "tracestate alone", { NULL }, { "a=1" }, KIS_ERR_NOT_FOUND, "" },
+        { "traceparent alone", { PARENT }, { NULL }, KIS_OK, "" },
+        { "both", { PARENT }, { "a=1,b=2" }, KIS_OK, "a=1,b=2" },
+        { "two traceparents, equal", { PARENT, PARENT }, { "a=1" }, KIS_ERR_SYNTAX, "" },
+        { "several tracestates in order",
+          { PARENT },
+          { "a=1", "b=2,c=3", "d=4" },
+          KIS_OK,
+          "a=1,b=2,c=3,d=4" },
+        { "an empty one among them", { PARENT }, { "a=1", "", "d=4" }, KIS_OK, "a=1,,d=4" },
+        { "a bad one among them", { PARENT }, { "a=1", "B=2" }, KIS_OK, "" },
+        { "a bad traceparent", { "00-xyz" }, { "a=1" }, KIS_ERR_SYNTAX, "" },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         kis_span_context out = { .flags = 9 };
@@ -85,7 +98,9 @@ TEST(trace_context_injected_is_extracted_the_same)
     kis_trace_context_inject(&context, &carrier);
     CHECK_INT(2, in.count, "two headers");
     CHECK_ERR(KIS_OK, kis_trace_context_extract(&carrier, state, &out), "reads back");
-    CHECK(memcmp(&context.trace_id, &out.trace_id, 16) == 0 && memcmp(&context.span_id, &out.span_id, 8) == 0, "the ids");
+    CHECK(memcmp(&context.trace_id, &out.trace_id, 16) == 0 &&
+              memcmp(&context.span_id, &out.span_id, 8) == 0,
+          "the ids");
     CHECK_STR("a=1", out.trace_state, "the trace state");
     CHECK_INT(3, out.flags, "the flags that travel");
 }
@@ -109,7 +124,8 @@ TEST(baggage_travels_through_headers)
         int len = sprintf(value, "k%d=%0150d", i, i);
         set(&in, "baggage", kis_str_of(value, (size_t)len));
     }
-    CHECK_ERR(KIS_ERR_LIMIT, kis_baggage_extract(&carrier, &out), "many headers do not get around the bound");
+    CHECK_ERR(KIS_ERR_LIMIT, kis_baggage_extract(&carrier, &out),
+              "many headers do not get around the bound");
     CHECK(out.header_bytes <= KIS_BAGGAGE_BYTES_MAX && out.count > 40, "what came first is there");
 }
 
@@ -129,9 +145,11 @@ static kis_context extract_flag(void *user, kis_context context, const kis_carri
 
 TEST(a_composite_asks_each_in_order)
 {
-    static const char *const first_fields[] = { "traceparent", "tracestate", NULL }, *const second_fields[] = { "x-name", "traceparent", NULL };
+    static const char *const first_fields[] = { "traceparent", "tracestate", NULL },
+                             *const second_fields[] = { "x-name", "traceparent", NULL };
     int one = 1, two = 2;
-    kis_propagator first = { inject_name, extract_flag, first_fields, &one }, second = { inject_name, extract_flag, second_fields, &two };
+    kis_propagator first = { inject_name, extract_flag, first_fields, &one },
+                   second = { inject_name, extract_flag, second_fields, &two };
     kis_propagator deaf = { NULL, NULL, NULL, NULL };
     kis_propagator_list list = { { &first, &deaf, &second }, 3 };
     const char *names[2];
@@ -139,10 +157,14 @@ TEST(a_composite_asks_each_in_order)
     kis_propagators_inject(&list, kis_context_none(), &carrier);
     CHECK_INT(12, calls, "inject in order");
     CHECK_INT(2, in.count, "both wrote");
-    CHECK_INT(12, kis_propagators_extract(&list, kis_context_none(), &carrier)._flags, "extract gets what the one before answered");
+    CHECK_INT(12, kis_propagators_extract(&list, kis_context_none(), &carrier)._flags,
+              "extract gets what the one before answered");
     CHECK_INT(3, kis_propagators_fields(&list, names, 2), "each name once");
-    CHECK(strcmp(names[0], "traceparent") == 0 && strcmp(names[1], "tracestate") == 0, "as many as there is room for");
+    CHECK(strcmp(names[0], "traceparent") == 0 && strcmp(names[1], "tracestate") == 0,
+          "as many as there is room for");
 }
 
-TEST_MAIN(RUN(trace_context_is_extracted_from_headers), RUN(trace_context_with_too_much_state_keeps_the_ids),
-          RUN(trace_context_injected_is_extracted_the_same), RUN(baggage_travels_through_headers), RUN(a_composite_asks_each_in_order))
+TEST_MAIN(RUN(trace_context_is_extracted_from_headers),
+          RUN(trace_context_with_too_much_state_keeps_the_ids),
+          RUN(trace_context_injected_is_extracted_the_same), RUN(baggage_travels_through_headers),
+          RUN(a_composite_asks_each_in_order))

@@ -19,8 +19,8 @@
 
 typedef struct kis_receive_options {
     kis_sink *sink;
-    kis_budget *budget;             /* bodies and batches */
-    uint64_t max_request_bytes;     /* 0: KIS_REQUEST_BYTES_MAX; before and after decompression */
+    kis_budget *budget;         /* bodies and batches */
+    uint64_t max_request_bytes; /* 0: KIS_REQUEST_BYTES_MAX; before and after decompression */
     /* CORS for browsers' pages: exact, or with one star; none: loopback only */
     const kis_str *allowed_origins;
     size_t allowed_origin_count;

@@ -17,7 +17,8 @@
 #include "model/limits.h"
 
 #define KIS_BAG_FILLING 0x80000000u
-#define KIS_BAG_TEXT_MAX (KIS_TRACE_STATE_BYTES_MAX + 2 * KIS_BAGGAGE_BYTES_MAX + 6 * KIS_BAGGAGE_MEMBERS_MAX)
+#define KIS_BAG_TEXT_MAX \
+    (KIS_TRACE_STATE_BYTES_MAX + 2 * KIS_BAGGAGE_BYTES_MAX + 6 * KIS_BAGGAGE_MEMBERS_MAX)
 
 void kis_bags_init(kis_bags *bags, const kis_alloc *alloc)
 {
@@ -40,7 +41,8 @@ void kis_bags_after_fork(kis_bags *bags)
     atomic_store_explicit(&bags->lock, 0, memory_order_relaxed);
     for (uint32_t i = 0; i < bags->count; i++) {
         uint64_t word = atomic_load_explicit(&bags->bags[i]->word, memory_order_relaxed);
-        atomic_store_explicit(&bags->bags[i]->word, word & ~(uint64_t)UINT32_MAX, memory_order_relaxed);
+        atomic_store_explicit(&bags->bags[i]->word, word & ~(uint64_t)UINT32_MAX,
+                              memory_order_relaxed);
     }
 }
 
@@ -49,7 +51,8 @@ bool kis_bag_hold(kis_bag *bag, uint32_t generation)
     uint64_t word = atomic_load_explicit(&bag->word, memory_order_relaxed);
 
     while (word >> 32 == generation && !(word & KIS_BAG_FILLING))
-        if (atomic_compare_exchange_weak_explicit(&bag->word, &word, word + 1, memory_order_acquire, memory_order_relaxed))
+        if (atomic_compare_exchange_weak_explicit(&bag->word, &word, word + 1, memory_order_acquire,
+                                                  memory_order_relaxed))
             return true;
     return false;
 }
@@ -71,7 +74,8 @@ static kis_bag *bag_for_filling(kis_bags *bags, uint32_t *generation)
         kis_bag *bag = bags->alloc->take(bags->alloc->user, sizeof(*bag));
         if (bag) {
             memset(bag, 0, sizeof(*bag));
-            atomic_store_explicit(&bag->word, (uint64_t)1 << 32 | KIS_BAG_FILLING, memory_order_relaxed);
+            atomic_store_explicit(&bag->word, (uint64_t)1 << 32 | KIS_BAG_FILLING,
+                                  memory_order_relaxed);
             *generation = 1;
             bags->bags[bags->count++] = found = bag;
         }
@@ -81,7 +85,9 @@ static kis_bag *bag_for_filling(kis_bags *bags, uint32_t *generation)
         uint64_t word = atomic_load_explicit(&bag->word, memory_order_relaxed);
         uint64_t next = ((word >> 32) + 1) << 32 | KIS_BAG_FILLING;
         bags->next = (bags->next + 1) % bags->count;
-        if ((uint32_t)word == 0 && atomic_compare_exchange_strong_explicit(&bag->word, &word, next, memory_order_acquire, memory_order_relaxed)) {
+        if ((uint32_t)word == 0 &&
+            atomic_compare_exchange_strong_explicit(&bag->word, &word, next, memory_order_acquire,
+                                                    memory_order_relaxed)) {
             *generation = (uint32_t)(next >> 32);
             found = bag;
         }
@@ -123,7 +129,8 @@ bool kis_bags_fill(kis_bags *bags, const kis_bag_content *content, kis_context *
         if (content->trace_state.len)
             memcpy(bag->memory, content->trace_state.ptr, content->trace_state.len);
         if (content->baggage.len)
-            memcpy(bag->memory + content->trace_state.len, content->baggage.ptr, content->baggage.len);
+            memcpy(bag->memory + content->trace_state.len, content->baggage.ptr,
+                   content->baggage.len);
         bag->trace_state_len = (uint32_t)content->trace_state.len;
         bag->baggage_len = (uint32_t)content->baggage.len;
         bag->member_count = content->member_count;
@@ -173,7 +180,8 @@ size_t kis_bag_member_size(const kis_bag_member *member)
 
 uint8_t *kis_bag_member_put(uint8_t *to, const kis_bag_member *member)
 {
-    uint16_t lengths[3] = { (uint16_t)member->name.len, (uint16_t)member->value.len, (uint16_t)member->metadata.len };
+    uint16_t lengths[3] = { (uint16_t)member->name.len, (uint16_t)member->value.len,
+                            (uint16_t)member->metadata.len };
 
     memcpy(to, lengths, sizeof(lengths));
     to += sizeof(lengths);

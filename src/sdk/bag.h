@@ -37,7 +37,7 @@ typedef struct kis_bag_member {
 } kis_bag_member;
 
 typedef struct kis_bags {
-    _Atomic uint32_t lock;   /* guards `next` and `count`; one holder for a few instructions */
+    _Atomic uint32_t lock; /* guards `next` and `count`; one holder for a few instructions */
     uint32_t next, count;
     const kis_alloc *alloc;
     kis_bag *bags[KIS_BAGS_MAX];
@@ -56,10 +56,14 @@ void kis_bag_drop(kis_bag *bag);
 
 /** The content of a held bag. Borrows from it. */
 void kis_bag_read(const kis_bag *bag, kis_bag_content *out);
-static inline kis_str kis_bag_trace_state(const kis_bag *bag) { return kis_str_of((const char *)bag->memory, bag->trace_state_len); }
+static inline kis_str kis_bag_trace_state(const kis_bag *bag)
+{
+    return kis_str_of((const char *)bag->memory, bag->trace_state_len);
+}
 
 bool kis_bag_member_next(kis_bytes *rest, kis_bag_member *out);
 size_t kis_bag_member_size(const kis_bag_member *member);
-uint8_t *kis_bag_member_put(uint8_t *to, const kis_bag_member *member); /* answers the place behind it */
+uint8_t *kis_bag_member_put(uint8_t *to,
+                            const kis_bag_member *member); /* answers the place behind it */
 
 #endif

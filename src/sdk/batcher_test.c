@@ -17,8 +17,14 @@ static void record(int count)
     for (int i = 0; i < count; i++)
         kis_span_end(kis_span_start(shop(), "s"));
 }
-static uint64_t step(void) { return kis_batcher_step(&t.sdk->batcher, test_now(&t.world)); }
-static void pass_ms(uint64_t ms) { t.world.now_ns += ms * 1000000u; }
+static uint64_t step(void)
+{
+    return kis_batcher_step(&t.sdk->batcher, test_now(&t.world));
+}
+static void pass_ms(uint64_t ms)
+{
+    t.world.now_ns += ms * 1000000u;
+}
 static kis_sdk_stats stats(void)
 {
     kis_sdk_stats s;
@@ -138,7 +144,9 @@ TEST(spans_of_one_tracer_are_neighbours)
     CHECK_INT(2, batch->scope_count, "two scopes");
     for (uint32_t i = 0; i < 2; i++)
         for (uint32_t k = 0; k < batch->scopes[i].span_count; k++)
-            CHECK(kis_str_eq(batch->scopes[i].name, batch->spans[batch->scopes[i].first_span + k].name), "each with its own");
+            CHECK(kis_str_eq(batch->scopes[i].name,
+                             batch->spans[batch->scopes[i].first_span + k].name),
+                  "each with its own");
     test_sdk_end(&t);
 }
 
@@ -185,21 +193,30 @@ TEST(wall_time_follows_a_clock_that_was_set)
     step();
     kis_span_end(kis_span_start(shop(), "later"));
     test_sdk_flush(&t);
-    CHECK_INT(t.world.wall_ns + test_now(&t.world), test_sink_at(&t.sink, 0)->start_unix_ns, "an hour later");
+    CHECK_INT(t.world.wall_ns + test_now(&t.world), test_sink_at(&t.sink, 0)->start_unix_ns,
+              "an hour later");
     test_sdk_end(&t);
 }
 
 TEST(what_is_encoded_says_what_the_views_say)
 {
-    kis_span_context remote = { .trace_id = { { 9 } }, .span_id = { { 8 } }, .flags = 1, .is_remote = true, .trace_state = KIS_STR("k=v") };
+    kis_span_context remote = { .trace_id = { { 9 } },
+                                .span_id = { { 8 } },
+                                .flags = 1,
+                                .is_remote = true,
+                                .trace_state = KIS_STR("k=v") };
     test_sdk_begin(&t);
     for (int i = 0; i < 64; i++) { /* each bit is something that a plain copy has or has not */
-        kis_context parent = i & 1 ? kis_context_with_span_context(kis_context_none(), &remote) : kis_context_none();
-        kis_span span = kis_span_start(shop(), "first", .kind = (kis_span_kind)(i % 5), .parent = parent, .attrs = KIS_ATTRS(KIS_KV("a", 1), KIS_KV("b", "two")));
+        kis_context parent =
+            i & 1 ? kis_context_with_span_context(kis_context_none(), &remote) : kis_context_none();
+        kis_span span =
+            kis_span_start(shop(), "first", .kind = (kis_span_kind)(i % 5), .parent = parent,
+                           .attrs = KIS_ATTRS(KIS_KV("a", 1), KIS_KV("b", "two")));
         if (i & 2)
             kis_span_set(span, KIS_KV("b", "a longer text"));
         if (i & 4)
-            kis_span_set_status(span, i & 8 ? KIS_STATUS_OK : KIS_STATUS_ERROR, i & 16 ? "why" : NULL);
+            kis_span_set_status(span, i & 8 ? KIS_STATUS_OK : KIS_STATUS_ERROR,
+                                i & 16 ? "why" : NULL);
         if (i & 8)
             kis_span_event(span, "e", KIS_KV("x", i));
         if (i & 16)
@@ -223,9 +240,16 @@ TEST(what_is_encoded_says_what_the_views_say)
         const kis_span_view *a = &t.sink.batches[0]->spans[i], *b = &decoded->spans[i];
         char why[32];
         snprintf(why, sizeof(why), "span %u", i);
-        CHECK(kis_trace_id_eq(&a->trace_id, &b->trace_id) && kis_span_id_eq(&a->span_id, &b->span_id) && kis_span_id_eq(&a->parent_id, &b->parent_id), why);
-        CHECK(a->start_unix_ns == b->start_unix_ns && a->end_unix_ns == b->end_unix_ns && a->kind == b->kind && a->status == b->status && a->flags == b->flags, why);
-        CHECK(kis_str_eq(a->name, b->name) && kis_str_eq(a->trace_state, b->trace_state) && kis_str_eq(a->status_message, b->status_message), why);
+        CHECK(kis_trace_id_eq(&a->trace_id, &b->trace_id) &&
+                  kis_span_id_eq(&a->span_id, &b->span_id) &&
+                  kis_span_id_eq(&a->parent_id, &b->parent_id),
+              why);
+        CHECK(a->start_unix_ns == b->start_unix_ns && a->end_unix_ns == b->end_unix_ns &&
+                  a->kind == b->kind && a->status == b->status && a->flags == b->flags,
+              why);
+        CHECK(kis_str_eq(a->name, b->name) && kis_str_eq(a->trace_state, b->trace_state) &&
+                  kis_str_eq(a->status_message, b->status_message),
+              why);
         CHECK_INT(kis_attrs_count(a->attrs), kis_attrs_count(b->attrs), why);
         CHECK(kis_str_eq(test_attr_text(a, "b"), test_attr_text(b, "b")), why);
         CHECK(a->event_count == b->event_count && a->link_count == b->link_count, why);
@@ -307,8 +331,12 @@ TEST(a_record_goes_from_a_thread_that_ended_to_the_next)
     test_sdk_end(&t);
 }
 
-TEST_MAIN(RUN(a_batch_is_made_when_full_or_after_the_delay), RUN(a_full_queue_drops_the_newest_and_counts), RUN(batches_in_flight_are_bounded),
-          RUN(a_flush_waits_for_answers_but_not_for_what_comes_later), RUN(failures_are_counted_as_lost), RUN(spans_of_one_tracer_are_neighbours),
-          RUN(the_simple_processor_sends_each_span_at_once), RUN(the_driver_is_woken_for_the_first_span_and_for_full_batches),
-          RUN(wall_time_follows_a_clock_that_was_set), RUN(what_is_encoded_says_what_the_views_say), RUN(eight_threads_lose_nothing_that_is_not_counted),
+TEST_MAIN(RUN(a_batch_is_made_when_full_or_after_the_delay),
+          RUN(a_full_queue_drops_the_newest_and_counts), RUN(batches_in_flight_are_bounded),
+          RUN(a_flush_waits_for_answers_but_not_for_what_comes_later),
+          RUN(failures_are_counted_as_lost), RUN(spans_of_one_tracer_are_neighbours),
+          RUN(the_simple_processor_sends_each_span_at_once),
+          RUN(the_driver_is_woken_for_the_first_span_and_for_full_batches),
+          RUN(wall_time_follows_a_clock_that_was_set), RUN(what_is_encoded_says_what_the_views_say),
+          RUN(eight_threads_lose_nothing_that_is_not_counted),
           RUN(a_record_goes_from_a_thread_that_ended_to_the_next))

@@ -53,7 +53,10 @@ static void replace_bag(kis_context *context, const kis_bag_content *content, ki
 
 /* ---- current ---- */
 
-void kis_recorder_context_current(kis_context *out) { *out = kis_here_get()->current; }
+void kis_recorder_context_current(kis_context *out)
+{
+    *out = kis_here_get()->current;
+}
 
 void kis_recorder_context_enter(kis_context_scope *scope, const kis_context *context)
 {
@@ -63,7 +66,10 @@ void kis_recorder_context_enter(kis_context_scope *scope, const kis_context *con
     if (context->_is_set)
         here->current = *context;
 }
-void kis_recorder_context_leave(kis_context_scope *scope) { kis_here_get()->current = scope->_previous; }
+void kis_recorder_context_leave(kis_context_scope *scope)
+{
+    kis_here_get()->current = scope->_previous;
+}
 
 /* The ids of a span, and its bag, into a context. False: the span is gone. */
 static bool put_span(kis_context *context, kis_span span)
@@ -139,11 +145,13 @@ void kis_recorder_context_with_span_context(kis_context *context, const kis_span
     if (!parent->trace_state.len && !context->_bag)
         return;
     old = read_bag(context, &content);
-    content.trace_state = parent->trace_state.len <= KIS_TRACE_STATE_BYTES_MAX ? parent->trace_state : KIS_STR_NONE;
+    content.trace_state =
+        parent->trace_state.len <= KIS_TRACE_STATE_BYTES_MAX ? parent->trace_state : KIS_STR_NONE;
     replace_bag(context, &content, old);
 }
 
-bool kis_recorder_context_get_span_context(const kis_context *context, kis_span_context *out, char *buffer, size_t buffer_size)
+bool kis_recorder_context_get_span_context(const kis_context *context, kis_span_context *out,
+                                           char *buffer, size_t buffer_size)
 {
     kis_bag *bag;
 
@@ -151,7 +159,8 @@ bool kis_recorder_context_get_span_context(const kis_context *context, kis_span_
     *out = (kis_span_context){ 0 };
     if (!kis_trace_id_is_valid(&context->_trace_id) || !kis_span_id_is_valid(&context->_span_id))
         return false;
-    *out = (kis_span_context){ context->_trace_id, context->_span_id, context->_flags, context->_is_remote != 0, KIS_STR_NONE };
+    *out = (kis_span_context){ context->_trace_id, context->_span_id, context->_flags,
+                               context->_is_remote != 0, KIS_STR_NONE };
     bag = buffer ? hold_bag(context) : NULL;
     if (bag && bag->trace_state_len && bag->trace_state_len <= buffer_size) {
         memcpy(buffer, bag->memory, bag->trace_state_len);
@@ -211,7 +220,8 @@ static bool is_token(kis_str name)
 }
 
 /* Baggage of `context` with the member put (value != NULL) or without it, into `memory`. False: it does not fit. */
-static bool change_baggage(kis_bag_content *content, const kis_bag_member *put, kis_str name, uint8_t memory[2 * KIS_BAGGAGE_BYTES_MAX])
+static bool change_baggage(kis_bag_content *content, const kis_bag_member *put, kis_str name,
+                           uint8_t memory[2 * KIS_BAGGAGE_BYTES_MAX])
 {
     kis_bytes rest = content->baggage;
     kis_bag_member member;
@@ -232,7 +242,8 @@ static bool change_baggage(kis_bag_content *content, const kis_bag_member *put, 
         count++;
     }
     if (put && !is_there) {
-        if (count >= KIS_BAGGAGE_MEMBERS_MAX || kis_bag_member_size(put) > (size_t)(memory + 2 * KIS_BAGGAGE_BYTES_MAX - to))
+        if (count >= KIS_BAGGAGE_MEMBERS_MAX ||
+            kis_bag_member_size(put) > (size_t)(memory + 2 * KIS_BAGGAGE_BYTES_MAX - to))
             return false;
         to = kis_bag_member_put(to, put);
         count++;
@@ -261,10 +272,14 @@ void kis_recorder_baggage_set(kis_context *context, kis_str name, kis_str value,
     kis_bag_member member = { name, value, metadata };
 
     settle(context);
-    if (is_token(name) && kis_utf8_is_valid(value) && kis_utf8_is_valid(metadata) && name.len + value.len + metadata.len <= KIS_BAGGAGE_BYTES_MAX)
+    if (is_token(name) && kis_utf8_is_valid(value) && kis_utf8_is_valid(metadata) &&
+        name.len + value.len + metadata.len <= KIS_BAGGAGE_BYTES_MAX)
         set_or_remove(context, name, &member);
 }
-void kis_recorder_baggage_remove(kis_context *context, kis_str name) { set_or_remove(context, name, NULL); }
+void kis_recorder_baggage_remove(kis_context *context, kis_str name)
+{
+    set_or_remove(context, name, NULL);
+}
 
 void kis_recorder_baggage_clear(kis_context *context)
 {
@@ -278,7 +293,8 @@ void kis_recorder_baggage_clear(kis_context *context)
     replace_bag(context, &content, old);
 }
 
-bool kis_recorder_baggage_get(const kis_context *context, kis_str name, char *buffer, size_t buffer_size, kis_str *out)
+bool kis_recorder_baggage_get(const kis_context *context, kis_str name, char *buffer,
+                              size_t buffer_size, kis_str *out)
 {
     kis_bag_content content;
     kis_bag *bag = read_bag(or_current(context), &content);
@@ -298,7 +314,8 @@ bool kis_recorder_baggage_get(const kis_context *context, kis_str name, char *bu
     return is_found;
 }
 
-size_t kis_recorder_baggage_each(const kis_context *context, kis_baggage_member_fn *call, void *user)
+size_t kis_recorder_baggage_each(const kis_context *context, kis_baggage_member_fn *call,
+                                 void *user)
 {
     kis_bag_content content;
     kis_bag *bag = read_bag(or_current(context), &content);
@@ -325,7 +342,8 @@ void kis_recorder_baggage_replace(kis_context *context, kis_bytes baggage, uint3
     replace_bag(context, &content, old);
 }
 
-void kis_recorder_context_read(const kis_context *context, void (*read)(void *user, const kis_bag_content *content), void *user)
+void kis_recorder_context_read(const kis_context *context,
+                               void (*read)(void *user, const kis_bag_content *content), void *user)
 {
     kis_bag_content content;
     kis_bag *bag = read_bag(or_current(context), &content);

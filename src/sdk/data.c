@@ -8,7 +8,9 @@ static kis_attr_data attr_data(kis_attrs attrs, uint32_t count)
     return (kis_attr_data){ attrs.ptr, attrs.len, attrs.tag, count };
 }
 
-void kis_span_data_of(const kis_span_view *v, const kis_scope_view *scope, const kis_resource_view *resource, uint32_t resource_attr_count, kis_span_data *out)
+void kis_span_data_of(const kis_span_view *v, const kis_scope_view *scope,
+                      const kis_resource_view *resource, uint32_t resource_attr_count,
+                      kis_span_data *out)
 {
     *out = (kis_span_data){
         .context = { v->trace_id, v->span_id, (uint8_t)v->flags, false, v->trace_state },
@@ -37,7 +39,9 @@ void kis_span_data_of(const kis_span_view *v, const kis_scope_view *scope, const
 
 static void read_value(const kis_attr_view *attr, kis_attr_value *out)
 {
-    static const kis_attr_type types[] = { KIS_ATTR_NULL, KIS_ATTR_TEXT, KIS_ATTR_BOOL, KIS_ATTR_INT, KIS_ATTR_DOUBLE, KIS_ATTR_LIST, KIS_ATTR_MAP, KIS_ATTR_BYTES };
+    static const kis_attr_type types[] = { KIS_ATTR_NULL, KIS_ATTR_TEXT,   KIS_ATTR_BOOL,
+                                           KIS_ATTR_INT,  KIS_ATTR_DOUBLE, KIS_ATTR_LIST,
+                                           KIS_ATTR_MAP,  KIS_ATTR_BYTES };
     kis_value_view value = kis_value_read(attr->value_bytes);
 
     *out = (kis_attr_value){ .key = attr->key, .type = types[value.kind] };
@@ -99,7 +103,9 @@ bool kis_span_data_next_event(const kis_span_data *span, size_t *at, kis_event_d
     if (*at > view->events.len || !view->events.len || !kis_event_next(&c, &event))
         return false;
     *at = (size_t)(c.at - view->events.ptr);
-    *out = (kis_event_data){ event.time_unix_ns, event.name, attr_data(event.attrs, kis_attrs_count(event.attrs)), event.dropped_attrs };
+    *out = (kis_event_data){ event.time_unix_ns, event.name,
+                             attr_data(event.attrs, kis_attrs_count(event.attrs)),
+                             event.dropped_attrs };
     return true;
 }
 
@@ -112,8 +118,10 @@ bool kis_span_data_next_link(const kis_span_data *span, size_t *at, kis_link_dat
     if (*at > view->links.len || !view->links.len || !kis_link_next(&c, &link))
         return false;
     *at = (size_t)(c.at - view->links.ptr);
-    *out = (kis_link_data){ { link.trace_id, link.span_id, (uint8_t)link.flags, (link.flags & KIS_OTLP_FLAG_IS_REMOTE) != 0, link.trace_state },
-                            attr_data(link.attrs, kis_attrs_count(link.attrs)), link.dropped_attrs };
+    *out = (kis_link_data){ { link.trace_id, link.span_id, (uint8_t)link.flags,
+                              (link.flags & KIS_OTLP_FLAG_IS_REMOTE) != 0, link.trace_state },
+                            attr_data(link.attrs, kis_attrs_count(link.attrs)),
+                            link.dropped_attrs };
     return true;
 }
 
@@ -123,7 +131,8 @@ bool kis_batch_span_data(const kis_batch *batch, size_t index, kis_span_data *ou
         const kis_scope_view *scope = &batch->scopes[i];
         if (index - scope->first_span < scope->span_count) {
             const kis_resource_view *resource = kis_batch_resource(batch, scope);
-            kis_span_data_of(&batch->spans[index], scope, resource, kis_attrs_count(resource->attrs), out);
+            kis_span_data_of(&batch->spans[index], scope, resource,
+                             kis_attrs_count(resource->attrs), out);
             return true;
         }
     }
@@ -134,9 +143,13 @@ bool kis_export_batch_next(const kis_export_batch *batch, size_t *at, kis_span_d
 {
     return kis_batch_span_data(batch->batch, (*at)++, out);
 }
-size_t kis_export_batch_count(const kis_export_batch *batch) { return batch->batch->span_count; }
+size_t kis_export_batch_count(const kis_export_batch *batch)
+{
+    return batch->batch->span_count;
+}
 
-kis_err kis_otlp_format(const kis_export_batch *batch, kis_otlp_form form, const kis_alloc *alloc, kis_bytes *out, size_t *out_size)
+kis_err kis_otlp_format(const kis_export_batch *batch, kis_otlp_form form, const kis_alloc *alloc,
+                        kis_bytes *out, size_t *out_size)
 {
     kis_buf buf;
 

@@ -37,7 +37,9 @@ static void user_is_done(kis_export_done *done, kis_err result)
 {
     user_export *e = (user_export *)(void *)done;
     exporter_sink *sink = e->sink;
-    kis_sink_result answer = { .err = result, .reason = result ? kis_str_from_c(kis_err_text(result)) : KIS_STR_NONE };
+    kis_sink_result answer = { .err = result,
+                               .reason =
+                                   result ? kis_str_from_c(kis_err_text(result)) : KIS_STR_NONE };
 
     e->done.call(e->done.user, &answer);
     kis_batch_unref(e->batch);
@@ -65,25 +67,31 @@ static void exporter_push(kis_sink *base, kis_batch *batch, kis_done done)
     user_export *e = sink->alloc.take(sink->alloc.user, sizeof(*e));
 
     if (!e) {
-        done.call(done.user, &(kis_sink_result){ .err = KIS_ERR_NOMEM, .reason = KIS_STR("out of memory") });
+        done.call(done.user,
+                  &(kis_sink_result){ .err = KIS_ERR_NOMEM, .reason = KIS_STR("out of memory") });
         return;
     }
     *e = (user_export){ { user_is_done }, { batch }, kis_batch_ref(batch), done, sink };
-    atomic_fetch_add_explicit(&sink->pending, 2, memory_order_relaxed); /* the call, and its answer */
+    atomic_fetch_add_explicit(&sink->pending, 2,
+                              memory_order_relaxed); /* the call, and its answer */
     if (take_turn(sink)) {
         sink->exporter.export_spans(sink->exporter.user, &e->spans, &e->head);
         atomic_store_explicit(&sink->export_lock, 0, memory_order_release);
     } else {
         user_is_done(&e->head, KIS_ERR_CLOSED);
     }
-    atomic_fetch_sub_explicit(&sink->pending, 1, memory_order_release); /* the sink may be gone from here on */
+    atomic_fetch_sub_explicit(&sink->pending, 1,
+                              memory_order_release); /* the sink may be gone from here on */
 }
 
 static kis_err exporter_flush(kis_sink *base, uint64_t deadline_ns)
 {
     exporter_sink *sink = (exporter_sink *)(void *)base;
 
-    return sink->exporter.force_flush && !atomic_load_explicit(&sink->is_given_up, memory_order_acquire) ? sink->exporter.force_flush(sink->exporter.user, deadline_ns) : KIS_OK;
+    return sink->exporter.force_flush &&
+                   !atomic_load_explicit(&sink->is_given_up, memory_order_acquire)
+               ? sink->exporter.force_flush(sink->exporter.user, deadline_ns)
+               : KIS_OK;
 }
 
 static void exporter_close(kis_sink *base)
@@ -98,7 +106,8 @@ static void exporter_close(kis_sink *base)
     alloc.give_back(alloc.user, sink, sizeof(*sink));
 }
 
-static const kis_sink_ops exporter_ops = { "exporter", KIS_PROMISE_NONE, exporter_push, exporter_flush, exporter_close };
+static const kis_sink_ops exporter_ops = { "exporter", KIS_PROMISE_NONE, exporter_push,
+                                           exporter_flush, exporter_close };
 
 kis_err kis_exporter_sink_open(const kis_exporter *exporter, const kis_host *host, kis_sink **out)
 {
@@ -122,10 +131,12 @@ void kis_exporter_sink_set_deadline(kis_sink *base, uint64_t deadline_ns)
 
 bool kis_exporter_sink_is_idle(const kis_sink *base)
 {
-    return atomic_load_explicit(&((const exporter_sink *)(const void *)base)->pending, memory_order_acquire) == 0;
+    return atomic_load_explicit(&((const exporter_sink *)(const void *)base)->pending,
+                                memory_order_acquire) == 0;
 }
 
 void kis_exporter_sink_give_up(kis_sink *base)
 {
-    atomic_store_explicit(&((exporter_sink *)(void *)base)->is_given_up, true, memory_order_release);
+    atomic_store_explicit(&((exporter_sink *)(void *)base)->is_given_up, true,
+                          memory_order_release);
 }

@@ -9,44 +9,102 @@
 #include "base/fmt.h"
 
 #define AT(field) offsetof(kis_sdk_options, field)
-#define TEXT(flag, env, field, fallback, placeholder, help, ...) { { flag, env, KIS_OPT_TEXT, AT(field), fallback, NULL, NULL, placeholder, help }, { __VA_ARGS__ } }
-#define NUMBER(flag, env, kind, field, fallback, min, max, help, ...) { { flag, env, kind, AT(field), fallback, min, max, NULL, help }, { __VA_ARGS__ } }
-#define FLAG(flag, env, field, help, ...) { { flag, env, KIS_OPT_BOOL, AT(field), NULL, NULL, NULL, NULL, help }, { __VA_ARGS__ } }
+#define TEXT(flag, env, field, fallback, placeholder, help, ...)                         \
+    {                                                                                    \
+        { flag, env, KIS_OPT_TEXT, AT(field), fallback, NULL, NULL, placeholder, help }, \
+        {                                                                                \
+            __VA_ARGS__                                                                  \
+        }                                                                                \
+    }
+#define NUMBER(flag, env, kind, field, fallback, min, max, help, ...)   \
+    {                                                                   \
+        { flag, env, kind, AT(field), fallback, min, max, NULL, help }, \
+        {                                                               \
+            __VA_ARGS__                                                 \
+        }                                                               \
+    }
+#define FLAG(flag, env, field, help, ...)                                     \
+    {                                                                         \
+        { flag, env, KIS_OPT_BOOL, AT(field), NULL, NULL, NULL, NULL, help }, \
+        {                                                                     \
+            __VA_ARGS__                                                       \
+        }                                                                     \
+    }
 
 static const kis_sdk_option rows[] = {
-    TEXT("service-name", "OTEL_SERVICE_NAME", service_name, NULL, "NAME", "Name of this service; else service.name of OTEL_RESOURCE_ATTRIBUTES, else unknown_service:PROGRAM.", NULL),
-    TEXT("sampler", "OTEL_TRACES_SAMPLER", sampler_name, "parentbased_always_on", "NAME", "always_on, always_off, traceidratio, or parentbased_ and one of these.", NULL),
-    TEXT("sampler-arg", "OTEL_TRACES_SAMPLER_ARG", sampler_arg, NULL, "RATIO", "The ratio of traceidratio, 0 to 1; 1 when not given.", NULL),
-    TEXT("exporter", "OTEL_TRACES_EXPORTER", exporter, "otlp", "NAMES", "Where spans go: otlp, console, none, memory, file, or several with commas.", NULL),
-    TEXT("processor", "OTEL_KISEKI_PROCESSOR", processor, "batch", "NAME", "batch, or simple: each span at once.", NULL),
-    TEXT("propagators", "OTEL_PROPAGATORS", propagators, "tracecontext,baggage", "NAMES", "How context travels: tracecontext, baggage, none.", NULL),
-    TEXT("otlp-endpoint", NULL, otlp_endpoint, NULL, "URL", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT as it stands, or OTEL_EXPORTER_OTLP_ENDPOINT with /v1/traces added.", NULL),
-    TEXT("otlp-protocol", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", otlp_protocol, "http/protobuf", "NAME", "grpc, http/protobuf or http/json.", "OTEL_EXPORTER_OTLP_PROTOCOL"),
-    TEXT("otlp-headers", "OTEL_EXPORTER_OTLP_TRACES_HEADERS", otlp_headers, NULL, "NAME=VALUE,...", "Headers of every request; values percent-coded.", "OTEL_EXPORTER_OTLP_HEADERS"),
-    TEXT("otlp-compression", "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", otlp_compression, "none", "NAME", "gzip, zstd or none.", "OTEL_EXPORTER_OTLP_COMPRESSION"),
-    NUMBER("otlp-timeout", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", KIS_OPT_MS, otlp_timeout_ms, "10000", "1", "3600000", "Time of one attempt, in milliseconds.", "OTEL_EXPORTER_OTLP_TIMEOUT"),
-    TEXT("otlp-ca", "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", otlp_ca_file, NULL, "FILE", "Certificates to trust, PEM; else the system's.", "OTEL_EXPORTER_OTLP_CERTIFICATE"),
-    TEXT("otlp-cert", "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", otlp_cert_file, NULL, "FILE", "Our certificate, PEM.", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"),
-    TEXT("otlp-key", "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", otlp_key_file, NULL, "FILE", "Its key, PEM.", "OTEL_EXPORTER_OTLP_CLIENT_KEY"),
-    FLAG("otlp-insecure", "OTEL_EXPORTER_OTLP_TRACES_INSECURE", otlp_insecure, "gRPC to an endpoint without a scheme goes without TLS.", "OTEL_EXPORTER_OTLP_INSECURE"),
-    TEXT("file", "OTEL_KISEKI_FILE", file_path, "kiseki-spans.jsonl", "FILE", "Where the exporter `file` appends, OTLP/JSON, a batch a line.", NULL),
-    TEXT("console-form", "OTEL_KISEKI_CONSOLE", console_form, "pretty", "NAME", "pretty, or line: OTLP/JSON, a span a line.", NULL),
-    TEXT("console-stream", "OTEL_KISEKI_CONSOLE_STREAM", console_stream, "stdout", "NAME", "stdout or stderr.", NULL),
-    NUMBER("queue-spans", "OTEL_BSP_MAX_QUEUE_SIZE", KIS_OPT_U32, queue_spans, "2048", "1", "1048576", "Ended spans that wait, of each recording thread; one more is dropped and counted.", NULL),
-    NUMBER("batch-spans", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", KIS_OPT_U32, batch_spans, "512", "1", "8192", "Spans of one batch; not more than queue-spans.", NULL),
-    NUMBER("delay", "OTEL_BSP_SCHEDULE_DELAY", KIS_OPT_MS, delay_ms, "5000", "1", "600000", "Longest wait of an ended span, in milliseconds.", NULL),
-    NUMBER("export-timeout", "OTEL_BSP_EXPORT_TIMEOUT", KIS_OPT_MS, export_timeout_ms, "30000", "1", "3600000", "Time of a batch with all its attempts, in milliseconds.", NULL),
-    NUMBER("attrs", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", KIS_OPT_U32, attr_count, "128", "0", "65535", "Attributes of a span.", "OTEL_ATTRIBUTE_COUNT_LIMIT"),
-    NUMBER("value-length", "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", KIS_OPT_U32, attr_value_length, "65536", "0", "65536", "Characters of a text, bytes of bytes.", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"),
-    NUMBER("events", "OTEL_SPAN_EVENT_COUNT_LIMIT", KIS_OPT_U32, event_count, "128", "0", "65535", "Events of a span.", NULL),
-    NUMBER("links", "OTEL_SPAN_LINK_COUNT_LIMIT", KIS_OPT_U32, link_count, "128", "0", "65535", "Links of a span.", NULL),
-    NUMBER("event-attrs", "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", KIS_OPT_U32, event_attr_count, "128", "0", "65535", "Attributes of an event.", NULL),
-    NUMBER("link-attrs", "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", KIS_OPT_U32, link_attr_count, "128", "0", "65535", "Attributes of a link.", NULL),
-    NUMBER("value-depth", NULL, KIS_OPT_U32, value_depth, "64", "1", "64", "Levels of lists and maps in a value; deeper ones become empty.", NULL),
-    NUMBER("max-spans", "OTEL_KISEKI_MAX_SPANS", KIS_OPT_U32, max_spans, "16384", "1", "1048576", "Spans in memory, open, waiting or on their way: about 1 KiB each.", NULL),
-    FLAG("disabled", "OTEL_SDK_DISABLED", is_disabled, "Record nothing; context still travels.", NULL),
-    FLAG("quiet", "OTEL_KISEKI_QUIET", is_quiet, "No line on stderr about spans that do not arrive.", NULL),
-    NUMBER("exit-flush", "OTEL_KISEKI_EXIT_FLUSH", KIS_OPT_MS, exit_flush_ms, "2000", "0", "600000", "What exit() waits for the last spans, in milliseconds.", NULL),
+    TEXT("service-name", "OTEL_SERVICE_NAME", service_name, NULL, "NAME",
+         "Name of this service; else service.name of OTEL_RESOURCE_ATTRIBUTES, else "
+         "unknown_service:PROGRAM.",
+         NULL),
+    TEXT("sampler", "OTEL_TRACES_SAMPLER", sampler_name, "parentbased_always_on", "NAME",
+         "always_on, always_off, traceidratio, or parentbased_ and one of these.", NULL),
+    TEXT("sampler-arg", "OTEL_TRACES_SAMPLER_ARG", sampler_arg, NULL, "RATIO",
+         "The ratio of traceidratio, 0 to 1; 1 when not given.", NULL),
+    TEXT("exporter", "OTEL_TRACES_EXPORTER", exporter, "otlp", "NAMES",
+         "Where spans go: otlp, console, none, memory, file, or several with commas.", NULL),
+    TEXT("processor", "OTEL_KISEKI_PROCESSOR", processor, "batch", "NAME",
+         "batch, or simple: each span at once.", NULL),
+    TEXT("propagators", "OTEL_PROPAGATORS", propagators, "tracecontext,baggage", "NAMES",
+         "How context travels: tracecontext, baggage, none.", NULL),
+    TEXT("otlp-endpoint", NULL, otlp_endpoint, NULL, "URL",
+         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT as it stands, or OTEL_EXPORTER_OTLP_ENDPOINT with "
+         "/v1/traces added.",
+         NULL),
+    TEXT("otlp-protocol", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", otlp_protocol, "http/protobuf",
+         "NAME", "grpc, http/protobuf or http/json.", "OTEL_EXPORTER_OTLP_PROTOCOL"),
+    TEXT("otlp-headers", "OTEL_EXPORTER_OTLP_TRACES_HEADERS", otlp_headers, NULL, "NAME=VALUE,...",
+         "Headers of every request; values percent-coded.", "OTEL_EXPORTER_OTLP_HEADERS"),
+    TEXT("otlp-compression", "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", otlp_compression, "none",
+         "NAME", "gzip, zstd or none.", "OTEL_EXPORTER_OTLP_COMPRESSION"),
+    NUMBER("otlp-timeout", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", KIS_OPT_MS, otlp_timeout_ms,
+           "10000", "1", "3600000", "Time of one attempt, in milliseconds.",
+           "OTEL_EXPORTER_OTLP_TIMEOUT"),
+    TEXT("otlp-ca", "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", otlp_ca_file, NULL, "FILE",
+         "Certificates to trust, PEM; else the system's.", "OTEL_EXPORTER_OTLP_CERTIFICATE"),
+    TEXT("otlp-cert", "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", otlp_cert_file, NULL, "FILE",
+         "Our certificate, PEM.", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"),
+    TEXT("otlp-key", "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", otlp_key_file, NULL, "FILE",
+         "Its key, PEM.", "OTEL_EXPORTER_OTLP_CLIENT_KEY"),
+    FLAG("otlp-insecure", "OTEL_EXPORTER_OTLP_TRACES_INSECURE", otlp_insecure,
+         "gRPC to an endpoint without a scheme goes without TLS.", "OTEL_EXPORTER_OTLP_INSECURE"),
+    TEXT("file", "OTEL_KISEKI_FILE", file_path, "kiseki-spans.jsonl", "FILE",
+         "Where the exporter `file` appends, OTLP/JSON, a batch a line.", NULL),
+    TEXT("console-form", "OTEL_KISEKI_CONSOLE", console_form, "pretty", "NAME",
+         "pretty, or line: OTLP/JSON, a span a line.", NULL),
+    TEXT("console-stream", "OTEL_KISEKI_CONSOLE_STREAM", console_stream, "stdout", "NAME",
+         "stdout or stderr.", NULL),
+    NUMBER(
+        "queue-spans", "OTEL_BSP_MAX_QUEUE_SIZE", KIS_OPT_U32, queue_spans, "2048", "1", "1048576",
+        "Ended spans that wait, of each recording thread; one more is dropped and counted.", NULL),
+    NUMBER("batch-spans", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", KIS_OPT_U32, batch_spans, "512", "1",
+           "8192", "Spans of one batch; not more than queue-spans.", NULL),
+    NUMBER("delay", "OTEL_BSP_SCHEDULE_DELAY", KIS_OPT_MS, delay_ms, "5000", "1", "600000",
+           "Longest wait of an ended span, in milliseconds.", NULL),
+    NUMBER("export-timeout", "OTEL_BSP_EXPORT_TIMEOUT", KIS_OPT_MS, export_timeout_ms, "30000", "1",
+           "3600000", "Time of a batch with all its attempts, in milliseconds.", NULL),
+    NUMBER("attrs", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", KIS_OPT_U32, attr_count, "128", "0", "65535",
+           "Attributes of a span.", "OTEL_ATTRIBUTE_COUNT_LIMIT"),
+    NUMBER("value-length", "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", KIS_OPT_U32, attr_value_length,
+           "65536", "0", "65536", "Characters of a text, bytes of bytes.",
+           "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"),
+    NUMBER("events", "OTEL_SPAN_EVENT_COUNT_LIMIT", KIS_OPT_U32, event_count, "128", "0", "65535",
+           "Events of a span.", NULL),
+    NUMBER("links", "OTEL_SPAN_LINK_COUNT_LIMIT", KIS_OPT_U32, link_count, "128", "0", "65535",
+           "Links of a span.", NULL),
+    NUMBER("event-attrs", "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", KIS_OPT_U32, event_attr_count, "128",
+           "0", "65535", "Attributes of an event.", NULL),
+    NUMBER("link-attrs", "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", KIS_OPT_U32, link_attr_count, "128",
+           "0", "65535", "Attributes of a link.", NULL),
+    NUMBER("value-depth", NULL, KIS_OPT_U32, value_depth, "64", "1", "64",
+           "Levels of lists and maps in a value; deeper ones become empty.", NULL),
+    NUMBER("max-spans", "OTEL_KISEKI_MAX_SPANS", KIS_OPT_U32, max_spans, "16384", "1", "1048576",
+           "Spans in memory, open, waiting or on their way: about 1 KiB each.", NULL),
+    FLAG("disabled", "OTEL_SDK_DISABLED", is_disabled, "Record nothing; context still travels.",
+         NULL),
+    FLAG("quiet", "OTEL_KISEKI_QUIET", is_quiet,
+         "No line on stderr about spans that do not arrive.", NULL),
+    NUMBER("exit-flush", "OTEL_KISEKI_EXIT_FLUSH", KIS_OPT_MS, exit_flush_ms, "2000", "0", "600000",
+           "What exit() waits for the last spans, in milliseconds.", NULL),
 };
 
 const kis_sdk_option *kis_sdk_option_rows(size_t *count)
@@ -89,7 +147,8 @@ static kis_err check_number(const kis_option *row, const void *options, void *ou
     return kis_option_set(row, kis_str_of(text, len), out, diag);
 }
 
-static void take_from_environment(const kis_sdk_option *option, const char *env, const kis_host *host, void *out)
+static void take_from_environment(const kis_sdk_option *option, const char *env,
+                                  const kis_host *host, void *out)
 {
     const char *value = env && host->getenv ? host->getenv(host->user, env) : NULL;
     kis_str text = kis_str_trim(kis_str_from_c(value));
@@ -102,7 +161,8 @@ static void take_from_environment(const kis_sdk_option *option, const char *env,
         *field = kis_str_eq_nocase(text, KIS_STR("true"));
         if (*field || kis_str_eq_nocase(text, KIS_STR("false")))
             return;
-        kis_diag_set(&diag, KIS_ERR_SYNTAX, "'" KIS_FMT "' is neither true nor false", KIS_ARG(text));
+        kis_diag_set(&diag, KIS_ERR_SYNTAX, "'" KIS_FMT "' is neither true nor false",
+                     KIS_ARG(text));
         warn(host, env, diag.text, "taken as false");
     } else if (kis_option_set(&option->row, text, out, &diag) != KIS_OK) {
         warn(host, env, diag.text, "ignored");
@@ -116,7 +176,8 @@ static bool is_set_in_environment(const char *env, const kis_host *host)
     return value && kis_str_trim(kis_str_from_c(value)).len > 0;
 }
 
-kis_err kis_sdk_options_resolve(const kis_sdk_options *given, const kis_host *host, kis_sdk_options *out, kis_diag *diag)
+kis_err kis_sdk_options_resolve(const kis_sdk_options *given, const kis_host *host,
+                                kis_sdk_options *out, kis_diag *diag)
 {
     static const kis_sdk_options nothing;
 
@@ -126,7 +187,9 @@ kis_err kis_sdk_options_resolve(const kis_sdk_options *given, const kis_host *ho
         const char *names[3] = { option->row.env, option->more_env[0], option->more_env[1] };
         kis_err err;
         if (given && is_given(&option->row, given)) {
-            err = option->row.kind == KIS_OPT_U32 || option->row.kind == KIS_OPT_MS ? check_number(&option->row, given, out, diag) : KIS_OK;
+            err = option->row.kind == KIS_OPT_U32 || option->row.kind == KIS_OPT_MS
+                      ? check_number(&option->row, given, out, diag)
+                      : KIS_OK;
             if (err)
                 return err;
             continue;

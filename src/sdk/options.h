@@ -18,6 +18,7 @@ const kis_sdk_option *kis_sdk_option_rows(size_t *count);
  * the host's log and counts as not set. Texts from the environment borrow from it.
  * RANGE: a number in `given` is out of bounds; diag names it.
  */
-kis_err kis_sdk_options_resolve(const kis_sdk_options *given, const kis_host *host, kis_sdk_options *out, kis_diag *diag) KIS_CHECKED;
+kis_err kis_sdk_options_resolve(const kis_sdk_options *given, const kis_host *host,
+                                kis_sdk_options *out, kis_diag *diag) KIS_CHECKED;
 
 #endif

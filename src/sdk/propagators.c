@@ -15,7 +15,8 @@ static void trace_context_inject(void *user, kis_context context, const kis_carr
         kis_trace_context_inject(&span, carrier);
 }
 
-static kis_context trace_context_extract(void *user, kis_context context, const kis_carrier *carrier)
+static kis_context trace_context_extract(void *user, kis_context context,
+                                         const kis_carrier *carrier)
 {
     char state[KIS_TRACE_STATE_BYTES_MAX];
     kis_span_context span;
@@ -58,24 +59,28 @@ static kis_context baggage_extract(void *user, kis_context context, const kis_ca
 {
     uint8_t members[KIS_BAGGAGE_BYTES_MAX + KIS_BAGGAGE_MEMBERS_MAX * 6], *to = members;
     kis_baggage baggage;
-    kis_err err = kis_baggage_extract(carrier, &baggage); /* with an error, what could be read is there */
+    kis_err err =
+        kis_baggage_extract(carrier, &baggage); /* with an error, what could be read is there */
 
     (void)user;
     if (err == KIS_ERR_NOT_FOUND || baggage.count == 0)
         return context;
     for (uint32_t i = 0; i < baggage.count; i++) {
-        kis_bag_member member = { baggage.members[i].name, baggage.members[i].value, baggage.members[i].metadata };
+        kis_bag_member member = { baggage.members[i].name, baggage.members[i].value,
+                                  baggage.members[i].metadata };
         if (kis_bag_member_size(&member) > (size_t)(members + sizeof(members) - to))
             break;
         to = kis_bag_member_put(to, &member);
     }
-    kis_recorder_baggage_replace(&context, kis_bytes_of(members, (size_t)(to - members)), baggage.count);
+    kis_recorder_baggage_replace(&context, kis_bytes_of(members, (size_t)(to - members)),
+                                 baggage.count);
     return context;
 }
 
 static const char *const trace_context_fields[] = { "traceparent", "tracestate", NULL };
 static const char *const baggage_fields[] = { "baggage", NULL };
-static const kis_propagator trace_context = { trace_context_inject, trace_context_extract, trace_context_fields, NULL };
+static const kis_propagator trace_context = { trace_context_inject, trace_context_extract,
+                                              trace_context_fields, NULL };
 static const kis_propagator baggage = { baggage_inject, baggage_extract, baggage_fields, NULL };
 
 const kis_propagator *kis_propagator_named(const char *name)

@@ -8,7 +8,10 @@ typedef struct kis_rng {
     uint64_t s[2]; /* not both zero */
 } kis_rng;
 
-static inline uint64_t kis_rng_rotate(uint64_t x, int by) { return x << by | x >> (64 - by); }
+static inline uint64_t kis_rng_rotate(uint64_t x, int by)
+{
+    return x << by | x >> (64 - by);
+}
 
 /** Source: Blackman, Vigna, "Scrambled linear pseudorandom number generators" (2021). */
 static inline uint64_t kis_rng_next(kis_rng *rng)

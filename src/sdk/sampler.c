@@ -26,7 +26,8 @@ static size_t describe_text(char *to, size_t size, kis_str text)
     return len;
 }
 
-static void sample_all(const kis_sampler *sampler, const kis_sampling_input *input, kis_sampling_result *out)
+static void sample_all(const kis_sampler *sampler, const kis_sampling_input *input,
+                       kis_sampling_result *out)
 {
     (void)sampler, (void)input;
     out->decision = KIS_SAMPLING_RECORD_AND_SAMPLE;
@@ -37,7 +38,8 @@ static size_t describe_all(const kis_sampler *sampler, char *to, size_t size)
     return describe_text(to, size, KIS_STR("AlwaysOnSampler"));
 }
 
-static void sample_none(const kis_sampler *sampler, const kis_sampling_input *input, kis_sampling_result *out)
+static void sample_none(const kis_sampler *sampler, const kis_sampling_input *input,
+                        kis_sampling_result *out)
 {
     (void)sampler, (void)input;
     out->decision = KIS_SAMPLING_DROP;
@@ -51,10 +53,17 @@ static size_t describe_none(const kis_sampler *sampler, char *to, size_t size)
 static const kis_sampler always_on = { .should_sample = sample_all, .describe = describe_all };
 static const kis_sampler always_off = { .should_sample = sample_none, .describe = describe_none };
 
-kis_sampler kis_sampler_always_on(void) { return always_on; }
-kis_sampler kis_sampler_always_off(void) { return always_off; }
+kis_sampler kis_sampler_always_on(void)
+{
+    return always_on;
+}
+kis_sampler kis_sampler_always_off(void)
+{
+    return always_off;
+}
 
-static void sample_ratio(const kis_sampler *sampler, const kis_sampling_input *input, kis_sampling_result *out)
+static void sample_ratio(const kis_sampler *sampler, const kis_sampling_input *input,
+                         kis_sampling_result *out)
 {
     uint64_t low = 0;
 
@@ -67,7 +76,8 @@ static size_t describe_ratio(const kis_sampler *sampler, char *to, size_t size)
 {
     char text[64];
     uint32_t millionths = (uint32_t)(sampler->ratio * 1e6 + 0.5);
-    size_t len = kis_fmt(text, sizeof(text), "TraceIdRatioBased{%u.%06u}", millionths / 1000000, millionths % 1000000);
+    size_t len = kis_fmt(text, sizeof(text), "TraceIdRatioBased{%u.%06u}", millionths / 1000000,
+                         millionths % 1000000);
 
     return describe_text(to, size, kis_str_of(text, len));
 }
@@ -75,7 +85,7 @@ kis_sampler kis_sampler_ratio(double ratio)
 {
     kis_sampler sampler = { .should_sample = sample_ratio, .describe = describe_ratio };
 
-    sampler.ratio = ratio > 0 ? (ratio < 1 ? ratio : 1) : 0; /* not a number is 0 */
+    sampler.ratio = ratio > 0 ? (ratio < 1 ? ratio : 1) : 0;             /* not a number is 0 */
     sampler.threshold = (uint64_t)(sampler.ratio * 72057594037927936.0); /* 2^56 */
     return sampler;
 }
@@ -86,17 +96,23 @@ static const kis_sampler *delegate_of(const kis_sampler *sampler, int i)
 
     return delegate ? delegate : i == 0 || i == 1 || i == 3 ? &always_on : &always_off;
 }
-static void sample_as_parent(const kis_sampler *sampler, const kis_sampling_input *input, kis_sampling_result *out)
+static void sample_as_parent(const kis_sampler *sampler, const kis_sampling_input *input,
+                             kis_sampling_result *out)
 {
-    bool has_parent = kis_trace_id_is_valid(&input->parent_span.trace_id) && kis_span_id_is_valid(&input->parent_span.span_id);
-    int which = !has_parent ? 0 : (input->parent_span.is_remote ? 1 : 3) + (input->parent_span.flags & KIS_FLAG_SAMPLED ? 0 : 1);
+    bool has_parent = kis_trace_id_is_valid(&input->parent_span.trace_id) &&
+                      kis_span_id_is_valid(&input->parent_span.span_id);
+    int which = !has_parent ? 0
+                            : (input->parent_span.is_remote ? 1 : 3) +
+                                  (input->parent_span.flags & KIS_FLAG_SAMPLED ? 0 : 1);
     const kis_sampler *delegate = delegate_of(sampler, which);
 
     delegate->should_sample(delegate, input, out);
 }
 static size_t describe_as_parent(const kis_sampler *sampler, char *to, size_t size)
 {
-    static const char *const names[] = { "ParentBased{root:", ",remoteParentSampled:", ",remoteParentNotSampled:", ",localParentSampled:", ",localParentNotSampled:" };
+    static const char *const names[] = { "ParentBased{root:", ",remoteParentSampled:",
+                                         ",remoteParentNotSampled:", ",localParentSampled:",
+                                         ",localParentNotSampled:" };
     size_t len = 0;
 
     for (int i = 0; i < 5; i++) {
@@ -106,14 +122,19 @@ static size_t describe_as_parent(const kis_sampler *sampler, char *to, size_t si
     }
     return len + describe_text(to + len, size - len, KIS_STR("}"));
 }
-kis_sampler kis_sampler_parent_based(const kis_sampler *root, const kis_sampler *remote_sampled, const kis_sampler *remote_not_sampled,
-                                     const kis_sampler *local_sampled, const kis_sampler *local_not_sampled)
+kis_sampler kis_sampler_parent_based(const kis_sampler *root, const kis_sampler *remote_sampled,
+                                     const kis_sampler *remote_not_sampled,
+                                     const kis_sampler *local_sampled,
+                                     const kis_sampler *local_not_sampled)
 {
-    return (kis_sampler){ .should_sample = sample_as_parent, .describe = describe_as_parent,
-                          .delegates = { root, remote_sampled, remote_not_sampled, local_sampled, local_not_sampled } };
+    return (kis_sampler){ .should_sample = sample_as_parent,
+                          .describe = describe_as_parent,
+                          .delegates = { root, remote_sampled, remote_not_sampled, local_sampled,
+                                         local_not_sampled } };
 }
 
-static void sample_and_record(const kis_sampler *sampler, const kis_sampling_input *input, kis_sampling_result *out)
+static void sample_and_record(const kis_sampler *sampler, const kis_sampling_input *input,
+                              kis_sampling_result *out)
 {
     sampler->delegates[0]->should_sample(sampler->delegates[0], input, out);
     if (out->decision == KIS_SAMPLING_DROP)
@@ -128,24 +149,31 @@ static size_t describe_and_record(const kis_sampler *sampler, char *to, size_t s
 }
 kis_sampler kis_sampler_always_record(const kis_sampler *inner)
 {
-    return (kis_sampler){ .should_sample = sample_and_record, .describe = describe_and_record, .delegates = { inner ? inner : &always_off } };
+    return (kis_sampler){ .should_sample = sample_and_record,
+                          .describe = describe_and_record,
+                          .delegates = { inner ? inner : &always_off } };
 }
 
 kis_sampler_short kis_sampler_shorten(const kis_sampler *sampler)
 {
     if (sampler->should_sample == sample_all)
         return KIS_SAMPLER_ALL;
-    if (sampler->should_sample == sample_as_parent && delegate_of(sampler, 0)->should_sample == sample_all &&
-        delegate_of(sampler, 1)->should_sample == sample_all && delegate_of(sampler, 2)->should_sample == sample_none &&
-        delegate_of(sampler, 3)->should_sample == sample_all && delegate_of(sampler, 4)->should_sample == sample_none)
+    if (sampler->should_sample == sample_as_parent &&
+        delegate_of(sampler, 0)->should_sample == sample_all &&
+        delegate_of(sampler, 1)->should_sample == sample_all &&
+        delegate_of(sampler, 2)->should_sample == sample_none &&
+        delegate_of(sampler, 3)->should_sample == sample_all &&
+        delegate_of(sampler, 4)->should_sample == sample_none)
         return KIS_SAMPLER_PARENT_OR_ALL;
     return KIS_SAMPLER_ASK;
 }
 
-kis_err kis_sampler_named(kis_str name, kis_str arg, kis_sampler storage[2], const kis_sampler **out)
+kis_err kis_sampler_named(kis_str name, kis_str arg, kis_sampler storage[2],
+                          const kis_sampler **out)
 {
     bool is_parent_based = kis_str_starts(name, KIS_STR("parentbased_"));
-    kis_str base = is_parent_based ? kis_str_slice(name, sizeof("parentbased_") - 1, name.len) : name;
+    kis_str base =
+        is_parent_based ? kis_str_slice(name, sizeof("parentbased_") - 1, name.len) : name;
     double ratio = 1;
 
     if (kis_str_eq(base, KIS_STR("always_on"))) {

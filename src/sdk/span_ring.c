@@ -37,14 +37,16 @@ bool kis_span_ring_init(kis_span_ring *ring, uint32_t limit, const kis_alloc *al
 void kis_span_ring_done(kis_span_ring *ring, const kis_alloc *alloc)
 {
     if (ring->places)
-        alloc->give_back(alloc->user, ring->places, ((size_t)ring->mask + 1) * sizeof(*ring->places));
+        alloc->give_back(alloc->user, ring->places,
+                         ((size_t)ring->mask + 1) * sizeof(*ring->places));
     ring->places = NULL;
 }
 
 uint32_t kis_span_ring_take(kis_span_ring *ring, struct kis_slot **out, uint32_t max)
 {
     uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-    uint32_t gathered = atomic_load_explicit(&ring->head, memory_order_acquire) - tail; /* once: KIS_MIN looks twice, and head moves on */
+    uint32_t gathered = atomic_load_explicit(&ring->head, memory_order_acquire) -
+                        tail; /* once: KIS_MIN looks twice, and head moves on */
     uint32_t count = KIS_MIN(gathered, max);
 
     for (uint32_t i = 0; i < count; i++)
@@ -55,7 +57,8 @@ uint32_t kis_span_ring_take(kis_span_ring *ring, struct kis_slot **out, uint32_t
 
 uint32_t kis_span_ring_count(const kis_span_ring *ring)
 {
-    uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire); /* first: head is never behind it */
+    uint32_t tail = atomic_load_explicit(&ring->tail,
+                                         memory_order_acquire); /* first: head is never behind it */
 
     return atomic_load_explicit(&ring->head, memory_order_acquire) - tail;
 }

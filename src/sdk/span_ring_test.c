@@ -5,7 +5,10 @@
 
 #include "sdk/span_ring.h"
 
-static struct kis_slot *slot_numbered(uintptr_t n) { return (struct kis_slot *)(n * 16 + 16); }
+static struct kis_slot *slot_numbered(uintptr_t n)
+{
+    return (struct kis_slot *)(n * 16 + 16);
+}
 
 static kis_span_ring ring;
 
@@ -47,7 +50,8 @@ TEST(ring_refuses_the_newest_when_full_and_counts_it)
     CHECK_INT(1, kis_span_ring_take(&ring, out, 1), "room for one");
     CHECK(kis_span_ring_push(&ring, slot_numbered(7)), "which is filled");
     CHECK_INT(5, kis_span_ring_take(&ring, out, 8), "five again");
-    CHECK(out[0] == slot_numbered(1) && out[3] == slot_numbered(4) && out[4] == slot_numbered(7), "nothing that was refused");
+    CHECK(out[0] == slot_numbered(1) && out[3] == slot_numbered(4) && out[4] == slot_numbered(7),
+          "nothing that was refused");
     end();
 }
 
@@ -98,5 +102,6 @@ TEST(ring_loses_nothing_between_two_threads)
     end();
 }
 
-TEST_MAIN(RUN(ring_gives_spans_in_the_order_they_ended), RUN(ring_refuses_the_newest_when_full_and_counts_it), RUN(ring_goes_on_when_its_counters_wrap),
-          RUN(ring_loses_nothing_between_two_threads))
+TEST_MAIN(RUN(ring_gives_spans_in_the_order_they_ended),
+          RUN(ring_refuses_the_newest_when_full_and_counts_it),
+          RUN(ring_goes_on_when_its_counters_wrap), RUN(ring_loses_nothing_between_two_threads))

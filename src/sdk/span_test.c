@@ -17,10 +17,12 @@ static const kis_span_view *only_span(void)
 TEST(a_span_arrives_as_it_was_recorded)
 {
     test_sdk_begin(&t);
-    kis_span span = kis_span_start(shop(), "GET /orders/{id}", .kind = KIS_SPAN_KIND_SERVER,
-                                   .attrs = KIS_ATTRS(KIS_KV("http.request.method", "GET"), KIS_KV("user.id", 7)));
+    kis_span span = kis_span_start(
+        shop(), "GET /orders/{id}", .kind = KIS_SPAN_KIND_SERVER,
+        .attrs = KIS_ATTRS(KIS_KV("http.request.method", "GET"), KIS_KV("user.id", 7)));
     t.world.now_ns += 500;
-    kis_span_set(span, KIS_KV("ratio", 0.5), KIS_BOOL("cache.hit", 1 > 0), KIS_KV("big", -5000000000), KIS_KV("str", KIS_STR("abc")));
+    kis_span_set(span, KIS_KV("ratio", 0.5), KIS_BOOL("cache.hit", 1 > 0),
+                 KIS_KV("big", -5000000000), KIS_KV("str", KIS_STR("abc")));
     t.world.now_ns += 500;
     kis_span_end(span);
     const kis_span_view *v = only_span();
@@ -28,13 +30,18 @@ TEST(a_span_arrives_as_it_was_recorded)
     CHECK_INT(KIS_OTLP_KIND_SERVER, v->kind, "kind, in OTLP's numbers");
     CHECK_INT(TEST_WALL_NS + 1000, v->start_unix_ns, "start is the time of the call (M11)");
     CHECK_INT(TEST_WALL_NS + 2000, v->end_unix_ns, "end too");
-    CHECK(kis_trace_id_is_valid(&v->trace_id) && kis_span_id_is_valid(&v->span_id) && !kis_span_id_is_valid(&v->parent_id), "a root with ids");
-    CHECK_INT(KIS_FLAG_SAMPLED | KIS_FLAG_RANDOM | KIS_OTLP_FLAG_HAS_IS_REMOTE, v->flags, "sampled, random (T8), parent not remote (M37)");
+    CHECK(kis_trace_id_is_valid(&v->trace_id) && kis_span_id_is_valid(&v->span_id) &&
+              !kis_span_id_is_valid(&v->parent_id),
+          "a root with ids");
+    CHECK_INT(KIS_FLAG_SAMPLED | KIS_FLAG_RANDOM | KIS_OTLP_FLAG_HAS_IS_REMOTE, v->flags,
+              "sampled, random (T8), parent not remote (M37)");
     CHECK_INT(6, v->attr_count, "attributes");
     CHECK_STR("GET", test_attr_text(v, "http.request.method"), "text");
     CHECK_INT(7, test_attr(v->attrs, "user.id").integer, "integer");
     CHECK(test_attr(v->attrs, "ratio").number == 0.5, "double");
-    CHECK(test_attr(v->attrs, "cache.hit").kind == KIS_VALUE_BOOL && test_attr(v->attrs, "cache.hit").boolean, "bool");
+    CHECK(test_attr(v->attrs, "cache.hit").kind == KIS_VALUE_BOOL &&
+              test_attr(v->attrs, "cache.hit").boolean,
+          "bool");
     CHECK_INT(-5000000000, test_attr(v->attrs, "big").integer, "negative");
     CHECK_STR("abc", test_attr_text(v, "str"), "kis_str");
     CHECK_STR("shop", t.sink.batches[0]->scopes[0].name, "scope name");
@@ -44,16 +51,22 @@ TEST(a_span_arrives_as_it_was_recorded)
 
 TEST(the_same_key_again_takes_the_new_value)
 {
-    static const struct { const char *why, *first, *second; } rows[] = {
+    static const struct {
+        const char *why, *first, *second;
+    } rows[] = {
         { "same size: in its place", "one", "two" },
         { "longer: a hole and a new one", "one", "seventeen hundred" },
         { "shorter", "seventeen hundred", "1" },
-        { "to a very long one", "x", "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789" },
+        { "to a very long one", "x",
+          "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"
+          "890123456789012345678901234567890123456789" },
         { "empty is a value (M22)", "x", "" },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         test_sdk_begin(&t);
-        kis_span span = kis_span_start(shop(), "x", .attrs = KIS_ATTRS(KIS_KV("a", 1), KIS_KV("key", rows[i].first), KIS_KV("z", 2)));
+        kis_span span = kis_span_start(
+            shop(), "x",
+            .attrs = KIS_ATTRS(KIS_KV("a", 1), KIS_KV("key", rows[i].first), KIS_KV("z", 2)));
         kis_span_set(span, KIS_KV("key", rows[i].second));
         kis_span_end(span);
         const kis_span_view *v = only_span();
@@ -93,10 +106,14 @@ TEST(values_of_every_type_arrive)
 {
     test_sdk_begin(&t);
     kis_span span = kis_span_start(shop(), "types");
-    kis_span_set(span, KIS_TEXTS("texts", "a", "", "c"), KIS_INTS("ints", 1, -2), KIS_DOUBLES("doubles", 0.25), KIS_BOOLS("bools", true, false),
-                 KIS_BYTES("bytes", "\0\xff", 2), KIS_NULL("null"), KIS_KV("nulltext", (char *)NULL), kis_attr_ints("none", NULL, 0),
-                 KIS_MAP("map", KIS_KV("k", "v"), KIS_MAP("inner", KIS_KV("n", 1))), KIS_LIST("list", KIS_KV("", "x"), KIS_KV("", 5)),
-                 KIS_KV("unsigned", (uint64_t)UINT64_MAX), KIS_KV("float", 1.5f), KIS_KV("bool", (bool)true), KIS_KV("char", 'c'));
+    kis_span_set(span, KIS_TEXTS("texts", "a", "", "c"), KIS_INTS("ints", 1, -2),
+                 KIS_DOUBLES("doubles", 0.25), KIS_BOOLS("bools", true, false),
+                 KIS_BYTES("bytes", "\0\xff", 2), KIS_NULL("null"),
+                 KIS_KV("nulltext", (char *)NULL), kis_attr_ints("none", NULL, 0),
+                 KIS_MAP("map", KIS_KV("k", "v"), KIS_MAP("inner", KIS_KV("n", 1))),
+                 KIS_LIST("list", KIS_KV("", "x"), KIS_KV("", 5)),
+                 KIS_KV("unsigned", (uint64_t)UINT64_MAX), KIS_KV("float", 1.5f),
+                 KIS_KV("bool", (bool)true), KIS_KV("char", 'c'));
     kis_span_end(span);
     const kis_span_view *v = only_span();
     kis_value_view value = test_attr(v->attrs, "texts"), item;
@@ -104,29 +121,38 @@ TEST(values_of_every_type_arrive)
     kis_cursor c = kis_cursor_of(value.values);
     CHECK(kis_array_next(&c, &item), "first");
     CHECK_STR("a", item.str, "first");
-    CHECK(kis_array_next(&c, &item) && item.kind == KIS_VALUE_STR && item.str.len == 0, "the empty text is an item");
+    CHECK(kis_array_next(&c, &item) && item.kind == KIS_VALUE_STR && item.str.len == 0,
+          "the empty text is an item");
     CHECK(kis_array_next(&c, &item) && !kis_array_next(&c, &item), "three in all");
     value = test_attr(v->attrs, "ints");
     c = kis_cursor_of(value.values);
-    CHECK(kis_array_next(&c, &item) && item.integer == 1 && kis_array_next(&c, &item) && item.integer == -2, "integers");
+    CHECK(kis_array_next(&c, &item) && item.integer == 1 && kis_array_next(&c, &item) &&
+              item.integer == -2,
+          "integers");
     value = test_attr(v->attrs, "doubles");
     c = kis_cursor_of(value.values);
     CHECK(kis_array_next(&c, &item) && item.number == 0.25, "doubles");
     value = test_attr(v->attrs, "bools");
     c = kis_cursor_of(value.values);
-    CHECK(kis_array_next(&c, &item) && item.boolean && kis_array_next(&c, &item) && item.kind == KIS_VALUE_BOOL && !item.boolean, "bools");
+    CHECK(kis_array_next(&c, &item) && item.boolean && kis_array_next(&c, &item) &&
+              item.kind == KIS_VALUE_BOOL && !item.boolean,
+          "bools");
     CHECK_BYTES("\0\xff", 2, test_attr(v->attrs, "bytes").bytes, "bytes");
     CHECK_INT(KIS_VALUE_NONE, test_attr(v->attrs, "null").kind, "null is kept (T16)");
     CHECK_INT(KIS_VALUE_NONE, test_attr(v->attrs, "nulltext").kind, "a NULL text is null");
     value = test_attr(v->attrs, "none");
-    CHECK(value.kind == KIS_VALUE_ARRAY && value.values.len == 0, "the empty array is a value (M22)");
+    CHECK(value.kind == KIS_VALUE_ARRAY && value.values.len == 0,
+          "the empty array is a value (M22)");
     value = test_attr(v->attrs, "map");
     CHECK_STR("v", kis_attrs_text(value.members, KIS_STR("k")), "map");
     CHECK_INT(1, test_attr(test_attr(value.members, "inner").members, "n").integer, "map in a map");
     value = test_attr(v->attrs, "list");
     c = kis_cursor_of(value.values);
-    CHECK(kis_array_next(&c, &item) && item.kind == KIS_VALUE_STR && kis_array_next(&c, &item) && item.integer == 5, "mixed list");
-    CHECK_INT(INT64_MAX, test_attr(v->attrs, "unsigned").integer, "too large for an integer: the largest");
+    CHECK(kis_array_next(&c, &item) && item.kind == KIS_VALUE_STR && kis_array_next(&c, &item) &&
+              item.integer == 5,
+          "mixed list");
+    CHECK_INT(INT64_MAX, test_attr(v->attrs, "unsigned").integer,
+              "too large for an integer: the largest");
     CHECK(test_attr(v->attrs, "float").number == 1.5, "float");
     CHECK(test_attr(v->attrs, "bool").kind == KIS_VALUE_BOOL, "a real bool");
     CHECK_INT('c', test_attr(v->attrs, "char").integer, "a char is a number");
@@ -138,7 +164,13 @@ TEST(limits_drop_and_count)
 {
     char key[16];
     test_sdk_prepare(&t);
-    t.setup.limits = (kis_span_limits){ .attr_count = 4, .event_count = 2, .link_count = 1, .event_attr_count = 1, .link_attr_count = 1, .value_length = 3, .value_depth = 2 };
+    t.setup.limits = (kis_span_limits){ .attr_count = 4,
+                                        .event_count = 2,
+                                        .link_count = 1,
+                                        .event_attr_count = 1,
+                                        .link_attr_count = 1,
+                                        .value_length = 3,
+                                        .value_depth = 2 };
     test_sdk_open(&t);
     kis_span_context other = { .trace_id = { { 1 } }, .span_id = { { 2 } }, .flags = 1 };
     kis_span span = kis_span_start(shop(), "limits");
@@ -148,14 +180,19 @@ TEST(limits_drop_and_count)
         kis_span_event(span, "e", KIS_KV("a", i), KIS_KV("b", 2));
         kis_span_link(span, &other, KIS_KV("a", 1), KIS_KV("b", 2));
     }
-    kis_span_set(span, KIS_KV("k0", "\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f")); /* four characters in eight bytes */
-    kis_span_set(span, KIS_BYTES("k1", "12345", 5), KIS_MAP("k2", KIS_MAP("a", KIS_MAP("b", KIS_KV("c", 1)))), KIS_TEXTS("k3", "abcd", "e"));
+    kis_span_set(
+        span,
+        KIS_KV("k0", "\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f")); /* four characters in eight bytes */
+    kis_span_set(span, KIS_BYTES("k1", "12345", 5),
+                 KIS_MAP("k2", KIS_MAP("a", KIS_MAP("b", KIS_KV("c", 1)))),
+                 KIS_TEXTS("k3", "abcd", "e"));
     kis_span_set(span, KIS_KV("", "no key"));
     kis_span_end(span);
     const kis_span_view *v = only_span();
     CHECK_INT(4, v->attr_count, "four keys");
     CHECK_INT(3, v->dropped_attrs, "two keys too many and one without a key");
-    CHECK_STR("\xc3\xa4\xc3\xb6\xc3\xbc", test_attr_text(v, "k0"), "the length counts characters (M23)");
+    CHECK_STR("\xc3\xa4\xc3\xb6\xc3\xbc", test_attr_text(v, "k0"),
+              "the length counts characters (M23)");
     CHECK_BYTES("123", 3, test_attr(v->attrs, "k1").bytes, "of bytes it counts bytes");
     kis_value_view deep = test_attr(test_attr(test_attr(v->attrs, "k2").members, "a").members, "b");
     CHECK(deep.kind == KIS_VALUE_KVLIST && deep.members.len == 0, "too deep: empty (M23)");
@@ -180,8 +217,14 @@ TEST(limits_drop_and_count)
 
 TEST(text_that_is_not_utf8_is_repaired)
 {
-    static const struct { const char *why, *text, *want; } rows[] = {
-        { "a lone byte", "a\xff" "b", "a\xef\xbf\xbd" "b" },
+    static const struct {
+        const char *why, *text, *want;
+    } rows[] = {
+        { "a lone byte",
+          "a\xff"
+          "b",
+          "a\xef\xbf\xbd"
+          "b" },
         { "cut in the middle", "abc\xe2\x82", "abc\xef\xbf\xbd\xef\xbf\xbd" },
         { "overlong slash", "\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd" },
         { "a surrogate", "\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
@@ -198,7 +241,8 @@ TEST(text_that_is_not_utf8_is_repaired)
         const kis_span_view *v = only_span();
         CHECK_STR(rows[i].want, v->name, rows[i].why);
         CHECK_STR(rows[i].want, test_attr_text(v, "k"), rows[i].why);
-        CHECK_INT(2, test_attr(v->attrs, rows[i].want).integer, "keys too, and they are unique as they are written");
+        CHECK_INT(2, test_attr(v->attrs, rows[i].want).integer,
+                  "keys too, and they are unique as they are written");
         CHECK_INT(2, v->attr_count, "two keys");
         CHECK_STR(rows[i].want, v->status_message, rows[i].why);
         kis_event_view event;
@@ -212,14 +256,36 @@ TEST(text_that_is_not_utf8_is_repaired)
 
 TEST(status_keeps_its_order)
 {
-    static const struct { const char *why; kis_status_code codes[3]; const char *messages[3]; int want; const char *message; } rows[] = {
+    static const struct {
+        const char *why;
+        kis_status_code codes[3];
+        const char *messages[3];
+        int want;
+        const char *message;
+    } rows[] = {
         { "nothing said", { 0, 0, 0 }, { 0 }, KIS_STATUS_UNSET, "" },
         { "error with its message", { KIS_STATUS_ERROR, 0, 0 }, { "no" }, KIS_STATUS_ERROR, "no" },
-        { "unset changes nothing", { KIS_STATUS_ERROR, KIS_STATUS_UNSET, 0 }, { "no", "x" }, KIS_STATUS_ERROR, "no" },
-        { "the last error counts", { KIS_STATUS_ERROR, KIS_STATUS_ERROR, 0 }, { "no", "never" }, KIS_STATUS_ERROR, "never" },
-        { "OK beats error and has no message", { KIS_STATUS_ERROR, KIS_STATUS_OK, 0 }, { "no", "fine" }, KIS_STATUS_OK, "" },
+        { "unset changes nothing",
+          { KIS_STATUS_ERROR, KIS_STATUS_UNSET, 0 },
+          { "no", "x" },
+          KIS_STATUS_ERROR,
+          "no" },
+        { "the last error counts",
+          { KIS_STATUS_ERROR, KIS_STATUS_ERROR, 0 },
+          { "no", "never" },
+          KIS_STATUS_ERROR,
+          "never" },
+        { "OK beats error and has no message",
+          { KIS_STATUS_ERROR, KIS_STATUS_OK, 0 },
+          { "no", "fine" },
+          KIS_STATUS_OK,
+          "" },
         { "OK is final", { KIS_STATUS_OK, KIS_STATUS_ERROR, 0 }, { 0, "no" }, KIS_STATUS_OK, "" },
-        { "error without a message takes the old one away", { KIS_STATUS_ERROR, KIS_STATUS_ERROR, 0 }, { "no", 0 }, KIS_STATUS_ERROR, "" },
+        { "error without a message takes the old one away",
+          { KIS_STATUS_ERROR, KIS_STATUS_ERROR, 0 },
+          { "no", 0 },
+          KIS_STATUS_ERROR,
+          "" },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         test_sdk_begin(&t);
@@ -310,7 +376,8 @@ TEST(children_know_their_parent)
             KIS_SPAN(child, shop(), "child");
             CHECK(kis_span_current()._slot == child._slot, "current inside its scope (T4)");
             kis_span other = kis_span_start(shop(), "not current");
-            CHECK(kis_span_current()._slot == child._slot, "starting alone makes nothing current (M1)");
+            CHECK(kis_span_current()._slot == child._slot,
+                  "starting alone makes nothing current (M1)");
             kis_span_end(other);
             kis_span fresh = kis_span_start(shop(), "fresh", .is_root = true);
             kis_span_end(fresh);
@@ -319,16 +386,23 @@ TEST(children_know_their_parent)
         }
         CHECK(kis_span_current()._slot == root._slot, "the one before is back");
     }
-    CHECK(!kis_context_get_span_context(kis_context_current(), &context, NULL, 0), "nothing is current at the end");
+    CHECK(!kis_context_get_span_context(kis_context_current(), &context, NULL, 0),
+          "nothing is current at the end");
     test_sdk_flush(&t);
-    const kis_span_view *root = test_sink_find(&t.sink, "root"), *child = test_sink_find(&t.sink, "child"), *other = test_sink_find(&t.sink, "not current");
+    const kis_span_view *root = test_sink_find(&t.sink, "root"),
+                        *child = test_sink_find(&t.sink, "child"),
+                        *other = test_sink_find(&t.sink, "not current");
     CHECK(root && child && other, "all arrive");
-    CHECK(kis_trace_id_eq(&root->trace_id, &child->trace_id) && kis_span_id_eq(&root->span_id, &child->parent_id), "child of the root (T10)");
+    CHECK(kis_trace_id_eq(&root->trace_id, &child->trace_id) &&
+              kis_span_id_eq(&root->span_id, &child->parent_id),
+          "child of the root (T10)");
     CHECK(kis_span_id_eq(&child->span_id, &other->parent_id), "child of the child");
     CHECK(kis_span_id_eq(&root->span_id, &root_context.span_id), "the ids that were read");
     for (int i = 0; i < 2; i++) {
         const kis_span_view *fresh = test_sink_find(&t.sink, i ? "none" : "fresh");
-        CHECK(!kis_trace_id_eq(&root->trace_id, &fresh->trace_id) && !kis_span_id_is_valid(&fresh->parent_id), "forced roots (T9)");
+        CHECK(!kis_trace_id_eq(&root->trace_id, &fresh->trace_id) &&
+                  !kis_span_id_is_valid(&fresh->parent_id),
+              "forced roots (T9)");
     }
     test_sdk_end(&t);
 }
@@ -339,12 +413,14 @@ TEST(an_ended_span_is_still_a_parent)
     kis_span parent = kis_span_start(shop(), "parent");
     kis_context kept = kis_context_with_span(kis_context_none(), parent);
     kis_span_end(parent);
-    kis_span child = kis_span_start(shop(), "child", .parent = kis_context_with_span(kis_context_none(), parent));
+    kis_span child = kis_span_start(shop(), "child",
+                                    .parent = kis_context_with_span(kis_context_none(), parent));
     kis_span_end(child);
     test_sdk_flush(&t);
     const kis_span_view *first = test_sink_find(&t.sink, "parent");
     kis_span_id id = first->span_id;
-    CHECK(kis_span_id_eq(&id, &test_sink_find(&t.sink, "child")->parent_id), "by its handle, while the slot is not used again (M7)");
+    CHECK(kis_span_id_eq(&id, &test_sink_find(&t.sink, "child")->parent_id),
+          "by its handle, while the slot is not used again (M7)");
     test_sink_clear(&t.sink);
     for (int i = 0; i < 100; i++)
         kis_span_end(kis_span_start(shop(), "other"));
@@ -353,45 +429,66 @@ TEST(an_ended_span_is_still_a_parent)
     kis_span late = kis_span_start(shop(), "late", .parent = kept);
     kis_span_end(late);
     test_sdk_flush(&t);
-    CHECK(kis_span_id_eq(&id, &test_sink_find(&t.sink, "late")->parent_id), "by its context, always");
+    CHECK(kis_span_id_eq(&id, &test_sink_find(&t.sink, "late")->parent_id),
+          "by its context, always");
     test_sdk_end(&t);
 }
 
 TEST(remote_parents_are_said_to_be_remote)
 {
-    kis_span_context remote = { .trace_id = { { 1, 2, 3 } }, .span_id = { { 4 } }, .flags = KIS_FLAG_SAMPLED, .is_remote = true, .trace_state = KIS_STR("a=1,b=2") };
+    kis_span_context remote = { .trace_id = { { 1, 2, 3 } },
+                                .span_id = { { 4 } },
+                                .flags = KIS_FLAG_SAMPLED,
+                                .is_remote = true,
+                                .trace_state = KIS_STR("a=1,b=2") };
     test_sdk_begin(&t);
-    kis_span span = kis_span_start(shop(), "server", .parent = kis_context_with_span_context(kis_context_none(), &remote));
-    kis_span child = kis_span_start(shop(), "child", .parent = kis_context_with_span(kis_context_none(), span));
+    kis_span span = kis_span_start(
+        shop(), "server", .parent = kis_context_with_span_context(kis_context_none(), &remote));
+    kis_span child =
+        kis_span_start(shop(), "child", .parent = kis_context_with_span(kis_context_none(), span));
     kis_span_end(child);
     kis_span_end(span);
     test_sdk_flush(&t);
-    const kis_span_view *v = test_sink_find(&t.sink, "server"), *c = test_sink_find(&t.sink, "child");
-    CHECK(kis_trace_id_eq(&remote.trace_id, &v->trace_id) && kis_span_id_eq(&remote.span_id, &v->parent_id), "its child");
-    CHECK_INT(KIS_FLAG_SAMPLED | KIS_OTLP_FLAG_HAS_IS_REMOTE | KIS_OTLP_FLAG_IS_REMOTE, v->flags, "remote; not random, because the trace is not (M27, M37)");
+    const kis_span_view *v = test_sink_find(&t.sink, "server"),
+                        *c = test_sink_find(&t.sink, "child");
+    CHECK(kis_trace_id_eq(&remote.trace_id, &v->trace_id) &&
+              kis_span_id_eq(&remote.span_id, &v->parent_id),
+          "its child");
+    CHECK_INT(KIS_FLAG_SAMPLED | KIS_OTLP_FLAG_HAS_IS_REMOTE | KIS_OTLP_FLAG_IS_REMOTE, v->flags,
+              "remote; not random, because the trace is not (M27, M37)");
     CHECK_STR("a=1,b=2", v->trace_state, "trace state is inherited (M10)");
     CHECK_STR("a=1,b=2", c->trace_state, "by grandchildren too");
-    CHECK_INT(KIS_FLAG_SAMPLED | KIS_OTLP_FLAG_HAS_IS_REMOTE, c->flags, "the child's parent is ours");
+    CHECK_INT(KIS_FLAG_SAMPLED | KIS_OTLP_FLAG_HAS_IS_REMOTE, c->flags,
+              "the child's parent is ours");
     test_sdk_end(&t);
 }
 
 TEST(links_and_events_keep_order_and_content)
 {
-    kis_span_context a = { .trace_id = { { 1 } }, .span_id = { { 1 } }, .flags = 1, .is_remote = true, .trace_state = KIS_STR("v=1") }, none = { 0 };
-    kis_link links[] = { { .to = a, .attrs = KIS_ATTRS(KIS_KV("n", 1)) }, { .to = none }, { .to = none, .attrs = KIS_ATTRS(KIS_KV("n", 2)) } };
+    kis_span_context a = { .trace_id = { { 1 } },
+                           .span_id = { { 1 } },
+                           .flags = 1,
+                           .is_remote = true,
+                           .trace_state = KIS_STR("v=1") },
+                     none = { 0 };
+    kis_link links[] = { { .to = a, .attrs = KIS_ATTRS(KIS_KV("n", 1)) },
+                         { .to = none },
+                         { .to = none, .attrs = KIS_ATTRS(KIS_KV("n", 2)) } };
     test_sdk_begin(&t);
     kis_span span = kis_span_start(shop(), "x", .links = { links, 3 });
     kis_span_link(span, &a, KIS_KV("n", 3));
     t.world.now_ns += 10;
     kis_span_event(span, "first", KIS_KV("a", 1), KIS_KV("a", 2));
     kis_span_add_event(span, "second", 77, (kis_attr_list){ 0 });
-    kis_span_record_error_with(span, &(kis_error){ "timeout", "took too long", "at f" }, KIS_ATTRS(KIS_KV("exception.message", "mine")));
+    kis_span_record_error_with(span, &(kis_error){ "timeout", "took too long", "at f" },
+                               KIS_ATTRS(KIS_KV("exception.message", "mine")));
     kis_span_end(span);
     const kis_span_view *v = only_span();
     kis_link_view link;
     kis_cursor c = kis_cursor_of(v->links);
     for (int i = 1; i <= 3; i++) {
-        CHECK(kis_link_next(&c, &link), "three links; the one with neither ids nor attributes is none (M6)");
+        CHECK(kis_link_next(&c, &link),
+              "three links; the one with neither ids nor attributes is none (M6)");
         CHECK_INT(i, test_attr(link.attrs, "n").integer, "in order (T17)");
         CHECK_STR(i == 2 ? "" : "v=1", link.trace_state, "trace state of the link");
         CHECK_INT(i == 2 ? 0x100 : 0x301, link.flags, "flags of the link (M37)");
@@ -402,11 +499,13 @@ TEST(links_and_events_keep_order_and_content)
     CHECK(kis_event_next(&c, &event), "first");
     CHECK_STR("first", event.name, "in order (T18)");
     CHECK_INT(TEST_WALL_NS + 1010, event.time_unix_ns, "time of the call");
-    CHECK(kis_attrs_count(event.attrs) == 1 && test_attr(event.attrs, "a").integer == 2, "the last of a key counts, here too");
+    CHECK(kis_attrs_count(event.attrs) == 1 && test_attr(event.attrs, "a").integer == 2,
+          "the last of a key counts, here too");
     CHECK(kis_event_next(&c, &event) && event.time_unix_ns == 77, "its own time");
     CHECK(kis_event_next(&c, &event), "exception");
     CHECK_STR("exception", event.name, "the name of the convention (T19)");
-    CHECK_STR("mine", kis_attrs_text(event.attrs, KIS_STR("exception.message")), "the caller's attribute wins");
+    CHECK_STR("mine", kis_attrs_text(event.attrs, KIS_STR("exception.message")),
+              "the caller's attribute wins");
     CHECK_STR("timeout", kis_attrs_text(event.attrs, KIS_STR("exception.type")), "type");
     CHECK_STR("at f", kis_attrs_text(event.attrs, KIS_STR("exception.stacktrace")), "stack");
     test_sdk_end(&t);
@@ -473,9 +572,12 @@ TEST(a_span_may_be_large_and_is_bounded)
     test_sdk_end(&t);
 }
 
-TEST_MAIN(RUN(a_span_arrives_as_it_was_recorded), RUN(the_same_key_again_takes_the_new_value), RUN(a_key_set_ten_thousand_times_stays_small),
-          RUN(values_of_every_type_arrive), RUN(limits_drop_and_count), RUN(text_that_is_not_utf8_is_repaired), RUN(status_keeps_its_order),
-          RUN(an_ended_span_does_nothing_and_is_counted), RUN(the_zero_span_does_nothing), RUN(arguments_are_not_evaluated_when_nobody_listens),
-          RUN(children_know_their_parent), RUN(an_ended_span_is_still_a_parent), RUN(remote_parents_are_said_to_be_remote),
-          RUN(links_and_events_keep_order_and_content), RUN(times_of_ones_own_are_taken), RUN(many_open_spans_are_bounded_and_counted),
+TEST_MAIN(RUN(a_span_arrives_as_it_was_recorded), RUN(the_same_key_again_takes_the_new_value),
+          RUN(a_key_set_ten_thousand_times_stays_small), RUN(values_of_every_type_arrive),
+          RUN(limits_drop_and_count), RUN(text_that_is_not_utf8_is_repaired),
+          RUN(status_keeps_its_order), RUN(an_ended_span_does_nothing_and_is_counted),
+          RUN(the_zero_span_does_nothing), RUN(arguments_are_not_evaluated_when_nobody_listens),
+          RUN(children_know_their_parent), RUN(an_ended_span_is_still_a_parent),
+          RUN(remote_parents_are_said_to_be_remote), RUN(links_and_events_keep_order_and_content),
+          RUN(times_of_ones_own_are_taken), RUN(many_open_spans_are_bounded_and_counted),
           RUN(a_span_may_be_large_and_is_bounded))

@@ -43,19 +43,29 @@ typedef struct test_world {
     kis_host host;
 } test_world;
 
-static inline uint64_t test_now(void *user) { return atomic_load(&((test_world *)user)->now_ns); }
-static inline uint64_t test_now_unix(void *user) { return ((test_world *)user)->wall_ns + test_now(user); }
+static inline uint64_t test_now(void *user)
+{
+    return atomic_load(&((test_world *)user)->now_ns);
+}
+static inline uint64_t test_now_unix(void *user)
+{
+    return ((test_world *)user)->wall_ns + test_now(user);
+}
 static inline void test_random(void *user, void *to, size_t size)
 {
     static _Atomic uint64_t calls;
     uint8_t *at = to;
-    uint64_t x = ((test_world *)user)->seed + 0x9e3779b97f4a7c15u * (atomic_fetch_add(&calls, 1) + 1);
+    uint64_t x =
+        ((test_world *)user)->seed + 0x9e3779b97f4a7c15u * (atomic_fetch_add(&calls, 1) + 1);
     for (size_t i = 0; i < size; i++) {
         x ^= x << 13, x ^= x >> 7, x ^= x << 17;
         at[i] = (uint8_t)(x >> 32);
     }
 }
-static inline void test_wake(void *user) { atomic_fetch_add(&((test_world *)user)->wakes, 1); }
+static inline void test_wake(void *user)
+{
+    atomic_fetch_add(&((test_world *)user)->wakes, 1);
+}
 static inline void test_log(void *user, kis_log_level level, const char *text)
 {
     test_world *w = user;
@@ -70,7 +80,13 @@ static inline void test_world_init(test_world *w)
     w->now_ns = 1000;
     w->wall_ns = TEST_WALL_NS;
     w->seed = 42;
-    w->host = (kis_host){ .user = w, .now_ns = test_now, .now_unix_ns = test_now_unix, .random = test_random, .alloc = &test_memory, .wake = test_wake, .log = test_log };
+    w->host = (kis_host){ .user = w,
+                          .now_ns = test_now,
+                          .now_unix_ns = test_now_unix,
+                          .random = test_random,
+                          .alloc = &test_memory,
+                          .wake = test_wake,
+                          .log = test_log };
 }
 
 /* ---- sink ---- */
@@ -82,15 +98,16 @@ typedef struct test_sink {
     kis_batch *batches[TEST_SINK_BATCHES];
     kis_done waiting[TEST_SINK_BATCHES];
     uint32_t batch_count, answered;
-    bool is_slow;    /* answers only at test_sink_answer */
-    bool drops;      /* answers OK and keeps nothing */
+    bool is_slow; /* answers only at test_sink_answer */
+    bool drops;   /* answers OK and keeps nothing */
     kis_err answer;
 } test_sink;
 
 static inline void test_sink_answer(test_sink *s)
 {
     for (; s->answered < s->batch_count; s->answered++)
-        s->waiting[s->answered].call(s->waiting[s->answered].user, &(kis_sink_result){ .err = s->answer });
+        s->waiting[s->answered].call(s->waiting[s->answered].user,
+                                     &(kis_sink_result){ .err = s->answer });
 }
 static inline void test_sink_push(kis_sink *base, kis_batch *batch, kis_done done)
 {
@@ -104,9 +121,17 @@ static inline void test_sink_push(kis_sink *base, kis_batch *batch, kis_done don
     if (!s->is_slow)
         test_sink_answer(s);
 }
-static inline kis_err test_sink_flush(kis_sink *base, uint64_t deadline_ns) { (void)base, (void)deadline_ns; return KIS_OK; }
-static inline void test_sink_close(kis_sink *base) { (void)base; }
-static const kis_sink_ops test_sink_ops = { "test", KIS_PROMISE_MEMORY, test_sink_push, test_sink_flush, test_sink_close };
+static inline kis_err test_sink_flush(kis_sink *base, uint64_t deadline_ns)
+{
+    (void)base, (void)deadline_ns;
+    return KIS_OK;
+}
+static inline void test_sink_close(kis_sink *base)
+{
+    (void)base;
+}
+static const kis_sink_ops test_sink_ops = { "test", KIS_PROMISE_MEMORY, test_sink_push,
+                                            test_sink_flush, test_sink_close };
 
 static inline void test_sink_clear(test_sink *s)
 {

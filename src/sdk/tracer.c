@@ -7,9 +7,11 @@
 
 #include "sdk/attr_write.h"
 
-static bool is_scope(const kis_scope *scope, kis_str name, kis_str version, kis_str schema_url, kis_bytes attrs)
+static bool is_scope(const kis_scope *scope, kis_str name, kis_str version, kis_str schema_url,
+                     kis_bytes attrs)
 {
-    return kis_str_eq(scope->name, name) && kis_str_eq(scope->version, version) && kis_str_eq(scope->schema_url, schema_url) &&
+    return kis_str_eq(scope->name, name) && kis_str_eq(scope->version, version) &&
+           kis_str_eq(scope->schema_url, schema_url) &&
            kis_str_eq(kis_str_of_bytes(scope->attrs), kis_str_of_bytes(attrs));
 }
 
@@ -19,19 +21,23 @@ static kis_str scope_text(const char *text)
     kis_str s = kis_str_from_c(text);
 
     s.len = kis_utf8_valid_prefix(s);
-    return s.len > KIS_SPAN_NAME_BYTES_MAX ? kis_str_of(s.ptr, kis_utf8_cut_bytes(s, KIS_SPAN_NAME_BYTES_MAX)) : s;
+    return s.len > KIS_SPAN_NAME_BYTES_MAX
+               ? kis_str_of(s.ptr, kis_utf8_cut_bytes(s, KIS_SPAN_NAME_BYTES_MAX))
+               : s;
 }
 
 /* Lock held. NULL: full, or no memory. */
 static kis_scope *find_or_add(kis_sdk *sdk, const kis_tracer *tracer)
 {
     kis_span_limits limits = { .value_length = UINT32_MAX, .value_depth = sdk->limits.value_depth };
-    kis_str name = scope_text(tracer->name), version = scope_text(tracer->version), url = scope_text(tracer->schema_url);
+    kis_str name = scope_text(tracer->name), version = scope_text(tracer->version),
+            url = scope_text(tracer->schema_url);
     kis_bytes attrs = { 0 };
     uint32_t attr_count = 0;
     kis_scope *scope;
 
-    if (tracer->attrs.count && kis_attrs_write(&sdk->arena, KIS_TAG_SCOPE_ATTRS, tracer->attrs, &limits, &attrs, &attr_count) != KIS_OK)
+    if (tracer->attrs.count && kis_attrs_write(&sdk->arena, KIS_TAG_SCOPE_ATTRS, tracer->attrs,
+                                               &limits, &attrs, &attr_count) != KIS_OK)
         return NULL;
     for (uint32_t i = 0; i < sdk->scope_count; i++)
         if (is_scope(sdk->scopes[i], name, version, url, attrs))
@@ -42,7 +48,8 @@ static kis_scope *find_or_add(kis_sdk *sdk, const kis_tracer *tracer)
     if (!scope)
         return NULL;
     *scope = (kis_scope){ .attrs = attrs, .attr_count = attr_count };
-    if (!kis_arena_copy(&sdk->arena, name, &scope->name) || !kis_arena_copy(&sdk->arena, version, &scope->version) ||
+    if (!kis_arena_copy(&sdk->arena, name, &scope->name) ||
+        !kis_arena_copy(&sdk->arena, version, &scope->version) ||
         !kis_arena_copy(&sdk->arena, url, &scope->schema_url))
         return NULL;
     sdk->scopes[sdk->scope_count++] = scope;
@@ -51,7 +58,8 @@ static kis_scope *find_or_add(kis_sdk *sdk, const kis_tracer *tracer)
 
 const kis_scope *kis_scope_get(kis_sdk *sdk, kis_tracer *tracer)
 {
-    static kis_scope nobody; /* when there is no room for one more: spans go on without a name for who made them */
+    static kis_scope
+        nobody; /* when there is no room for one more: spans go on without a name for who made them */
     uint32_t generation = atomic_load_explicit(&sdk->generation, memory_order_relaxed);
     kis_scope *scope;
     bool is_new;
@@ -64,8 +72,11 @@ const kis_scope *kis_scope_get(kis_sdk *sdk, kis_tracer *tracer)
     __atomic_store_n(&tracer->_generation, generation, __ATOMIC_RELEASE);
     kis_sdk_unlock(sdk);
     if (is_new && (!tracer->name || !*tracer->name))
-        kis_sdk_log(sdk, KIS_LOG_WARN, "a tracer has no name; its spans say nothing about who made them");
+        kis_sdk_log(sdk, KIS_LOG_WARN,
+                    "a tracer has no name; its spans say nothing about who made them");
     if (!scope)
-        kis_sdk_log(sdk, KIS_LOG_WARN, "more than %d tracers, or no memory for one; spans of '%s' go without it", KIS_SCOPES_MAX, tracer->name ? tracer->name : "");
+        kis_sdk_log(sdk, KIS_LOG_WARN,
+                    "more than %d tracers, or no memory for one; spans of '%s' go without it",
+                    KIS_SCOPES_MAX, tracer->name ? tracer->name : "");
     return scope ? scope : &nobody;
 }

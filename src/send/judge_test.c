@@ -167,6 +167,6 @@ TEST_MAIN(RUN(http_statuses_are_judged_as_the_specification_says),
           RUN(grpc_codes_are_judged_as_the_specification_says),
           RUN(resource_exhausted_is_tried_again_only_with_retry_info),
           RUN(partial_success_is_taken_and_told), RUN(the_other_language_is_named),
-          RUN(a_wrong_port_or_path_is_told_where_spans_go),
-          RUN(lost_connections_are_tried_again), RUN(retry_after_is_read_in_both_forms_and_capped),
+          RUN(a_wrong_port_or_path_is_told_where_spans_go), RUN(lost_connections_are_tried_again),
+          RUN(retry_after_is_read_in_both_forms_and_capped),
           RUN(backoff_grows_by_half_with_jitter_and_is_capped))

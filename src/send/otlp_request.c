@@ -141,9 +141,9 @@ kis_err kis_otlp_request_encode(kis_otlp_request *r, const kis_batch *batch, con
         kis_grpc_put_prefix(body, is_compressed, 0);
     encode_plain(r, batch, is_compressed ? &plain : body);
     if (is_compressed) {
-        err = plain.err ? plain.err
-                        : kis_compress(r->codecs, r->compression, 0, kis_buf_bytes(&plain),
-                                       body, diag);
+        err = plain.err
+                  ? plain.err
+                  : kis_compress(r->codecs, r->compression, 0, kis_buf_bytes(&plain), body, diag);
         kis_buf_done(&plain);
     }
     if (!err)
@@ -153,8 +153,7 @@ kis_err kis_otlp_request_encode(kis_otlp_request *r, const kis_batch *batch, con
     if (is_grpc) { /* the length is known now */
         kis_buf prefix;
         kis_buf_init_fixed(&prefix, body->ptr, KIS_GRPC_PREFIX_BYTES);
-        kis_grpc_put_prefix(&prefix, is_compressed,
-                            (uint32_t)(body->len - KIS_GRPC_PREFIX_BYTES));
+        kis_grpc_put_prefix(&prefix, is_compressed, (uint32_t)(body->len - KIS_GRPC_PREFIX_BYTES));
     }
     return KIS_OK;
 }

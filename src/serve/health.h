@@ -10,7 +10,7 @@
 
 typedef struct kis_health {
     uint64_t up_since_unix_ns, up_since_ns;
-    _Atomic bool is_available; /* between "ready" and the begin of the stop */
+    _Atomic bool is_available;   /* between "ready" and the begin of the stop */
     const kis_host_rules *rules; /* whose pages may ask */
 } kis_health;
 

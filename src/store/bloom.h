@@ -8,7 +8,7 @@
 
 #include "base/hash.h"
 
-#define KIS_BLOOM_LINE 64u
+#define KIS_BLOOM_LINE        64u
 #define KIS_NAME_FILTER_BYTES 128u
 
 static inline size_t kis_bloom_bytes(uint32_t traces)
@@ -39,9 +39,18 @@ static inline bool kis_bloom_may_have(const uint8_t *filter, size_t bytes, uint6
     return true;
 }
 
-static inline uint64_t kis_name_hash_service(kis_str service) { return kis_hash_str(service, 3); }
-static inline uint64_t kis_name_hash_operation(kis_str name) { return kis_hash_str(name, 5); }
-static inline uint64_t kis_name_hash_both(uint64_t service_hash, kis_str name) { return kis_hash_str(name, service_hash); }
+static inline uint64_t kis_name_hash_service(kis_str service)
+{
+    return kis_hash_str(service, 3);
+}
+static inline uint64_t kis_name_hash_operation(kis_str name)
+{
+    return kis_hash_str(name, 5);
+}
+static inline uint64_t kis_name_hash_both(uint64_t service_hash, kis_str name)
+{
+    return kis_hash_str(name, service_hash);
+}
 
 static inline void kis_name_filter_add(uint8_t filter[KIS_NAME_FILTER_BYTES], uint64_t hash)
 {
@@ -49,9 +58,11 @@ static inline void kis_name_filter_add(uint8_t filter[KIS_NAME_FILTER_BYTES], ui
     filter[hash >> 35 & 127] |= (uint8_t)(1u << (hash >> 32 & 7));
 }
 
-static inline bool kis_name_filter_may_have(const uint8_t filter[KIS_NAME_FILTER_BYTES], uint64_t hash)
+static inline bool kis_name_filter_may_have(const uint8_t filter[KIS_NAME_FILTER_BYTES],
+                                            uint64_t hash)
 {
-    return (filter[hash >> 3 & 127] & 1u << (hash & 7)) && (filter[hash >> 35 & 127] & 1u << (hash >> 32 & 7));
+    return (filter[hash >> 3 & 127] & 1u << (hash & 7)) &&
+           (filter[hash >> 35 & 127] & 1u << (hash >> 32 & 7));
 }
 
 #endif

@@ -66,7 +66,8 @@ static kis_cached_block *find_cached(kis_block_cache *c, const kis_segment *segm
 {
     for (uint32_t i = 0; i < KIS_CACHE_BLOCKS_MAX; i++) {
         kis_cached_block *at = &c->blocks[i];
-        if (at->content && at->generation == segment->info.generation && at->part == segment->info.part && at->block == block)
+        if (at->content && at->generation == segment->info.generation &&
+            at->part == segment->info.part && at->block == block)
             return at;
     }
     return NULL;
@@ -91,7 +92,8 @@ static kis_cached_block *oldest_filled(kis_block_cache *c)
     return oldest;
 }
 
-static void keep(kis_block_cache *c, const kis_segment *segment, uint32_t block, kis_seg_block *content)
+static void keep(kis_block_cache *c, const kis_segment *segment, uint32_t block,
+                 kis_seg_block *content)
 {
     kis_seg_block *gone[KIS_CACHE_BLOCKS_MAX];
     uint32_t gone_count = 0;
@@ -107,17 +109,20 @@ static void keep(kis_block_cache *c, const kis_segment *segment, uint32_t block,
         gone[gone_count++] = take_out(c, at);
     while (c->bytes + bytes > c->max_bytes && c->bytes && gone_count < KIS_CACHE_BLOCKS_MAX)
         gone[gone_count++] = take_out(c, oldest_filled(c));
-    *at = (kis_cached_block){ segment->info.generation, segment->info.part, block, ++c->tick, kis_seg_block_ref(content) };
+    *at = (kis_cached_block){ segment->info.generation, segment->info.part, block, ++c->tick,
+                              kis_seg_block_ref(content) };
     c->bytes += bytes;
     kis_lock_give(&c->lock);
     for (uint32_t i = 0; i < gone_count; i++)
         kis_seg_block_unref(gone[i]);
 }
 
-static kis_err read_block(kis_block_cache *c, kis_segment *segment, const kis_seg_block_info *info, uint32_t needs, kis_seg_block **out,
-                          kis_diag *diag)
+static kis_err read_block(kis_block_cache *c, kis_segment *segment, const kis_seg_block_info *info,
+                          uint32_t needs, kis_seg_block **out, kis_diag *diag)
 {
-    size_t size = needs & (KIS_NEED_ATTRS | KIS_NEED_REST) ? info->size : needs & KIS_NEED_IDS ? info->ids_size : info->core_size;
+    size_t size = needs & (KIS_NEED_ATTRS | KIS_NEED_REST) ? info->size
+                  : needs & KIS_NEED_IDS                   ? info->ids_size
+                                                           : info->core_size;
     uint8_t *bytes = c->alloc->take(c->alloc->user, size);
     kis_block_codec *codec = bytes ? kis_block_cache_take_codec(c) : NULL;
 
@@ -130,21 +135,25 @@ static kis_err read_block(kis_block_cache *c, kis_segment *segment, const kis_se
         err = kis_seg_block_decode(kis_bytes_of(bytes, size), needs, c->alloc, codec, out, diag);
     if (!err && (*out)->rows != info->rows) {
         kis_seg_block_unref(*out);
-        err = kis_diag_set(diag, KIS_ERR_CORRUPT, "a block is damaged: it has other rows than the index says");
+        err = kis_diag_set(diag, KIS_ERR_CORRUPT,
+                           "a block is damaged: it has other rows than the index says");
     }
     kis_block_cache_give_codec(c, codec);
     c->alloc->give_back(c->alloc->user, bytes, size);
-    return err ? kis_diag_in(diag, err, "segment file 'seg-%016llx-%04x.kseg' at %llu", (unsigned long long)segment->info.generation,
+    return err ? kis_diag_in(diag, err, "segment file 'seg-%016llx-%04x.kseg' at %llu",
+                             (unsigned long long)segment->info.generation,
                              (unsigned)segment->info.part, (unsigned long long)info->offset)
                : KIS_OK;
 }
 
-kis_err kis_block_cache_get(kis_block_cache *c, kis_segment *segment, const kis_seg_block_info *info, uint32_t block, uint32_t needs,
+kis_err kis_block_cache_get(kis_block_cache *c, kis_segment *segment,
+                            const kis_seg_block_info *info, uint32_t block, uint32_t needs,
                             kis_seg_block **out, kis_diag *diag)
 {
     kis_lock_take(&c->lock);
     kis_cached_block *at = find_cached(c, segment, block);
-    kis_seg_block *content = at && (at->content->needs & needs) == needs ? kis_seg_block_ref(at->content) : NULL;
+    kis_seg_block *content =
+        at && (at->content->needs & needs) == needs ? kis_seg_block_ref(at->content) : NULL;
     uint32_t had = at && !content ? at->content->needs : 0;
     if (content)
         at->used = ++c->tick;

@@ -33,7 +33,8 @@ void kis_block_cache_done(kis_block_cache *cache);
 void kis_block_cache_clear(kis_block_cache *cache);
 
 /** One decoded block, with a reference for the caller, from the cache or from the file. CORRUPT, IO, NOMEM, NOT_FOUND. */
-kis_err kis_block_cache_get(kis_block_cache *cache, kis_segment *segment, const kis_seg_block_info *info, uint32_t block, uint32_t needs,
+kis_err kis_block_cache_get(kis_block_cache *cache, kis_segment *segment,
+                            const kis_seg_block_info *info, uint32_t block, uint32_t needs,
                             kis_seg_block **out, kis_diag *diag) KIS_CHECKED;
 
 kis_block_codec *kis_block_cache_take_codec(kis_block_cache *cache); /* NULL: no memory */

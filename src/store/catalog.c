@@ -42,7 +42,8 @@ void kis_catalog_done(kis_catalog *c)
     *c = (kis_catalog){ 0 };
 }
 
-static bool make_room(const kis_alloc *alloc, void **at, uint32_t *cap, uint32_t count, size_t item, uint32_t max)
+static bool make_room(const kis_alloc *alloc, void **at, uint32_t *cap, uint32_t count, size_t item,
+                      uint32_t max)
 {
     if (count < *cap)
         return true;
@@ -60,19 +61,22 @@ static bool make_room(const kis_alloc *alloc, void **at, uint32_t *cap, uint32_t
 static uint32_t find_service(const kis_catalog *c, kis_str tenant, kis_str name, uint64_t hash)
 {
     for (kis_map_probe p = kis_map_begin(&c->service_map, hash); kis_map_next(&c->service_map, &p);)
-        if (kis_str_eq(c->services[p.value].name, name) && kis_str_eq(c->services[p.value].tenant, tenant))
+        if (kis_str_eq(c->services[p.value].name, name) &&
+            kis_str_eq(c->services[p.value].tenant, tenant))
             return p.value;
     return KIS_CATALOG_NONE;
 }
 
-static uint32_t add_service(kis_catalog *c, kis_str tenant, kis_str name, uint64_t hash, uint64_t generation)
+static uint32_t add_service(kis_catalog *c, kis_str tenant, kis_str name, uint64_t hash,
+                            uint64_t generation)
 {
     kis_str tenant_copy, name_copy;
     uint32_t index = c->service_count;
 
-    if (!make_room(c->alloc, (void **)&c->services, &c->service_cap, c->service_count, sizeof *c->services, KIS_CATALOG_SERVICES_MAX) ||
-        !kis_arena_copy(&c->texts, tenant, &tenant_copy) || !kis_arena_copy(&c->texts, name, &name_copy) ||
-        !kis_map_add(&c->service_map, hash, index))
+    if (!make_room(c->alloc, (void **)&c->services, &c->service_cap, c->service_count,
+                   sizeof *c->services, KIS_CATALOG_SERVICES_MAX) ||
+        !kis_arena_copy(&c->texts, tenant, &tenant_copy) ||
+        !kis_arena_copy(&c->texts, name, &name_copy) || !kis_map_add(&c->service_map, hash, index))
         return KIS_CATALOG_NONE;
     c->services[index] = (kis_catalog_service){ .tenant = tenant_copy, .name = name_copy };
     atomic_store_explicit(&c->services[index].last_generation, generation, memory_order_relaxed);
@@ -80,17 +84,19 @@ static uint32_t add_service(kis_catalog *c, kis_str tenant, kis_str name, uint64
     return index;
 }
 
-static bool add_operation(kis_catalog *c, uint32_t service, kis_str name, uint8_t kind, uint64_t hash, uint64_t generation)
+static bool add_operation(kis_catalog *c, uint32_t service, kis_str name, uint8_t kind,
+                          uint64_t hash, uint64_t generation)
 {
     kis_str copy;
     uint32_t index = c->operation_count;
 
     if (c->services[service].operation_count == KIS_CATALOG_OF_SERVICE_MAX ||
-        !make_room(c->alloc, (void **)&c->operations, &c->operation_cap, c->operation_count, sizeof *c->operations,
-                   KIS_CATALOG_ENTRIES_MAX) ||
+        !make_room(c->alloc, (void **)&c->operations, &c->operation_cap, c->operation_count,
+                   sizeof *c->operations, KIS_CATALOG_ENTRIES_MAX) ||
         !kis_arena_copy(&c->texts, name, &copy) || !kis_map_add(&c->operation_map, hash, index))
         return false;
-    c->operations[index] = (kis_catalog_operation){ .name = copy, .service = service, .kind = kind };
+    c->operations[index] =
+        (kis_catalog_operation){ .name = copy, .service = service, .kind = kind };
     atomic_store_explicit(&c->operations[index].last_generation, generation, memory_order_relaxed);
     c->operation_count++;
     c->services[service].operation_count++;
@@ -133,15 +139,19 @@ static bool drop_deleted(kis_catalog *c)
             continue;
         uint32_t service = find_service(c, of->tenant, of->name, hash);
         if (service == KIS_CATALOG_NONE)
-            service = add_service(c, of->tenant, of->name, hash, generation_of(&of->last_generation));
+            service =
+                add_service(c, of->tenant, of->name, hash, generation_of(&of->last_generation));
         if (service != KIS_CATALOG_NONE)
-            (void)add_operation(c, service, op->name, op->kind, operation_hash(service, op->name, op->kind), generation_of(&op->last_generation));
+            (void)add_operation(c, service, op->name, op->kind,
+                                operation_hash(service, op->name, op->kind),
+                                generation_of(&op->last_generation));
     }
     release(&old);
     return true;
 }
 
-uint32_t kis_catalog_see_service(kis_catalog *c, kis_str tenant, kis_str service, uint64_t generation)
+uint32_t kis_catalog_see_service(kis_catalog *c, kis_str tenant, kis_str service,
+                                 uint64_t generation)
 {
     uint64_t hash = service_hash(tenant, service);
     uint32_t index = find_service(c, tenant, service, hash);
@@ -155,16 +165,19 @@ uint32_t kis_catalog_see_service(kis_catalog *c, kis_str tenant, kis_str service
             c->services_left_out++;
         kis_lock_give(&c->lock);
     } else if (generation_of(&c->services[index].last_generation) < generation) {
-        atomic_store_explicit(&c->services[index].last_generation, generation, memory_order_relaxed);
+        atomic_store_explicit(&c->services[index].last_generation, generation,
+                              memory_order_relaxed);
     }
     return index;
 }
 
-void kis_catalog_see_operation(kis_catalog *c, uint32_t service, kis_str name, uint8_t kind, uint64_t generation)
+void kis_catalog_see_operation(kis_catalog *c, uint32_t service, kis_str name, uint8_t kind,
+                               uint64_t generation)
 {
     uint64_t hash = operation_hash(service, name, kind);
 
-    for (kis_map_probe p = kis_map_begin(&c->operation_map, hash); kis_map_next(&c->operation_map, &p);) {
+    for (kis_map_probe p = kis_map_begin(&c->operation_map, hash);
+         kis_map_next(&c->operation_map, &p);) {
         kis_catalog_operation *op = &c->operations[p.value];
         if (op->service != service || op->kind != kind || !kis_str_eq(op->name, name))
             continue;
@@ -174,7 +187,8 @@ void kis_catalog_see_operation(kis_catalog *c, uint32_t service, kis_str name, u
     }
     kis_lock_take(&c->lock);
     if (!add_operation(c, service, name, kind, hash, generation) && !drop_deleted(c))
-        c->services[service].operations_left_out++; /* after drop_deleted the caller's index is stale: the name comes in next time */
+        c->services[service]
+            .operations_left_out++; /* after drop_deleted the caller's index is stale: the name comes in next time */
     kis_lock_give(&c->lock);
 }
 
@@ -188,8 +202,9 @@ void kis_catalog_set_oldest(kis_catalog *c, uint64_t generation)
 size_t kis_catalog_bytes(kis_catalog *c)
 {
     kis_lock_take(&c->lock);
-    size_t bytes = c->texts.held_bytes + kis_map_bytes(&c->service_map) + kis_map_bytes(&c->operation_map) +
-                   sizeof *c->services * c->service_cap + sizeof *c->operations * c->operation_cap;
+    size_t bytes = c->texts.held_bytes + kis_map_bytes(&c->service_map) +
+                   kis_map_bytes(&c->operation_map) + sizeof *c->services * c->service_cap +
+                   sizeof *c->operations * c->operation_cap;
     kis_lock_give(&c->lock);
     return bytes;
 }
@@ -197,7 +212,8 @@ size_t kis_catalog_bytes(kis_catalog *c)
 bool kis_catalog_may_have(kis_catalog *c, kis_str tenant, kis_str service)
 {
     kis_lock_take(&c->lock);
-    bool may = c->services_left_out > 0 || find_service(c, tenant, service, service_hash(tenant, service)) != KIS_CATALOG_NONE;
+    bool may = c->services_left_out > 0 ||
+               find_service(c, tenant, service, service_hash(tenant, service)) != KIS_CATALOG_NONE;
     kis_lock_give(&c->lock);
     return may;
 }
@@ -216,7 +232,8 @@ static bool listed_before(const void *a, const void *b)
     return order < 0 || (order == 0 && x->kind < y->kind);
 }
 
-static bool list_add(kis_arena *arena, listed_name *names, uint32_t *count, kis_str name, uint8_t kind)
+static bool list_add(kis_arena *arena, listed_name *names, uint32_t *count, kis_str name,
+                     uint8_t kind)
 {
     if (!kis_arena_copy(arena, name, &names[*count].name))
         return false;
@@ -224,7 +241,8 @@ static bool list_add(kis_arena *arena, listed_name *names, uint32_t *count, kis_
     return true;
 }
 
-static kis_err list_out(kis_arena *arena, listed_name *names, uint32_t count, kis_name_fn *each, void *user, kis_diag *diag)
+static kis_err list_out(kis_arena *arena, listed_name *names, uint32_t count, kis_name_fn *each,
+                        void *user, kis_diag *diag)
 {
     if (!kis_sort(arena, names, count, sizeof *names, listed_before))
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to sort %u names", count);
@@ -237,29 +255,33 @@ static kis_err list_out(kis_arena *arena, listed_name *names, uint32_t count, ki
     return KIS_OK;
 }
 
-kis_err kis_catalog_list_services(kis_catalog *c, kis_str tenant, kis_arena *arena, kis_name_fn *each, void *user, kis_diag *diag)
+kis_err kis_catalog_list_services(kis_catalog *c, kis_str tenant, kis_arena *arena,
+                                  kis_name_fn *each, void *user, kis_diag *diag)
 {
     kis_lock_take(&c->lock);
     listed_name *names = KIS_NEW_ARRAY(arena, listed_name, (size_t)c->service_count + 1);
     uint32_t count = 0;
     bool fits = names != NULL;
     for (uint32_t i = 0; fits && i < c->service_count; i++)
-        if (generation_of(&c->services[i].last_generation) >= c->oldest_generation && kis_str_eq(c->services[i].tenant, tenant))
+        if (generation_of(&c->services[i].last_generation) >= c->oldest_generation &&
+            kis_str_eq(c->services[i].tenant, tenant))
             fits = list_add(arena, names, &count, c->services[i].name, 0);
     if (fits && c->services_left_out)
         fits = list_add(arena, names, &count, KIS_STR(KIS_CATALOG_OVERFLOW_NAME), 0);
     kis_lock_give(&c->lock);
-    return fits ? list_out(arena, names, count, each, user, diag) : kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to list the services");
+    return fits ? list_out(arena, names, count, each, user, diag)
+                : kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to list the services");
 }
 
-static bool belongs(const kis_catalog *c, const kis_catalog_service *of, kis_str tenant, kis_str service)
+static bool belongs(const kis_catalog *c, const kis_catalog_service *of, kis_str tenant,
+                    kis_str service)
 {
-    return generation_of(&of->last_generation) >= c->oldest_generation && kis_str_eq(of->tenant, tenant) &&
-           (!service.len || kis_str_eq(of->name, service));
+    return generation_of(&of->last_generation) >= c->oldest_generation &&
+           kis_str_eq(of->tenant, tenant) && (!service.len || kis_str_eq(of->name, service));
 }
 
-kis_err kis_catalog_list_operations(kis_catalog *c, kis_str tenant, kis_str service, kis_arena *arena, kis_name_fn *each, void *user,
-                                    kis_diag *diag)
+kis_err kis_catalog_list_operations(kis_catalog *c, kis_str tenant, kis_str service,
+                                    kis_arena *arena, kis_name_fn *each, void *user, kis_diag *diag)
 {
     kis_lock_take(&c->lock);
     listed_name *names = KIS_NEW_ARRAY(arena, listed_name, (size_t)c->operation_count + 1);
@@ -271,10 +293,12 @@ kis_err kis_catalog_list_operations(kis_catalog *c, kis_str tenant, kis_str serv
         is_short |= wanted[i] && c->services[i].operations_left_out > 0;
     }
     for (uint32_t i = 0; fits && i < c->operation_count; i++)
-        if (wanted[c->operations[i].service] && generation_of(&c->operations[i].last_generation) >= c->oldest_generation)
+        if (wanted[c->operations[i].service] &&
+            generation_of(&c->operations[i].last_generation) >= c->oldest_generation)
             fits = list_add(arena, names, &count, c->operations[i].name, c->operations[i].kind);
     if (fits && is_short)
         fits = list_add(arena, names, &count, KIS_STR(KIS_CATALOG_OVERFLOW_NAME), 0);
     kis_lock_give(&c->lock);
-    return fits ? list_out(arena, names, count, each, user, diag) : kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to list the operations");
+    return fits ? list_out(arena, names, count, each, user, diag)
+                : kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to list the operations");
 }

@@ -20,7 +20,7 @@
 typedef struct kis_catalog_service {
     kis_str tenant, name;
     _Atomic uint64_t last_generation;
-    uint32_t operation_count;     /* of its own in `operations` */
+    uint32_t operation_count; /* of its own in `operations` */
     uint64_t operations_left_out;
 } kis_catalog_service;
 
@@ -41,17 +41,20 @@ typedef struct kis_catalog {
     uint32_t service_count, service_cap, operation_count, operation_cap;
     uint64_t services_left_out;
     uint64_t oldest_generation; /* set by set_oldest */
-    uint64_t looked_generation; /* oldest_generation when drop_deleted found too little: no use to look again before it moves */
-    uint32_t epoch;             /* changes when indexes do */
+    uint64_t
+        looked_generation; /* oldest_generation when drop_deleted found too little: no use to look again before it moves */
+    uint32_t epoch; /* changes when indexes do */
 } kis_catalog;
 
 void kis_catalog_init(kis_catalog *c, const kis_alloc *alloc);
 void kis_catalog_done(kis_catalog *c);
 
 /** Writer thread. The index of a service, good until `epoch` changes; KIS_CATALOG_NONE: no room, counted. */
-uint32_t kis_catalog_see_service(kis_catalog *c, kis_str tenant, kis_str service, uint64_t generation);
+uint32_t kis_catalog_see_service(kis_catalog *c, kis_str tenant, kis_str service,
+                                 uint64_t generation);
 /** Writer thread. */
-void kis_catalog_see_operation(kis_catalog *c, uint32_t service, kis_str name, uint8_t kind, uint64_t generation);
+void kis_catalog_see_operation(kis_catalog *c, uint32_t service, kis_str name, uint8_t kind,
+                               uint64_t generation);
 
 /* Any thread. */
 void kis_catalog_set_oldest(kis_catalog *c, uint64_t generation);
@@ -59,8 +62,10 @@ size_t kis_catalog_bytes(kis_catalog *c);
 /** False: surely no such service (nothing was left out either). */
 bool kis_catalog_may_have(kis_catalog *c, kis_str tenant, kis_str service);
 /** By name. Texts are copied into `arena` first, so that `each` runs without the lock. */
-kis_err kis_catalog_list_services(kis_catalog *c, kis_str tenant, kis_arena *arena, kis_name_fn *each, void *user, kis_diag *diag) KIS_CHECKED;
-kis_err kis_catalog_list_operations(kis_catalog *c, kis_str tenant, kis_str service, kis_arena *arena, kis_name_fn *each, void *user,
+kis_err kis_catalog_list_services(kis_catalog *c, kis_str tenant, kis_arena *arena,
+                                  kis_name_fn *each, void *user, kis_diag *diag) KIS_CHECKED;
+kis_err kis_catalog_list_operations(kis_catalog *c, kis_str tenant, kis_str service,
+                                    kis_arena *arena, kis_name_fn *each, void *user,
                                     kis_diag *diag) KIS_CHECKED;
 
 #endif

@@ -14,7 +14,7 @@
 #include "store/store.h"
 
 #define CHECK_BYTES_MAX ((size_t)256 << 20)
-#define LINE_MAX_BYTES 512
+#define LINE_MAX_BYTES  512
 
 typedef struct checking {
     kis_os *os;
@@ -43,7 +43,8 @@ static void say(checking *c, const char *format, ...)
 static void say_damage(checking *c, const char *what, kis_folder_file file, const kis_diag *diag)
 {
     c->damages++;
-    say(c, "damaged: %s-%016llx-%04x: %s", what, (unsigned long long)file.generation, (unsigned)file.number, diag->text);
+    say(c, "damaged: %s-%016llx-%04x: %s", what, (unsigned long long)file.generation,
+        (unsigned)file.number, diag->text);
 }
 
 /* ---- segments ------------------------------------------------------------------------------------------------------------ */
@@ -59,7 +60,8 @@ static kis_err check_rows(checking *c, const kis_seg_block *b, kis_diag *diag)
     return KIS_OK;
 }
 
-static kis_err check_block(checking *c, kis_segment *segment, const kis_seg_block_info *info, kis_diag *diag)
+static kis_err check_block(checking *c, kis_segment *segment, const kis_seg_block_info *info,
+                           kis_diag *diag)
 {
     kis_seg_block *b;
 
@@ -69,12 +71,16 @@ static kis_err check_block(checking *c, kis_segment *segment, const kis_seg_bloc
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for a block");
     kis_err err = kis_segment_read_range(segment, info->offset, bytes, info->size, diag);
     if (!err)
-        err = kis_seg_block_decode(kis_bytes_of(bytes, info->size), KIS_NEED_ALL, c->alloc, c->codec, &b, diag);
+        err = kis_seg_block_decode(kis_bytes_of(bytes, info->size), KIS_NEED_ALL, c->alloc,
+                                   c->codec, &b, diag);
     if (!err) {
-        err = b->rows == info->rows ? check_rows(c, b, diag) : kis_diag_set(diag, KIS_ERR_CORRUPT, "other rows than the index says");
+        err = b->rows == info->rows
+                  ? check_rows(c, b, diag)
+                  : kis_diag_set(diag, KIS_ERR_CORRUPT, "other rows than the index says");
         kis_seg_block_unref(b);
     }
-    return err ? kis_diag_in(diag, err, "block at offset %llu", (unsigned long long)info->offset) : KIS_OK;
+    return err ? kis_diag_in(diag, err, "block at offset %llu", (unsigned long long)info->offset)
+               : KIS_OK;
 }
 
 static kis_err check_index_pages(checking *c, kis_segment *segment, kis_diag *diag)
@@ -83,13 +89,19 @@ static kis_err check_index_pages(checking *c, kis_segment *segment, kis_diag *di
 
     (void)c;
     for (uint32_t i = 0; i < segment->info.index_pages; i++) {
-        uint32_t first = i * KIS_SEG_INDEX_PAGE, count = KIS_MIN(KIS_SEG_INDEX_PAGE, segment->info.index_count - first);
-        uint64_t offset = segment->info.index_offset + (uint64_t)first * sizeof(kis_seg_index_entry);
-        kis_err err = kis_segment_read_range(segment, offset, page, count * sizeof(kis_seg_index_entry), diag);
+        uint32_t first = i * KIS_SEG_INDEX_PAGE,
+                 count = KIS_MIN(KIS_SEG_INDEX_PAGE, segment->info.index_count - first);
+        uint64_t offset =
+            segment->info.index_offset + (uint64_t)first * sizeof(kis_seg_index_entry);
+        kis_err err = kis_segment_read_range(segment, offset, page,
+                                             count * sizeof(kis_seg_index_entry), diag);
         if (err)
             return err;
-        if (kis_crc32c(0, kis_bytes_of(page, count * sizeof(kis_seg_index_entry))) != segment->index.pages[i].crc)
-            return kis_diag_set(diag, KIS_ERR_CORRUPT, "trace index at offset %llu: its checksum is wrong", (unsigned long long)offset);
+        if (kis_crc32c(0, kis_bytes_of(page, count * sizeof(kis_seg_index_entry))) !=
+            segment->index.pages[i].crc)
+            return kis_diag_set(diag, KIS_ERR_CORRUPT,
+                                "trace index at offset %llu: its checksum is wrong",
+                                (unsigned long long)offset);
     }
     return KIS_OK;
 }
@@ -117,7 +129,9 @@ static kis_err check_lead(kis_segment *segment, kis_diag *diag)
                                                      .pinned_bytes = segment->pinned_bytes,
                                                      .pinned_crc = segment->pinned_crc } },
                         want);
-    return memcmp(bytes, want, sizeof bytes) == 0 ? KIS_OK : kis_diag_set(diag, KIS_ERR_CORRUPT, "the lead says other things than the footer");
+    return memcmp(bytes, want, sizeof bytes) == 0
+               ? KIS_OK
+               : kis_diag_set(diag, KIS_ERR_CORRUPT, "the lead says other things than the footer");
 }
 
 /* A segment that does not open: what a start makes of it. */
@@ -125,10 +139,13 @@ static kis_err open_rebuilt(checking *c, kis_folder_file file, kis_segment **out
 {
     kis_diag diag;
 
-    kis_err err = kis_segment_rebuild(c->os, c->alloc, c->dir, file.generation, file.number, true, KIS_SEG_REBUILT_BYTES_MAX, c->codec, out, &diag);
+    kis_err err = kis_segment_rebuild(c->os, c->alloc, c->dir, file.generation, file.number, true,
+                                      KIS_SEG_REBUILT_BYTES_MAX, c->codec, out, &diag);
     if (!err)
         kis_segment_rebuilt_text(*out, &diag);
-    say(c, err ? "  seg-%016llx-%04x is left out as a whole: %s" : "  seg-%016llx-%04x is used as far as it reads: %s",
+    say(c,
+        err ? "  seg-%016llx-%04x is left out as a whole: %s"
+            : "  seg-%016llx-%04x is used as far as it reads: %s",
         (unsigned long long)file.generation, (unsigned)file.number, diag.text);
     return err;
 }
@@ -138,7 +155,8 @@ static kis_err check_segment(checking *c, kis_folder_file file)
     kis_segment *segment;
     kis_diag diag;
 
-    kis_err err = kis_segment_open(c->os, c->alloc, c->dir, file.generation, file.number, true, &segment, &diag);
+    kis_err err = kis_segment_open(c->os, c->alloc, c->dir, file.generation, file.number, true,
+                                   &segment, &diag);
     if (err) {
         say_damage(c, "seg", file, &diag);
         if (err != KIS_ERR_UNSUPPORTED && err != KIS_ERR_NOMEM)
@@ -187,7 +205,9 @@ static kis_err check_record(void *user, kis_bytes body, uint64_t offset, kis_dia
         reads = kis_row_decode(&at, &span);
     }
     if (!reads || at.at != at.end || spans != head.span_count)
-        return kis_diag_set(diag, KIS_ERR_CORRUPT, "at offset %llu: a record does not read though its checksum is right", (unsigned long long)offset);
+        return kis_diag_set(diag, KIS_ERR_CORRUPT,
+                            "at offset %llu: a record does not read though its checksum is right",
+                            (unsigned long long)offset);
     c->spans_in_logs += head.span_count;
     return KIS_OK;
 }
@@ -210,7 +230,8 @@ static uint64_t length_told(checking *c, uint32_t log)
 
     if (log + 1 == c->folder.logs.len || load(c, log + 1, &next, &cap, NULL) != KIS_OK)
         return 0;
-    if (kis_wal_read_header(next, &header, NULL) == KIS_OK && header.previous_generation == c->folder.logs.at[log].generation)
+    if (kis_wal_read_header(next, &header, NULL) == KIS_OK &&
+        header.previous_generation == c->folder.logs.at[log].generation)
         length = header.previous_length;
     c->alloc->give_back(c->alloc->user, (void *)next.ptr, cap);
     return length;
@@ -230,19 +251,23 @@ static void check_log(checking *c, uint32_t log)
     }
     kis_err err = kis_wal_read(bytes, length_told(c, log), check_record, c, &scan, &diag);
     if (err == KIS_ERR_SYNTAX && log + 1 == c->folder.logs.len && !kis_wal_has_records(bytes))
-        say(c, "log-%016llx-%04x was being made when the machine stopped; nothing is in it", (unsigned long long)file.generation,
-            (unsigned)file.number);
+        say(c, "log-%016llx-%04x was being made when the machine stopped; nothing is in it",
+            (unsigned long long)file.generation, (unsigned)file.number);
     else if (err)
         say_damage(c, "log", file, &diag);
     else if (scan.cut_bytes)
-        say(c, "log-%016llx-%04x has a torn end: %llu bytes behind offset %llu were never answered (%s)", (unsigned long long)file.generation,
-            (unsigned)file.number, (unsigned long long)scan.cut_bytes, (unsigned long long)scan.good_length, scan.why);
+        say(c,
+            "log-%016llx-%04x has a torn end: %llu bytes behind offset %llu were never answered "
+            "(%s)",
+            (unsigned long long)file.generation, (unsigned)file.number,
+            (unsigned long long)scan.cut_bytes, (unsigned long long)scan.good_length, scan.why);
     c->alloc->give_back(c->alloc->user, (void *)bytes.ptr, cap);
 }
 
 static bool is_superseded(const checking *c, uint32_t log)
 {
-    return log + 1 < c->folder.logs.len && c->folder.logs.at[log + 1].generation == c->folder.logs.at[log].generation;
+    return log + 1 < c->folder.logs.len &&
+           c->folder.logs.at[log + 1].generation == c->folder.logs.at[log].generation;
 }
 
 static kis_err check_all(checking *c, kis_diag *diag)
@@ -258,14 +283,19 @@ static kis_err check_all(checking *c, kis_diag *diag)
             check_log(c, i);
     if (err)
         return err;
-    say(c, "%u segments, %llu blocks, %llu spans; %u logs, %llu spans; damaged places: %llu", c->folder.segments.len, (unsigned long long)c->blocks,
-        (unsigned long long)c->spans_in_segments, c->folder.logs.len, (unsigned long long)c->spans_in_logs, (unsigned long long)c->damages);
-    return c->damages ? kis_diag_set(diag, KIS_ERR_CORRUPT, "damaged places: %llu", (unsigned long long)c->damages) : KIS_OK;
+    say(c, "%u segments, %llu blocks, %llu spans; %u logs, %llu spans; damaged places: %llu",
+        c->folder.segments.len, (unsigned long long)c->blocks,
+        (unsigned long long)c->spans_in_segments, c->folder.logs.len,
+        (unsigned long long)c->spans_in_logs, (unsigned long long)c->damages);
+    return c->damages ? kis_diag_set(diag, KIS_ERR_CORRUPT, "damaged places: %llu",
+                                     (unsigned long long)c->damages)
+                      : KIS_OK;
 }
 
 /* ---- repairing a log ---------------------------------------------------------------------------------------------------------- */
 
-static kis_err write_salvaged(checking *c, const kis_wal_salvaged *what, kis_bytes records, kis_diag *diag)
+static kis_err write_salvaged(checking *c, const kis_wal_salvaged *what, kis_bytes records,
+                              kis_diag *diag)
 {
     kis_wal wal;
 
@@ -285,8 +315,10 @@ static kis_err write_salvaged(checking *c, const kis_wal_salvaged *what, kis_byt
 static kis_err set_aside(checking *c, kis_folder_file file, kis_diag *diag)
 {
     char from[KIS_STORE_PATH_MAX], to[KIS_STORE_PATH_MAX];
-    kis_str from_name = { from, kis_wal_path(from, sizeof from, c->dir, "log-", file.generation, file.number) };
-    kis_str to_name = { to, kis_wal_path(to, sizeof to, c->dir, "damaged-log-", file.generation, file.number) };
+    kis_str from_name = { from, kis_wal_path(from, sizeof from, c->dir, "log-", file.generation,
+                                             file.number) };
+    kis_str to_name = { to, kis_wal_path(to, sizeof to, c->dir, "damaged-log-", file.generation,
+                                         file.number) };
 
     kis_err err = c->os->ops->rename(c->os, from_name, to_name, diag);
     return err ? err : c->os->ops->sync_dir(c->os, c->dir, diag);
@@ -294,17 +326,21 @@ static kis_err set_aside(checking *c, kis_folder_file file, kis_diag *diag)
 
 /* The new file first, under the next attempt's number, which wins; then the damaged one's other name. A machine that stops in between has
  * both, and starts with the new one. */
-static kis_err repair_log(checking *c, uint32_t log, kis_bytes bytes, const kis_diag *why, kis_diag *diag)
+static kis_err repair_log(checking *c, uint32_t log, kis_bytes bytes, const kis_diag *why,
+                          kis_diag *diag)
 {
     kis_folder_file file = c->folder.logs.at[log];
-    kis_wal_header name = { .generation = file.generation, .attempt = file.number, .created_unix_ns = c->os->ops->now_unix_ns(c->os) };
+    kis_wal_header name = { .generation = file.generation,
+                            .attempt = file.number,
+                            .created_unix_ns = c->os->ops->now_unix_ns(c->os) };
     kis_wal_salvaged what = { .records = 0 };
     kis_buf records;
     kis_diag nothing;
 
     kis_buf_init(&records, c->alloc, bytes.len + length_told(c, log) + 64);
     c->spans_in_logs = 0;
-    kis_err err = kis_wal_salvage(bytes, &name, length_told(c, log), check_record, c, &records, &what, &nothing);
+    kis_err err = kis_wal_salvage(bytes, &name, length_told(c, log), check_record, c, &records,
+                                  &what, &nothing);
     if (!err)
         err = write_salvaged(c, &what, kis_buf_bytes(&records), diag);
     else if (err != KIS_ERR_CORRUPT)
@@ -317,13 +353,18 @@ static kis_err repair_log(checking *c, uint32_t log, kis_bytes bytes, const kis_
     if (err)
         return err;
     if (is_all_lost)
-        say(c, "repaired: log-%016llx-%04x.wal (%s): %s, none of its spans is kept; the file is now damaged-log-%016llx-%04x.wal",
-            (unsigned long long)file.generation, (unsigned)file.number, why->text, nothing.text, (unsigned long long)file.generation,
-            (unsigned)file.number);
+        say(c,
+            "repaired: log-%016llx-%04x.wal (%s): %s, none of its spans is kept; the file is now "
+            "damaged-log-%016llx-%04x.wal",
+            (unsigned long long)file.generation, (unsigned)file.number, why->text, nothing.text,
+            (unsigned long long)file.generation, (unsigned)file.number);
     else
-        say(c, "repaired: log-%016llx-%04x.wal (%s): %llu spans are kept, %llu bytes do not read; the file is now damaged-log-%016llx-%04x.wal",
-            (unsigned long long)file.generation, (unsigned)file.number, why->text, (unsigned long long)c->spans_in_logs,
-            (unsigned long long)what.lost_bytes, (unsigned long long)file.generation, (unsigned)file.number);
+        say(c,
+            "repaired: log-%016llx-%04x.wal (%s): %llu spans are kept, %llu bytes do not read; the "
+            "file is now damaged-log-%016llx-%04x.wal",
+            (unsigned long long)file.generation, (unsigned)file.number, why->text,
+            (unsigned long long)c->spans_in_logs, (unsigned long long)what.lost_bytes,
+            (unsigned long long)file.generation, (unsigned)file.number);
     return KIS_OK;
 }
 
@@ -341,9 +382,11 @@ static kis_err repair_log_if_damaged(checking *c, uint32_t log, kis_diag *diag)
     if (err)
         return err;
     kis_err damage = kis_wal_read(bytes, length_told(c, log), check_record, c, &scan, &why);
-    if (!damage && (scan.header.generation != file.generation || scan.header.attempt != file.number))
+    if (!damage &&
+        (scan.header.generation != file.generation || scan.header.attempt != file.number))
         damage = kis_diag_set(&why, KIS_ERR_CORRUPT, "its header is another file's");
-    if (damage == KIS_ERR_CORRUPT || (damage == KIS_ERR_SYNTAX && !(is_newest && !kis_wal_has_records(bytes))))
+    if (damage == KIS_ERR_CORRUPT ||
+        (damage == KIS_ERR_SYNTAX && !(is_newest && !kis_wal_has_records(bytes))))
         err = repair_log(c, log, bytes, &why, diag);
     else if (damage && damage != KIS_ERR_SYNTAX)
         err = kis_diag_set(diag, damage, "%s", why.text);
@@ -363,7 +406,8 @@ static kis_err repair_logs(checking *c, kis_diag *diag)
 
 /* ---- both ---------------------------------------------------------------------------------------------------------------------- */
 
-static kis_err with_folder(kis_err (*work)(checking *c, kis_diag *diag), kis_os *os, const kis_alloc *alloc, kis_str dir,
+static kis_err with_folder(kis_err (*work)(checking *c, kis_diag *diag), kis_os *os,
+                           const kis_alloc *alloc, kis_str dir,
                            void (*line)(void *user, const char *text), void *user, kis_diag *diag)
 {
     checking c = { .os = os, .alloc = alloc, .dir = dir, .line = line, .user = user };
@@ -377,7 +421,9 @@ static kis_err with_folder(kis_err (*work)(checking *c, kis_diag *diag), kis_os 
     size_t len = kis_fmt(path, sizeof path, KIS_FMT "/lock", KIS_ARG(dir));
     err = os->ops->lock(os, kis_str_of(path, len), &lock, diag);
     if (err == KIS_ERR_RANGE)
-        return kis_diag_set(diag, err, "store '" KIS_FMT "': another process has it open; stop that server first", KIS_ARG(dir));
+        return kis_diag_set(
+            diag, err, "store '" KIS_FMT "': another process has it open; stop that server first",
+            KIS_ARG(dir));
     if (err)
         return err;
     kis_arena_init(&c.arena, alloc, CHECK_BYTES_MAX);
@@ -391,12 +437,14 @@ static kis_err with_folder(kis_err (*work)(checking *c, kis_diag *diag), kis_os 
     return err;
 }
 
-kis_err kis_store_check(kis_os *os, const kis_alloc *alloc, kis_str dir, void (*line)(void *user, const char *text), void *user, kis_diag *diag)
+kis_err kis_store_check(kis_os *os, const kis_alloc *alloc, kis_str dir,
+                        void (*line)(void *user, const char *text), void *user, kis_diag *diag)
 {
     return with_folder(check_all, os, alloc, dir, line, user, diag);
 }
 
-kis_err kis_store_repair_log(kis_os *os, const kis_alloc *alloc, kis_str dir, void (*line)(void *user, const char *text), void *user, kis_diag *diag)
+kis_err kis_store_repair_log(kis_os *os, const kis_alloc *alloc, kis_str dir,
+                             void (*line)(void *user, const char *text), void *user, kis_diag *diag)
 {
     return with_folder(repair_logs, os, alloc, dir, line, user, diag);
 }

@@ -15,7 +15,7 @@
 #include "store/sort.h"
 
 #define FIND_LIMIT_MAX 100000u /* traces of one call: 24 bytes each, three times */
-#define CHECK_EVERY 8u         /* places */
+#define CHECK_EVERY    8u      /* places */
 
 typedef struct find_place {
     uint64_t start_max, start_min;
@@ -32,7 +32,7 @@ typedef struct finding {
     kis_lookup lookup;
     const kis_find *find;
     uint32_t needs;
-    uint64_t start_last; /* inclusive */
+    uint64_t start_last;   /* inclusive */
     kis_str service, name; /* that every match must have; ptr NULL: any */
     uint64_t service_hash, name_hash;
 
@@ -41,8 +41,8 @@ typedef struct finding {
 
     find_trace *traces; /* up to twice the limit, then the worse half goes */
     uint32_t trace_count, trace_cap, limit;
-    kis_map map;        /* trace id -> index */
-    bool is_changed;    /* since shorten_list: sorting again would tell something new */
+    kis_map map;     /* trace id -> index */
+    bool is_changed; /* since shorten_list: sorting again would tell something new */
     bool has_threshold;
     kis_found threshold; /* the worst of a full list: better must come to enter */
 } finding;
@@ -73,7 +73,8 @@ static bool has_token(const kis_find *find)
 /* Whether (start, trace) is not behind the token: such a span shows its trace on an earlier page. */
 static bool is_before_token(const finding *f, uint64_t start, const kis_trace_id *id)
 {
-    kis_found here = { *id, start }, token = { f->find->after.trace_id, f->find->after.newest_unix_ns };
+    kis_found here = { *id, start },
+              token = { f->find->after.trace_id, f->find->after.newest_unix_ns };
     return !comes_before(&token, &here);
 }
 
@@ -81,12 +82,15 @@ static bool is_before_token(const finding *f, uint64_t start, const kis_trace_id
 
 static void note_condition(finding *f, const kis_filter *filter)
 {
-    if (filter->op != KIS_FILTER_COMPARE || filter->compare != KIS_EQ || filter->value.kind != KIS_VALUE_STR)
+    if (filter->op != KIS_FILTER_COMPARE || filter->compare != KIS_EQ ||
+        filter->value.kind != KIS_VALUE_STR)
         return;
     if (filter->on == KIS_ON_SERVICE)
-        f->service = kis_str_of(filter->value.str.ptr ? filter->value.str.ptr : "", filter->value.str.len);
+        f->service =
+            kis_str_of(filter->value.str.ptr ? filter->value.str.ptr : "", filter->value.str.len);
     if (filter->on == KIS_ON_NAME)
-        f->name = kis_str_of(filter->value.str.ptr ? filter->value.str.ptr : "", filter->value.str.len);
+        f->name =
+            kis_str_of(filter->value.str.ptr ? filter->value.str.ptr : "", filter->value.str.len);
 }
 
 /* Equalities of service and name at the top of the tree; the rest is left to the filter. */
@@ -100,7 +104,8 @@ static void note_conditions(finding *f)
     for (uint32_t i = 0; filter->op == KIS_FILTER_AND && i < filter->part_count; i++)
         note_condition(f, filter->parts[i]);
     f->service_hash = kis_name_hash_service(f->service);
-    f->name_hash = f->service.ptr && f->name.ptr ? kis_name_hash_both(f->service_hash, f->name) : kis_name_hash_operation(f->name);
+    f->name_hash = f->service.ptr && f->name.ptr ? kis_name_hash_both(f->service_hash, f->name)
+                                                 : kis_name_hash_operation(f->name);
 }
 
 static bool names_may_match(const finding *f, const uint8_t *filter)
@@ -117,7 +122,8 @@ static bool add_place(finding *f, const find_place *place)
 
     if (count == f->place_cap) {
         uint32_t cap = count ? count * 2 : 1024;
-        find_place *grown = kis_arena_grow(&f->lookup.arena, f->heap, count * sizeof *grown, cap * sizeof *grown, 8);
+        find_place *grown = kis_arena_grow(&f->lookup.arena, f->heap, count * sizeof *grown,
+                                           cap * sizeof *grown, 8);
         if (!grown)
             return false;
         f->heap = grown;
@@ -138,7 +144,8 @@ static bool add_head_places(finding *f, uint32_t source)
     uint32_t rows = f->lookup.snapshot.rows[source];
 
     for (uint32_t chunk = 0; chunk * KIS_HEAD_CHUNK_ROWS < rows; chunk++) {
-        bool is_whole = (chunk + 1) * KIS_HEAD_CHUNK_ROWS <= rows; /* else its bounds still change */
+        bool is_whole =
+            (chunk + 1) * KIS_HEAD_CHUNK_ROWS <= rows; /* else its bounds still change */
         find_place place = { .start_max = is_whole ? head->chunks[chunk]->start_max : UINT64_MAX,
                              .start_min = is_whole ? head->chunks[chunk]->start_min : 0,
                              .source = source,
@@ -155,7 +162,8 @@ static kis_err add_segment_places(finding *f, uint32_t segment, kis_diag *diag)
     const kis_segment *s = l->snapshot.segments->at[segment];
     kis_err err;
 
-    if (!kis_str_eq(s->info.tenant, l->request->tenant) || !time_may_match(f, s->info.start_min, s->info.start_max))
+    if (!kis_str_eq(s->info.tenant, l->request->tenant) ||
+        !time_may_match(f, s->info.start_min, s->info.start_max))
         return KIS_OK;
     kis_lookup_note_lost(l, s, s->info.start_min, s->info.start_max);
     const kis_seg_index *index = kis_lookup_index(l, segment, &err, diag);
@@ -163,8 +171,10 @@ static kis_err add_segment_places(finding *f, uint32_t segment, kis_diag *diag)
         return err;
     for (uint32_t i = 0; i < s->info.block_count; i++) {
         const kis_seg_block_info *block = &index->blocks[i];
-        find_place place = { block->start_max, block->start_min, l->snapshot.head_count + segment, i };
-        if (time_may_match(f, block->start_min, block->start_max) && names_may_match(f, block->names) && !add_place(f, &place))
+        find_place place = { block->start_max, block->start_min, l->snapshot.head_count + segment,
+                             i };
+        if (time_may_match(f, block->start_min, block->start_max) &&
+            names_may_match(f, block->names) && !add_place(f, &place))
             return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for the places to search");
     }
     return KIS_OK;
@@ -229,7 +239,8 @@ static bool shorten_list(finding *f)
     if (good >= f->limit) {
         f->threshold = f->traces[f->limit - 1].found;
         f->has_threshold = true;
-        f->trace_count = f->limit; /* the others, and who is out, are looked at again should they come: no harm */
+        f->trace_count =
+            f->limit; /* the others, and who is out, are looked at again should they come: no harm */
     } else if (f->trace_count == f->trace_cap) {
         f->trace_count = good + (f->trace_count - good) / 2;
     }
@@ -245,8 +256,10 @@ static bool shorten_list(finding *f)
 static bool matches(const finding *f, const kis_found_span *found)
 {
     const kis_span_view *span = found->span;
-    return span->start_unix_ns >= f->find->start_min_unix_ns && span->start_unix_ns <= f->start_last &&
-           (!f->find->filter || kis_filter_matches(f->find->filter, span, found->resource, found->scope));
+    return span->start_unix_ns >= f->find->start_min_unix_ns &&
+           span->start_unix_ns <= f->start_last &&
+           (!f->find->filter ||
+            kis_filter_matches(f->find->filter, span, found->resource, found->scope));
 }
 
 /* Whether the trace has a matching span at or before the token. */
@@ -313,19 +326,23 @@ static kis_err search_chunk(finding *f, const find_place *place, kis_diag *diag)
 {
     kis_lookup *l = &f->lookup;
     const kis_head *head = l->snapshot.heads[place->source];
-    uint32_t first = place->block * KIS_HEAD_CHUNK_ROWS, end = KIS_MIN(first + KIS_HEAD_CHUNK_ROWS, l->snapshot.rows[place->source]);
+    uint32_t first = place->block * KIS_HEAD_CHUNK_ROWS,
+             end = KIS_MIN(first + KIS_HEAD_CHUNK_ROWS, l->snapshot.rows[place->source]);
 
     l->rows_looked_at += end - first;
     for (uint32_t i = end; i-- > first;) {
         const kis_head_row *row = kis_head_row_at(head, i);
         kis_cursor c = { row->row, row->row + kis_row_bytes(row->row) };
         kis_span_view span;
-        if (!is_worth_a_look(f, row->start_unix_ns, kis_row_trace_id(row->row)) || !kis_head_row_is_of(head, row, l->request->tenant))
+        if (!is_worth_a_look(f, row->start_unix_ns, kis_row_trace_id(row->row)) ||
+            !kis_head_row_is_of(head, row, l->request->tenant))
             continue;
         if (f->service.ptr && !kis_str_eq(f->service, row->scope->resource->view.service_name))
             continue;
         if (f->find->filter &&
-            (!kis_row_decode(&c, &span) || !kis_filter_matches(f->find->filter, &span, &row->scope->resource->view, &row->scope->view)))
+            (!kis_row_decode(&c, &span) ||
+             !kis_filter_matches(f->find->filter, &span, &row->scope->resource->view,
+                                 &row->scope->view)))
             continue;
         kis_err err = offer(f, kis_row_trace_id(row->row), row->start_unix_ns, diag);
         if (err)
@@ -340,8 +357,10 @@ static bool mark_signatures(const finding *f, const kis_seg_block *b, uint8_t *m
     bool any = false;
     for (uint32_t i = 0; i < b->sig_count; i++) {
         const kis_seg_sig *sig = &b->sigs[i];
-        may[i] = (!f->service.ptr || kis_str_eq(f->service, b->resources[b->scopes[sig->scope].resource].service_name)) &&
-                 (!f->name.ptr || kis_str_eq(f->name, b->names[sig->name]));
+        may[i] =
+            (!f->service.ptr ||
+             kis_str_eq(f->service, b->resources[b->scopes[sig->scope].resource].service_name)) &&
+            (!f->name.ptr || kis_str_eq(f->name, b->names[sig->name]));
         any |= may[i];
     }
     return any;
@@ -358,8 +377,10 @@ static kis_err search_rows(finding *f, const kis_seg_block *b, kis_diag *diag)
         kis_span_view span;
         if (!may[b->row_sig[i]] || !is_worth_a_look(f, b->start[i], id))
             continue;
-        if (f->find->filter && (!kis_seg_block_row(b, i, &span) ||
-                                !kis_filter_matches(f->find->filter, &span, kis_seg_block_resource(b, i), kis_seg_block_scope(b, i))))
+        if (f->find->filter &&
+            (!kis_seg_block_row(b, i, &span) ||
+             !kis_filter_matches(f->find->filter, &span, kis_seg_block_resource(b, i),
+                                 kis_seg_block_scope(b, i))))
             continue;
         kis_err err = offer(f, id, b->start[i], diag);
         if (err)
@@ -375,7 +396,8 @@ static kis_err search_block(finding *f, const find_place *place, kis_diag *diag)
     kis_seg_block *b;
     kis_diag why;
 
-    kis_err err = kis_block_cache_get(&l->store->cache, l->snapshot.segments->at[segment], &l->index[segment].blocks[place->block], place->block,
+    kis_err err = kis_block_cache_get(&l->store->cache, l->snapshot.segments->at[segment],
+                                      &l->index[segment].blocks[place->block], place->block,
                                       f->needs, &b, &why);
     if (err)
         return kis_lookup_skip(l, err, &why) ? KIS_OK : kis_diag_set(diag, err, "%s", why.text);
@@ -406,7 +428,8 @@ static kis_err search(finding *f, kis_diag *diag)
         if (i % CHECK_EVERY == 0)
             err = kis_lookup_check(&f->lookup, diag);
         if (!err)
-            err = place.source < f->lookup.snapshot.head_count ? search_chunk(f, &place, diag) : search_block(f, &place, diag);
+            err = place.source < f->lookup.snapshot.head_count ? search_chunk(f, &place, diag)
+                                                               : search_block(f, &place, diag);
     }
     return err;
 }
@@ -433,7 +456,8 @@ static kis_err run(finding *f, kis_diag *diag)
     return err ? err : search(f, diag);
 }
 
-kis_err kis_store_find(kis_reader *reader, const kis_find *find, kis_found_fn *each, void *user, kis_answer *answer, kis_diag *diag)
+kis_err kis_store_find(kis_reader *reader, const kis_find *find, kis_found_fn *each, void *user,
+                       kis_answer *answer, kis_diag *diag)
 {
     finding f = { .find = find,
                   .needs = kis_filter_needs(find->filter),
@@ -441,7 +465,8 @@ kis_err kis_store_find(kis_reader *reader, const kis_find *find, kis_found_fn *e
                   .limit = KIS_MAX(KIS_MIN(find->limit, FIND_LIMIT_MAX), 1u) };
 
     *answer = (kis_answer){ 0 };
-    kis_err err = kis_lookup_begin(&f.lookup, KIS_CONTAINER(reader, kis_store, reader), &find->request, diag);
+    kis_err err =
+        kis_lookup_begin(&f.lookup, KIS_CONTAINER(reader, kis_store, reader), &find->request, diag);
     if (err)
         return err;
     kis_map_init(&f.map, f.lookup.store->alloc);

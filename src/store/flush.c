@@ -14,7 +14,8 @@
 #include "store/state.h"
 
 #define PARTS_MAX (KIS_HEAD_TENANTS_MAX * 2)
-#define FLUSH_BYTES_MAX ((size_t)1 << 30) /* of bookkeeping: about 60 bytes a row of a head that is bounded itself */
+#define FLUSH_BYTES_MAX \
+    ((size_t)1 << 30) /* of bookkeeping: about 60 bytes a row of a head that is bounded itself */
 #define TICK_NS ((uint64_t)250000000)
 
 typedef struct row_group { /* rows of one trace in one part */
@@ -31,7 +32,7 @@ typedef struct flush_job {
     uint32_t *rows;
     row_group *groups;
     uint32_t row_count, group_count, group_cap;
-    kis_sort_key *order;        /* groups by start */
+    kis_sort_key *order;         /* groups by start */
     uint32_t part_of[PARTS_MAX]; /* tenant * 2 + far -> part number, plus one */
     uint32_t part_keys[PARTS_MAX];
     uint32_t part_count;
@@ -49,7 +50,8 @@ static kis_err no_memory_to_flush(kis_diag *diag)
 static bool is_far(const kis_head_row *row)
 {
     uint64_t received = (uint64_t)row->received_s * 1000000000u;
-    return (row->start_unix_ns > received ? row->start_unix_ns - received : received - row->start_unix_ns) > KIS_SEG_FAR_NS;
+    return (row->start_unix_ns > received ? row->start_unix_ns - received
+                                          : received - row->start_unix_ns) > KIS_SEG_FAR_NS;
 }
 
 static uint32_t part_of_row(flush_job *job, const kis_head_row *row)
@@ -72,7 +74,8 @@ static bool add_to_group(flush_job *job, uint32_t first_group, uint32_t part, ui
         }
     if (job->group_count == job->group_cap) {
         uint32_t cap = job->group_cap ? job->group_cap * 2 : 4096;
-        row_group *grown = kis_arena_grow(&job->arena, job->groups, job->group_cap * sizeof *grown, cap * sizeof *grown, 8);
+        row_group *grown = kis_arena_grow(&job->arena, job->groups, job->group_cap * sizeof *grown,
+                                          cap * sizeof *grown, 8);
         if (!grown)
             return false;
         job->groups = grown;
@@ -89,7 +92,8 @@ static bool gather_trace(flush_job *job, uint32_t newest)
 
     for (uint32_t at = newest; at;) {
         const kis_head_row *row = kis_head_row_at(job->head, at - 1);
-        if (row->scope && !add_to_group(job, first_group, part_of_row(job, row), row->start_unix_ns))
+        if (row->scope &&
+            !add_to_group(job, first_group, part_of_row(job, row), row->start_unix_ns))
             return false;
         at = row->previous;
     }
@@ -162,7 +166,8 @@ static void prefetch_group(const flush_job *job, const row_group *group)
     }
 }
 
-static kis_err write_group(flush_job *job, kis_seg_builder *builder, const row_group *group, kis_diag *diag)
+static kis_err write_group(flush_job *job, kis_seg_builder *builder, const row_group *group,
+                           kis_diag *diag)
 {
     const kis_head *head = job->head;
 
@@ -173,7 +178,8 @@ static kis_err write_group(flush_job *job, kis_seg_builder *builder, const row_g
     for (uint32_t i = 0; i < group->count; i++) {
         uint32_t at = job->rows[group->first + i];
         const kis_head_row *row = kis_head_row_at(head, at);
-        sorted[i] = (sorted_row){ row->start_unix_ns, *kis_row_span_id(row->row), at, kis_row_kind(row->row) };
+        sorted[i] = (sorted_row){ row->start_unix_ns, *kis_row_span_id(row->row), at,
+                                  kis_row_kind(row->row) };
     }
     if (!kis_sort(&job->scratch, sorted, group->count, sizeof *sorted, row_before))
         return no_memory_to_flush(diag);
@@ -181,13 +187,15 @@ static kis_err write_group(flush_job *job, kis_seg_builder *builder, const row_g
         const kis_head_row *row = kis_head_row_at(head, sorted[i].row);
         kis_cursor c = { row->row, row->row + kis_row_bytes(row->row) };
         kis_span_view span;
-        if (i && !row_before(&sorted[i - 1], &sorted[i])) { /* equal in trace, span, kind and start: a resend */
+        if (i && !row_before(&sorted[i - 1],
+                             &sorted[i])) { /* equal in trace, span, kind and start: a resend */
             job->duplicates++;
             continue;
         }
         if (!kis_row_decode(&c, &span))
             return kis_diag_set(diag, KIS_ERR_CORRUPT, "a row in memory does not read");
-        kis_err err = kis_seg_build_row(builder, &span, row->scope, (uint64_t)row->received_s * 1000000000u, diag);
+        kis_err err = kis_seg_build_row(builder, &span, row->scope,
+                                        (uint64_t)row->received_s * 1000000000u, diag);
         if (err)
             return err;
     }
@@ -206,7 +214,8 @@ static kis_err write_part(flush_job *job, uint32_t part, kis_diag *diag)
                           .tenant = head->tenants[job->part_keys[part] / 2] };
     uint32_t told = job->done_rows;
 
-    kis_err err = kis_seg_build_start(&builder, s->os, s->alloc, &job->arena, job->codec, s->options.dir, &info, diag);
+    kis_err err = kis_seg_build_start(&builder, s->os, s->alloc, &job->arena, job->codec,
+                                      s->options.dir, &info, diag);
     for (uint32_t i = 0; !err && i < job->group_count; i++) {
         const row_group *group = &job->groups[job->order[i].value];
         if (group->part != part)
@@ -225,7 +234,8 @@ static kis_err write_part(flush_job *job, uint32_t part, kis_diag *diag)
             err = kis_diag_set(diag, KIS_ERR_CLOSED, "the store is being closed");
     }
     if (!err) /* the keys of all batches go with the first part */
-        err = kis_seg_build_finish(&builder, job->part_count, head->keys.at, part == 0 ? head->keys.len : 0, diag);
+        err = kis_seg_build_finish(&builder, job->part_count, head->keys.at,
+                                   part == 0 ? head->keys.len : 0, diag);
     kis_seg_build_done(&builder, err == KIS_OK);
     return err;
 }
@@ -267,8 +277,10 @@ static kis_err rename_parts(flush_job *job, kis_diag *diag)
     kis_str dir = job->store->options.dir;
 
     for (uint32_t part = 0; part < job->part_count; part++) {
-        kis_str from_name = { from, kis_segment_path(from, sizeof from, dir, "tmp-", job->head->generation, part) };
-        kis_str to_name = { to, kis_segment_path(to, sizeof to, dir, "seg-", job->head->generation, part) };
+        kis_str from_name = { from, kis_segment_path(from, sizeof from, dir, "tmp-",
+                                                     job->head->generation, part) };
+        kis_str to_name = { to, kis_segment_path(to, sizeof to, dir, "seg-", job->head->generation,
+                                                 part) };
         kis_err err = os->ops->rename(os, from_name, to_name, diag);
         if (err)
             return err;
@@ -295,7 +307,8 @@ static kis_err extend_set(flush_job *job, kis_segment_set **out, kis_diag *diag)
     if (!set)
         return no_memory_to_flush(diag);
     for (uint32_t part = 0; part < job->part_count; part++) {
-        kis_err err = kis_segment_open(s->os, s->alloc, s->options.dir, job->head->generation, part, pin, &set->at[old->count + part], diag);
+        kis_err err = kis_segment_open(s->os, s->alloc, s->options.dir, job->head->generation, part,
+                                       pin, &set->at[old->count + part], diag);
         if (err) {
             kis_segment_set_unref(set);
             return err;
@@ -333,8 +346,10 @@ static void remove_log(kis_store *s, kis_head *head)
     atomic_fetch_sub_explicit(&s->log_bytes, head->wal.reserved, memory_order_relaxed);
     kis_wal_close(&head->wal);
     /* a rewrite that failed at its end has left a file, too: alone, it would be replayed when retention has taken the segments */
-    if (kis_wal_remove_attempts(s->os, s->options.dir, head->generation, 0, head->wal_header.attempt, &diag))
-        kis_store_log(s, 2, "a log file that is not needed any more stays: %s", diag.text); /* the next start removes it */
+    if (kis_wal_remove_attempts(s->os, s->options.dir, head->generation, 0,
+                                head->wal_header.attempt, &diag))
+        kis_store_log(s, 2, "a log file that is not needed any more stays: %s",
+                      diag.text); /* the next start removes it */
 }
 
 static kis_err write_head(flush_job *job, kis_diag *diag)
@@ -345,7 +360,8 @@ static kis_err write_head(flush_job *job, kis_diag *diag)
     for (uint32_t part = 0; !err && part < job->part_count; part++)
         err = write_part(job, part, diag);
     if (!err)
-        prepare_next_log(job->store); /* the writer may be waiting for this flush only to go on with it */
+        prepare_next_log(
+            job->store); /* the writer may be waiting for this flush only to go on with it */
     if (!err && job->part_count)
         err = rename_parts(job, diag);
     if (!err)
@@ -367,7 +383,9 @@ static void count_flush(flush_job *job, uint64_t began_ns)
 static void flush_failed(kis_store *s, const kis_diag *diag)
 {
     kis_store_counter_add(&s->count.flush_failures, 1);
-    kis_store_log(s, 3, "the spans in memory could not be written out (they are safe in the log): %s", diag->text);
+    kis_store_log(s, 3,
+                  "the spans in memory could not be written out (they are safe in the log): %s",
+                  diag->text);
     kis_lock_take(&s->lock);
     s->is_flush_failing = true;
     kis_cond_broadcast(&s->changed);
@@ -383,7 +401,8 @@ static void flush_head(kis_store *s, kis_head *head)
     kis_arena_init(&job.arena, s->alloc, FLUSH_BYTES_MAX);
     kis_arena_init(&job.scratch, s->alloc, FLUSH_BYTES_MAX);
     job.codec = kis_block_codec_new(s->alloc);
-    kis_store_retain(s, atomic_load_explicit(&head->bytes, memory_order_relaxed) / 4); /* kept before the flush, not after */
+    kis_store_retain(s, atomic_load_explicit(&head->bytes, memory_order_relaxed) /
+                            4); /* kept before the flush, not after */
     kis_err err = job.codec ? write_head(&job, &diag) : no_memory_to_flush(&diag);
     kis_block_codec_free(job.codec);
     kis_arena_done(&job.arena);
@@ -397,7 +416,8 @@ static void flush_head(kis_store *s, kis_head *head)
     count_flush(&job, began_ns);
     remove_log(s, head);
     kis_lock_take(&s->lock);
-    s->flushed_generation = head->generation; /* what kis_store_flush waits for: counted, and the log gone */
+    s->flushed_generation =
+        head->generation; /* what kis_store_flush waits for: counted, and the log gone */
     kis_cond_broadcast(&s->changed);
     kis_lock_give(&s->lock);
     kis_head_unref(head);
@@ -411,7 +431,8 @@ static void ask_for_rotation_by_age(kis_store *s)
     uint64_t now = s->os->ops->now_ns(s->os);
 
     kis_lock_take(&s->lock);
-    uint64_t generation = s->active->generation, opened = atomic_load_explicit(&s->active->opened_ns, memory_order_relaxed);
+    uint64_t generation = s->active->generation,
+             opened = atomic_load_explicit(&s->active->opened_ns, memory_order_relaxed);
     kis_lock_give(&s->lock);
     if (!opened || now < opened || now - opened < (uint64_t)s->options.flush_after_ns)
         return;
@@ -424,12 +445,14 @@ static void ask_for_rotation_by_age(kis_store *s)
 void kis_flusher_run(void *user)
 {
     kis_store *s = user;
-    uint64_t retry_ns = 0, wait_ns = KIS_RETRY_NS_MIN; /* after a failure: when, and how long the next time */
+    uint64_t retry_ns = 0,
+             wait_ns = KIS_RETRY_NS_MIN; /* after a failure: when, and how long the next time */
 
     for (;;) {
         kis_lock_take(&s->lock);
         uint64_t until = retry_ns ? retry_ns : kis_now_ns() + TICK_NS;
-        while (!s->is_stopping && !s->wants_next_log && (!s->frozen_count || retry_ns) && kis_cond_wait_until(&s->changed, &s->lock, until)) {
+        while (!s->is_stopping && !s->wants_next_log && (!s->frozen_count || retry_ns) &&
+               kis_cond_wait_until(&s->changed, &s->lock, until)) {
         }
         kis_head *head = s->frozen_count && kis_now_ns() >= retry_ns ? s->frozen[0] : NULL;
         bool stop = s->is_stopping;
@@ -441,7 +464,8 @@ void kis_flusher_run(void *user)
             flush_head(s, head);
             kis_lock_take(&s->lock);
             retry_ns = s->is_flush_failing ? kis_now_ns() + wait_ns : 0;
-            wait_ns = s->is_flush_failing ? KIS_MIN(wait_ns * 2, KIS_RETRY_NS_MAX) : KIS_RETRY_NS_MIN;
+            wait_ns =
+                s->is_flush_failing ? KIS_MIN(wait_ns * 2, KIS_RETRY_NS_MAX) : KIS_RETRY_NS_MIN;
             kis_lock_give(&s->lock);
         } else {
             kis_store_retain(s, 0);

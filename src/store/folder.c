@@ -22,7 +22,8 @@ static void note_name(void *user, kis_str name)
     else if (kis_segment_parse_name(name, &file.generation, &file.number))
         fits = KIS_VEC_PUSH(&f->segments, &f->alloc, file);
     else if (kis_str_starts(name, KIS_STR("tmp-")))
-        fits = kis_arena_copy(f->arena, name, &copy) && KIS_VEC_PUSH(&f->leftovers, &f->alloc, copy);
+        fits =
+            kis_arena_copy(f->arena, name, &copy) && KIS_VEC_PUSH(&f->leftovers, &f->alloc, copy);
     f->is_short_of_memory |= !fits;
 }
 
@@ -38,7 +39,8 @@ kis_err kis_folder_list(kis_folder *f, kis_os *os, kis_str dir, kis_arena *arena
     kis_err err = os->ops->list_dir(os, dir, note_name, f, diag);
     if (err)
         return err;
-    if (f->is_short_of_memory || !kis_sort(arena, f->logs.at, f->logs.len, sizeof *f->logs.at, file_before) ||
+    if (f->is_short_of_memory ||
+        !kis_sort(arena, f->logs.at, f->logs.len, sizeof *f->logs.at, file_before) ||
         !kis_sort(arena, f->segments.at, f->segments.len, sizeof *f->segments.at, file_before))
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to list '" KIS_FMT "'", KIS_ARG(dir));
     return KIS_OK;
@@ -67,13 +69,15 @@ kis_err kis_folder_read_version(kis_os *os, kis_str dir, kis_diag *diag)
         return err;
     rest = kis_str_of(text, (size_t)KIS_MIN(size, sizeof text));
     if (!kis_str_starts(rest, KIS_STR(VERSION_PREFIX)))
-        return kis_diag_set(diag, KIS_ERR_CORRUPT, "'" KIS_FMT "' is not the version of a kiseki store", KIS_ARG(name));
+        return kis_diag_set(diag, KIS_ERR_CORRUPT,
+                            "'" KIS_FMT "' is not the version of a kiseki store", KIS_ARG(name));
     rest = kis_str_slice(rest, sizeof VERSION_PREFIX - 1, SIZE_MAX);
     if (kis_u64_parse(kis_str_cut(&rest, '\n'), &version) != KIS_OK || version == 0)
         return kis_diag_set(diag, KIS_ERR_CORRUPT, "'" KIS_FMT "' names no version", KIS_ARG(name));
     if (version > KIS_STORE_VERSION)
         return kis_diag_set(diag, KIS_ERR_UNSUPPORTED,
-                            "'" KIS_FMT "' was written by a newer kiseki (format %llu, this one reads up to %u); nothing was touched",
+                            "'" KIS_FMT "' was written by a newer kiseki (format %llu, this one "
+                                        "reads up to %u); nothing was touched",
                             KIS_ARG(dir), (unsigned long long)version, KIS_STORE_VERSION);
     return KIS_OK;
 }
@@ -100,7 +104,8 @@ kis_err kis_folder_write_version(kis_os *os, kis_str dir, kis_diag *diag)
     return err ? err : os->ops->sync_dir(os, dir, diag);
 }
 
-kis_err kis_folder_read_file(kis_os *os, const kis_alloc *alloc, kis_str path, kis_bytes *out, size_t *out_cap, kis_diag *diag)
+kis_err kis_folder_read_file(kis_os *os, const kis_alloc *alloc, kis_str path, kis_bytes *out,
+                             size_t *out_cap, kis_diag *diag)
 {
     kis_file file;
     uint64_t size;

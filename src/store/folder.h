@@ -21,13 +21,15 @@ typedef struct kis_folder {
 } kis_folder;
 
 /** Lists the folder; everything is in the arena. */
-kis_err kis_folder_list(kis_folder *folder, kis_os *os, kis_str dir, kis_arena *arena, kis_diag *diag) KIS_CHECKED;
+kis_err kis_folder_list(kis_folder *folder, kis_os *os, kis_str dir, kis_arena *arena,
+                        kis_diag *diag) KIS_CHECKED;
 
 /** NOT_FOUND: no version file. UNSUPPORTED: a newer version's. CORRUPT: not one of ours. Reads only. */
 kis_err kis_folder_read_version(kis_os *os, kis_str dir, kis_diag *diag) KIS_CHECKED;
 kis_err kis_folder_write_version(kis_os *os, kis_str dir, kis_diag *diag) KIS_CHECKED;
 
 /** A whole file. `*out_cap` is what was taken from `alloc`. */
-kis_err kis_folder_read_file(kis_os *os, const kis_alloc *alloc, kis_str path, kis_bytes *out, size_t *out_cap, kis_diag *diag) KIS_CHECKED;
+kis_err kis_folder_read_file(kis_os *os, const kis_alloc *alloc, kis_str path, kis_bytes *out,
+                             size_t *out_cap, kis_diag *diag) KIS_CHECKED;
 
 #endif

@@ -44,7 +44,8 @@ static uint8_t *attrs_put(uint8_t *to, kis_attrs a)
 size_t kis_frame_resource_size(const kis_resource_view *r)
 {
     size_t attrs = attrs_size(r->attrs);
-    return text_size(r->service_name) + text_size(r->schema_url) + kis_varint_size(r->dropped_attrs) + kis_varint_size(attrs) + attrs;
+    return text_size(r->service_name) + text_size(r->schema_url) +
+           kis_varint_size(r->dropped_attrs) + kis_varint_size(attrs) + attrs;
 }
 
 uint8_t *kis_frame_resource_put(const kis_resource_view *r, uint8_t *to)
@@ -58,8 +59,9 @@ uint8_t *kis_frame_resource_put(const kis_resource_view *r, uint8_t *to)
 size_t kis_frame_scope_size(const kis_scope_view *s)
 {
     size_t attrs = attrs_size(s->attrs);
-    return text_size(s->name) + text_size(s->version) + text_size(s->schema_url) + kis_varint_size(s->dropped_attrs) +
-           kis_varint_size(s->resource) + kis_varint_size(s->span_count) + kis_varint_size(attrs) + attrs;
+    return text_size(s->name) + text_size(s->version) + text_size(s->schema_url) +
+           kis_varint_size(s->dropped_attrs) + kis_varint_size(s->resource) +
+           kis_varint_size(s->span_count) + kis_varint_size(attrs) + attrs;
 }
 
 uint8_t *kis_frame_scope_put(const kis_scope_view *s, uint8_t *to)
@@ -94,21 +96,24 @@ static bool attrs_read(kis_cursor *c, uint32_t tag, kis_attrs *out)
 bool kis_frame_read_resource(kis_cursor *c, kis_resource_view *out)
 {
     *out = (kis_resource_view){ 0 };
-    return text_read(c, &out->service_name) && text_read(c, &out->schema_url) && u32_read(c, &out->dropped_attrs) &&
-           attrs_read(c, KIS_TAG_RESOURCE_ATTRS, &out->attrs);
+    return text_read(c, &out->service_name) && text_read(c, &out->schema_url) &&
+           u32_read(c, &out->dropped_attrs) && attrs_read(c, KIS_TAG_RESOURCE_ATTRS, &out->attrs);
 }
 
 bool kis_frame_read_scope(kis_cursor *c, kis_scope_view *out)
 {
     *out = (kis_scope_view){ 0 };
-    return text_read(c, &out->name) && text_read(c, &out->version) && text_read(c, &out->schema_url) && u32_read(c, &out->dropped_attrs) &&
-           u32_read(c, &out->resource) && u32_read(c, &out->span_count) && attrs_read(c, KIS_TAG_SCOPE_ATTRS, &out->attrs);
+    return text_read(c, &out->name) && text_read(c, &out->version) &&
+           text_read(c, &out->schema_url) && u32_read(c, &out->dropped_attrs) &&
+           u32_read(c, &out->resource) && u32_read(c, &out->span_count) &&
+           attrs_read(c, KIS_TAG_SCOPE_ATTRS, &out->attrs);
 }
 
 size_t kis_frame_size(const kis_batch *b)
 {
-    size_t size = 8 + text_size(b->origin.tenant) + text_size(b->origin.idempotency_key) + kis_varint_size(b->resource_count) +
-                  kis_varint_size(b->scope_count) + kis_varint_size(b->span_count);
+    size_t size = 8 + text_size(b->origin.tenant) + text_size(b->origin.idempotency_key) +
+                  kis_varint_size(b->resource_count) + kis_varint_size(b->scope_count) +
+                  kis_varint_size(b->span_count);
 
     for (uint32_t i = 0; i < b->resource_count; i++)
         size += kis_frame_resource_size(&b->resources[i]);
@@ -144,7 +149,8 @@ void kis_frame_encode(const kis_batch *b, uint64_t received_unix_ns, uint8_t *to
 
 bool kis_frame_read_head(kis_cursor *c, kis_frame_head *out)
 {
-    return kis_cursor_u64(c, &out->received_unix_ns) && text_read(c, &out->tenant) && text_read(c, &out->key) &&
-           out->tenant.len <= KIS_TENANT_BYTES_MAX && out->key.len <= KIS_IDEMPOTENCY_KEY_BYTES_MAX && u32_read(c, &out->resource_count) &&
+    return kis_cursor_u64(c, &out->received_unix_ns) && text_read(c, &out->tenant) &&
+           text_read(c, &out->key) && out->tenant.len <= KIS_TENANT_BYTES_MAX &&
+           out->key.len <= KIS_IDEMPOTENCY_KEY_BYTES_MAX && u32_read(c, &out->resource_count) &&
            u32_read(c, &out->scope_count) && u32_read(c, &out->span_count);
 }

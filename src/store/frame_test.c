@@ -20,27 +20,35 @@ static kis_bytes encode(const kis_batch *batch, uint64_t received)
 TEST(the_example_of_the_format_is_what_is_written)
 {
     static const uint8_t want[] = {
-        0x07, 0, 0, 0, 0, 0, 0, 0, 0x00, 0x00, 0x01, 0x01, 0x01,                                     /* received, tenant, key, counts */
-        0x01, 's', 0x00, 0x00, 0x15, 0x0a, 0x13, 0x0a, 0x0c, 's', 'e', 'r', 'v', 'i', 'c', 'e', '.', /* resource */
-        'n', 'a', 'm', 'e', 0x12, 0x03, 0x0a, 0x01, 's',
-        0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00,                                                     /* scope */
-        0x47, 0, 0, 0, 0x02, 0x00, 0x01, 0x00,                                                        /* row: size 71, SERVER, no parts, one attribute */
-        0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11,
-        0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0, 0, 0, 0, 0, 0, 0, 0,
-        0x05, 0, 0, 0, 0, 0, 0, 0, 0x09, 0, 0, 0, 0, 0, 0, 0,
-        0x03, 'G', 'E', 'T', 0x0a, 0x4a, 0x08, 0x0a, 0x01, 'a', 0x12, 0x03, 0x0a, 0x01, 'b',
+        0x07, 0,    0,    0,    0,    0,    0,    0,    0x00, 0x00, 0x01, 0x01, 0x01, /* received, tenant, key, counts */
+        0x01, 's',  0x00, 0x00, 0x15, 0x0a, 0x13, 0x0a, 0x0c, 's',  'e',  'r',  'v',  'i',
+        'c',  'e',  '.', /* resource */
+        'n',  'a',  'm',  'e',  0x12, 0x03, 0x0a, 0x01, 's',  0x00, 0x00, 0x00, 0x00, 0x00,
+        0x01, 0x00,                                     /* scope */
+        0x47, 0,    0,    0,    0x02, 0x00, 0x01, 0x00, /* row: size 71, SERVER, no parts, one attribute */
+        0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11,
+        0x11, 0x11, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0,    0,    0,    0,
+        0,    0,    0,    0,    0x05, 0,    0,    0,    0,    0,    0,    0,    0x09, 0,
+        0,    0,    0,    0,    0,    0,    0x03, 'G',  'E',  'T',  0x0a, 0x4a, 0x08, 0x0a,
+        0x01, 'a',  0x12, 0x03, 0x0a, 0x01, 'b',
     };
     test_spans t;
     test_spans_begin(&t, &kis_mem);
     test_spans_resource(&t, "s");
     test_spans_scope(&t, "", "");
-    test_spans_add(&t, &(test_span){ .trace = 1, .span = 1, .name = "GET", .start_ns = 5, .end_ns = 9, .kind = KIS_OTLP_KIND_SERVER });
+    test_spans_add(&t, &(test_span){ .trace = 1,
+                                     .span = 1,
+                                     .name = "GET",
+                                     .start_ns = 5,
+                                     .end_ns = 9,
+                                     .kind = KIS_OTLP_KIND_SERVER });
     test_spans_str(&t, "a", "b");
     kis_batch *batch = test_spans_end(&t);
     memset(&batch->spans[0].trace_id, 0x11, 16);
     memset(&batch->spans[0].span_id, 0x22, 8);
     kis_bytes got = encode(batch, 7);
-    for (size_t i = 0; i < got.len && (got.len != sizeof want || memcmp(got.ptr, want, got.len)); i++)
+    for (size_t i = 0; i < got.len && (got.len != sizeof want || memcmp(got.ptr, want, got.len));
+         i++)
         printf("%02x%s", got.ptr[i], i % 16 == 15 || i + 1 == got.len ? "\n" : " ");
     CHECK_BYTES(want, sizeof want, got, "FORMAT.md, Example");
     free((void *)got.ptr);
@@ -49,21 +57,39 @@ TEST(the_example_of_the_format_is_what_is_written)
 
 static bool spans_equal(const kis_span_view *a, const kis_span_view *b)
 {
-    return kis_trace_id_eq(&a->trace_id, &b->trace_id) && kis_span_id_eq(&a->span_id, &b->span_id) && kis_span_id_eq(&a->parent_id, &b->parent_id) &&
-           a->start_unix_ns == b->start_unix_ns && a->end_unix_ns == b->end_unix_ns && kis_str_eq(a->name, b->name) && kis_str_eq(a->trace_state, b->trace_state) &&
-           kis_str_eq(a->status_message, b->status_message) && a->flags == b->flags && a->attr_count == b->attr_count && a->event_count == b->event_count &&
-           a->link_count == b->link_count && a->dropped_attrs == b->dropped_attrs && a->dropped_events == b->dropped_events &&
-           a->dropped_links == b->dropped_links && a->kind == b->kind && a->status == b->status;
+    return kis_trace_id_eq(&a->trace_id, &b->trace_id) &&
+           kis_span_id_eq(&a->span_id, &b->span_id) &&
+           kis_span_id_eq(&a->parent_id, &b->parent_id) && a->start_unix_ns == b->start_unix_ns &&
+           a->end_unix_ns == b->end_unix_ns && kis_str_eq(a->name, b->name) &&
+           kis_str_eq(a->trace_state, b->trace_state) &&
+           kis_str_eq(a->status_message, b->status_message) && a->flags == b->flags &&
+           a->attr_count == b->attr_count && a->event_count == b->event_count &&
+           a->link_count == b->link_count && a->dropped_attrs == b->dropped_attrs &&
+           a->dropped_events == b->dropped_events && a->dropped_links == b->dropped_links &&
+           a->kind == b->kind && a->status == b->status;
 }
 
 TEST(a_row_says_all_that_a_span_says)
 {
     test_spans t;
     test_spans_begin(&t, &kis_mem);
-    test_spans_add(&t, &(test_span){ .trace = 1, .span = 2, .parent = 3, .name = "n", .status_message = "m", .trace_state = "a=b", .start_ns = 9, .end_ns = 5,
-                                     .kind = 5, .status = 2, .flags = 0x301, .dropped_attrs = 1, .dropped_events = 2, .dropped_links = 300 });
+    test_spans_add(&t, &(test_span){ .trace = 1,
+                                     .span = 2,
+                                     .parent = 3,
+                                     .name = "n",
+                                     .status_message = "m",
+                                     .trace_state = "a=b",
+                                     .start_ns = 9,
+                                     .end_ns = 5,
+                                     .kind = 5,
+                                     .status = 2,
+                                     .flags = 0x301,
+                                     .dropped_attrs = 1,
+                                     .dropped_events = 2,
+                                     .dropped_links = 300 });
     test_spans_str(&t, "k", "v");
-    test_spans_event(&t, "e", 5, "k", "v"); /* between the attributes: the stretch holds more than attributes */
+    test_spans_event(&t, "e", 5, "k",
+                     "v"); /* between the attributes: the stretch holds more than attributes */
     test_spans_int(&t, "i", -1);
     test_spans_link(&t, 7, 8, "k", "v");
     test_spans_event(&t, "f", 6, NULL, NULL);
@@ -78,7 +104,8 @@ TEST(a_row_says_all_that_a_span_says)
     CHECK(c.at == c.end, "to its end");
     CHECK(spans_equal(span, &read), "every field");
     CHECK_INT(2, kis_attrs_count(read.attrs), "only the attributes");
-    CHECK_INT(read.attrs.len, kis_fields_size(read.attrs.ptr, read.attrs.len, KIS_TAG_SPAN_ATTRS), "nothing between them");
+    CHECK_INT(read.attrs.len, kis_fields_size(read.attrs.ptr, read.attrs.len, KIS_TAG_SPAN_ATTRS),
+              "nothing between them");
     kis_event_view event;
     uint32_t events = 0;
     for (kis_cursor e = kis_cursor_of(read.events); kis_event_next(&e, &event);)
@@ -98,7 +125,12 @@ TEST(a_row_says_all_that_a_span_says)
 /* Whatever bytes stand in a record: it is entered or refused, and nothing outside is read (the sanitizer looks). */
 TEST(damaged_records_are_refused_or_read_within_their_bounds)
 {
-    test_spans_spec spec = { .seed = 3, .first_trace = 1, .traces = 3, .spans_per_trace = 4, .start_unix_ns = 1, .trace_step_ns = 1 };
+    test_spans_spec spec = { .seed = 3,
+                             .first_trace = 1,
+                             .traces = 3,
+                             .spans_per_trace = 4,
+                             .start_unix_ns = 1,
+                             .trace_step_ns = 1 };
     kis_batch *batch = test_spans_generate(&kis_mem, &spec);
     kis_bytes good = encode(batch, 7);
     kis_catalog catalog;
@@ -125,4 +157,5 @@ TEST(damaged_records_are_refused_or_read_within_their_bounds)
     kis_batch_unref(batch);
 }
 
-TEST_MAIN(RUN(the_example_of_the_format_is_what_is_written), RUN(a_row_says_all_that_a_span_says), RUN(damaged_records_are_refused_or_read_within_their_bounds))
+TEST_MAIN(RUN(the_example_of_the_format_is_what_is_written), RUN(a_row_says_all_that_a_span_says),
+          RUN(damaged_records_are_refused_or_read_within_their_bounds))

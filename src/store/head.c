@@ -5,7 +5,7 @@
 #include "base/diag.h"
 #include "store/row.h"
 
-#define CHUNKS_MAX (KIS_HEAD_ROWS_MAX / KIS_HEAD_CHUNK_ROWS)
+#define CHUNKS_MAX      (KIS_HEAD_ROWS_MAX / KIS_HEAD_CHUNK_ROWS)
 #define TABLE_SLOTS_MIN 8192u
 
 /* ---- memory --------------------------------------------------------------------------------------------------------- */
@@ -35,7 +35,9 @@ kis_head *kis_head_new(const kis_alloc *alloc, uint64_t generation)
     kis_head *h = alloc->take(alloc->user, sizeof *h);
     if (!h)
         return NULL;
-    *h = (kis_head){ .refs = 1, .alloc = alloc, .generation = generation, .received_min_unix_ns = UINT64_MAX };
+    *h = (kis_head){
+        .refs = 1, .alloc = alloc, .generation = generation, .received_min_unix_ns = UINT64_MAX
+    };
     h->chunks = alloc->take(alloc->user, CHUNKS_MAX * sizeof *h->chunks);
     kis_head_table *table = h->chunks ? table_new(alloc, TABLE_SLOTS_MIN) : NULL;
     if (!table) {
@@ -93,14 +95,16 @@ static bool has_tenant(const kis_head *h, kis_str tenant)
     return false;
 }
 
-bool kis_head_has_room(const kis_head *h, uint64_t head_bytes, size_t record_size, uint32_t spans, kis_str tenant)
+bool kis_head_has_room(const kis_head *h, uint64_t head_bytes, size_t record_size, uint32_t spans,
+                       kis_str tenant)
 {
     if (h->rows == 0)
         return true;
     if (h->tenant_count == KIS_HEAD_TENANTS_MAX && !has_tenant(h, tenant))
         return false;
     uint64_t more = record_size + (uint64_t)spans * (sizeof(kis_head_row) + 8);
-    return atomic_load_explicit(&h->bytes, memory_order_relaxed) + more <= head_bytes && (uint64_t)h->rows + spans <= KIS_HEAD_ROWS_MAX;
+    return atomic_load_explicit(&h->bytes, memory_order_relaxed) + more <= head_bytes &&
+           (uint64_t)h->rows + spans <= KIS_HEAD_ROWS_MAX;
 }
 
 uint8_t *kis_head_reserve_record(kis_head *h, size_t size)
@@ -142,13 +146,16 @@ static uint64_t trace_hash(kis_str tenant, const kis_trace_id *id)
 }
 
 /* The slot of a trace, or the empty one where it would be. */
-static uint32_t table_find(const kis_head *h, const kis_head_table *t, uint64_t hash, const kis_trace_id *id, uint64_t *out_slot)
+static uint32_t table_find(const kis_head *h, const kis_head_table *t, uint64_t hash,
+                           const kis_trace_id *id, uint64_t *out_slot)
 {
     uint32_t at = (uint32_t)hash & (t->slot_count - 1);
     for (;; at = (at + 1) & (t->slot_count - 1)) {
         uint64_t slot = atomic_load_explicit(&t->slots[at], memory_order_acquire);
         *out_slot = slot;
-        if (!slot || (slot >> 32 == hash >> 32 && kis_trace_id_eq(kis_row_trace_id(kis_head_row_at(h, (uint32_t)slot - 1)->row), id)))
+        if (!slot ||
+            (slot >> 32 == hash >> 32 &&
+             kis_trace_id_eq(kis_row_trace_id(kis_head_row_at(h, (uint32_t)slot - 1)->row), id)))
             return at;
     }
 }
@@ -173,7 +180,9 @@ static bool table_enlarge(kis_head *h)
         }
         if (!scope)
             continue; /* nothing alive in this trace */
-        uint32_t at = (uint32_t)trace_hash(h->tenants[scope->resource->tenant], kis_row_trace_id(row->row)) & mask;
+        uint32_t at =
+            (uint32_t)trace_hash(h->tenants[scope->resource->tenant], kis_row_trace_id(row->row)) &
+            mask;
         while (atomic_load_explicit(&bigger->slots[at], memory_order_relaxed))
             at = (at + 1) & mask;
         atomic_store_explicit(&bigger->slots[at], slot, memory_order_relaxed);
@@ -185,7 +194,8 @@ static bool table_enlarge(kis_head *h)
     return true;
 }
 
-uint32_t kis_head_find_trace(const kis_head *h, kis_str tenant, const kis_trace_id *id, uint32_t count)
+uint32_t kis_head_find_trace(const kis_head *h, kis_str tenant, const kis_trace_id *id,
+                             uint32_t count)
 {
     uint64_t slot;
     const kis_head_table *table = atomic_load_explicit(&h->table, memory_order_acquire);
@@ -213,17 +223,21 @@ static kis_err intern_tenant(kis_head *h, kis_str tenant, uint32_t *out)
     return KIS_OK;
 }
 
-static const kis_head_resource *intern_resource(kis_head *h, kis_bytes body, const kis_resource_view *view, uint32_t tenant)
+static const kis_head_resource *intern_resource(kis_head *h, kis_bytes body,
+                                                const kis_resource_view *view, uint32_t tenant)
 {
     uint64_t hash = kis_hash(body, tenant);
-    for (kis_map_probe p = kis_map_begin(&h->resource_map, hash); kis_map_next(&h->resource_map, &p);) {
+    for (kis_map_probe p = kis_map_begin(&h->resource_map, hash);
+         kis_map_next(&h->resource_map, &p);) {
         const kis_head_resource *known = h->resources.at[p.value];
-        if (known->tenant == tenant && known->body.len == body.len && memcmp(known->body.ptr, body.ptr, body.len) == 0)
+        if (known->tenant == tenant && known->body.len == body.len &&
+            memcmp(known->body.ptr, body.ptr, body.len) == 0)
             return known;
     }
     size_t held = h->arena.held_bytes;
     kis_head_resource *added = KIS_NEW(&h->arena, kis_head_resource);
-    if (!added || !KIS_VEC_PUSH(&h->resources, h->alloc, added) || !kis_map_add(&h->resource_map, hash, h->resources.len - 1))
+    if (!added || !KIS_VEC_PUSH(&h->resources, h->alloc, added) ||
+        !kis_map_add(&h->resource_map, hash, h->resources.len - 1))
         return NULL;
     *added = (kis_head_resource){ *view, body, tenant };
     charge(h, h->arena.held_bytes - held + 32);
@@ -235,39 +249,49 @@ static bool attrs_eq(kis_attrs a, kis_attrs b)
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
-static const kis_head_scope *intern_scope(kis_head *h, const kis_scope_view *view, const kis_head_resource *resource)
+static const kis_head_scope *intern_scope(kis_head *h, const kis_scope_view *view,
+                                          const kis_head_resource *resource)
 {
-    uint64_t hash = kis_hash_str(view->name, (uint64_t)(uintptr_t)resource) ^ kis_hash(kis_bytes_of(view->attrs.ptr, view->attrs.len), view->version.len);
+    uint64_t hash = kis_hash_str(view->name, (uint64_t)(uintptr_t)resource) ^
+                    kis_hash(kis_bytes_of(view->attrs.ptr, view->attrs.len), view->version.len);
     for (kis_map_probe p = kis_map_begin(&h->scope_map, hash); kis_map_next(&h->scope_map, &p);) {
         const kis_head_scope *known = h->scopes.at[p.value];
-        if (known->resource == resource && kis_str_eq(known->view.name, view->name) && kis_str_eq(known->view.version, view->version) &&
-            kis_str_eq(known->view.schema_url, view->schema_url) && known->view.dropped_attrs == view->dropped_attrs &&
+        if (known->resource == resource && kis_str_eq(known->view.name, view->name) &&
+            kis_str_eq(known->view.version, view->version) &&
+            kis_str_eq(known->view.schema_url, view->schema_url) &&
+            known->view.dropped_attrs == view->dropped_attrs &&
             attrs_eq(known->view.attrs, view->attrs))
             return known;
     }
     size_t held = h->arena.held_bytes;
     kis_head_scope *added = KIS_NEW(&h->arena, kis_head_scope);
-    if (!added || !KIS_VEC_PUSH(&h->scopes, h->alloc, added) || !kis_map_add(&h->scope_map, hash, h->scopes.len - 1))
+    if (!added || !KIS_VEC_PUSH(&h->scopes, h->alloc, added) ||
+        !kis_map_add(&h->scope_map, hash, h->scopes.len - 1))
         return NULL;
-    *added = (kis_head_scope){ .view = *view, .resource = resource, .catalog_service = KIS_CATALOG_NONE };
+    *added = (kis_head_scope){ .view = *view,
+                               .resource = resource,
+                               .catalog_service = KIS_CATALOG_NONE };
     added->view.resource = added->view.first_span = added->view.span_count = 0;
     charge(h, h->arena.held_bytes - held + 32);
     return added;
 }
 
-static void list_operation(const kis_head *h, kis_catalog *catalog, kis_head_scope *scope, const kis_span_view *span)
+static void list_operation(const kis_head *h, kis_catalog *catalog, kis_head_scope *scope,
+                           const kis_span_view *span)
 {
     if (scope->catalog_service == KIS_CATALOG_NONE || scope->catalog_epoch != catalog->epoch) {
         const kis_head_resource *resource = scope->resource;
-        scope->catalog_service =
-            kis_catalog_see_service(catalog, h->tenants[resource->tenant], resource->view.service_name, h->generation);
+        scope->catalog_service = kis_catalog_see_service(
+            catalog, h->tenants[resource->tenant], resource->view.service_name, h->generation);
         scope->catalog_epoch = catalog->epoch;
     }
     if (scope->catalog_service != KIS_CATALOG_NONE)
-        kis_catalog_see_operation(catalog, scope->catalog_service, span->name, span->kind, h->generation);
+        kis_catalog_see_operation(catalog, scope->catalog_service, span->name, span->kind,
+                                  h->generation);
 }
 
-static kis_err add_row(kis_head *h, const uint8_t *row, const kis_span_view *span, const kis_head_scope *scope, uint32_t received_s)
+static kis_err add_row(kis_head *h, const uint8_t *row, const kis_span_view *span,
+                       const kis_head_scope *scope, uint32_t received_s)
 {
     kis_head_table *table = atomic_load_explicit(&h->table, memory_order_relaxed);
     uint32_t at = h->rows, chunk = at / KIS_HEAD_CHUNK_ROWS;
@@ -291,16 +315,19 @@ static kis_err add_row(kis_head *h, const uint8_t *row, const kis_span_view *spa
     uint64_t hash = trace_hash(h->tenants[scope->resource->tenant], &span->trace_id);
     uint32_t place = table_find(h, table, hash, &span->trace_id, &slot);
     kis_head_chunk *in = h->chunks[chunk];
-    in->rows[at % KIS_HEAD_CHUNK_ROWS] = (kis_head_row){ row, scope, span->start_unix_ns, (uint32_t)slot, received_s };
+    in->rows[at % KIS_HEAD_CHUNK_ROWS] =
+        (kis_head_row){ row, scope, span->start_unix_ns, (uint32_t)slot, received_s };
     in->start_min = KIS_MIN(in->start_min, span->start_unix_ns);
     in->start_max = KIS_MAX(in->start_max, span->start_unix_ns);
-    atomic_store_explicit(&table->slots[place], (hash >> 32 << 32) | (at + 1), memory_order_release);
+    atomic_store_explicit(&table->slots[place], (hash >> 32 << 32) | (at + 1),
+                          memory_order_release);
     table->used += slot == 0;
     h->rows++;
     return KIS_OK;
 }
 
-static kis_err read_resources_and_scopes(kis_head *h, kis_cursor *c, const kis_frame_head *frame, uint32_t tenant)
+static kis_err read_resources_and_scopes(kis_head *h, kis_cursor *c, const kis_frame_head *frame,
+                                         uint32_t tenant)
 {
     h->frame_resources.len = h->frame_scopes.len = 0;
     for (uint32_t i = 0; i < frame->resource_count; i++) {
@@ -308,7 +335,8 @@ static kis_err read_resources_and_scopes(kis_head *h, kis_cursor *c, const kis_f
         const uint8_t *from = c->at;
         if (!kis_frame_read_resource(c, &view))
             return KIS_ERR_CORRUPT;
-        const kis_head_resource *resource = intern_resource(h, kis_bytes_of(from, (size_t)(c->at - from)), &view, tenant);
+        const kis_head_resource *resource =
+            intern_resource(h, kis_bytes_of(from, (size_t)(c->at - from)), &view, tenant);
         if (!resource || !KIS_VEC_PUSH(&h->frame_resources, h->alloc, resource))
             return KIS_ERR_NOMEM;
     }
@@ -317,13 +345,15 @@ static kis_err read_resources_and_scopes(kis_head *h, kis_cursor *c, const kis_f
         if (!kis_frame_read_scope(c, &view) || view.resource >= h->frame_resources.len)
             return KIS_ERR_CORRUPT;
         const kis_head_scope *scope = intern_scope(h, &view, h->frame_resources.at[view.resource]);
-        if (!scope || !KIS_VEC_PUSH(&h->frame_scopes, h->alloc, ((kis_head_frame_scope){ scope, view.span_count })))
+        if (!scope || !KIS_VEC_PUSH(&h->frame_scopes, h->alloc,
+                                    ((kis_head_frame_scope){ scope, view.span_count })))
             return KIS_ERR_NOMEM;
     }
     return KIS_OK;
 }
 
-static kis_err read_rows(kis_head *h, kis_cursor *c, kis_catalog *catalog, uint32_t received_s, uint32_t span_count)
+static kis_err read_rows(kis_head *h, kis_cursor *c, kis_catalog *catalog, uint32_t received_s,
+                         uint32_t span_count)
 {
     uint32_t seen = 0;
 
@@ -343,7 +373,8 @@ static kis_err read_rows(kis_head *h, kis_cursor *c, kis_catalog *catalog, uint3
     return seen == span_count && c->at == c->end ? KIS_OK : KIS_ERR_CORRUPT;
 }
 
-kis_err kis_head_add(kis_head *h, kis_bytes body, kis_catalog *catalog, kis_frame_head *out, kis_diag *diag)
+kis_err kis_head_add(kis_head *h, kis_bytes body, kis_catalog *catalog, kis_frame_head *out,
+                     kis_diag *diag)
 {
     kis_cursor c = kis_cursor_of(body);
     kis_frame_head frame;
@@ -358,7 +389,8 @@ kis_err kis_head_add(kis_head *h, kis_bytes body, kis_catalog *catalog, kis_fram
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for a key");
     err = read_resources_and_scopes(h, &c, &frame, tenant);
     if (!err)
-        err = read_rows(h, &c, catalog, (uint32_t)(frame.received_unix_ns / 1000000000u), frame.span_count);
+        err = read_rows(h, &c, catalog, (uint32_t)(frame.received_unix_ns / 1000000000u),
+                        frame.span_count);
     if (err) {
         kis_head_kill_rows(h, first);
         return kis_diag_set(diag, err, "a record's spans cannot be entered: %s", kis_err_text(err));

@@ -10,7 +10,9 @@ _Static_assert(KIS_KEYS_MAX <= KEYS_CAP_MAX, "the ring holds them all");
 kis_key kis_key_of(kis_str tenant, kis_str key, uint32_t time_s)
 {
     uint64_t tenant_hash = kis_hash_str(tenant, 11);
-    return (kis_key){ .a = kis_hash_str(key, tenant_hash), .b = (uint32_t)kis_hash_str(key, ~tenant_hash), .time_s = time_s };
+    return (kis_key){ .a = kis_hash_str(key, tenant_hash),
+                      .b = (uint32_t)kis_hash_str(key, ~tenant_hash),
+                      .time_s = time_s };
 }
 
 void kis_keys_init(kis_keys *k, const kis_alloc *alloc)

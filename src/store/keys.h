@@ -17,13 +17,16 @@ typedef struct kis_key {
 
 typedef struct kis_keys {
     const kis_alloc *alloc;
-    kis_key *ring;    /* cap entries, a power of two */
-    uint32_t *slots;  /* 2 * cap; place in the ring plus one */
+    kis_key *ring;              /* cap entries, a power of two */
+    uint32_t *slots;            /* 2 * cap; place in the ring plus one */
     uint32_t cap, count, first; /* first: place of the oldest */
 } kis_keys;
 
 kis_key kis_key_of(kis_str tenant, kis_str key, uint32_t time_s);
-static inline bool kis_key_eq(kis_key x, kis_key y) { return x.a == y.a && x.b == y.b; }
+static inline bool kis_key_eq(kis_key x, kis_key y)
+{
+    return x.a == y.a && x.b == y.b;
+}
 
 void kis_keys_init(kis_keys *keys, const kis_alloc *alloc);
 void kis_keys_done(kis_keys *keys);

@@ -32,7 +32,9 @@ TEST(a_million_keys_are_remembered_and_the_oldest_go)
     kis_keys_expire(&keys, 500);
     CHECK(!kis_keys_has(&keys, numbered_key(499999, 0)), "too old");
     CHECK(kis_keys_has(&keys, numbered_key(500000, 0)), "not too old");
-    CHECK(!kis_key_eq(kis_key_of(KIS_STR("a"), KIS_STR("x"), 0), kis_key_of(KIS_STR("b"), KIS_STR("x"), 0)), "tenants have keys of their own");
+    CHECK(!kis_key_eq(kis_key_of(KIS_STR("a"), KIS_STR("x"), 0),
+                      kis_key_of(KIS_STR("b"), KIS_STR("x"), 0)),
+          "tenants have keys of their own");
     kis_keys_done(&keys);
 }
 
@@ -46,7 +48,8 @@ TEST(keys_need_no_memory_they_cannot_have)
         CHECK(has_room == (fail_at >= 2), "the first two pieces are needed");
         if (has_room)
             kis_keys_add(&keys, numbered_key(1, 1));
-        CHECK(kis_keys_has(&keys, numbered_key(1, 1)) == has_room, "remembered or not, and no crash");
+        CHECK(kis_keys_has(&keys, numbered_key(1, 1)) == has_room,
+              "remembered or not, and no crash");
         kis_keys_done(&keys);
         CHECK_INT(0, test_alloc_live(), "no leak");
     }
@@ -66,8 +69,10 @@ static void list(kis_catalog *c, const char *service, uint32_t counts[2])
     kis_arena arena;
     kis_arena_init(&arena, &kis_mem, (size_t)64 << 20);
     counts[0] = counts[1] = 0;
-    kis_err err = service ? kis_catalog_list_operations(c, KIS_STR("t"), kis_str_from_c(service), &arena, note_listed, counts, NULL)
-                          : kis_catalog_list_services(c, KIS_STR("t"), &arena, note_listed, counts, NULL);
+    kis_err err =
+        service ? kis_catalog_list_operations(c, KIS_STR("t"), kis_str_from_c(service), &arena,
+                                              note_listed, counts, NULL)
+                : kis_catalog_list_services(c, KIS_STR("t"), &arena, note_listed, counts, NULL);
     CHECK_ERR(KIS_OK, err, "listed");
     kis_arena_done(&arena);
 }
@@ -86,14 +91,17 @@ TEST(millions_of_names_are_bounded_counted_and_shown_as_one)
     }
     for (uint32_t i = 0; i < 100000; i++) {
         int len = snprintf(name, sizeof name, "service-%u", i);
-        in_use += kis_catalog_see_service(&c, KIS_STR("t"), kis_str_of(name, (size_t)len), 1) != KIS_CATALOG_NONE;
+        in_use += kis_catalog_see_service(&c, KIS_STR("t"), kis_str_of(name, (size_t)len), 1) !=
+                  KIS_CATALOG_NONE;
     }
     CHECK(kis_catalog_bytes(&c) < (size_t)16 << 20, "memory is bounded");
     CHECK(in_use > 100 && in_use <= KIS_CATALOG_SERVICES_MAX, "services are bounded");
     list(&c, "one", counts);
     CHECK_INT(1, counts[1], "the rest of the operations is one entry");
     CHECK_INT(KIS_CATALOG_OF_SERVICE_MAX + 1, counts[0], "operations of one service are bounded");
-    kis_catalog_see_operation(&c, kis_catalog_see_service(&c, KIS_STR("t"), KIS_STR("service-1"), 1), KIS_STR("op"), 1, 1);
+    kis_catalog_see_operation(&c,
+                              kis_catalog_see_service(&c, KIS_STR("t"), KIS_STR("service-1"), 1),
+                              KIS_STR("op"), 1, 1);
     list(&c, "service-1", counts);
     CHECK_INT(1, counts[0], "and leave room for those of another");
     CHECK_INT(0, counts[1], "by name");
@@ -101,7 +109,8 @@ TEST(millions_of_names_are_bounded_counted_and_shown_as_one)
     CHECK_INT(2000000 - (counts[0] - 1), c.services[0].operations_left_out, "and counted");
     list(&c, NULL, counts);
     CHECK_INT(1, counts[1], "the rest of the services is one entry");
-    CHECK(kis_catalog_may_have(&c, KIS_STR("t"), KIS_STR("service-99999")), "a search does not trust a short list");
+    CHECK(kis_catalog_may_have(&c, KIS_STR("t"), KIS_STR("service-99999")),
+          "a search does not trust a short list");
     kis_catalog_done(&c);
 }
 
@@ -121,7 +130,9 @@ TEST(names_of_deleted_generations_are_not_shown_and_make_room)
             kis_catalog_see_operation(&c, service, kis_str_of(name, (size_t)len), 1, generation);
         }
         list(&c, "one", counts);
-        CHECK(counts[0] >= KIS_MIN(generation, 4u) * 1499 && counts[0] <= KIS_MIN(generation, 4u) * 1500 + 1, "the last four generations");
+        CHECK(counts[0] >= KIS_MIN(generation, 4u) * 1499 &&
+                  counts[0] <= KIS_MIN(generation, 4u) * 1500 + 1,
+              "the last four generations");
     }
     CHECK(c.epoch > 0, "room was made");
     kis_catalog_done(&c);
@@ -150,12 +161,15 @@ TEST(sorting_sorts)
             CHECK(i == 0 || items[i - 1] <= items[i], "merged in order");
             CHECK_INT(items[i], other[i], "in place the same");
             CHECK_INT(items[i], keys[i].key >> 20, "by key the same");
-            CHECK(i == 0 || keys[i - 1].key != keys[i].key || keys[i - 1].value < keys[i].value, "and stable");
+            CHECK(i == 0 || keys[i - 1].key != keys[i].key || keys[i - 1].value < keys[i].value,
+                  "and stable");
         }
         kis_arena_clear(&arena);
     }
     kis_arena_done(&arena);
 }
 
-TEST_MAIN(RUN(a_million_keys_are_remembered_and_the_oldest_go), RUN(keys_need_no_memory_they_cannot_have),
-          RUN(millions_of_names_are_bounded_counted_and_shown_as_one), RUN(names_of_deleted_generations_are_not_shown_and_make_room), RUN(sorting_sorts))
+TEST_MAIN(RUN(a_million_keys_are_remembered_and_the_oldest_go),
+          RUN(keys_need_no_memory_they_cannot_have),
+          RUN(millions_of_names_are_bounded_counted_and_shown_as_one),
+          RUN(names_of_deleted_generations_are_not_shown_and_make_room), RUN(sorting_sorts))

@@ -23,7 +23,13 @@ static inline uint64_t kis_le_get_u64(const uint8_t *from)
     return value;
 }
 
-static inline void kis_le_put_u32(uint8_t *to, uint32_t value) { memcpy(to, &value, 4); }
-static inline void kis_le_put_u64(uint8_t *to, uint64_t value) { memcpy(to, &value, 8); }
+static inline void kis_le_put_u32(uint8_t *to, uint32_t value)
+{
+    memcpy(to, &value, 4);
+}
+static inline void kis_le_put_u64(uint8_t *to, uint64_t value)
+{
+    memcpy(to, &value, 8);
+}
 
 #endif

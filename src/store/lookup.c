@@ -27,7 +27,8 @@ void kis_snapshot_give(kis_snapshot *snapshot)
     *snapshot = (kis_snapshot){ 0 };
 }
 
-kis_err kis_lookup_begin(kis_lookup *l, kis_store *store, const kis_request *request, kis_diag *diag)
+kis_err kis_lookup_begin(kis_lookup *l, kis_store *store, const kis_request *request,
+                         kis_diag *diag)
 {
     *l = (kis_lookup){ .store = store, .request = request };
     kis_arena_init(&l->arena, store->alloc, KIS_QUERY_BYTES_MAX);
@@ -47,7 +48,9 @@ kis_err kis_lookup_begin(kis_lookup *l, kis_store *store, const kis_request *req
 void kis_lookup_end(kis_lookup *l, kis_answer *answer)
 {
     if (answer)
-        *answer = (kis_answer){ .is_partial = l->why != NULL, .why = l->why, .rows_looked_at = l->rows_looked_at };
+        *answer = (kis_answer){ .is_partial = l->why != NULL,
+                                .why = l->why,
+                                .rows_looked_at = l->rows_looked_at };
     kis_snapshot_give(&l->snapshot);
     kis_arena_done(&l->arena);
 }
@@ -88,14 +91,15 @@ bool kis_lookup_go_without(kis_lookup *l, kis_err err, const kis_diag *why)
     if (!is_damage(err))
         return false;
     kis_store_counter_add(&l->store->count.damaged_blocks, 1);
-    kis_store_log(l->store, 3, "an index is damaged, the blocks themselves are searched instead: %s", why->text);
+    kis_store_log(l->store, 3,
+                  "an index is damaged, the blocks themselves are searched instead: %s", why->text);
     return true;
 }
 
 void kis_lookup_note_lost(kis_lookup *l, const kis_segment *segment, uint64_t first, uint64_t last)
 {
-    if (segment->lost_blocks && kis_str_eq(segment->info.tenant, l->request->tenant) && segment->info.start_min <= last &&
-        segment->info.start_max >= first)
+    if (segment->lost_blocks && kis_str_eq(segment->info.tenant, l->request->tenant) &&
+        segment->info.start_min <= last && segment->info.start_max >= first)
         l->why = PARTIAL_BY_DAMAGE;
 }
 
@@ -168,8 +172,9 @@ uint32_t kis_filter_needs(const kis_filter *filter)
     return needs;
 }
 
-static kis_err list_names(kis_reader *reader, const kis_request *request, bool is_services, kis_str service, kis_name_fn *each, void *user,
-                          kis_answer *answer, kis_diag *diag)
+static kis_err list_names(kis_reader *reader, const kis_request *request, bool is_services,
+                          kis_str service, kis_name_fn *each, void *user, kis_answer *answer,
+                          kis_diag *diag)
 {
     kis_store *s = KIS_CONTAINER(reader, kis_store, reader);
     kis_arena arena;
@@ -179,19 +184,22 @@ static kis_err list_names(kis_reader *reader, const kis_request *request, bool i
     if (err)
         return err;
     kis_arena_init(&arena, s->alloc, KIS_QUERY_BYTES_MAX);
-    err = is_services ? kis_catalog_list_services(&s->catalog, request->tenant, &arena, each, user, diag)
-                              : kis_catalog_list_operations(&s->catalog, request->tenant, service, &arena, each, user, diag);
+    err = is_services
+              ? kis_catalog_list_services(&s->catalog, request->tenant, &arena, each, user, diag)
+              : kis_catalog_list_operations(&s->catalog, request->tenant, service, &arena, each,
+                                            user, diag);
     kis_arena_done(&arena);
     return err;
 }
 
-static kis_err store_services(kis_reader *reader, const kis_request *request, kis_name_fn *each, void *user, kis_answer *answer, kis_diag *diag)
+static kis_err store_services(kis_reader *reader, const kis_request *request, kis_name_fn *each,
+                              void *user, kis_answer *answer, kis_diag *diag)
 {
     return list_names(reader, request, true, KIS_STR_NONE, each, user, answer, diag);
 }
 
-static kis_err store_operations(kis_reader *reader, const kis_request *request, kis_str service, kis_name_fn *each, void *user,
-                                kis_answer *answer, kis_diag *diag)
+static kis_err store_operations(kis_reader *reader, const kis_request *request, kis_str service,
+                                kis_name_fn *each, void *user, kis_answer *answer, kis_diag *diag)
 {
     return list_names(reader, request, false, service, each, user, answer, diag);
 }

@@ -11,12 +11,14 @@ typedef struct kis_lookup {
     kis_arena arena;      /* KIS_QUERY_BYTES_MAX; freed with the call */
     kis_seg_index *index; /* of each segment, once it was needed; blocks == NULL: not yet */
     uint64_t rows_looked_at;
-    bool has_lost;        /* a segment of the snapshot has lost blocks */
-    uint32_t whole_blocks; /* of those that gathering meets are read whole: their spans will be handed out next */
-    const char *why;      /* the answer is partial because */
+    bool has_lost; /* a segment of the snapshot has lost blocks */
+    uint32_t
+        whole_blocks; /* of those that gathering meets are read whole: their spans will be handed out next */
+    const char *why; /* the answer is partial because */
 } kis_lookup;
 
-kis_err kis_lookup_begin(kis_lookup *l, kis_store *store, const kis_request *request, kis_diag *diag) KIS_CHECKED;
+kis_err kis_lookup_begin(kis_lookup *l, kis_store *store, const kis_request *request,
+                         kis_diag *diag) KIS_CHECKED;
 void kis_lookup_end(kis_lookup *l, kis_answer *answer);
 
 /** TIMEOUT, CLOSED (cancelled), or OK. To be asked now and then. */
@@ -33,17 +35,20 @@ bool kis_lookup_go_without(kis_lookup *l, kis_err err, const kis_diag *why);
 void kis_lookup_note_lost(kis_lookup *l, const kis_segment *segment, uint64_t first, uint64_t last);
 
 /** A segment's index, or NULL when it is damaged (skipped) or *err says why the call ends. */
-const kis_seg_index *kis_lookup_index(kis_lookup *l, uint32_t segment, kis_err *err, kis_diag *diag);
+const kis_seg_index *kis_lookup_index(kis_lookup *l, uint32_t segment, kis_err *err,
+                                      kis_diag *diag);
 
 /** What of a block a filter looks at beside the core. */
 uint32_t kis_filter_needs(const kis_filter *filter);
 
 /* find.c, trace.c */
-kis_err kis_store_find(kis_reader *reader, const kis_find *find, kis_found_fn *each, void *user, kis_answer *answer, kis_diag *diag);
-kis_err kis_store_get(kis_reader *reader, const kis_request *request, const kis_trace_id *id, kis_span_fn *each, void *user, kis_answer *answer,
-                      kis_diag *diag);
-kis_err kis_store_summaries(kis_reader *reader, const kis_request *request, const kis_trace_id *ids, uint32_t count, kis_summary_fn *each,
-                            void *user, kis_answer *answer, kis_diag *diag);
+kis_err kis_store_find(kis_reader *reader, const kis_find *find, kis_found_fn *each, void *user,
+                       kis_answer *answer, kis_diag *diag);
+kis_err kis_store_get(kis_reader *reader, const kis_request *request, const kis_trace_id *id,
+                      kis_span_fn *each, void *user, kis_answer *answer, kis_diag *diag);
+kis_err kis_store_summaries(kis_reader *reader, const kis_request *request, const kis_trace_id *ids,
+                            uint32_t count, kis_summary_fn *each, void *user, kis_answer *answer,
+                            kis_diag *diag);
 
 /* One trace's rows wherever they lie. The array is the call's own, at most KIS_TRACE_SPANS_MAX long. */
 typedef struct kis_trace_row { /* 32 bytes a span: what `get` keeps of a trace */
@@ -64,7 +69,8 @@ typedef struct kis_trace_rows {
  * Gathers the rows of a trace. `start_min`: blocks whose starts all lie below it may be left out. More than KIS_TRACE_SPANS_MAX: that
  * many, and the answer is partial. After an error, too, `out` is to be given back.
  */
-kis_err kis_trace_gather(kis_lookup *l, const kis_trace_id *id, uint64_t start_min, kis_trace_rows *out, kis_diag *diag) KIS_CHECKED;
+kis_err kis_trace_gather(kis_lookup *l, const kis_trace_id *id, uint64_t start_min,
+                         kis_trace_rows *out, kis_diag *diag) KIS_CHECKED;
 
 void kis_trace_rows_done(kis_lookup *l, kis_trace_rows *rows);
 
@@ -76,7 +82,8 @@ typedef struct kis_row_reader {
     uint32_t block_source, block_number;
 } kis_row_reader;
 /** NOT_FOUND: the row's block is damaged and was skipped. `out` borrows until the next call. */
-kis_err kis_row_read(kis_row_reader *r, const kis_trace_row *row, kis_span_view *span, kis_found_span *out, kis_diag *diag) KIS_CHECKED;
+kis_err kis_row_read(kis_row_reader *r, const kis_trace_row *row, kis_span_view *span,
+                     kis_found_span *out, kis_diag *diag) KIS_CHECKED;
 void kis_row_reader_done(kis_row_reader *r);
 
 #endif

@@ -15,7 +15,7 @@
 #include "store/state.h"
 
 #define RECOVER_BYTES_MAX ((size_t)256 << 20)
-#define SECOND_NS 1000000000u
+#define SECOND_NS         1000000000u
 
 typedef struct recovery {
     kis_store *store;
@@ -23,7 +23,7 @@ typedef struct recovery {
     kis_folder folder;
     uint64_t newest_generation; /* of anything */
     uint64_t pinned_bytes, rebuilt_bytes;
-    kis_head *head;  /* being replayed */
+    kis_head *head;       /* being replayed */
     kis_segment *segment; /* whose names are being read */
     uint32_t keys_from_s;
 } recovery;
@@ -36,7 +36,8 @@ static void remove_leftovers(recovery *r)
     kis_store *s = r->store;
 
     for (uint32_t i = 0; i < r->folder.leftovers.len; i++) {
-        size_t len = kis_fmt(path, sizeof path, KIS_FMT "/" KIS_FMT, KIS_ARG(s->options.dir), KIS_ARG(r->folder.leftovers.at[i]));
+        size_t len = kis_fmt(path, sizeof path, KIS_FMT "/" KIS_FMT, KIS_ARG(s->options.dir),
+                             KIS_ARG(r->folder.leftovers.at[i]));
         (void)s->os->ops->remove(s->os, kis_str_of(path, len), NULL);
     }
 }
@@ -65,7 +66,8 @@ static void delete_parts(recovery *r, kis_segment **open, uint32_t first, uint32
 
     for (uint32_t i = 0; i < count; i++) {
         kis_folder_file file = r->folder.segments.at[first + i];
-        size_t len = kis_segment_path(path, sizeof path, s->options.dir, "seg-", file.generation, file.number);
+        size_t len = kis_segment_path(path, sizeof path, s->options.dir, "seg-", file.generation,
+                                      file.number);
         kis_segment_unref(open[i]);
         open[i] = NULL;
         (void)s->os->ops->remove(s->os, kis_str_of(path, len), NULL);
@@ -82,7 +84,8 @@ static void delete_logs_of(recovery *r, uint64_t generation)
         if (logs[i].generation != generation)
             logs[kept++] = logs[i];
         else
-            (void)kis_wal_remove(r->store->os, r->store->options.dir, generation, logs[i].number, &ignored);
+            (void)kis_wal_remove(r->store->os, r->store->options.dir, generation, logs[i].number,
+                                 &ignored);
     }
     r->folder.logs.len = kept;
 }
@@ -92,7 +95,8 @@ static kis_err open_part(recovery *r, kis_folder_file file, kis_segment **out, k
     kis_store *s = r->store;
     bool pin = r->pinned_bytes < KIS_INDEX_PINNED_BYTES_MAX;
 
-    kis_err err = kis_segment_open(s->os, s->alloc, s->options.dir, file.generation, file.number, pin, out, diag);
+    kis_err err = kis_segment_open(s->os, s->alloc, s->options.dir, file.generation, file.number,
+                                   pin, out, diag);
     if (!err && pin)
         r->pinned_bytes += (*out)->pinned_bytes;
     return err;
@@ -102,7 +106,9 @@ static kis_err open_part(recovery *r, kis_folder_file file, kis_segment **out, k
 static void say_left_out(recovery *r, const kis_diag *why, const kis_diag *also)
 {
     kis_store_counter_add(&r->store->count.damaged_blocks, 1);
-    kis_store_log(r->store, 3, "damaged and left out as a whole: %s, and %s; kiseki check says more", why->text, also->text);
+    kis_store_log(r->store, 3,
+                  "damaged and left out as a whole: %s, and %s; kiseki check says more", why->text,
+                  also->text);
 }
 
 static void say_rebuilt(recovery *r, const kis_segment *segment, const kis_diag *why)
@@ -111,21 +117,25 @@ static void say_rebuilt(recovery *r, const kis_segment *segment, const kis_diag 
 
     kis_segment_rebuilt_text(segment, &done);
     kis_store_counter_add(&r->store->count.damaged_blocks, KIS_MAX(segment->lost_blocks, 1u));
-    kis_store_log(r->store, segment->lost_blocks ? 3 : 2, "damaged: %s; %s; kiseki check says more", why->text, done.text);
+    kis_store_log(r->store, segment->lost_blocks ? 3 : 2, "damaged: %s; %s; kiseki check says more",
+                  why->text, done.text);
 }
 
 /* A part that does not open, of a generation whose log is gone: what of it reads. */
-static kis_err open_damaged(recovery *r, kis_folder_file file, kis_segment **out, const kis_diag *why, kis_diag *diag)
+static kis_err open_damaged(recovery *r, kis_folder_file file, kis_segment **out,
+                            const kis_diag *why, kis_diag *diag)
 {
     kis_store *s = r->store;
-    uint64_t room = KIS_SEG_REBUILT_BYTES_MAX - KIS_MIN(KIS_SEG_REBUILT_BYTES_MAX, r->rebuilt_bytes);
+    uint64_t room =
+        KIS_SEG_REBUILT_BYTES_MAX - KIS_MIN(KIS_SEG_REBUILT_BYTES_MAX, r->rebuilt_bytes);
     bool pin = r->pinned_bytes < KIS_INDEX_PINNED_BYTES_MAX;
     kis_diag also;
 
     kis_block_codec *codec = kis_block_codec_new(s->alloc);
     if (!codec)
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to open a damaged segment");
-    kis_err err = kis_segment_rebuild(s->os, s->alloc, s->options.dir, file.generation, file.number, pin, room, codec, out, &also);
+    kis_err err = kis_segment_rebuild(s->os, s->alloc, s->options.dir, file.generation, file.number,
+                                      pin, room, codec, out, &also);
     kis_block_codec_free(codec);
     if (err == KIS_ERR_NOMEM || err == KIS_ERR_UNSUPPORTED)
         return kis_diag_set(diag, err, "%s", also.text);
@@ -142,7 +152,8 @@ static kis_err open_damaged(recovery *r, kis_folder_file file, kis_segment **out
 }
 
 /* The parts of one generation, files `first` to `end`. */
-static kis_err open_generation(recovery *r, kis_segment **open, uint32_t first, uint32_t end, kis_diag *diag)
+static kis_err open_generation(recovery *r, kis_segment **open, uint32_t first, uint32_t end,
+                               kis_diag *diag)
 {
     const kis_folder_file *files = r->folder.segments.at;
     uint64_t generation = files[first].generation;
@@ -158,8 +169,10 @@ static kis_err open_generation(recovery *r, kis_segment **open, uint32_t first, 
             return kis_diag_set(diag, err, "%s", why[i - first].text);
         damaged += err != KIS_OK;
     }
-    if (has_log(r, generation) && (damaged || parts_wanted(open + first, end - first) != end - first)) {
-        delete_parts(r, open + first, first, end - first); /* the flush was not finished: the log has it all */
+    if (has_log(r, generation) &&
+        (damaged || parts_wanted(open + first, end - first) != end - first)) {
+        delete_parts(r, open + first, first,
+                     end - first); /* the flush was not finished: the log has it all */
         return KIS_OK;
     }
     if (has_log(r, generation))
@@ -184,7 +197,8 @@ static kis_err open_segments(recovery *r, kis_diag *diag)
     memset(open, 0, sizeof *open * (total + 1));
     for (uint32_t end = total, first; end > 0 && !err; end = first) {
         uint64_t generation = r->folder.segments.at[end - 1].generation;
-        for (first = end - 1; first > 0 && r->folder.segments.at[first - 1].generation == generation;)
+        for (first = end - 1;
+             first > 0 && r->folder.segments.at[first - 1].generation == generation;)
             first--;
         err = open_generation(r, open, first, end, diag);
         r->newest_generation = KIS_MAX(r->newest_generation, generation);
@@ -226,19 +240,25 @@ static void note_key(void *user, kis_key key)
 }
 
 /* A list of names that does not read is made anew from the blocks. Keys stand nowhere else. */
-static void read_names_of_blocks(recovery *r, kis_segment *segment, kis_arena *scratch, const kis_diag *why)
+static void read_names_of_blocks(recovery *r, kis_segment *segment, kis_arena *scratch,
+                                 const kis_diag *why)
 {
     kis_store *s = r->store;
     kis_block_codec *codec = kis_block_codec_new(s->alloc);
 
     kis_arena_clear(scratch);
-    bool is_whole = codec && kis_segment_each_block_name(segment, codec, scratch, note_segment_name, r);
+    bool is_whole =
+        codec && kis_segment_each_block_name(segment, codec, scratch, note_segment_name, r);
     kis_block_codec_free(codec);
-    s->catalog.services_left_out += !is_whole; /* some may be missing: searches must not trust the list */
+    s->catalog.services_left_out +=
+        !is_whole; /* some may be missing: searches must not trust the list */
     kis_store_counter_add(&s->count.damaged_blocks, 1);
-    kis_store_log(s, 3, "damaged: %s; its names were read from its blocks%s%s; kiseki check says more", why->text,
-                  is_whole ? "" : ", as far as those read",
-                  segment->info.part == 0 ? ", its idempotency keys are lost: batches of that time may be stored twice when they are sent again" : "");
+    kis_store_log(s, 3,
+                  "damaged: %s; its names were read from its blocks%s%s; kiseki check says more",
+                  why->text, is_whole ? "" : ", as far as those read",
+                  segment->info.part == 0 ? ", its idempotency keys are lost: batches of that time "
+                                            "may be stored twice when they are sent again"
+                                          : "");
 }
 
 /* Oldest first: so keys come in the order of time, and the catalogue keeps the newest generation of each name. */
@@ -271,7 +291,8 @@ static void drop_older_attempts(recovery *r)
 
     for (uint32_t i = 0; i < r->folder.logs.len; i++) {
         if (i + 1 < r->folder.logs.len && logs[i + 1].generation == logs[i].generation)
-            (void)kis_wal_remove(r->store->os, r->store->options.dir, logs[i].generation, logs[i].number, &ignored);
+            (void)kis_wal_remove(r->store->os, r->store->options.dir, logs[i].generation,
+                                 logs[i].number, &ignored);
         else
             logs[kept++] = logs[i];
     }
@@ -289,7 +310,8 @@ static kis_err replay_record(void *user, kis_bytes body, uint64_t offset, kis_di
         return kis_diag_in(diag, err, "at offset %llu", (unsigned long long)offset);
     kis_store_counter_add(&s->count.replayed_spans, frame.span_count);
     if (frame.key.len) {
-        kis_key key = kis_key_of(frame.tenant, frame.key, (uint32_t)(frame.received_unix_ns / SECOND_NS));
+        kis_key key =
+            kis_key_of(frame.tenant, frame.key, (uint32_t)(frame.received_unix_ns / SECOND_NS));
         note_key(r, key);
         r->head->keys.at[r->head->keys.len++] = key; /* room was made by kis_head_add */
     }
@@ -303,8 +325,10 @@ static kis_err explain_log(kis_diag *diag, kis_err err, kis_folder_file file)
 
     if (diag)
         why = *diag;
-    return kis_diag_set(diag, err, "log file 'log-%016llx-%04x.wal': %s%s", (unsigned long long)file.generation, (unsigned)file.number, why.text,
-                        err == KIS_ERR_CORRUPT ? "; kiseki check --repair-log keeps what reads of it" : "");
+    return kis_diag_set(
+        diag, err, "log file 'log-%016llx-%04x.wal': %s%s", (unsigned long long)file.generation,
+        (unsigned)file.number, why.text,
+        err == KIS_ERR_CORRUPT ? "; kiseki check --repair-log keeps what reads of it" : "");
 }
 
 typedef struct loaded_log {
@@ -318,15 +342,18 @@ static kis_err load_log(recovery *r, kis_folder_file file, loaded_log *out, kis_
 {
     char path[KIS_STORE_PATH_MAX];
     kis_store *s = r->store;
-    size_t len = kis_wal_path(path, sizeof path, s->options.dir, "log-", file.generation, file.number);
+    size_t len =
+        kis_wal_path(path, sizeof path, s->options.dir, "log-", file.generation, file.number);
 
-    kis_err err = kis_folder_read_file(s->os, s->alloc, kis_str_of(path, len), &out->bytes, &out->cap, diag);
+    kis_err err =
+        kis_folder_read_file(s->os, s->alloc, kis_str_of(path, len), &out->bytes, &out->cap, diag);
     if (err)
         return err;
     err = kis_wal_read_header(out->bytes, &out->header, diag);
     out->has_header = !err;
     if (!err && (out->header.generation != file.generation || out->header.attempt != file.number))
-        return explain_log(diag, kis_diag_set(diag, KIS_ERR_CORRUPT, "its header is another file's"), file);
+        return explain_log(
+            diag, kis_diag_set(diag, KIS_ERR_CORRUPT, "its header is another file's"), file);
     return err == KIS_ERR_SYNTAX ? KIS_OK : err;
 }
 
@@ -336,7 +363,8 @@ static bool is_unborn(const loaded_log *log)
     return !log->has_header && !kis_wal_has_records(log->bytes);
 }
 
-static kis_err replay(recovery *r, kis_folder_file file, loaded_log *log, uint64_t length_known, kis_wal_scan *scan, kis_diag *diag)
+static kis_err replay(recovery *r, kis_folder_file file, loaded_log *log, uint64_t length_known,
+                      kis_wal_scan *scan, kis_diag *diag)
 {
     kis_store *s = r->store;
 
@@ -347,7 +375,10 @@ static kis_err replay(recovery *r, kis_folder_file file, loaded_log *log, uint64
     kis_err err = kis_wal_read(log->bytes, length_known, replay_record, r, scan, diag);
     if (err)
         goto fail;
-    kis_head_slab slab = { .ptr = (uint8_t *)log->bytes.ptr, .len = (size_t)scan->good_length, .cap = log->cap, .first = KIS_WAL_HEADER_BYTES };
+    kis_head_slab slab = { .ptr = (uint8_t *)log->bytes.ptr,
+                           .len = (size_t)scan->good_length,
+                           .cap = log->cap,
+                           .first = KIS_WAL_HEADER_BYTES };
     if (!kis_head_adopt_slab(head, slab)) {
         err = kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for the spans of the log");
         goto fail;
@@ -359,17 +390,22 @@ static kis_err replay(recovery *r, kis_folder_file file, loaded_log *log, uint64
         atomic_store_explicit(&head->opened_ns, s->os->ops->now_ns(s->os), memory_order_relaxed);
     kis_head_publish(head);
     if (scan->cut_bytes)
-        kis_store_log(s, 2, "the end of the log was torn: %llu bytes behind offset %llu were never answered and are cut off (%s)",
-                      (unsigned long long)scan->cut_bytes, (unsigned long long)scan->good_length, scan->why);
+        kis_store_log(s, 2,
+                      "the end of the log was torn: %llu bytes behind offset %llu were never "
+                      "answered and are cut off (%s)",
+                      (unsigned long long)scan->cut_bytes, (unsigned long long)scan->good_length,
+                      scan->why);
     return KIS_OK;
 fail:
     r->head = NULL;
     kis_head_unref(head);
-    err = err == KIS_ERR_SYNTAX ? KIS_ERR_CORRUPT : err; /* an older file without its header is damaged, not torn */
+    err = err == KIS_ERR_SYNTAX ? KIS_ERR_CORRUPT
+                                : err; /* an older file without its header is damaged, not torn */
     return explain_log(diag, err, file);
 }
 
-static kis_err take_head(recovery *r, kis_folder_file file, bool is_newest, const kis_wal_scan *scan, kis_diag *diag)
+static kis_err take_head(recovery *r, kis_folder_file file, bool is_newest,
+                         const kis_wal_scan *scan, kis_diag *diag)
 {
     kis_store *s = r->store;
     kis_head *head = r->head;
@@ -377,14 +413,19 @@ static kis_err take_head(recovery *r, kis_folder_file file, bool is_newest, cons
     r->head = NULL;
     if (is_newest) {
         s->active = head;
-        return kis_wal_reopen(&head->wal, s->os, s->options.dir, &head->wal_header, scan->good_length, diag);
+        return kis_wal_reopen(&head->wal, s->os, s->options.dir, &head->wal_header,
+                              scan->good_length, diag);
     }
     if (s->frozen_count == KIS_FROZEN_MAX) {
         kis_head_unref(head);
         return kis_diag_set(diag, KIS_ERR_RANGE, "more than %u log files", KIS_FROZEN_MAX);
     }
-    head->wal = (kis_wal){ .os = s->os, .dir = s->options.dir, .generation = file.generation, .attempt = file.number,
-                           .synced = scan->good_length, .reserved = head->slabs.at[0].cap };
+    head->wal = (kis_wal){ .os = s->os,
+                           .dir = s->options.dir,
+                           .generation = file.generation,
+                           .attempt = file.number,
+                           .synced = scan->good_length,
+                           .reserved = head->slabs.at[0].cap };
     s->frozen[s->frozen_count++] = head;
     return KIS_OK;
 }
@@ -413,21 +454,26 @@ static kis_err replay_logs(recovery *r, kis_diag *diag)
                 break;
             if (i + 2 == r->folder.logs.len && is_unborn(&next)) {
                 kis_diag ignored;
-                (void)kis_wal_remove(s->os, s->options.dir, files[i + 1].generation, files[i + 1].number, &ignored);
+                (void)kis_wal_remove(s->os, s->options.dir, files[i + 1].generation,
+                                     files[i + 1].number, &ignored);
                 r->folder.logs.len--;
                 is_newest = true;
             }
         } else if (is_unborn(&log)) {
             kis_diag ignored;
-            (void)kis_wal_remove(s->os, s->options.dir, files[i].generation, files[i].number, &ignored);
+            (void)kis_wal_remove(s->os, s->options.dir, files[i].generation, files[i].number,
+                                 &ignored);
             break;
         }
-        bool is_told = !is_newest && next.has_header && next.header.previous_generation == files[i].generation;
+        bool is_told =
+            !is_newest && next.has_header && next.header.previous_generation == files[i].generation;
         err = replay(r, files[i], &log, is_told ? next.header.previous_length : 0, &scan, diag);
         if (!err)
             err = take_head(r, files[i], is_newest, &scan, diag);
         if (!err)
-            atomic_fetch_add_explicit(&s->log_bytes, is_newest ? s->active->wal.reserved : s->frozen[s->frozen_count - 1]->wal.reserved,
+            atomic_fetch_add_explicit(&s->log_bytes,
+                                      is_newest ? s->active->wal.reserved
+                                                : s->frozen[s->frozen_count - 1]->wal.reserved,
                                       memory_order_relaxed);
         r->newest_generation = KIS_MAX(r->newest_generation, files[i].generation);
         free_log(r, &log);
@@ -462,8 +508,10 @@ static kis_err first_head(recovery *r, kis_diag *diag)
 /* What has failed leaves what it had made in the store; kis_store_open takes it down. */
 kis_err kis_store_recover(kis_store *s, kis_diag *diag)
 {
-    uint64_t began_ns = s->os->ops->now_ns(s->os), now_s = s->os->ops->now_unix_ns(s->os) / SECOND_NS;
-    recovery r = { .store = s, .keys_from_s = (uint32_t)(now_s > KIS_KEYS_AGE_S ? now_s - KIS_KEYS_AGE_S : 0) };
+    uint64_t began_ns = s->os->ops->now_ns(s->os),
+             now_s = s->os->ops->now_unix_ns(s->os) / SECOND_NS;
+    recovery r = { .store = s,
+                   .keys_from_s = (uint32_t)(now_s > KIS_KEYS_AGE_S ? now_s - KIS_KEYS_AGE_S : 0) };
 
     kis_arena_init(&r.arena, s->alloc, RECOVER_BYTES_MAX);
     kis_err err = kis_folder_list(&r.folder, s->os, s->options.dir, &r.arena, diag);

@@ -24,10 +24,13 @@ static void note_removed(kis_removed *removed, const kis_segment *segment)
 }
 
 /* How many of the oldest have to go, noted by the reason. */
-static uint32_t choose(kis_store *s, const kis_segment_set *set, uint64_t more_bytes, uint64_t now, kis_removed *by_age, kis_removed *by_room)
+static uint32_t choose(kis_store *s, const kis_segment_set *set, uint64_t more_bytes, uint64_t now,
+                       kis_removed *by_age, kis_removed *by_room)
 {
     uint64_t bytes = kept_bytes(s, set) + more_bytes;
-    uint64_t keep_from = s->options.keep_ns > 0 && now > (uint64_t)s->options.keep_ns ? now - (uint64_t)s->options.keep_ns : 0;
+    uint64_t keep_from = s->options.keep_ns > 0 && now > (uint64_t)s->options.keep_ns
+                             ? now - (uint64_t)s->options.keep_ns
+                             : 0;
     uint32_t count = 0;
 
     for (; count < set->count; count++) {
@@ -55,17 +58,26 @@ static void say_removed(kis_store *s, kis_removed *removed, bool is_for_room, ui
 
     if (!removed->files || (removed->said_ns && now - removed->said_ns < KIS_RETAIN_SAY_NS))
         return;
-    uint64_t age_ns = now_unix_ns > removed->newest_unix_ns ? now_unix_ns - removed->newest_unix_ns : 0;
-    kis_str age_text = { age, kis_duration_format((int64_t)(age_ns / 1000000000u * 1000000000u), age) };
+    uint64_t age_ns =
+        now_unix_ns > removed->newest_unix_ns ? now_unix_ns - removed->newest_unix_ns : 0;
+    kis_str age_text = { age,
+                         kis_duration_format((int64_t)(age_ns / 1000000000u * 1000000000u), age) };
     kis_str keep_text = { keep, kis_duration_format(s->options.keep_ns, keep) };
     kis_str bytes_text = { bytes, kis_size_format(s->keep_bytes, bytes) };
     if (is_for_room)
-        kis_store_log(s, 2, "removed for want of room (keep-bytes is " KIS_FMT "): %llu files with %llu spans, received up to " KIS_FMT " ago%s" KIS_FMT,
-                      KIS_ARG(bytes_text), (unsigned long long)removed->files, (unsigned long long)removed->spans, KIS_ARG(age_text),
-                      s->options.keep_ns > 0 ? "; they were to be kept for " : "", KIS_ARG(s->options.keep_ns > 0 ? keep_text : KIS_STR_NONE));
+        kis_store_log(s, 2,
+                      "removed for want of room (keep-bytes is " KIS_FMT
+                      "): %llu files with %llu spans, received up to " KIS_FMT " ago%s" KIS_FMT,
+                      KIS_ARG(bytes_text), (unsigned long long)removed->files,
+                      (unsigned long long)removed->spans, KIS_ARG(age_text),
+                      s->options.keep_ns > 0 ? "; they were to be kept for " : "",
+                      KIS_ARG(s->options.keep_ns > 0 ? keep_text : KIS_STR_NONE));
     else
-        kis_store_log(s, 1, "removed by age (kept for " KIS_FMT "): %llu files with %llu spans, received up to " KIS_FMT " ago", KIS_ARG(keep_text),
-                      (unsigned long long)removed->files, (unsigned long long)removed->spans, KIS_ARG(age_text));
+        kis_store_log(s, 1,
+                      "removed by age (kept for " KIS_FMT
+                      "): %llu files with %llu spans, received up to " KIS_FMT " ago",
+                      KIS_ARG(keep_text), (unsigned long long)removed->files,
+                      (unsigned long long)removed->spans, KIS_ARG(age_text));
     *removed = (kis_removed){ .said_ns = now };
 }
 
@@ -92,7 +104,9 @@ void kis_store_retain(kis_store *s, uint64_t more_bytes)
         set->at[i - gone] = kis_segment_ref(old->at[i]);
     kis_lock_take(&s->lock);
     s->segments = set;
-    uint64_t oldest = set->count ? set->at[0]->info.generation : s->frozen_count ? s->frozen[0]->generation : s->active->generation;
+    uint64_t oldest = set->count        ? set->at[0]->info.generation
+                      : s->frozen_count ? s->frozen[0]->generation
+                                        : s->active->generation;
     kis_lock_give(&s->lock);
     for (uint32_t i = 0; i < gone; i++) {
         kis_store_counter_add(&s->count.spans_deleted, old->at[i]->info.row_count);

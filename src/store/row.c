@@ -12,7 +12,8 @@ size_t kis_fields_size(const uint8_t *ptr, size_t len, uint32_t tag)
 
     while (c.at < c.end) {
         const uint8_t *before = c.at;
-        if (c.end - before > 2 && *before == tag && before[1] < 0x80 && before[1] <= c.end - before - 2) { /* nearly always */
+        if (c.end - before > 2 && *before == tag && before[1] < 0x80 &&
+            before[1] <= c.end - before - 2) { /* nearly always */
             c.at += 2 + before[1];
             size += 2u + before[1];
             continue;
@@ -86,7 +87,8 @@ size_t kis_row_rest_size(const kis_span_view *s, uint8_t *out_parts)
     }
     if (s->dropped_attrs | s->dropped_events | s->dropped_links) {
         parts |= KIS_ROW_HAS_DROPPED;
-        size += kis_varint_size(s->dropped_attrs) + kis_varint_size(s->dropped_events) + kis_varint_size(s->dropped_links);
+        size += kis_varint_size(s->dropped_attrs) + kis_varint_size(s->dropped_events) +
+                kis_varint_size(s->dropped_links);
     }
     if (s->trace_state.len) {
         parts |= KIS_ROW_HAS_STATE;
@@ -98,11 +100,13 @@ size_t kis_row_rest_size(const kis_span_view *s, uint8_t *out_parts)
     }
     if (s->events.len) {
         parts |= KIS_ROW_HAS_EVENTS;
-        size += kis_varint_size(s->event_count) + piece_size(kis_fields_size(s->events.ptr, s->events.len, KIS_TAG_SPAN_EVENTS));
+        size += kis_varint_size(s->event_count) +
+                piece_size(kis_fields_size(s->events.ptr, s->events.len, KIS_TAG_SPAN_EVENTS));
     }
     if (s->links.len) {
         parts |= KIS_ROW_HAS_LINKS;
-        size += kis_varint_size(s->link_count) + piece_size(kis_fields_size(s->links.ptr, s->links.len, KIS_TAG_SPAN_LINKS));
+        size += kis_varint_size(s->link_count) +
+                piece_size(kis_fields_size(s->links.ptr, s->links.len, KIS_TAG_SPAN_LINKS));
     }
     *out_parts = parts;
     return size;
@@ -146,7 +150,8 @@ bool kis_row_rest_decode(kis_cursor *c, uint8_t parts, kis_span_view *out)
     if ((parts & KIS_ROW_HAS_FLAGS) && !varint32_read(c, &out->flags))
         return false;
     if ((parts & KIS_ROW_HAS_DROPPED) &&
-        (!varint32_read(c, &out->dropped_attrs) || !varint32_read(c, &out->dropped_events) || !varint32_read(c, &out->dropped_links)))
+        (!varint32_read(c, &out->dropped_attrs) || !varint32_read(c, &out->dropped_events) ||
+         !varint32_read(c, &out->dropped_links)))
         return false;
     if (parts & KIS_ROW_HAS_STATE) {
         if (!piece_read(c, &piece))
@@ -158,9 +163,11 @@ bool kis_row_rest_decode(kis_cursor *c, uint8_t parts, kis_span_view *out)
             return false;
         out->status_message = kis_str_of_bytes(piece);
     }
-    if ((parts & KIS_ROW_HAS_EVENTS) && (!varint32_read(c, &out->event_count) || !piece_read(c, &out->events)))
+    if ((parts & KIS_ROW_HAS_EVENTS) &&
+        (!varint32_read(c, &out->event_count) || !piece_read(c, &out->events)))
         return false;
-    if ((parts & KIS_ROW_HAS_LINKS) && (!varint32_read(c, &out->link_count) || !piece_read(c, &out->links)))
+    if ((parts & KIS_ROW_HAS_LINKS) &&
+        (!varint32_read(c, &out->link_count) || !piece_read(c, &out->links)))
         return false;
     return true;
 }
@@ -169,7 +176,8 @@ size_t kis_row_size(const kis_span_view *s)
 {
     uint8_t parts;
     size_t attrs = s->attrs.len ? kis_fields_size(s->attrs.ptr, s->attrs.len, s->attrs.tag) : 0;
-    return KIS_ROW_FIXED + piece_size(s->name.len) + piece_size(attrs) + kis_row_rest_size(s, &parts);
+    return KIS_ROW_FIXED + piece_size(s->name.len) + piece_size(attrs) +
+           kis_row_rest_size(s, &parts);
 }
 
 uint8_t *kis_row_encode(const kis_span_view *s, uint8_t *to)
@@ -217,7 +225,8 @@ bool kis_row_decode(kis_cursor *c, kis_span_view *out)
     memcpy(&out->parent_id, row + 32, 8);
     memcpy(&out->start_unix_ns, row + 40, 8);
     memcpy(&out->end_unix_ns, row + 48, 8);
-    if (!piece_read(&rest, &name) || !piece_read(&rest, &attrs) || !kis_row_rest_decode(&rest, row[5], out) || rest.at != rest.end)
+    if (!piece_read(&rest, &name) || !piece_read(&rest, &attrs) ||
+        !kis_row_rest_decode(&rest, row[5], out) || rest.at != rest.end)
         return false;
     out->name = kis_str_of_bytes(name);
     out->attrs = (kis_attrs){ attrs.ptr, (uint32_t)attrs.len, KIS_TAG_SPAN_ATTRS };

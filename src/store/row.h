@@ -13,12 +13,12 @@
 
 #define KIS_ROW_FIXED 56u
 
-#define KIS_ROW_HAS_FLAGS 0x01u
+#define KIS_ROW_HAS_FLAGS   0x01u
 #define KIS_ROW_HAS_DROPPED 0x02u
-#define KIS_ROW_HAS_STATE 0x04u
+#define KIS_ROW_HAS_STATE   0x04u
 #define KIS_ROW_HAS_MESSAGE 0x08u
-#define KIS_ROW_HAS_EVENTS 0x10u
-#define KIS_ROW_HAS_LINKS 0x20u
+#define KIS_ROW_HAS_EVENTS  0x10u
+#define KIS_ROW_HAS_LINKS   0x20u
 
 /** The exact size that kis_row_encode will write. */
 size_t kis_row_size(const kis_span_view *span);
@@ -28,8 +28,14 @@ uint8_t *kis_row_encode(const kis_span_view *span, uint8_t *to);
 bool kis_row_decode(kis_cursor *c, kis_span_view *out) KIS_CHECKED;
 
 /* The fixed part of a row whose bytes have been decoded once, without decoding the rest. */
-static inline const kis_trace_id *kis_row_trace_id(const uint8_t *row) { return (const kis_trace_id *)(const void *)(row + 8); }
-static inline const kis_span_id *kis_row_span_id(const uint8_t *row) { return (const kis_span_id *)(const void *)(row + 24); }
+static inline const kis_trace_id *kis_row_trace_id(const uint8_t *row)
+{
+    return (const kis_trace_id *)(const void *)(row + 8);
+}
+static inline const kis_span_id *kis_row_span_id(const uint8_t *row)
+{
+    return (const kis_span_id *)(const void *)(row + 24);
+}
 static inline uint64_t kis_row_start(const uint8_t *row)
 {
     uint64_t start;
@@ -42,7 +48,10 @@ static inline uint32_t kis_row_bytes(const uint8_t *row)
     memcpy(&size, row, 4);
     return size;
 }
-static inline uint8_t kis_row_kind(const uint8_t *row) { return row[4] & 7; }
+static inline uint8_t kis_row_kind(const uint8_t *row)
+{
+    return row[4] & 7;
+}
 
 /** The part of the row after the fixed one that is neither name nor attributes: written and read alike in rows and in blocks. */
 size_t kis_row_rest_size(const kis_span_view *span, uint8_t *out_parts);

@@ -11,14 +11,17 @@
 static const uint8_t segment_magic[8] = { 'K', 'I', 'S', 'S', 'E', 'G', '\r', '\n' };
 static const uint8_t lead_magic[8] = { 'K', 'I', 'S', 'L', 'E', 'A', 'D', '\n' };
 
-#define LEAD_INFO_OFFSET 56u /* what the footer has from byte 16 to 55 stands before it, in the same places */
+#define LEAD_INFO_OFFSET \
+    56u /* what the footer has from byte 16 to 55 stands before it, in the same places */
 #define LEAD_INFO_BYTES 152u
 
 /* ---- names ----------------------------------------------------------------------------------------------------------------- */
 
-size_t kis_segment_path(char *to, size_t size, kis_str dir, const char *prefix, uint64_t generation, uint32_t part)
+size_t kis_segment_path(char *to, size_t size, kis_str dir, const char *prefix, uint64_t generation,
+                        uint32_t part)
 {
-    return kis_fmt(to, size, KIS_FMT "/%s%016llx-%04x.kseg", KIS_ARG(dir), prefix, (unsigned long long)generation, (unsigned)part);
+    return kis_fmt(to, size, KIS_FMT "/%s%016llx-%04x.kseg", KIS_ARG(dir), prefix,
+                   (unsigned long long)generation, (unsigned)part);
 }
 
 static bool segment_hex_number(kis_str text, uint64_t *out)
@@ -35,8 +38,10 @@ static bool segment_hex_number(kis_str text, uint64_t *out)
 bool kis_segment_parse_name(kis_str name, uint64_t *out_generation, uint32_t *out_part)
 {
     uint64_t generation, part;
-    if (name.len != 30 || !kis_str_starts(name, KIS_STR("seg-")) || !kis_str_ends(name, KIS_STR(".kseg")) || name.ptr[20] != '-' ||
-        !segment_hex_number(kis_str_slice(name, 4, 16), &generation) || !segment_hex_number(kis_str_slice(name, 21, 4), &part))
+    if (name.len != 30 || !kis_str_starts(name, KIS_STR("seg-")) ||
+        !kis_str_ends(name, KIS_STR(".kseg")) || name.ptr[20] != '-' ||
+        !segment_hex_number(kis_str_slice(name, 4, 16), &generation) ||
+        !segment_hex_number(kis_str_slice(name, 21, 4), &part))
         return false;
     *out_generation = generation;
     *out_part = (uint32_t)part;
@@ -57,13 +62,15 @@ static void encode_places(const kis_seg_footer *f, uint8_t *to)
     kis_le_put_u32(to + 52, f->pinned_crc);
 }
 
-static kis_err decode_places(const uint8_t *from, const char *what, kis_seg_footer *out, kis_diag *diag)
+static kis_err decode_places(const uint8_t *from, const char *what, kis_seg_footer *out,
+                             kis_diag *diag)
 {
     kis_seg_footer f = { 0 };
 
     if (kis_le_get_u32(from + 8) > KIS_STORE_VERSION)
-        return kis_diag_set(diag, KIS_ERR_UNSUPPORTED, "written by a newer kiseki (format %u, this one reads up to %u)", kis_le_get_u32(from + 8),
-                            KIS_STORE_VERSION);
+        return kis_diag_set(diag, KIS_ERR_UNSUPPORTED,
+                            "written by a newer kiseki (format %u, this one reads up to %u)",
+                            kis_le_get_u32(from + 8), KIS_STORE_VERSION);
     f.file_bytes = kis_le_get_u64(from + 16);
     f.start_offset = kis_le_get_u64(from + 24);
     f.start_bytes = kis_le_get_u32(from + 32);
@@ -71,8 +78,9 @@ static kis_err decode_places(const uint8_t *from, const char *what, kis_seg_foot
     f.pinned_offset = kis_le_get_u64(from + 40);
     f.pinned_bytes = kis_le_get_u32(from + 48);
     f.pinned_crc = kis_le_get_u32(from + 52);
-    if (f.file_bytes > INT64_MAX || f.pinned_offset > f.file_bytes || f.start_offset > f.pinned_offset ||
-        f.start_bytes > f.pinned_offset - f.start_offset || f.pinned_bytes > f.file_bytes - f.pinned_offset ||
+    if (f.file_bytes > INT64_MAX || f.pinned_offset > f.file_bytes ||
+        f.start_offset > f.pinned_offset || f.start_bytes > f.pinned_offset - f.start_offset ||
+        f.pinned_bytes > f.file_bytes - f.pinned_offset ||
         f.pinned_bytes > KIS_SEG_META_BYTES_MAX || f.start_bytes > KIS_SEG_META_BYTES_MAX)
         return kis_diag_set(diag, KIS_ERR_CORRUPT, "the segment's %s contradicts itself", what);
     *out = f;
@@ -88,7 +96,8 @@ static void seal(uint8_t *bytes, size_t size, const uint8_t magic[8])
 
 static bool is_sealed(const uint8_t *bytes, size_t size, const uint8_t magic[8])
 {
-    return memcmp(bytes, magic, 8) == 0 && kis_crc32c(0, kis_bytes_of(bytes, size - 4)) == kis_le_get_u32(bytes + size - 4);
+    return memcmp(bytes, magic, 8) == 0 &&
+           kis_crc32c(0, kis_bytes_of(bytes, size - 4)) == kis_le_get_u32(bytes + size - 4);
 }
 
 void kis_seg_footer_encode(const kis_seg_footer *f, uint8_t to[KIS_SEG_FOOTER_BYTES])
@@ -98,7 +107,8 @@ void kis_seg_footer_encode(const kis_seg_footer *f, uint8_t to[KIS_SEG_FOOTER_BY
     seal(to, KIS_SEG_FOOTER_BYTES, segment_magic);
 }
 
-kis_err kis_seg_footer_decode(const uint8_t from[KIS_SEG_FOOTER_BYTES], kis_seg_footer *out, kis_diag *diag)
+kis_err kis_seg_footer_decode(const uint8_t from[KIS_SEG_FOOTER_BYTES], kis_seg_footer *out,
+                              kis_diag *diag)
 {
     if (!is_sealed(from, KIS_SEG_FOOTER_BYTES, segment_magic))
         return kis_diag_set(diag, KIS_ERR_CORRUPT, "the segment's footer does not read");
@@ -130,23 +140,25 @@ size_t kis_seg_info_encode(const kis_seg_info *info, uint8_t to[KIS_SEG_INFO_BYT
 
 static bool decode_info(kis_bytes body, kis_seg_info *out)
 {
-    if (body.len < 88 || kis_le_get_u32(body.ptr + 84) > 64 || kis_le_get_u32(body.ptr + 84) > body.len - 88)
+    if (body.len < 88 || kis_le_get_u32(body.ptr + 84) > 64 ||
+        kis_le_get_u32(body.ptr + 84) > body.len - 88)
         return false;
-    *out = (kis_seg_info){ .generation = kis_le_get_u64(body.ptr),
-                           .part = kis_le_get_u32(body.ptr + 8),
-                           .parts = kis_le_get_u32(body.ptr + 12),
-                           .flags = kis_le_get_u32(body.ptr + 16),
-                           .block_count = kis_le_get_u32(body.ptr + 20),
-                           .trace_count = kis_le_get_u32(body.ptr + 24),
-                           .index_count = kis_le_get_u32(body.ptr + 28),
-                           .row_count = kis_le_get_u64(body.ptr + 32),
-                           .start_min = kis_le_get_u64(body.ptr + 40),
-                           .start_max = kis_le_get_u64(body.ptr + 48),
-                           .received_min = kis_le_get_u64(body.ptr + 56),
-                           .received_max = kis_le_get_u64(body.ptr + 64),
-                           .index_offset = kis_le_get_u64(body.ptr + 72),
-                           .index_pages = kis_le_get_u32(body.ptr + 80),
-                           .tenant = { (const char *)body.ptr + 88, kis_le_get_u32(body.ptr + 84) } };
+    *out =
+        (kis_seg_info){ .generation = kis_le_get_u64(body.ptr),
+                        .part = kis_le_get_u32(body.ptr + 8),
+                        .parts = kis_le_get_u32(body.ptr + 12),
+                        .flags = kis_le_get_u32(body.ptr + 16),
+                        .block_count = kis_le_get_u32(body.ptr + 20),
+                        .trace_count = kis_le_get_u32(body.ptr + 24),
+                        .index_count = kis_le_get_u32(body.ptr + 28),
+                        .row_count = kis_le_get_u64(body.ptr + 32),
+                        .start_min = kis_le_get_u64(body.ptr + 40),
+                        .start_max = kis_le_get_u64(body.ptr + 48),
+                        .received_min = kis_le_get_u64(body.ptr + 56),
+                        .received_max = kis_le_get_u64(body.ptr + 64),
+                        .index_offset = kis_le_get_u64(body.ptr + 72),
+                        .index_pages = kis_le_get_u32(body.ptr + 80),
+                        .tenant = { (const char *)body.ptr + 88, kis_le_get_u32(body.ptr + 84) } };
     return true;
 }
 
@@ -159,12 +171,15 @@ void kis_seg_lead_encode(const kis_seg_lead *lead, uint8_t to[KIS_SEG_LEAD_BYTES
     seal(to, KIS_SEG_LEAD_BYTES, lead_magic);
 }
 
-kis_err kis_seg_lead_decode(const uint8_t from[KIS_SEG_LEAD_BYTES], kis_seg_lead *out, kis_diag *diag)
+kis_err kis_seg_lead_decode(const uint8_t from[KIS_SEG_LEAD_BYTES], kis_seg_lead *out,
+                            kis_diag *diag)
 {
     kis_seg_lead lead = { .salt = kis_le_get_u32(from + 12) };
 
     if (memcmp(from, "KSB1", 4) == 0) /* a block: where files without a lead begin */
-        return kis_diag_set(diag, KIS_ERR_CORRUPT, "an earlier version wrote it, without the lead that would say again whose spans these are");
+        return kis_diag_set(diag, KIS_ERR_CORRUPT,
+                            "an earlier version wrote it, without the lead that would say again "
+                            "whose spans these are");
     if (!is_sealed(from, KIS_SEG_LEAD_BYTES, lead_magic))
         return kis_diag_set(diag, KIS_ERR_CORRUPT, "the segment's lead does not read");
     kis_err err = decode_places(from, "lead", &lead.footer, diag);
@@ -176,16 +191,19 @@ kis_err kis_seg_lead_decode(const uint8_t from[KIS_SEG_LEAD_BYTES], kis_seg_lead
     return KIS_OK;
 }
 
-static bool blocks_are_sane(const kis_seg_info *info, const kis_seg_block_info *blocks, uint64_t file_bytes)
+static bool blocks_are_sane(const kis_seg_info *info, const kis_seg_block_info *blocks,
+                            uint64_t file_bytes)
 {
     for (uint32_t i = 0; i < info->block_count; i++)
-        if (blocks[i].offset > file_bytes || blocks[i].size > file_bytes - blocks[i].offset || blocks[i].core_size > blocks[i].ids_size ||
-            blocks[i].ids_size > blocks[i].size || blocks[i].core_size < KIS_SEG_BLOCK_HEADER_BYTES)
+        if (blocks[i].offset > file_bytes || blocks[i].size > file_bytes - blocks[i].offset ||
+            blocks[i].core_size > blocks[i].ids_size || blocks[i].ids_size > blocks[i].size ||
+            blocks[i].core_size < KIS_SEG_BLOCK_HEADER_BYTES)
             return false;
     return true;
 }
 
-kis_err kis_seg_pinned_decode(kis_bytes bytes, uint64_t file_bytes, kis_seg_info *out_info, kis_seg_index *out_index, kis_diag *diag)
+kis_err kis_seg_pinned_decode(kis_bytes bytes, uint64_t file_bytes, kis_seg_info *out_info,
+                              kis_seg_index *out_index, kis_diag *diag)
 {
     kis_seg_info info = { 0 };
     kis_seg_index index = { 0 };
@@ -195,8 +213,8 @@ kis_err kis_seg_pinned_decode(kis_bytes bytes, uint64_t file_bytes, kis_seg_info
     kis_bytes body, padding;
 
     while (kis_cursor_left(&c)) {
-        if (!kis_cursor_u32(&c, &type) || !kis_cursor_u32(&c, &len) || !kis_cursor_bytes(&c, len, &body) ||
-            !kis_cursor_bytes(&c, (8 - len % 8) % 8, &padding))
+        if (!kis_cursor_u32(&c, &type) || !kis_cursor_u32(&c, &len) ||
+            !kis_cursor_bytes(&c, len, &body) || !kis_cursor_bytes(&c, (8 - len % 8) % 8, &padding))
             goto damaged;
         switch (type) {
         case 1:
@@ -220,9 +238,13 @@ kis_err kis_seg_pinned_decode(kis_bytes bytes, uint64_t file_bytes, kis_seg_info
         }
     }
     if (!info.block_count || blocks_bytes != (size_t)info.block_count * sizeof *index.blocks ||
-        pages_bytes != (size_t)info.index_pages * sizeof *index.pages || !index.filter_bytes || index.filter_bytes % KIS_BLOOM_LINE ||
-        info.index_pages != ((uint64_t)info.index_count + KIS_SEG_INDEX_PAGE - 1) / KIS_SEG_INDEX_PAGE || info.index_offset > file_bytes ||
-        (uint64_t)info.index_count * 8 > file_bytes - info.index_offset || !blocks_are_sane(&info, index.blocks, file_bytes))
+        pages_bytes != (size_t)info.index_pages * sizeof *index.pages || !index.filter_bytes ||
+        index.filter_bytes % KIS_BLOOM_LINE ||
+        info.index_pages !=
+            ((uint64_t)info.index_count + KIS_SEG_INDEX_PAGE - 1) / KIS_SEG_INDEX_PAGE ||
+        info.index_offset > file_bytes ||
+        (uint64_t)info.index_count * 8 > file_bytes - info.index_offset ||
+        !blocks_are_sane(&info, index.blocks, file_bytes))
         goto damaged;
     *out_info = info;
     *out_index = index;
@@ -233,10 +255,12 @@ damaged:
 
 /* ---- opening -------------------------------------------------------------------------------------------------------------------- */
 
-kis_err kis_segment_read_range(const kis_segment *s, uint64_t offset, void *to, size_t size, kis_diag *diag)
+kis_err kis_segment_read_range(const kis_segment *s, uint64_t offset, void *to, size_t size,
+                               kis_diag *diag)
 {
     char path[KIS_STORE_PATH_MAX];
-    kis_str name = { path, kis_segment_path(path, sizeof path, s->dir, "seg-", s->info.generation, s->info.part) };
+    kis_str name = { path, kis_segment_path(path, sizeof path, s->dir, "seg-", s->info.generation,
+                                            s->info.part) };
     kis_file file;
 
     kis_err err = s->os->ops->open(s->os, name, KIS_OPEN_READ, &file, diag);
@@ -244,17 +268,22 @@ kis_err kis_segment_read_range(const kis_segment *s, uint64_t offset, void *to, 
         return err;
     err = s->os->ops->read_at(s->os, file, offset, to, size, diag);
     s->os->ops->close(s->os, file);
-    return err == KIS_ERR_MORE ? kis_diag_set(diag, KIS_ERR_CORRUPT, "'" KIS_FMT "' ends too early", KIS_ARG(name)) : err;
+    return err == KIS_ERR_MORE
+               ? kis_diag_set(diag, KIS_ERR_CORRUPT, "'" KIS_FMT "' ends too early", KIS_ARG(name))
+               : err;
 }
 
-static kis_err read_checked(const kis_segment *s, uint64_t offset, uint32_t size, uint32_t crc, uint8_t *to, kis_diag *diag)
+static kis_err read_checked(const kis_segment *s, uint64_t offset, uint32_t size, uint32_t crc,
+                            uint8_t *to, kis_diag *diag)
 {
     kis_err err = kis_segment_read_range(s, offset, to, size, diag);
     if (err)
         return err;
     if (kis_crc32c(0, kis_bytes_of(to, size)) != crc)
-        return kis_diag_set(diag, KIS_ERR_CORRUPT, "segment file 'seg-%016llx-%04x.kseg' at %llu: a checksum is wrong",
-                            (unsigned long long)s->info.generation, (unsigned)s->info.part, (unsigned long long)offset);
+        return kis_diag_set(diag, KIS_ERR_CORRUPT,
+                            "segment file 'seg-%016llx-%04x.kseg' at %llu: a checksum is wrong",
+                            (unsigned long long)s->info.generation, (unsigned)s->info.part,
+                            (unsigned long long)offset);
     return KIS_OK;
 }
 
@@ -286,7 +315,8 @@ static void drop_pinned(kis_segment *s)
 static kis_err open_footer(kis_segment *s, kis_diag *diag)
 {
     char path[KIS_STORE_PATH_MAX];
-    kis_str name = { path, kis_segment_path(path, sizeof path, s->dir, "seg-", s->info.generation, s->info.part) };
+    kis_str name = { path, kis_segment_path(path, sizeof path, s->dir, "seg-", s->info.generation,
+                                            s->info.part) };
     uint8_t bytes[KIS_SEG_FOOTER_BYTES];
     kis_seg_footer footer;
     kis_file file;
@@ -296,15 +326,17 @@ static kis_err open_footer(kis_segment *s, kis_diag *diag)
         return err;
     err = s->os->ops->size(s->os, file, &s->file_bytes, diag);
     if (!err && s->file_bytes < KIS_SEG_FOOTER_BYTES)
-        err = kis_diag_set(diag, KIS_ERR_CORRUPT, "%llu bytes, a segment's footer alone has %u", (unsigned long long)s->file_bytes,
-                           KIS_SEG_FOOTER_BYTES);
+        err = kis_diag_set(diag, KIS_ERR_CORRUPT, "%llu bytes, a segment's footer alone has %u",
+                           (unsigned long long)s->file_bytes, KIS_SEG_FOOTER_BYTES);
     if (!err)
-        err = s->os->ops->read_at(s->os, file, s->file_bytes - KIS_SEG_FOOTER_BYTES, bytes, sizeof bytes, diag);
+        err = s->os->ops->read_at(s->os, file, s->file_bytes - KIS_SEG_FOOTER_BYTES, bytes,
+                                  sizeof bytes, diag);
     if (!err)
         err = kis_seg_footer_decode(bytes, &footer, diag);
     if (!err && footer.file_bytes != s->file_bytes)
-        err = kis_diag_set(diag, KIS_ERR_CORRUPT, "%llu bytes, its footer says %llu", (unsigned long long)s->file_bytes,
-                           (unsigned long long)footer.file_bytes);
+        err =
+            kis_diag_set(diag, KIS_ERR_CORRUPT, "%llu bytes, its footer says %llu",
+                         (unsigned long long)s->file_bytes, (unsigned long long)footer.file_bytes);
     s->os->ops->close(s->os, file);
     if (err)
         return err;
@@ -319,9 +351,11 @@ static kis_err open_pinned(kis_segment *s, bool pin, kis_diag *diag)
     s->pinned = s->alloc->take(s->alloc->user, s->pinned_bytes);
     if (!s->pinned)
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for a segment's index");
-    kis_err err = read_checked(s, s->pinned_offset, s->pinned_bytes, s->pinned_crc, s->pinned, diag);
+    kis_err err =
+        read_checked(s, s->pinned_offset, s->pinned_bytes, s->pinned_crc, s->pinned, diag);
     if (!err)
-        err = kis_seg_pinned_decode(kis_bytes_of(s->pinned, s->pinned_bytes), s->file_bytes, &info, &s->index, diag);
+        err = kis_seg_pinned_decode(kis_bytes_of(s->pinned, s->pinned_bytes), s->file_bytes, &info,
+                                    &s->index, diag);
     if (!err && (s->info.generation != info.generation || s->info.part != info.part))
         err = kis_diag_set(diag, KIS_ERR_CORRUPT, "the segment belongs to another generation");
     if (!err)
@@ -331,16 +365,21 @@ static kis_err open_pinned(kis_segment *s, bool pin, kis_diag *diag)
     return err;
 }
 
-static kis_segment *segment_new(kis_os *os, const kis_alloc *alloc, kis_str dir, uint64_t generation, uint32_t part)
+static kis_segment *segment_new(kis_os *os, const kis_alloc *alloc, kis_str dir,
+                                uint64_t generation, uint32_t part)
 {
     kis_segment *s = alloc->take(alloc->user, sizeof *s);
     if (s)
-        *s = (kis_segment){ .refs = 1, .os = os, .alloc = alloc, .dir = dir, .info = { .generation = generation, .part = part } };
+        *s = (kis_segment){ .refs = 1,
+                            .os = os,
+                            .alloc = alloc,
+                            .dir = dir,
+                            .info = { .generation = generation, .part = part } };
     return s;
 }
 
-kis_err kis_segment_open(kis_os *os, const kis_alloc *alloc, kis_str dir, uint64_t generation, uint32_t part, bool pin, kis_segment **out,
-                         kis_diag *diag)
+kis_err kis_segment_open(kis_os *os, const kis_alloc *alloc, kis_str dir, uint64_t generation,
+                         uint32_t part, bool pin, kis_segment **out, kis_diag *diag)
 {
     kis_segment *s = segment_new(os, alloc, dir, generation, part);
     if (!s)
@@ -350,16 +389,19 @@ kis_err kis_segment_open(kis_os *os, const kis_alloc *alloc, kis_str dir, uint64
         err = open_pinned(s, pin, diag);
     if (err) {
         kis_segment_unref(s);
-        return kis_diag_in(diag, err, "segment file 'seg-%016llx-%04x.kseg'", (unsigned long long)generation, (unsigned)part);
+        return kis_diag_in(diag, err, "segment file 'seg-%016llx-%04x.kseg'",
+                           (unsigned long long)generation, (unsigned)part);
     }
     *out = s;
     return KIS_OK;
 }
 
-static kis_err read_lead(kis_segment *s, uint8_t to[KIS_SEG_LEAD_BYTES], kis_seg_lead *out, kis_diag *diag)
+static kis_err read_lead(kis_segment *s, uint8_t to[KIS_SEG_LEAD_BYTES], kis_seg_lead *out,
+                         kis_diag *diag)
 {
     char path[KIS_STORE_PATH_MAX];
-    kis_str name = { path, kis_segment_path(path, sizeof path, s->dir, "seg-", s->info.generation, s->info.part) };
+    kis_str name = { path, kis_segment_path(path, sizeof path, s->dir, "seg-", s->info.generation,
+                                            s->info.part) };
     kis_file file;
 
     kis_err err = s->os->ops->open(s->os, name, KIS_OPEN_READ, &file, diag);
@@ -370,8 +412,8 @@ static kis_err read_lead(kis_segment *s, uint8_t to[KIS_SEG_LEAD_BYTES], kis_seg
         err = s->os->ops->read_at(s->os, file, 0, to, KIS_SEG_LEAD_BYTES, diag);
     s->os->ops->close(s->os, file);
     if (err == KIS_ERR_MORE)
-        return kis_diag_set(diag, KIS_ERR_CORRUPT, "%llu bytes, a segment's lead alone has %u", (unsigned long long)s->file_bytes,
-                            KIS_SEG_LEAD_BYTES);
+        return kis_diag_set(diag, KIS_ERR_CORRUPT, "%llu bytes, a segment's lead alone has %u",
+                            (unsigned long long)s->file_bytes, KIS_SEG_LEAD_BYTES);
     if (!err)
         err = kis_seg_lead_decode(to, out, diag);
     if (!err && (out->info.generation != s->info.generation || out->info.part != s->info.part))
@@ -379,8 +421,9 @@ static kis_err read_lead(kis_segment *s, uint8_t to[KIS_SEG_LEAD_BYTES], kis_seg
     return err;
 }
 
-kis_err kis_segment_open_by_lead(kis_os *os, const kis_alloc *alloc, kis_str dir, uint64_t generation, uint32_t part, bool pin,
-                                 kis_segment **out, kis_seg_lead *out_lead, bool *out_has_index, kis_diag *diag)
+kis_err kis_segment_open_by_lead(kis_os *os, const kis_alloc *alloc, kis_str dir,
+                                 uint64_t generation, uint32_t part, bool pin, kis_segment **out,
+                                 kis_seg_lead *out_lead, bool *out_has_index, kis_diag *diag)
 {
     uint8_t bytes[KIS_SEG_LEAD_BYTES];
     kis_diag ignored;
@@ -421,7 +464,8 @@ void kis_segment_unref(kis_segment *s)
         return;
     if (atomic_load(&s->is_deleted)) {
         kis_diag ignored; /* what stays is found and deleted at the next start */
-        size_t len = kis_segment_path(path, sizeof path, s->dir, "seg-", s->info.generation, s->info.part);
+        size_t len =
+            kis_segment_path(path, sizeof path, s->dir, "seg-", s->info.generation, s->info.part);
         (void)s->os->ops->remove(s->os, kis_str_of(path, len), &ignored);
         if (s->dir_bytes)
             atomic_fetch_sub_explicit(s->dir_bytes, s->file_bytes, memory_order_relaxed);
@@ -470,7 +514,9 @@ kis_err kis_segment_index(kis_segment *s, kis_arena *scratch, kis_seg_index *out
     if (!bytes)
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to read a segment's index");
     kis_err err = read_checked(s, s->pinned_offset, s->pinned_bytes, s->pinned_crc, bytes, diag);
-    return err ? err : kis_seg_pinned_decode(kis_bytes_of(bytes, s->pinned_bytes), s->file_bytes, &info, out, diag);
+    return err ? err
+               : kis_seg_pinned_decode(kis_bytes_of(bytes, s->pinned_bytes), s->file_bytes, &info,
+                                       out, diag);
 }
 
 /* The first page that may hold `hash`: equal hashes may begin at the end of the page before the one that starts with it. */
@@ -492,14 +538,15 @@ typedef struct block_list {
 } block_list;
 
 /* The blocks of the entries with this hash. */
-static bool list_blocks(const kis_seg_index_entry *entries, uint32_t entry_count, uint32_t hash, uint32_t block_count, kis_arena *scratch,
-                        block_list *out)
+static bool list_blocks(const kis_seg_index_entry *entries, uint32_t entry_count, uint32_t hash,
+                        uint32_t block_count, kis_arena *scratch, block_list *out)
 {
     for (uint32_t i = 0; i < entry_count; i++) {
         if (entries[i].hash != hash || entries[i].block >= block_count)
             continue;
         if (out->count == out->cap) {
-            uint32_t *grown = kis_arena_grow(scratch, out->at, out->cap * 4u, (out->cap ? out->cap * 2 : 8) * 4u, 4);
+            uint32_t *grown = kis_arena_grow(scratch, out->at, out->cap * 4u,
+                                             (out->cap ? out->cap * 2 : 8) * 4u, 4);
             if (!grown)
                 return false;
             out->at = grown;
@@ -511,7 +558,8 @@ static bool list_blocks(const kis_seg_index_entry *entries, uint32_t entry_count
 }
 
 /* The entries with this hash of a rebuilt index. */
-static const kis_seg_index_entry *find_entries(const kis_segment *s, uint32_t hash, uint32_t *out_count)
+static const kis_seg_index_entry *find_entries(const kis_segment *s, uint32_t hash,
+                                               uint32_t *out_count)
 {
     uint32_t low = 0, high = s->info.index_count;
     while (low < high) {
@@ -527,8 +575,9 @@ static const kis_seg_index_entry *find_entries(const kis_segment *s, uint32_t ha
     return s->entries + low;
 }
 
-kis_err kis_segment_find_trace(kis_segment *s, const kis_seg_index *index, uint64_t trace_hash, kis_arena *scratch, uint32_t **out_blocks,
-                               uint32_t *out_count, kis_diag *diag)
+kis_err kis_segment_find_trace(kis_segment *s, const kis_seg_index *index, uint64_t trace_hash,
+                               kis_arena *scratch, uint32_t **out_blocks, uint32_t *out_count,
+                               kis_diag *diag)
 {
     uint32_t hash = (uint32_t)(trace_hash >> 32), in_page;
     kis_seg_index_entry page[KIS_SEG_INDEX_PAGE];
@@ -547,7 +596,8 @@ kis_err kis_segment_find_trace(kis_segment *s, const kis_seg_index *index, uint6
          fits && p < s->info.index_pages && index->pages[p].first_hash <= hash; p++) {
         uint32_t first = p * KIS_SEG_INDEX_PAGE;
         in_page = KIS_MIN(KIS_SEG_INDEX_PAGE, s->info.index_count - first);
-        kis_err err = read_checked(s, s->info.index_offset + (uint64_t)first * 8, in_page * 8, index->pages[p].crc, (uint8_t *)page, diag);
+        kis_err err = read_checked(s, s->info.index_offset + (uint64_t)first * 8, in_page * 8,
+                                   index->pages[p].crc, (uint8_t *)page, diag);
         if (err)
             return err;
         fits = list_blocks(page, in_page, hash, s->info.block_count, scratch, &blocks);
@@ -571,8 +621,8 @@ static bool read_text(kis_cursor *c, kis_str *out)
     return true;
 }
 
-kis_err kis_segment_read_start_data(kis_segment *s, kis_arena *scratch, kis_seg_name_fn *each_name, kis_seg_key_fn *each_key, void *user,
-                                    kis_diag *diag)
+kis_err kis_segment_read_start_data(kis_segment *s, kis_arena *scratch, kis_seg_name_fn *each_name,
+                                    kis_seg_key_fn *each_key, void *user, kis_diag *diag)
 {
     uint32_t names, keys;
     uint8_t *bytes = kis_arena_take(scratch, s->start_bytes, 8);
@@ -602,6 +652,7 @@ kis_err kis_segment_read_start_data(kis_segment *s, kis_arena *scratch, kis_seg_
     }
     return KIS_OK;
 damaged:
-    return kis_diag_set(diag, KIS_ERR_CORRUPT, "segment file 'seg-%016llx-%04x.kseg': its names do not read", (unsigned long long)s->info.generation,
-                        (unsigned)s->info.part);
+    return kis_diag_set(diag, KIS_ERR_CORRUPT,
+                        "segment file 'seg-%016llx-%04x.kseg': its names do not read",
+                        (unsigned long long)s->info.generation, (unsigned)s->info.part);
 }

@@ -12,7 +12,8 @@ typedef struct block_source {
     kis_bytes bytes;
     kis_arena *arena;
     kis_block_codec *codec;
-    const uint8_t *columns[KIS_SEG_COLUMNS]; /* where each begins; NULL: behind the end of `bytes` */
+    const uint8_t
+        *columns[KIS_SEG_COLUMNS]; /* where each begins; NULL: behind the end of `bytes` */
     uint32_t stored[KIS_SEG_COLUMNS], unpacked[KIS_SEG_COLUMNS], crc[KIS_SEG_COLUMNS];
 } block_source;
 
@@ -26,13 +27,14 @@ static kis_err no_memory_to_read(kis_diag *diag)
     return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to read a block");
 }
 
-#define SALT_OFFSET 12u
+#define SALT_OFFSET           12u
 #define COLUMN_ENTRIES_OFFSET 16u
 
 static bool block_header_reads(const uint8_t header[KIS_SEG_BLOCK_HEADER_BYTES])
 {
-    return memcmp(header, "KSB1", 4) == 0 && kis_crc32c(0, kis_bytes_of(header, KIS_SEG_BLOCK_HEADER_BYTES - 4)) ==
-                                                 kis_le_get_u32(header + KIS_SEG_BLOCK_HEADER_BYTES - 4);
+    return memcmp(header, "KSB1", 4) == 0 &&
+           kis_crc32c(0, kis_bytes_of(header, KIS_SEG_BLOCK_HEADER_BYTES - 4)) ==
+               kis_le_get_u32(header + KIS_SEG_BLOCK_HEADER_BYTES - 4);
 }
 
 static kis_err read_block_header(block_source *source, kis_seg_block *b, kis_diag *diag)
@@ -51,7 +53,8 @@ static kis_err read_block_header(block_source *source, kis_seg_block *b, kis_dia
         source->stored[i] = kis_le_get_u32(entry);
         source->unpacked[i] = kis_le_get_u32(entry + 4);
         source->crc[i] = kis_le_get_u32(entry + 8);
-        if (source->unpacked[i] > KIS_SEG_COLUMN_BYTES_MAX || source->stored[i] > source->unpacked[i])
+        if (source->unpacked[i] > KIS_SEG_COLUMN_BYTES_MAX ||
+            source->stored[i] > source->unpacked[i])
             return damaged(diag, "a column's length");
         source->columns[i] = at + source->stored[i] <= source->bytes.len ? header + at : NULL;
         at += source->stored[i];
@@ -59,7 +62,8 @@ static kis_err read_block_header(block_source *source, kis_seg_block *b, kis_dia
     return KIS_OK;
 }
 
-bool kis_seg_block_measure_header(const uint8_t header[KIS_SEG_BLOCK_HEADER_BYTES], kis_seg_block_measure *out)
+bool kis_seg_block_measure_header(const uint8_t header[KIS_SEG_BLOCK_HEADER_BYTES],
+                                  kis_seg_block_measure *out)
 {
     block_source source = { .bytes = { header, KIS_SEG_BLOCK_HEADER_BYTES } };
     kis_seg_block b = { .rows = 0 };
@@ -80,7 +84,8 @@ bool kis_seg_block_measure_header(const uint8_t header[KIS_SEG_BLOCK_HEADER_BYTE
 }
 
 /* One column, unpacked into the arena, or where it stands (copied: the bytes may go before the block does). */
-static kis_err read_column(block_source *source, kis_seg_column column, kis_bytes *out, kis_diag *diag)
+static kis_err read_column(block_source *source, kis_seg_column column, kis_bytes *out,
+                           kis_diag *diag)
 {
     if (!source->columns[column])
         return damaged(diag, "it ends too early");
@@ -96,7 +101,8 @@ static kis_err read_column(block_source *source, kis_seg_column column, kis_byte
     } else {
         kis_err err = kis_block_decompress(source->codec, stored, to, size);
         if (err)
-            return err == KIS_ERR_NOMEM ? no_memory_to_read(diag) : damaged(diag, "a column does not unpack");
+            return err == KIS_ERR_NOMEM ? no_memory_to_read(diag)
+                                        : damaged(diag, "a column does not unpack");
     }
     *out = (kis_bytes){ to, size };
     return KIS_OK;
@@ -138,7 +144,8 @@ static kis_err read_traces(block_source *source, kis_seg_block *b, kis_diag *dia
 static bool read_count(kis_cursor *c, uint32_t *out)
 {
     uint64_t count;
-    if (!kis_cursor_varint(c, &count) || count > kis_cursor_left(c) || count > KIS_SEG_BLOCK_ROWS_MAX)
+    if (!kis_cursor_varint(c, &count) || count > kis_cursor_left(c) ||
+        count > KIS_SEG_BLOCK_ROWS_MAX)
         return false;
     *out = (uint32_t)count;
     return true;
@@ -154,10 +161,13 @@ static kis_err read_sigs(kis_cursor *c, kis_seg_block *b, kis_diag *diag)
     for (uint32_t i = 0; i < b->sig_count; i++) {
         uint64_t scope, name, flags;
         uint8_t kind_status, parts;
-        if (!kis_cursor_varint(c, &scope) || scope >= b->scope_count || !kis_cursor_varint(c, &name) || name >= b->name_count ||
-            !kis_cursor_u8(c, &kind_status) || !kis_cursor_u8(c, &parts) || !kis_cursor_varint(c, &flags) || flags > UINT32_MAX)
+        if (!kis_cursor_varint(c, &scope) || scope >= b->scope_count ||
+            !kis_cursor_varint(c, &name) || name >= b->name_count ||
+            !kis_cursor_u8(c, &kind_status) || !kis_cursor_u8(c, &parts) ||
+            !kis_cursor_varint(c, &flags) || flags > UINT32_MAX)
             return damaged(diag, "a signature");
-        b->sigs[i] = (kis_seg_sig){ (uint16_t)scope, (uint16_t)name, kind_status & 7, kind_status >> 3 & 3, parts, (uint32_t)flags };
+        b->sigs[i] = (kis_seg_sig){ (uint16_t)scope,      (uint16_t)name, kind_status & 7,
+                                    kind_status >> 3 & 3, parts,          (uint32_t)flags };
     }
     return KIS_OK;
 }
@@ -300,8 +310,9 @@ static kis_err read_lengths(block_source *source, kis_seg_block *b, kis_diag *di
     for (uint32_t i = 0; i < b->rows; i++) {
         b->attr_first[i] = (uint32_t)attrs;
         b->rest_first[i] = (uint32_t)rest;
-        if (!kis_cursor_varint(&c, &len) || !kis_cursor_varint(&c, &count) || !kis_cursor_varint(&c, &rest_len) ||
-            len > source->unpacked[KIS_SEG_ATTRS] - attrs || rest_len > source->unpacked[KIS_SEG_REST] - rest)
+        if (!kis_cursor_varint(&c, &len) || !kis_cursor_varint(&c, &count) ||
+            !kis_cursor_varint(&c, &rest_len) || len > source->unpacked[KIS_SEG_ATTRS] - attrs ||
+            rest_len > source->unpacked[KIS_SEG_REST] - rest)
             return damaged(diag, "a row's lengths");
         b->attr_count[i] = (uint16_t)KIS_MIN(count, 0xffffu);
         attrs += len;
@@ -340,7 +351,8 @@ static kis_err decode(block_source *source, kis_seg_block *b, uint32_t needs, ki
     return err;
 }
 
-kis_err kis_seg_block_decode(kis_bytes bytes, uint32_t needs, const kis_alloc *alloc, kis_block_codec *codec, kis_seg_block **out, kis_diag *diag)
+kis_err kis_seg_block_decode(kis_bytes bytes, uint32_t needs, const kis_alloc *alloc,
+                             kis_block_codec *codec, kis_seg_block **out, kis_diag *diag)
 {
     kis_seg_block *b = alloc->take(alloc->user, sizeof *b);
     if (!b)
@@ -388,7 +400,8 @@ bool kis_seg_block_row(const kis_seg_block *b, uint32_t row, kis_span_view *out)
         out->parent_id = b->parents[row];
     }
     if (b->needs & KIS_NEED_ATTRS) {
-        out->attrs = (kis_attrs){ b->attrs + b->attr_first[row], b->attr_first[row + 1] - b->attr_first[row], KIS_TAG_SPAN_ATTRS };
+        out->attrs = (kis_attrs){ b->attrs + b->attr_first[row],
+                                  b->attr_first[row + 1] - b->attr_first[row], KIS_TAG_SPAN_ATTRS };
         out->attr_count = b->attr_count[row];
     }
     if (b->needs & KIS_NEED_REST) {
@@ -401,7 +414,8 @@ bool kis_seg_block_row(const kis_seg_block *b, uint32_t row, kis_span_view *out)
     return true;
 }
 
-bool kis_seg_block_find_trace(const kis_seg_block *b, const kis_trace_id *id, uint32_t *out_first, uint32_t *out_end)
+bool kis_seg_block_find_trace(const kis_seg_block *b, const kis_trace_id *id, uint32_t *out_first,
+                              uint32_t *out_end)
 {
     for (uint32_t i = 0; i < b->traces; i++)
         if (kis_trace_id_eq(&b->trace_ids[i], id)) {

@@ -6,9 +6,9 @@
 #include "store/frame.h"
 #include "store/row.h"
 
-#define OUT_BYTES ((size_t)512 << 10) /* written in pieces of about this */
-#define COMPRESS_MIN 64u              /* shorter columns stay as they are */
-#define LEVEL 1
+#define OUT_BYTES    ((size_t)512 << 10) /* written in pieces of about this */
+#define COMPRESS_MIN 64u                 /* shorter columns stay as they are */
+#define LEVEL        1
 
 static kis_err no_memory_to_build(kis_diag *diag)
 {
@@ -22,7 +22,10 @@ static void put_varint(kis_buf *to, uint64_t value)
         to->len += kis_varint_put(at, value);
 }
 
-static void add_u32(kis_buf *to, uint32_t value) { kis_buf_add(to, &value, 4); }
+static void add_u32(kis_buf *to, uint32_t value)
+{
+    kis_buf_add(to, &value, 4);
+}
 
 static uint64_t zigzag(uint64_t difference)
 {
@@ -59,13 +62,20 @@ static void begin_block(kis_seg_builder *b)
     b->trace_first = 0;
 }
 
-kis_err kis_seg_build_start(kis_seg_builder *b, kis_os *os, const kis_alloc *alloc, kis_arena *arena, kis_block_codec *codec, kis_str dir,
+kis_err kis_seg_build_start(kis_seg_builder *b, kis_os *os, const kis_alloc *alloc,
+                            kis_arena *arena, kis_block_codec *codec, kis_str dir,
                             const kis_seg_info *info, kis_diag *diag)
 {
     char path[KIS_STORE_PATH_MAX];
-    kis_str name = { path, kis_segment_path(path, sizeof path, dir, "tmp-", info->generation, info->part) };
+    kis_str name = { path, kis_segment_path(path, sizeof path, dir, "tmp-", info->generation,
+                                            info->part) };
 
-    *b = (kis_seg_builder){ .os = os, .alloc = alloc, .arena = arena, .codec = codec, .info = *info, .out_offset = KIS_SEG_LEAD_BYTES };
+    *b = (kis_seg_builder){ .os = os,
+                            .alloc = alloc,
+                            .arena = arena,
+                            .codec = codec,
+                            .info = *info,
+                            .out_offset = KIS_SEG_LEAD_BYTES };
     b->info.flags |= KIS_SEG_HAS_LEAD;
     b->salt = kis_wal_new_salt(os, info->generation ^ (uint64_t)info->part << 48);
     b->info.start_min = b->info.received_min = UINT64_MAX;
@@ -150,7 +160,8 @@ static column_entry put_column(kis_seg_builder *b, kis_bytes column, bool may_co
     if (b->out.err)
         return (column_entry){ 0 };
     size_t stored = b->out.len - before;
-    return (column_entry){ (uint32_t)stored, (uint32_t)column.len, kis_crc32c(0, kis_bytes_of(b->out.ptr + before, stored)) };
+    return (column_entry){ (uint32_t)stored, (uint32_t)column.len,
+                           kis_crc32c(0, kis_bytes_of(b->out.ptr + before, stored)) };
 }
 
 static void fill_traces(kis_seg_builder *b)
@@ -199,7 +210,8 @@ static void fill_dict(kis_seg_builder *b)
 
 static kis_err end_block(kis_seg_builder *b, kis_diag *diag)
 {
-    static const bool may_compress[KIS_SEG_COLUMNS] = { false, true, true, true, false, true, true, true, true };
+    static const bool may_compress[KIS_SEG_COLUMNS] = { false, true, true, true, false,
+                                                        true,  true, true, true };
     uint8_t header[KIS_SEG_BLOCK_HEADER_BYTES] = { 'K', 'S', 'B', '1' };
     uint32_t words[2] = { b->block.rows, b->trace_rows.len };
 
@@ -253,7 +265,8 @@ static bool find_scope(kis_seg_builder *b, const kis_head_scope *scope, uint16_t
         b->dict_bytes += kis_frame_resource_size(&scope->resource->view);
     }
     b->dict_bytes += kis_frame_scope_size(&scope->view);
-    if (!KIS_VEC_PUSH(&b->scopes, b->alloc, scope) || !kis_map_add(&b->scope_map, hash, b->scopes.len - 1))
+    if (!KIS_VEC_PUSH(&b->scopes, b->alloc, scope) ||
+        !kis_map_add(&b->scope_map, hash, b->scopes.len - 1))
         return false;
     *out = (uint16_t)(b->scopes.len - 1);
     return true;
@@ -261,9 +274,11 @@ static bool find_scope(kis_seg_builder *b, const kis_head_scope *scope, uint16_t
 
 static bool find_name(kis_seg_builder *b, kis_str name, uint64_t hash, uint16_t *out)
 {
-    for (kis_map_probe p = kis_map_begin(&b->block_name_map, hash); kis_map_next(&b->block_name_map, &p);) {
+    for (kis_map_probe p = kis_map_begin(&b->block_name_map, hash);
+         kis_map_next(&b->block_name_map, &p);) {
         uint64_t at = b->block_names.at[p.value];
-        if ((uint32_t)at == name.len && memcmp(b->name_text.ptr + (at >> 32), name.ptr, name.len) == 0) {
+        if ((uint32_t)at == name.len &&
+            memcmp(b->name_text.ptr + (at >> 32), name.ptr, name.len) == 0) {
             *out = (uint16_t)p.value;
             return true;
         }
@@ -272,25 +287,29 @@ static bool find_name(kis_seg_builder *b, kis_str name, uint64_t hash, uint16_t 
     if (!b->name_text.ptr && !kis_buf_reserve(&b->name_text, 4096))
         return false;
     kis_buf_add_str(&b->name_text, name);
-    if (b->name_text.err || !KIS_VEC_PUSH(&b->block_names, b->alloc, at) || !kis_map_add(&b->block_name_map, hash, b->block_names.len - 1))
+    if (b->name_text.err || !KIS_VEC_PUSH(&b->block_names, b->alloc, at) ||
+        !kis_map_add(&b->block_name_map, hash, b->block_names.len - 1))
         return false;
     *out = (uint16_t)(b->block_names.len - 1);
     return true;
 }
 
 /* The list of names for the catalogue of a later start: (service, name, kind), each once, as long as there is room. */
-static bool list_name(kis_seg_builder *b, kis_str service, kis_str name, uint8_t kind, uint64_t hash)
+static bool list_name(kis_seg_builder *b, kis_str service, kis_str name, uint8_t kind,
+                      uint64_t hash)
 {
     for (kis_map_probe p = kis_map_begin(&b->name_map, hash); kis_map_next(&b->name_map, &p);) {
         kis_cursor c = { b->names.ptr + b->name_offsets.at[p.value], b->names.ptr + b->names.len };
         uint64_t len;
         kis_bytes text;
-        if (kis_cursor_varint(&c, &len) && kis_cursor_bytes(&c, len, &text) && kis_str_eq(kis_str_of_bytes(text), service) &&
-            kis_cursor_varint(&c, &len) && kis_cursor_bytes(&c, len, &text) && kis_str_eq(kis_str_of_bytes(text), name) && c.at < c.end &&
-            *c.at == kind)
+        if (kis_cursor_varint(&c, &len) && kis_cursor_bytes(&c, len, &text) &&
+            kis_str_eq(kis_str_of_bytes(text), service) && kis_cursor_varint(&c, &len) &&
+            kis_cursor_bytes(&c, len, &text) && kis_str_eq(kis_str_of_bytes(text), name) &&
+            c.at < c.end && *c.at == kind)
             return true;
     }
-    if (b->name_offsets.len == KIS_SEG_NAMES_MAX || b->names.len + service.len + name.len > KIS_SEG_NAMES_BYTES_MAX) {
+    if (b->name_offsets.len == KIS_SEG_NAMES_MAX ||
+        b->names.len + service.len + name.len > KIS_SEG_NAMES_BYTES_MAX) {
         b->info.flags |= KIS_SEG_NAMES_CUT;
         return true;
     }
@@ -300,23 +319,28 @@ static bool list_name(kis_seg_builder *b, kis_str service, kis_str name, uint8_t
     put_varint(&b->names, name.len);
     kis_buf_add_str(&b->names, name);
     kis_buf_add_byte(&b->names, kind);
-    return !b->names.err && KIS_VEC_PUSH(&b->name_offsets, b->alloc, offset) && kis_map_add(&b->name_map, hash, b->name_offsets.len - 1);
+    return !b->names.err && KIS_VEC_PUSH(&b->name_offsets, b->alloc, offset) &&
+           kis_map_add(&b->name_map, hash, b->name_offsets.len - 1);
 }
 
 /* The signature of a row; everything that is done once for each kind of row is done here. */
-static bool find_sig(kis_seg_builder *b, const kis_span_view *span, const kis_head_scope *scope, uint8_t parts, uint16_t *out)
+static bool find_sig(kis_seg_builder *b, const kis_span_view *span, const kis_head_scope *scope,
+                     uint8_t parts, uint16_t *out)
 {
-    kis_seg_sig sig = { .kind = span->kind, .status = span->status, .parts = parts, .flags = span->flags };
+    kis_seg_sig sig = {
+        .kind = span->kind, .status = span->status, .parts = parts, .flags = span->flags
+    };
     uint64_t name_hash = kis_name_hash_operation(span->name);
 
     if (!find_scope(b, scope, &sig.scope) || !find_name(b, span->name, name_hash, &sig.name))
         return false;
     uint64_t hash = kis_hash_u64((uint64_t)sig.scope << 48 | (uint64_t)sig.name << 32 | sig.flags) ^
-                    kis_hash_u64((uint64_t)sig.kind | (uint64_t)sig.status << 8 | (uint64_t)sig.parts << 16 | 1u << 24);
+                    kis_hash_u64((uint64_t)sig.kind | (uint64_t)sig.status << 8 |
+                                 (uint64_t)sig.parts << 16 | 1u << 24);
     for (kis_map_probe p = kis_map_begin(&b->sig_map, hash); kis_map_next(&b->sig_map, &p);) {
         const kis_seg_sig *known = &b->sigs.at[p.value];
-        if (known->scope == sig.scope && known->name == sig.name && known->kind == sig.kind && known->status == sig.status &&
-            known->parts == sig.parts && known->flags == sig.flags) {
+        if (known->scope == sig.scope && known->name == sig.name && known->kind == sig.kind &&
+            known->status == sig.status && known->parts == sig.parts && known->flags == sig.flags) {
             *out = (uint16_t)p.value;
             return true;
         }
@@ -329,14 +353,17 @@ static bool find_sig(kis_seg_builder *b, const kis_span_view *span, const kis_he
     kis_name_filter_add(b->block.names, service_hash);
     kis_name_filter_add(b->block.names, name_hash);
     kis_name_filter_add(b->block.names, both_hash);
-    return list_name(b, scope->resource->view.service_name, span->name, span->kind, both_hash ^ span->kind);
+    return list_name(b, scope->resource->view.service_name, span->name, span->kind,
+                     both_hash ^ span->kind);
 }
 
 static bool begin_trace(kis_seg_builder *b, const kis_span_view *span)
 {
     uint64_t hash = kis_trace_id_hash(&span->trace_id);
     kis_seg_index_entry entry = { (uint32_t)(hash >> 32), b->blocks.len };
-    bool is_known = b->info.row_count && kis_trace_id_eq(&b->trace_id, &span->trace_id); /* goes on from the block before */
+    bool is_known =
+        b->info.row_count &&
+        kis_trace_id_eq(&b->trace_id, &span->trace_id); /* goes on from the block before */
 
     kis_buf_add(&b->columns[KIS_SEG_TRACES], &span->trace_id, 16);
     b->trace_id = span->trace_id;
@@ -370,7 +397,8 @@ static void put_parent(kis_seg_builder *b, const kis_span_view *span)
     kis_buf_add(to, &span->parent_id, 8);
 }
 
-static kis_err put_row(kis_seg_builder *b, const kis_span_view *span, uint16_t sig, uint8_t parts, size_t rest_size)
+static kis_err put_row(kis_seg_builder *b, const kis_span_view *span, uint16_t sig, uint8_t parts,
+                       size_t rest_size)
 {
     kis_buf *columns = b->columns;
 
@@ -395,7 +423,8 @@ static kis_err put_row(kis_seg_builder *b, const kis_span_view *span, uint16_t s
     return KIS_OK;
 }
 
-kis_err kis_seg_build_row(kis_seg_builder *b, const kis_span_view *span, const kis_head_scope *scope, uint64_t received, kis_diag *diag)
+kis_err kis_seg_build_row(kis_seg_builder *b, const kis_span_view *span,
+                          const kis_head_scope *scope, uint64_t received, kis_diag *diag)
 {
     kis_span_view without_flags = *span;
     uint8_t parts;
@@ -512,7 +541,8 @@ static kis_err write_lead(kis_seg_builder *b, const kis_seg_footer *footer, kis_
     return b->os->ops->write_at(b->os, b->file, 0, bytes, sizeof bytes, diag);
 }
 
-kis_err kis_seg_build_finish(kis_seg_builder *b, uint32_t parts, const kis_key *keys, uint32_t key_count, kis_diag *diag)
+kis_err kis_seg_build_finish(kis_seg_builder *b, uint32_t parts, const kis_key *keys,
+                             uint32_t key_count, kis_diag *diag)
 {
     kis_seg_footer footer = { 0 };
     uint8_t footer_bytes[KIS_SEG_FOOTER_BYTES];

@@ -48,7 +48,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         kis_block_codec *codec = kis_block_codec_new(&kis_mem);
         mend_block(copy, size);
         (void)!kis_seg_block_measure_header(copy, &measure);
-        if (codec && kis_seg_block_decode(kis_bytes_of(copy, size), KIS_NEED_ALL, &kis_mem, codec, &block, &diag) == KIS_OK) {
+        if (codec && kis_seg_block_decode(kis_bytes_of(copy, size), KIS_NEED_ALL, &kis_mem, codec,
+                                          &block, &diag) == KIS_OK) {
             kis_span_view span;
             for (uint32_t row = 0; row < block->rows; row++)
                 (void)!kis_seg_block_row(block, row, &span);

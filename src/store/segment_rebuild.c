@@ -12,13 +12,13 @@
 #include "store/sort.h"
 
 #define WINDOW_BYTES ((size_t)64 << 10) /* read at once when a header is looked for */
-#define BLOCK_MAGIC 0x3142534bu         /* "KSB1" */
+#define BLOCK_MAGIC  0x3142534bu        /* "KSB1" */
 
 typedef struct rebuilding {
     kis_segment *segment;
     const kis_seg_lead *lead;
     kis_block_codec *codec;
-    uint64_t end;       /* of the blocks, or of the file */
+    uint64_t end; /* of the blocks, or of the file */
     uint8_t *window;
     KIS_VEC(kis_seg_block_info) blocks;
     KIS_VEC(kis_sort_key) entries; /* high half of the hash and block, as in the trace index */
@@ -35,15 +35,18 @@ static kis_err no_memory_to_rebuild(kis_diag *diag)
 
 /* ---- one block ---------------------------------------------------------------------------------------------------------- */
 
-static bool block_stands_at(const rebuilding *r, const uint8_t *header, uint64_t at, kis_seg_block_measure *out)
+static bool block_stands_at(const rebuilding *r, const uint8_t *header, uint64_t at,
+                            kis_seg_block_measure *out)
 {
-    return kis_seg_block_measure_header(header, out) && out->salt == r->lead->salt && out->size <= r->end - at;
+    return kis_seg_block_measure_header(header, out) && out->salt == r->lead->salt &&
+           out->size <= r->end - at;
 }
 
 static void add_names(kis_seg_block_info *info, const kis_seg_block *b)
 {
     for (uint32_t i = 0; i < b->sig_count; i++) {
-        uint64_t service_hash = kis_name_hash_service(b->resources[b->scopes[b->sigs[i].scope].resource].service_name);
+        uint64_t service_hash =
+            kis_name_hash_service(b->resources[b->scopes[b->sigs[i].scope].resource].service_name);
         kis_str name = b->names[b->sigs[i].name];
         kis_name_filter_add(info->names, service_hash);
         kis_name_filter_add(info->names, kis_name_hash_operation(name));
@@ -51,7 +54,8 @@ static void add_names(kis_seg_block_info *info, const kis_seg_block *b)
     }
 }
 
-static bool enter_block(rebuilding *r, uint64_t at, const kis_seg_block_measure *m, const kis_seg_block *b)
+static bool enter_block(rebuilding *r, uint64_t at, const kis_seg_block_measure *m,
+                        const kis_seg_block *b)
 {
     const kis_alloc *alloc = r->segment->alloc;
     kis_seg_block_info info = { .offset = at,
@@ -71,7 +75,9 @@ static bool enter_block(rebuilding *r, uint64_t at, const kis_seg_block_measure 
     for (uint32_t i = 0; i < b->traces; i++) {
         uint64_t hash = kis_trace_id_hash(&b->trace_ids[i]);
         kis_sort_key entry = { (hash >> 32) << 32 | r->blocks.len, r->entries.len };
-        r->traces += !r->entries.len || !kis_trace_id_eq(&b->trace_ids[i], &r->last_trace); /* else it goes on from the block before */
+        r->traces += !r->entries.len ||
+                     !kis_trace_id_eq(&b->trace_ids[i],
+                                      &r->last_trace); /* else it goes on from the block before */
         r->last_trace = b->trace_ids[i];
         if (!KIS_VEC_PUSH(&r->entries, alloc, entry) || !KIS_VEC_PUSH(&r->hashes, alloc, hash))
             return false;
@@ -81,7 +87,8 @@ static bool enter_block(rebuilding *r, uint64_t at, const kis_seg_block_measure 
 }
 
 /* A block whose core does not read is passed over: it cannot be searched, nor asked for a trace. */
-static kis_err take_block(rebuilding *r, uint64_t at, const kis_seg_block_measure *m, kis_diag *diag)
+static kis_err take_block(rebuilding *r, uint64_t at, const kis_seg_block_measure *m,
+                          kis_diag *diag)
 {
     const kis_alloc *alloc = r->segment->alloc;
     kis_seg_block *b;
@@ -92,7 +99,8 @@ static kis_err take_block(rebuilding *r, uint64_t at, const kis_seg_block_measur
         return no_memory_to_rebuild(diag);
     kis_err err = kis_segment_read_range(r->segment, at, bytes, m->core_size, &ignored);
     if (!err)
-        err = kis_seg_block_decode(kis_bytes_of(bytes, m->core_size), 0, alloc, r->codec, &b, &ignored);
+        err = kis_seg_block_decode(kis_bytes_of(bytes, m->core_size), 0, alloc, r->codec, &b,
+                                   &ignored);
     alloc->give_back(alloc->user, bytes, m->core_size);
     if (err)
         return err == KIS_ERR_NOMEM ? no_memory_to_rebuild(diag) : KIS_OK;
@@ -113,11 +121,13 @@ static bool find_header(rebuilding *r, uint64_t from, uint64_t *out_at, kis_seg_
         if (kis_segment_read_range(r->segment, from, r->window, size, &ignored))
             memset(r->window, 0, size);
         for (size_t i = 0; i + KIS_SEG_BLOCK_HEADER_BYTES <= size; i++)
-            if (kis_le_get_u32(r->window + i) == BLOCK_MAGIC && block_stands_at(r, r->window + i, from + i, out)) {
+            if (kis_le_get_u32(r->window + i) == BLOCK_MAGIC &&
+                block_stands_at(r, r->window + i, from + i, out)) {
                 *out_at = from + i;
                 return true;
             }
-        from += size - KIS_SEG_BLOCK_HEADER_BYTES + 1; /* a header may lie over the end of the window */
+        from +=
+            size - KIS_SEG_BLOCK_HEADER_BYTES + 1; /* a header may lie over the end of the window */
     }
     return false;
 }
@@ -130,7 +140,9 @@ static kis_err walk_blocks(rebuilding *r, kis_diag *diag)
     kis_err err = KIS_OK;
 
     for (uint64_t at = KIS_SEG_LEAD_BYTES; !err && at + sizeof header <= r->end; at += m.size) {
-        bool is_here = kis_segment_read_range(r->segment, at, header, sizeof header, &ignored) == KIS_OK && block_stands_at(r, header, at, &m);
+        bool is_here =
+            kis_segment_read_range(r->segment, at, header, sizeof header, &ignored) == KIS_OK &&
+            block_stands_at(r, header, at, &m);
         if (!is_here && !find_header(r, at + 1, &at, &m))
             break;
         err = take_block(r, at, &m, diag);
@@ -142,7 +154,8 @@ static kis_err walk_blocks(rebuilding *r, kis_diag *diag)
 
 static uint64_t index_bytes(uint64_t blocks, uint64_t entries, uint32_t traces)
 {
-    return blocks * sizeof(kis_seg_block_info) + entries * sizeof(kis_seg_index_entry) + kis_bloom_bytes(traces);
+    return blocks * sizeof(kis_seg_block_info) + entries * sizeof(kis_seg_index_entry) +
+           kis_bloom_bytes(traces);
 }
 
 /* In one piece, as the pinned data is: blocks, entries, filter. */
@@ -150,18 +163,21 @@ static kis_err make_index(rebuilding *r, kis_diag *diag)
 {
     kis_segment *s = r->segment;
     uint32_t count = r->entries.len;
-    size_t bytes = (size_t)index_bytes(r->blocks.len, count, r->traces), blocks_bytes = r->blocks.len * sizeof(kis_seg_block_info);
+    size_t bytes = (size_t)index_bytes(r->blocks.len, count, r->traces),
+           blocks_bytes = r->blocks.len * sizeof(kis_seg_block_info);
 
     kis_sort_key *scratch = s->alloc->take(s->alloc->user, (count + 1) * sizeof *scratch);
     uint8_t *index = scratch ? s->alloc->take(s->alloc->user, bytes) : NULL;
     if (index) {
-        uint8_t *entries = index + blocks_bytes, *filter = entries + count * sizeof(kis_seg_index_entry);
+        uint8_t *entries = index + blocks_bytes,
+                *filter = entries + count * sizeof(kis_seg_index_entry);
         size_t filter_bytes = kis_bloom_bytes(r->traces);
         kis_sort_keys(r->entries.at, scratch, count);
         if (blocks_bytes)
             memcpy(index, r->blocks.at, blocks_bytes);
         for (uint32_t i = 0; i < count; i++) {
-            kis_seg_index_entry entry = { (uint32_t)(r->entries.at[i].key >> 32), (uint32_t)r->entries.at[i].key };
+            kis_seg_index_entry entry = { (uint32_t)(r->entries.at[i].key >> 32),
+                                          (uint32_t)r->entries.at[i].key };
             memcpy(entries + i * sizeof entry, &entry, sizeof entry);
         }
         memset(filter, 0, filter_bytes);
@@ -170,7 +186,9 @@ static kis_err make_index(rebuilding *r, kis_diag *diag)
         s->pinned = index;
         s->pinned_bytes = (uint32_t)bytes;
         s->entries = (const kis_seg_index_entry *)(const void *)entries;
-        s->index = (kis_seg_index){ .blocks = (const kis_seg_block_info *)(const void *)index, .filter = filter, .filter_bytes = filter_bytes };
+        s->index = (kis_seg_index){ .blocks = (const kis_seg_block_info *)(const void *)index,
+                                    .filter = filter,
+                                    .filter_bytes = filter_bytes };
     }
     s->alloc->give_back(s->alloc->user, scratch, (count + 1) * sizeof *scratch);
     return index ? KIS_OK : no_memory_to_rebuild(diag);
@@ -192,13 +210,20 @@ static void set_info(rebuilding *r)
     s->info.index_pages = 0;
 }
 
-static kis_err rebuild_index(kis_segment *s, const kis_seg_lead *lead, uint64_t max_bytes, kis_block_codec *codec, kis_diag *diag)
+static kis_err rebuild_index(kis_segment *s, const kis_seg_lead *lead, uint64_t max_bytes,
+                             kis_block_codec *codec, kis_diag *diag)
 {
-    rebuilding r = { .segment = s, .lead = lead, .codec = codec, .end = KIS_MIN(lead->info.index_offset, s->file_bytes) };
+    rebuilding r = { .segment = s,
+                     .lead = lead,
+                     .codec = codec,
+                     .end = KIS_MIN(lead->info.index_offset, s->file_bytes) };
     kis_err err = KIS_OK;
 
-    if (index_bytes(lead->info.block_count, lead->info.index_count, lead->info.trace_count) > KIS_MIN(max_bytes, UINT32_MAX))
-        return kis_diag_set(diag, KIS_ERR_LIMIT, "its index cannot be made anew: those of damaged files already take all the memory they may");
+    if (index_bytes(lead->info.block_count, lead->info.index_count, lead->info.trace_count) >
+        KIS_MIN(max_bytes, UINT32_MAX))
+        return kis_diag_set(diag, KIS_ERR_LIMIT,
+                            "its index cannot be made anew: those of damaged files already take "
+                            "all the memory they may");
     s->pinned_bytes = 0; /* of the data that did not read */
     r.window = s->alloc->take(s->alloc->user, WINDOW_BYTES);
     if (!r.window)
@@ -215,14 +240,16 @@ static kis_err rebuild_index(kis_segment *s, const kis_seg_lead *lead, uint64_t 
     return err;
 }
 
-kis_err kis_segment_rebuild(kis_os *os, const kis_alloc *alloc, kis_str dir, uint64_t generation, uint32_t part, bool pin, uint64_t max_bytes,
-                            kis_block_codec *codec, kis_segment **out, kis_diag *diag)
+kis_err kis_segment_rebuild(kis_os *os, const kis_alloc *alloc, kis_str dir, uint64_t generation,
+                            uint32_t part, bool pin, uint64_t max_bytes, kis_block_codec *codec,
+                            kis_segment **out, kis_diag *diag)
 {
     kis_segment *s;
     kis_seg_lead lead;
     bool has_index;
 
-    kis_err err = kis_segment_open_by_lead(os, alloc, dir, generation, part, pin, &s, &lead, &has_index, diag);
+    kis_err err = kis_segment_open_by_lead(os, alloc, dir, generation, part, pin, &s, &lead,
+                                           &has_index, diag);
     if (err)
         return err;
     if (!has_index)
@@ -238,13 +265,18 @@ kis_err kis_segment_rebuild(kis_os *os, const kis_alloc *alloc, kis_str dir, uin
 void kis_segment_rebuilt_text(const kis_segment *s, kis_diag *out)
 {
     if (!s->entries)
-        (void)kis_diag_set(out, KIS_ERR_CORRUPT, "the copy of its footer at its beginning is used, no span is lost");
+        (void)kis_diag_set(out, KIS_ERR_CORRUPT,
+                           "the copy of its footer at its beginning is used, no span is lost");
     else if (!s->lost_blocks)
-        (void)kis_diag_set(out, KIS_ERR_CORRUPT, "its index was made anew from its %u blocks, no span is lost", s->info.block_count);
+        (void)kis_diag_set(out, KIS_ERR_CORRUPT,
+                           "its index was made anew from its %u blocks, no span is lost",
+                           s->info.block_count);
     else
         (void)kis_diag_set(out, KIS_ERR_CORRUPT,
-                           "its index was made anew from the %u of %u blocks that read: %llu spans are there, %llu are lost", s->info.block_count,
-                           s->info.block_count + s->lost_blocks, (unsigned long long)s->info.row_count, (unsigned long long)s->lost_rows);
+                           "its index was made anew from the %u of %u blocks that read: %llu spans "
+                           "are there, %llu are lost",
+                           s->info.block_count, s->info.block_count + s->lost_blocks,
+                           (unsigned long long)s->info.row_count, (unsigned long long)s->lost_rows);
 }
 
 /* ---- names -------------------------------------------------------------------------------------------------------------- */
@@ -252,12 +284,14 @@ void kis_segment_rebuilt_text(const kis_segment *s, kis_diag *out)
 static bool tell_names(const kis_seg_block *b, kis_seg_name_fn *each_name, void *user)
 {
     for (uint32_t i = 0; i < b->sig_count; i++)
-        if (!each_name(user, b->resources[b->scopes[b->sigs[i].scope].resource].service_name, b->names[b->sigs[i].name], b->sigs[i].kind))
+        if (!each_name(user, b->resources[b->scopes[b->sigs[i].scope].resource].service_name,
+                       b->names[b->sigs[i].name], b->sigs[i].kind))
             return false;
     return true;
 }
 
-bool kis_segment_each_block_name(kis_segment *s, kis_block_codec *codec, kis_arena *scratch, kis_seg_name_fn *each_name, void *user)
+bool kis_segment_each_block_name(kis_segment *s, kis_block_codec *codec, kis_arena *scratch,
+                                 kis_seg_name_fn *each_name, void *user)
 {
     bool is_whole = s->lost_blocks == 0, wants_more = true;
     kis_seg_index index;
@@ -269,8 +303,11 @@ bool kis_segment_each_block_name(kis_segment *s, kis_block_codec *codec, kis_are
     for (uint32_t i = 0; i < s->info.block_count && wants_more; i++) {
         const kis_seg_block_info *info = &index.blocks[i];
         uint8_t *bytes = s->alloc->take(s->alloc->user, info->core_size);
-        bool reads = bytes && kis_segment_read_range(s, info->offset, bytes, info->core_size, &ignored) == KIS_OK &&
-                     kis_seg_block_decode(kis_bytes_of(bytes, info->core_size), 0, s->alloc, codec, &b, &ignored) == KIS_OK;
+        bool reads =
+            bytes &&
+            kis_segment_read_range(s, info->offset, bytes, info->core_size, &ignored) == KIS_OK &&
+            kis_seg_block_decode(kis_bytes_of(bytes, info->core_size), 0, s->alloc, codec, &b,
+                                 &ignored) == KIS_OK;
         s->alloc->give_back(s->alloc->user, bytes, info->core_size);
         is_whole &= reads;
         if (reads) {

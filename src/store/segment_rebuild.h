@@ -26,14 +26,15 @@
  * LIMIT    the index would take more than max_bytes
  * IO, NOMEM
  */
-kis_err kis_segment_rebuild(kis_os *os, const kis_alloc *alloc, kis_str dir, uint64_t generation, uint32_t part, bool pin, uint64_t max_bytes,
-                            kis_block_codec *codec, kis_segment **out, kis_diag *diag) KIS_CHECKED;
+kis_err kis_segment_rebuild(kis_os *os, const kis_alloc *alloc, kis_str dir, uint64_t generation,
+                            uint32_t part, bool pin, uint64_t max_bytes, kis_block_codec *codec,
+                            kis_segment **out, kis_diag *diag) KIS_CHECKED;
 
 /** In words what was done and what is lost, for the log and for checking. */
 void kis_segment_rebuilt_text(const kis_segment *segment, kis_diag *out);
 
 /** The names in the blocks that read, many of them often: for a file whose list of names is lost. False: some may be missing. */
-bool kis_segment_each_block_name(kis_segment *segment, kis_block_codec *codec, kis_arena *scratch, kis_seg_name_fn *each_name,
-                                 void *user) KIS_CHECKED;
+bool kis_segment_each_block_name(kis_segment *segment, kis_block_codec *codec, kis_arena *scratch,
+                                 kis_seg_name_fn *each_name, void *user) KIS_CHECKED;
 
 #endif

@@ -8,18 +8,20 @@
 #include "store/store_fixture.h"
 #include "tests/test.h"
 
-#define TRACES 500u
-#define SPANS 20u
-#define SEGMENT "seg-0000000000000001-0000.kseg"
+#define TRACES     500u
+#define SPANS      20u
+#define SEGMENT    "seg-0000000000000001-0000.kseg"
 #define BLOCKS_MAX 64u
 
-static uint64_t points_or(uint64_t sampled, uint64_t full) /* `full` runs set STORE_FAULT_STEP to 1 */
+static uint64_t points_or(uint64_t sampled,
+                          uint64_t full) /* `full` runs set STORE_FAULT_STEP to 1 */
 {
     const char *step = getenv("STORE_FAULT_STEP");
     return step && strtoull(step, NULL, 10) == 1 ? full : sampled;
 }
 
-typedef struct whole { /* one flushed segment and everything that it answers; on a simulated disk, for it is opened hundreds of times */
+typedef struct
+    whole { /* one flushed segment and everything that it answers; on a simulated disk, for it is opened hundreds of times */
     store_fixture f;
     kis_sim *sim;
     uint8_t *bytes, *harmed;
@@ -54,7 +56,8 @@ static kis_file open_segment(whole *w)
     kis_os *os = kis_sim_os(w->sim);
 
     snprintf(path, sizeof path, "%s/%s", w->f.dir, SEGMENT);
-    CHECK_ERR(KIS_OK, os->ops->open(os, kis_str_from_c(path), KIS_OPEN_WRITE, &file, NULL), "the segment");
+    CHECK_ERR(KIS_OK, os->ops->open(os, kis_str_from_c(path), KIS_OPEN_WRITE, &file, NULL),
+              "the segment");
     return file;
 }
 
@@ -95,7 +98,10 @@ static void map_blocks(whole *w)
         kis_seg_block *b;
         uint32_t first, end;
         CHECK(kis_seg_block_measure_header(w->bytes + at, &m), "a block");
-        CHECK_ERR(KIS_OK, kis_seg_block_decode(kis_bytes_of(w->bytes + at, m.size), KIS_NEED_ALL, &kis_mem, codec, &b, NULL), "that reads");
+        CHECK_ERR(KIS_OK,
+                  kis_seg_block_decode(kis_bytes_of(w->bytes + at, m.size), KIS_NEED_ALL, &kis_mem,
+                                       codec, &b, NULL),
+                  "that reads");
         for (uint32_t trace = 1; trace <= TRACES; trace++) {
             kis_trace_id id = test_trace_id(trace);
             if (!kis_seg_block_find_trace(b, &id, &first, &end))
@@ -144,14 +150,18 @@ static void whole_done(whole *w)
 
 static bool is_touched(const whole *w, uint32_t trace, uint64_t harm_begin, uint64_t harm_end)
 {
-    return w->block_begin[w->first_block[trace]] < harm_end && w->block_end[w->last_block[trace]] > harm_begin;
+    return w->block_begin[w->first_block[trace]] < harm_end &&
+           w->block_end[w->last_block[trace]] > harm_begin;
 }
 
 static fixture_answer find_at(whole *w, uint64_t start_unix_ns, const kis_filter *filter)
 {
     fixture_answer a = { .is_ordered = true };
     kis_reader *reader = kis_store_reader(w->f.store);
-    kis_find find = { .filter = filter, .start_min_unix_ns = start_unix_ns, .start_max_unix_ns = start_unix_ns + 1, .limit = 1000 };
+    kis_find find = { .filter = filter,
+                      .start_min_unix_ns = start_unix_ns,
+                      .start_max_unix_ns = start_unix_ns + 1,
+                      .limit = 1000 };
     kis_answer answer;
     a.err = reader->ops->find(reader, &find, fixture_take_found, &a, &answer, NULL);
     a.is_partial = answer.is_partial;
@@ -160,8 +170,9 @@ static fixture_answer find_at(whole *w, uint64_t start_unix_ns, const kis_filter
 
 static bool take_root(void *user, const kis_found_span *found)
 {
-    char (*texts)[128] = user;
-    snprintf(texts[0], 128, "%.*s", (int)found->resource->service_name.len, found->resource->service_name.ptr);
+    char(*texts)[128] = user;
+    snprintf(texts[0], 128, "%.*s", (int)found->resource->service_name.len,
+             found->resource->service_name.ptr);
     snprintf(texts[1], 128, "%.*s", (int)found->span->name.len, found->span->name.ptr);
     return true; /* the last span's: newest_ns is its start */
 }
@@ -175,9 +186,16 @@ static void check_search(whole *w, uint32_t trace)
     kis_request request = { .tenant = KIS_STR_NONE };
     kis_answer answer;
 
-    CHECK_ERR(KIS_OK, reader->ops->get(reader, &request, &id, take_root, texts, &answer, NULL), "its spans");
-    kis_filter service = { .op = KIS_FILTER_COMPARE, .on = KIS_ON_SERVICE, .compare = KIS_EQ, .value = { .kind = KIS_VALUE_STR, .str = test_text(texts[0]) } };
-    kis_filter name = { .op = KIS_FILTER_COMPARE, .on = KIS_ON_NAME, .compare = KIS_EQ, .value = { .kind = KIS_VALUE_STR, .str = test_text(texts[1]) } };
+    CHECK_ERR(KIS_OK, reader->ops->get(reader, &request, &id, take_root, texts, &answer, NULL),
+              "its spans");
+    kis_filter service = { .op = KIS_FILTER_COMPARE,
+                           .on = KIS_ON_SERVICE,
+                           .compare = KIS_EQ,
+                           .value = { .kind = KIS_VALUE_STR, .str = test_text(texts[0]) } };
+    kis_filter name = { .op = KIS_FILTER_COMPARE,
+                        .on = KIS_ON_NAME,
+                        .compare = KIS_EQ,
+                        .value = { .kind = KIS_VALUE_STR, .str = test_text(texts[1]) } };
     const kis_filter *parts[] = { &service, &name };
     kis_filter both = { .op = KIS_FILTER_AND, .parts = parts, .part_count = 2 };
     CHECK(find_at(w, w->newest_ns[trace], &service).count >= 1, "by service and time");
@@ -199,8 +217,11 @@ static uint32_t check_harmed(whole *w, uint64_t begin, uint64_t end, size_t size
         if (!is_touched(w, trace, begin, end))
             CHECK(a.hash == w->hash[trace], why);
         if (a.hash != w->hash[trace]) {
-            CHECK(a.is_partial || size < KIS_SEG_LEAD_BYTES, "what is not whole is said not to be, where the file still says what it had");
-            CHECK(kis_store_get_stats(w->f.store).damaged_blocks > 0 && w->logged[2] + w->logged[3] > 0, "counted and logged");
+            CHECK(a.is_partial || size < KIS_SEG_LEAD_BYTES,
+                  "what is not whole is said not to be, where the file still says what it had");
+            CHECK(kis_store_get_stats(w->f.store).damaged_blocks > 0 &&
+                      w->logged[2] + w->logged[3] > 0,
+                  "counted and logged");
             continue;
         }
         good++;
@@ -223,7 +244,10 @@ static void flip_and_check(whole *w, uint64_t at, unsigned bit)
     memcpy(w->harmed, w->bytes, w->size);
     w->harmed[at] ^= (uint8_t)(1u << bit);
     check_harmed(w, at, at + 1, w->size, "a trace that has no row in the damaged block is whole");
-    CHECK_ERR(KIS_ERR_CORRUPT, kis_store_check(w->f.options.os, &kis_mem, w->f.options.dir, count_line, &lines, &diag), "check finds it");
+    CHECK_ERR(
+        KIS_ERR_CORRUPT,
+        kis_store_check(w->f.options.os, &kis_mem, w->f.options.dir, count_line, &lines, &diag),
+        "check finds it");
     CHECK(lines > 0, "and names the place");
 }
 
@@ -232,10 +256,12 @@ TEST(a_flipped_bit_costs_at_most_the_block_that_it_is_in)
     whole w;
 
     whole_open(&w);
-    uint64_t tail = w.size - w.lead.info.index_offset, points = points_or(40, 600), tail_points = points_or(40, 600);
+    uint64_t tail = w.size - w.lead.info.index_offset, points = points_or(40, 600),
+             tail_points = points_or(40, 600);
     for (uint64_t i = 0; i < points; i++)
         flip_and_check(&w, w.lead.info.index_offset * i / points, i % 8);
-    for (uint64_t i = 0; i < tail_points; i++) /* index, names, pinned data: denser, for they are a small part of the file */
+    for (uint64_t i = 0; i < tail_points;
+         i++) /* index, names, pinned data: denser, for they are a small part of the file */
         flip_and_check(&w, w.lead.info.index_offset + tail * i / tail_points, i % 8);
     for (uint64_t i = 0; i < KIS_SEG_FOOTER_BYTES; i += points_or(9, 1))
         flip_and_check(&w, w.size - KIS_SEG_FOOTER_BYTES + i, i % 8);
@@ -254,7 +280,8 @@ TEST(a_file_cut_anywhere_answers_from_the_blocks_before)
     uint64_t points = points_or(40, 400);
     for (uint64_t i = 0; i < points; i++) {
         size_t cut = (size_t)(w.size * i / points);
-        whole_somewhere += check_harmed(&w, cut, UINT64_MAX, cut, "a trace of the blocks before the cut is whole") > 0;
+        whole_somewhere += check_harmed(&w, cut, UINT64_MAX, cut,
+                                        "a trace of the blocks before the cut is whole") > 0;
     }
     for (uint32_t b = 0; b < w.blocks; b++)
         for (int step = -1; step <= 1; step++) { /* where a block ends */
@@ -273,14 +300,40 @@ TEST(damage_of_several_parts_is_told_in_numbers)
 
     whole_open(&w);
     uint64_t footer = w.size - KIS_SEG_FOOTER_BYTES, index = w.lead.info.index_offset;
-    const struct { const char *why; uint64_t at[3]; uint32_t lost_blocks; const char *said; } rows[] = {
-        { "the footer", { footer + 9 }, 0, "the copy of its footer at its beginning is used, no span is lost" },
-        { "the pinned data", { w.lead.footer.pinned_offset + 100 }, 0, "its index was made anew from its" },
-        { "footer and pinned data", { footer, w.lead.footer.pinned_offset + 1 }, 0, "no span is lost" },
-        { "a block's header, too", { footer, w.lead.footer.pinned_offset + 1, w.block_begin[1] + 20 }, 1, "are lost" },
-        { "the first block's", { footer, w.lead.footer.pinned_offset + 1, w.block_begin[0] + 5 }, 1, "are lost" },
-        { "the core of the last block", { footer, w.lead.footer.pinned_offset + 1, w.block_begin[w.blocks - 1] + 140 }, 1, "are lost" },
-        { "the names", { w.lead.footer.start_offset + 10 }, 0, "its names were read from its blocks, its idempotency keys are lost" },
+    const struct {
+        const char *why;
+        uint64_t at[3];
+        uint32_t lost_blocks;
+        const char *said;
+    } rows[] = {
+        { "the footer",
+          { footer + 9 },
+          0,
+          "the copy of its footer at its beginning is used, no span is lost" },
+        { "the pinned data",
+          { w.lead.footer.pinned_offset + 100 },
+          0,
+          "its index was made anew from its" },
+        { "footer and pinned data",
+          { footer, w.lead.footer.pinned_offset + 1 },
+          0,
+          "no span is lost" },
+        { "a block's header, too",
+          { footer, w.lead.footer.pinned_offset + 1, w.block_begin[1] + 20 },
+          1,
+          "are lost" },
+        { "the first block's",
+          { footer, w.lead.footer.pinned_offset + 1, w.block_begin[0] + 5 },
+          1,
+          "are lost" },
+        { "the core of the last block",
+          { footer, w.lead.footer.pinned_offset + 1, w.block_begin[w.blocks - 1] + 140 },
+          1,
+          "are lost" },
+        { "the names",
+          { w.lead.footer.start_offset + 10 },
+          0,
+          "its names were read from its blocks, its idempotency keys are lost" },
         { "the trace index", { index + 4 }, 0, NULL },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -293,12 +346,17 @@ TEST(damage_of_several_parts_is_told_in_numbers)
         stats = kis_store_get_stats(w.f.store);
         CHECK_INT(rows[i].said != NULL, stats.damaged_blocks, rows[i].why);
         if (rows[i].said)
-            CHECK(strstr(w.said, SEGMENT) && strstr(w.said, rows[i].said) && strstr(w.said, "kiseki check"), w.said);
+            CHECK(strstr(w.said, SEGMENT) && strstr(w.said, rows[i].said) &&
+                      strstr(w.said, "kiseki check"),
+                  w.said);
         uint64_t lost_rows = rows[i].lost_blocks ? w.lead.info.row_count - stats.segment_spans : 0;
         CHECK_INT(w.lead.info.row_count - lost_rows, stats.segment_spans, "the rest is there");
-        CHECK(rows[i].lost_blocks ? lost_rows > 0 && lost_rows <= KIS_SEG_BLOCK_ROWS_MAX : lost_rows == 0, "one block at most");
+        CHECK(rows[i].lost_blocks ? lost_rows > 0 && lost_rows <= KIS_SEG_BLOCK_ROWS_MAX
+                                  : lost_rows == 0,
+              "one block at most");
         fixture_answer all = fixture_find(&w.f, NULL, 2 * TRACES);
-        CHECK(all.err == KIS_OK && all.is_partial == (rows[i].lost_blocks > 0), "a search says when something is missing, and only then");
+        CHECK(all.err == KIS_OK && all.is_partial == (rows[i].lost_blocks > 0),
+              "a search says when something is missing, and only then");
         fixture_close(&w.f);
     }
     whole_done(&w);
@@ -318,7 +376,9 @@ TEST(bytes_that_look_like_a_block_are_none)
     CHECK_ERR(KIS_OK, kis_store_flush(other.store, UINT64_MAX, NULL), "in a file of its own");
     snprintf(path, sizeof path, "%s/%s", other.dir, SEGMENT);
     int fd = open(path, O_RDONLY);
-    CHECK(fd >= 0 && pread(fd, forged, sizeof forged, KIS_SEG_LEAD_BYTES) >= (ssize_t)KIS_SEG_BLOCK_HEADER_BYTES, "its block");
+    CHECK(fd >= 0 && pread(fd, forged, sizeof forged, KIS_SEG_LEAD_BYTES) >=
+                         (ssize_t)KIS_SEG_BLOCK_HEADER_BYTES,
+          "its block");
     close(fd);
     CHECK(kis_seg_block_measure_header(forged, &m) && m.size < sizeof forged, "small enough");
     fixture_done(&other);
@@ -331,12 +391,14 @@ TEST(bytes_that_look_like_a_block_are_none)
         w.harmed[w.block_begin[1]] ^= 1;
         if (with_salt) {
             kis_le_put_u32(forged + 12, w.lead.salt);
-            kis_le_put_u32(forged + KIS_SEG_BLOCK_HEADER_BYTES - 4, kis_crc32c(0, kis_bytes_of(forged, KIS_SEG_BLOCK_HEADER_BYTES - 4)));
+            kis_le_put_u32(forged + KIS_SEG_BLOCK_HEADER_BYTES - 4,
+                           kis_crc32c(0, kis_bytes_of(forged, KIS_SEG_BLOCK_HEADER_BYTES - 4)));
         }
         memcpy(w.harmed + w.block_begin[1] + 3000, forged, m.size);
         write_segment(&w, w.size);
         fixture_start(&w.f);
-        CHECK_INT(with_salt ? 3 : 0, fixture_get(&w.f, 9000).count, with_salt ? "with the salt it is one: the test can fail" : "not shown");
+        CHECK_INT(with_salt ? 3 : 0, fixture_get(&w.f, 9000).count,
+                  with_salt ? "with the salt it is one: the test can fail" : "not shown");
         CHECK(fixture_get(&w.f, TRACES).hash == w.hash[TRACES], "what comes behind is");
         fixture_close(&w.f);
     }
@@ -374,7 +436,8 @@ static size_t without_lead(const whole *w, uint8_t *to)
     footer.file_bytes -= KIS_SEG_LEAD_BYTES;
     footer.start_offset -= KIS_SEG_LEAD_BYTES;
     footer.pinned_offset -= KIS_SEG_LEAD_BYTES;
-    for (uint8_t *at = to + footer.pinned_offset; at < to + footer.pinned_offset + footer.pinned_bytes;) {
+    for (uint8_t *at = to + footer.pinned_offset;
+         at < to + footer.pinned_offset + footer.pinned_bytes;) {
         uint32_t type = kis_le_get_u32(at), len = kis_le_get_u32(at + 4);
         uint8_t *body = at + 8;
         if (type == 1) {
@@ -399,7 +462,9 @@ TEST(a_file_without_a_lead_reads_and_is_left_out_when_its_end_is_damaged)
     whole_open(&w);
     size_t size = without_lead(&w, w.harmed);
     write_segment(&w, size);
-    CHECK_ERR(KIS_OK, kis_store_check(w.f.options.os, &kis_mem, w.f.options.dir, count_line, &lines, &diag), "sound");
+    CHECK_ERR(KIS_OK,
+              kis_store_check(w.f.options.os, &kis_mem, w.f.options.dir, count_line, &lines, &diag),
+              "sound");
     fixture_start(&w.f);
     for (uint32_t trace = 1; trace <= TRACES; trace += 50)
         CHECK(fixture_get(&w.f, trace).hash == w.hash[trace], "all is there");
@@ -408,7 +473,9 @@ TEST(a_file_without_a_lead_reads_and_is_left_out_when_its_end_is_damaged)
     write_segment(&w, size);
     fixture_start(&w.f);
     CHECK_INT(0, fixture_get(&w.f, 1).count, "whose spans these are stands in the lost part");
-    CHECK(strstr(w.said, SEGMENT) && strstr(w.said, "left out as a whole") && strstr(w.said, "an earlier version wrote it"), w.said);
+    CHECK(strstr(w.said, SEGMENT) && strstr(w.said, "left out as a whole") &&
+              strstr(w.said, "an earlier version wrote it"),
+          w.said);
     CHECK_INT(1, kis_store_get_stats(w.f.store).damaged_blocks, "counted");
     fixture_close(&w.f);
     whole_done(&w);
@@ -452,8 +519,10 @@ TEST(missing_memory_is_told_and_nothing_leaks)
         kis_diag diag = { 0 };
         f = (failing){ .left = at };
         kis_block_codec *codec = kis_block_codec_new(&alloc);
-        kis_err err = !codec ? KIS_ERR_NOMEM
-                             : kis_segment_rebuild(kis_sim_os(w.sim), &alloc, kis_str_from_c(w.f.dir), 1, 0, true, 1 << 30, codec, &segment, &diag);
+        kis_err err = !codec
+                          ? KIS_ERR_NOMEM
+                          : kis_segment_rebuild(kis_sim_os(w.sim), &alloc, kis_str_from_c(w.f.dir),
+                                                1, 0, true, 1 << 30, codec, &segment, &diag);
         CHECK_ERR(f.has_failed ? KIS_ERR_NOMEM : KIS_OK, err, "no memory, and not damage");
         CHECK(err == KIS_OK || !codec || diag.text[0], "says so");
         kis_segment_unref(err ? NULL : segment);
@@ -464,11 +533,17 @@ TEST(missing_memory_is_told_and_nothing_leaks)
     kis_segment *segment;
     kis_block_codec *codec = kis_block_codec_new(&kis_mem);
     kis_diag diag;
-    CHECK_ERR(KIS_ERR_LIMIT, kis_segment_rebuild(kis_sim_os(w.sim), &kis_mem, kis_str_from_c(w.f.dir), 1, 0, true, 1000, codec, &segment, &diag), "too large");
+    CHECK_ERR(KIS_ERR_LIMIT,
+              kis_segment_rebuild(kis_sim_os(w.sim), &kis_mem, kis_str_from_c(w.f.dir), 1, 0, true,
+                                  1000, codec, &segment, &diag),
+              "too large");
     kis_block_codec_free(codec);
     whole_done(&w);
 }
 
-TEST_MAIN(RUN(missing_memory_is_told_and_nothing_leaks), RUN(a_flipped_bit_costs_at_most_the_block_that_it_is_in), RUN(a_file_cut_anywhere_answers_from_the_blocks_before),
-          RUN(damage_of_several_parts_is_told_in_numbers), RUN(bytes_that_look_like_a_block_are_none), RUN(a_tenants_file_stays_his),
+TEST_MAIN(RUN(missing_memory_is_told_and_nothing_leaks),
+          RUN(a_flipped_bit_costs_at_most_the_block_that_it_is_in),
+          RUN(a_file_cut_anywhere_answers_from_the_blocks_before),
+          RUN(damage_of_several_parts_is_told_in_numbers),
+          RUN(bytes_that_look_like_a_block_are_none), RUN(a_tenants_file_stays_his),
           RUN(a_file_without_a_lead_reads_and_is_left_out_when_its_end_is_damaged))

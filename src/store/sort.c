@@ -3,7 +3,7 @@
 
 #include "base/check.h"
 
-#define RUN_ITEMS ((size_t)16)
+#define RUN_ITEMS      ((size_t)16)
 #define ITEM_BYTES_MAX 64
 
 static void sort_run(uint8_t *items, size_t count, size_t size, kis_before_fn *before)
@@ -22,7 +22,8 @@ static void sort_run(uint8_t *items, size_t count, size_t size, kis_before_fn *b
     }
 }
 
-static void merge_runs(const uint8_t *a, size_t a_count, const uint8_t *b, size_t b_count, uint8_t *to, size_t size, kis_before_fn *before)
+static void merge_runs(const uint8_t *a, size_t a_count, const uint8_t *b, size_t b_count,
+                       uint8_t *to, size_t size, kis_before_fn *before)
 {
     while (a_count && b_count) {
         bool take_b = before(b, a);
@@ -53,7 +54,8 @@ bool kis_sort(kis_arena *scratch, void *items, size_t count, size_t size, kis_be
     for (size_t run = RUN_ITEMS; run < count; run *= 2) {
         for (size_t i = 0; i < count; i += 2 * run) {
             size_t a_count = KIS_MIN(run, count - i), b_count = KIS_MIN(run, count - i - a_count);
-            merge_runs(from + i * size, a_count, from + (i + a_count) * size, b_count, to + i * size, size, before);
+            merge_runs(from + i * size, a_count, from + (i + a_count) * size, b_count,
+                       to + i * size, size, before);
         }
         uint8_t *swap = from;
         from = to;

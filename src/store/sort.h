@@ -7,7 +7,8 @@
 typedef bool kis_before_fn(const void *a, const void *b);
 
 /** Items of at most 64 bytes. False: no memory, items unchanged. */
-bool kis_sort(kis_arena *scratch, void *items, size_t count, size_t item_size, kis_before_fn *before) KIS_CHECKED;
+bool kis_sort(kis_arena *scratch, void *items, size_t count, size_t item_size,
+              kis_before_fn *before) KIS_CHECKED;
 
 /** The same in place, without scratch and not stable: slower, for arrays that fill the memory there is. */
 void kis_sort_in_place(void *items, size_t count, size_t item_size, kis_before_fn *before);

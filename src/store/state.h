@@ -19,14 +19,16 @@
 #include "store/segment.h"
 #include "store/store.h"
 
-#define KIS_FROZEN_MAX 16u /* two in steady state; more only while a start catches up, and in memory */
+#define KIS_FROZEN_MAX \
+    16u /* two in steady state; more only while a start catches up, and in memory */
 
 typedef struct kis_push { /* one batch on its way through the writer */
     struct kis_push *next;
     kis_batch *batch;
     kis_done done;
     uint64_t bytes;
-    struct kis_push *same_as; /* an earlier one of the group with the same key: its answer is ours */
+    struct kis_push
+        *same_as; /* an earlier one of the group with the same key: its answer is ours */
     kis_key key;
     bool has_key, is_repeat, is_entered;
     kis_err err;
@@ -35,12 +37,13 @@ typedef struct kis_push { /* one batch on its way through the writer */
 } kis_push;
 
 typedef struct kis_store_counters {
-    _Atomic uint64_t spans_stored, spans_duplicate, batches_stored, batches_repeated, bytes_logged, syncs, sync_ns_total, sync_ns_max, flushes,
-        flush_ns_total, flush_failures, segments_deleted, spans_deleted, refused_full, refused_disk, write_errors, sync_errors, damaged_blocks,
-        replayed_spans, replay_ns;
+    _Atomic uint64_t spans_stored, spans_duplicate, batches_stored, batches_repeated, bytes_logged,
+        syncs, sync_ns_total, sync_ns_max, flushes, flush_ns_total, flush_failures,
+        segments_deleted, spans_deleted, refused_full, refused_disk, write_errors, sync_errors,
+        damaged_blocks, replayed_spans, replay_ns;
 } kis_store_counters;
 
-typedef struct kis_removed { /* by retention, and not yet said */
+typedef struct kis_removed {               /* by retention, and not yet said */
     uint64_t files, spans, newest_unix_ns; /* newest: when the last of them was received */
     uint64_t said_ns;                      /* of the last line; 0: none yet */
 } kis_removed;
@@ -57,28 +60,32 @@ struct kis_store {
     kis_file lock_file;
 
     kis_lock lock;
-    kis_cond changed;          /* a head was frozen or has become segments, or a flush failed; with `lock` */
+    kis_cond changed; /* a head was frozen or has become segments, or a flush failed; with `lock` */
     kis_head *active;
     kis_head *frozen[KIS_FROZEN_MAX]; /* oldest first */
     uint32_t frozen_count;
-    kis_segment_set *segments; /* replaced, never changed in place */
+    kis_segment_set *segments;   /* replaced, never changed in place */
     uint64_t flushed_generation; /* every head up to this one is in segments */
     bool is_flush_failing, is_stopping;
-    kis_wal next_log;           /* the file of the head after `active`, made ahead by the flush thread; zeros: none */
-    bool wants_next_log, is_next_log_claimed; /* claimed: one of the two threads makes or takes it, and `active` stays until that is done */
+    kis_wal
+        next_log; /* the file of the head after `active`, made ahead by the flush thread; zeros: none */
+    bool wants_next_log,
+        is_next_log_claimed; /* claimed: one of the two threads makes or takes it, and `active` stays until that is done */
 
     kis_lock queue_lock;
     kis_cond queue_filled, queue_answered; /* with queue_lock */
     kis_push *queue_first, *queue_last;
     uint64_t pending_bytes, pushed, answered; /* of pushes that were queued */
-    uint64_t rotate_wanted; /* generation that shall be frozen if it is still the active one and has rows */
-    bool is_closed;         /* no more pushes */
+    uint64_t
+        rotate_wanted; /* generation that shall be frozen if it is still the active one and has rows */
+    bool is_closed;    /* no more pushes */
 
     kis_catalog catalog;
     kis_block_cache cache;
-    kis_keys keys;          /* writer thread */
-    uint64_t group_bytes;    /* writer thread: bound of the next group */
-    uint64_t log_asked_for;  /* writer thread: the generation at whose half the next log was asked for */
+    kis_keys keys;        /* writer thread */
+    uint64_t group_bytes; /* writer thread: bound of the next group */
+    uint64_t
+        log_asked_for; /* writer thread: the generation at whose half the next log was asked for */
     uint64_t disk_looked_ns; /* writer thread: when the free room was last asked for */
     uint64_t disk_written;   /* and what was written since */
     _Atomic bool is_disk_full;

@@ -82,9 +82,12 @@ static void settle_disk(kis_store *s)
     if (!s->keep_bytes) {
         s->keep_bytes = KIS_KEEP_BYTES_DEFAULT;
         if (s->os->ops->disk_free(s->os, s->options.dir, &free_bytes, &total_bytes, NULL) == KIS_OK)
-            s->keep_bytes = KIS_MAX(KIS_MIN(s->keep_bytes, (free_bytes + atomic_load(&s->segment_bytes)) / 5), KIS_STORE_KEEP_BYTES_MIN);
+            s->keep_bytes =
+                KIS_MAX(KIS_MIN(s->keep_bytes, (free_bytes + atomic_load(&s->segment_bytes)) / 5),
+                        KIS_STORE_KEEP_BYTES_MIN);
     }
-    s->options.head_bytes = KIS_MAX(KIS_MIN(s->options.head_bytes, s->keep_bytes / 6), KIS_HEAD_BYTES_MIN);
+    s->options.head_bytes =
+        KIS_MAX(KIS_MIN(s->options.head_bytes, s->keep_bytes / 6), KIS_HEAD_BYTES_MIN);
 }
 
 static void ignore_name(void *user, kis_str name)
@@ -101,7 +104,8 @@ static kis_err sync_folders_above(kis_store *s, kis_diag *diag)
 
     for (size_t len = s->options.dir.len; len-- > 0;) {
         kis_str above = kis_str_slice(s->options.dir, 0, len ? len : 1);
-        if (s->options.dir.ptr[len] != '/' || ops->list_dir(s->os, above, ignore_name, NULL, &ignored) != KIS_OK)
+        if (s->options.dir.ptr[len] != '/' ||
+            ops->list_dir(s->os, above, ignore_name, NULL, &ignored) != KIS_OK)
             continue;
         kis_err err = ops->sync_dir(s->os, above, diag);
         if (err)
@@ -164,10 +168,12 @@ kis_err kis_store_open(const kis_store_options *options, kis_store **out, kis_di
     kis_store *s;
 
     if (!options->dir.len || options->dir.len >= KIS_STORE_PATH_MAX - 64)
-        return kis_diag_set(diag, KIS_ERR_RANGE, "the data directory's name has %zu bytes, want 1 to %u", options->dir.len,
-                            KIS_STORE_PATH_MAX - 65);
+        return kis_diag_set(diag, KIS_ERR_RANGE,
+                            "the data directory's name has %zu bytes, want 1 to %u",
+                            options->dir.len, KIS_STORE_PATH_MAX - 65);
     if (options->keep_bytes && options->keep_bytes < KIS_STORE_KEEP_BYTES_MIN)
-        return kis_diag_set(diag, KIS_ERR_RANGE, "keep_bytes is %llu, want at least %llu", (unsigned long long)options->keep_bytes,
+        return kis_diag_set(diag, KIS_ERR_RANGE, "keep_bytes is %llu, want at least %llu",
+                            (unsigned long long)options->keep_bytes,
                             (unsigned long long)KIS_STORE_KEEP_BYTES_MIN);
     s = store_new(options);
     if (!s)
@@ -192,7 +198,8 @@ kis_err kis_store_open(const kis_store_options *options, kis_store **out, kis_di
     return KIS_OK;
 }
 
-kis_err kis_store_open_memory(const kis_alloc *alloc, kis_os *os, uint64_t max_bytes, kis_store **out, kis_diag *diag)
+kis_err kis_store_open_memory(const kis_alloc *alloc, kis_os *os, uint64_t max_bytes,
+                              kis_store **out, kis_diag *diag)
 {
     kis_store_options options = { .os = os, .alloc = alloc };
     kis_store *s = store_new(&options);
@@ -203,10 +210,12 @@ kis_err kis_store_open_memory(const kis_alloc *alloc, kis_os *os, uint64_t max_b
     s->is_memory = true;
     s->memory_max_bytes = max_bytes;
     fill_in_options(&s->options);
-    s->options.head_bytes = KIS_MAX(max_bytes / 8, KIS_HEAD_BYTES_MIN); /* so an eighth is forgotten at a time */
+    s->options.head_bytes =
+        KIS_MAX(max_bytes / 8, KIS_HEAD_BYTES_MIN); /* so an eighth is forgotten at a time */
     s->segments = kis_segment_set_new(alloc, 0);
     s->active = s->segments ? kis_head_new(alloc, 1) : NULL;
-    kis_err err = s->active ? start_threads(s, diag) : kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for a store");
+    kis_err err = s->active ? start_threads(s, diag)
+                            : kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for a store");
     if (err) {
         stop_threads(s);
         store_free(s);
@@ -241,9 +250,9 @@ kis_err kis_store_flush(kis_store *s, uint64_t deadline_ns, kis_diag *diag)
     if (s->is_memory)
         return KIS_OK;
     kis_lock_take(&s->lock);
-    uint64_t target = kis_head_published(s->active)      ? s->active->generation
-                      : s->frozen_count                  ? s->frozen[s->frozen_count - 1]->generation
-                                                         : 0;
+    uint64_t target = kis_head_published(s->active) ? s->active->generation
+                      : s->frozen_count             ? s->frozen[s->frozen_count - 1]->generation
+                                                    : 0;
     bool must_rotate = target == s->active->generation;
     uint64_t failures = atomic_load(&s->count.flush_failures);
     kis_lock_give(&s->lock);
@@ -255,14 +264,18 @@ kis_err kis_store_flush(kis_store *s, uint64_t deadline_ns, kis_diag *diag)
     }
     kis_lock_take(&s->lock);
     bool in_time = true;
-    while (s->flushed_generation < target && in_time && atomic_load(&s->count.flush_failures) == failures && !s->is_stopping)
+    while (s->flushed_generation < target && in_time &&
+           atomic_load(&s->count.flush_failures) == failures && !s->is_stopping)
         in_time = kis_cond_wait_until(&s->changed, &s->lock, deadline_ns);
     bool is_done = s->flushed_generation >= target;
     kis_lock_give(&s->lock);
     if (is_done)
         return KIS_OK;
-    return in_time ? kis_diag_set(diag, KIS_ERR_IO, "the spans in memory could not be written out; they are safe in the log")
-                   : kis_diag_set(diag, KIS_ERR_TIMEOUT, "the spans in memory are not written out yet");
+    return in_time
+               ? kis_diag_set(
+                     diag, KIS_ERR_IO,
+                     "the spans in memory could not be written out; they are safe in the log")
+               : kis_diag_set(diag, KIS_ERR_TIMEOUT, "the spans in memory are not written out yet");
 }
 
 static void fill_counters(const kis_store_counters *c, kis_store_stats *out)
@@ -305,14 +318,16 @@ kis_store_stats kis_store_get_stats(kis_store *s)
     out.segment_count = s->segments->count;
     for (uint32_t i = 0; i < s->segments->count; i++) {
         out.segment_spans += s->segments->at[i]->info.row_count;
-        out.index_bytes += sizeof **s->segments->at + (s->segments->at[i]->pinned ? s->segments->at[i]->pinned_bytes : 0);
+        out.index_bytes += sizeof **s->segments->at +
+                           (s->segments->at[i]->pinned ? s->segments->at[i]->pinned_bytes : 0);
     }
     kis_lock_give(&s->lock);
     kis_lock_take(&s->queue_lock);
     out.pending_bytes = s->pending_bytes;
     kis_lock_give(&s->queue_lock);
     out.index_bytes += kis_catalog_bytes(&s->catalog);
-    out.disk_bytes = atomic_load_explicit(&s->segment_bytes, memory_order_relaxed) + atomic_load_explicit(&s->log_bytes, memory_order_relaxed);
+    out.disk_bytes = atomic_load_explicit(&s->segment_bytes, memory_order_relaxed) +
+                     atomic_load_explicit(&s->log_bytes, memory_order_relaxed);
     out.disk_limit_bytes = s->keep_bytes;
     out.is_disk_full = atomic_load_explicit(&s->is_disk_full, memory_order_relaxed);
     return out;

@@ -36,7 +36,12 @@ static const kis_alloc counted_alloc = { counted_take, counted_give_back, NULL }
 
 static kis_batch *one_batch(uint64_t trace)
 {
-    test_spans_spec spec = { .seed = trace, .first_trace = trace, .traces = 2, .spans_per_trace = 6, .start_unix_ns = 1767225600000000000u, .trace_step_ns = 1 };
+    test_spans_spec spec = { .seed = trace,
+                             .first_trace = trace,
+                             .traces = 2,
+                             .spans_per_trace = 6,
+                             .start_unix_ns = 1767225600000000000u,
+                             .trace_step_ns = 1 };
     kis_batch *batch = test_spans_generate(&kis_mem, &spec);
     batch->origin.idempotency_key = trace == 1 ? KIS_STR("key") : KIS_STR_NONE;
     return batch;
@@ -50,7 +55,11 @@ static void run_with_failure(long fail_at, bool *out_failed)
     bool is_acked[4] = { false };
 
     CHECK_ERR(KIS_OK, kis_sim_new(&kis_mem, 1, &sim), "a machine");
-    f.options = (kis_store_options){ .os = kis_sim_os(sim), .alloc = &counted_alloc, .dir = KIS_STR("/d"), .head_bytes = 1, .keep_bytes = 1 << 30 };
+    f.options = (kis_store_options){ .os = kis_sim_os(sim),
+                                     .alloc = &counted_alloc,
+                                     .dir = KIS_STR("/d"),
+                                     .head_bytes = 1,
+                                     .keep_bytes = 1 << 30 };
     alloc_left = fail_at;
     alloc_failed = false;
     kis_err opened = kis_store_open(&f.options, &f.store, &diag);
@@ -58,10 +67,12 @@ static void run_with_failure(long fail_at, bool *out_failed)
     if (!opened) {
         for (uint64_t trace = 1; trace <= 3; trace++) {
             is_acked[trace] = fixture_push(&f, one_batch(trace * 2 - 1)) == KIS_OK;
-            kis_err flushed = trace == 2 ? kis_store_flush(f.store, kis_now_ns() + 3000000000u, &diag) : KIS_OK;
+            kis_err flushed =
+                trace == 2 ? kis_store_flush(f.store, kis_now_ns() + 3000000000u, &diag) : KIS_OK;
             CHECK(flushed == KIS_OK || alloc_failed, "only missing memory stops a flush");
             fixture_answer a = fixture_get(&f, trace * 2 - 1);
-            CHECK(a.err != KIS_OK || a.is_partial || a.count == 6 || !is_acked[trace], "shown whole or told");
+            CHECK(a.err != KIS_OK || a.is_partial || a.count == 6 || !is_acked[trace],
+                  "shown whole or told");
             (void)fixture_find(&f, NULL, 10);
             (void)fixture_summarize(&f, 1);
             (void)fixture_names(&f, false, "");
@@ -103,9 +114,16 @@ TEST(a_full_list_is_not_sorted_for_places_that_change_nothing)
 
     kis_lock_init(&alloc_lock, KIS_RANK_MEM);
     alloc_left = -1;
-    CHECK_ERR(KIS_OK, kis_store_open_memory(&counted_alloc, kis_os_real(), (uint64_t)512 << 20, &f.store, &diag), diag.text);
+    CHECK_ERR(
+        KIS_OK,
+        kis_store_open_memory(&counted_alloc, kis_os_real(), (uint64_t)512 << 20, &f.store, &diag),
+        diag.text);
     for (uint64_t i = 0; i < BATCHES; i++) { /* all start at once: time rules no place out */
-        test_spans_spec spec = { .seed = 7, .first_trace = 1 + i * TRACES, .traces = TRACES, .spans_per_trace = 1, .start_unix_ns = 1767225600000000000u };
+        test_spans_spec spec = { .seed = 7,
+                                 .first_trace = 1 + i * TRACES,
+                                 .traces = TRACES,
+                                 .spans_per_trace = 1,
+                                 .start_unix_ns = 1767225600000000000u };
         CHECK_ERR(KIS_OK, fixture_push(&f, test_spans_generate(&kis_mem, &spec)), "pushed");
     }
     taken = alloc_taken;
@@ -119,4 +137,5 @@ TEST(a_full_list_is_not_sorted_for_places_that_change_nothing)
     kis_lock_done(&alloc_lock);
 }
 
-TEST_MAIN(RUN(each_missing_piece_of_memory_is_survived), RUN(a_full_list_is_not_sorted_for_places_that_change_nothing))
+TEST_MAIN(RUN(each_missing_piece_of_memory_is_survived),
+          RUN(a_full_list_is_not_sorted_for_places_that_change_nothing))

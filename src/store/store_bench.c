@@ -45,8 +45,11 @@ static void walk_spans(bench_source *b, kis_bytes scope_spans, uint32_t resource
     for (kis_cursor c = kis_cursor_of(scope_spans); kis_pb_next(&c, &f) == KIS_OK;)
         if (f.tag >> 3 == 2) {
             kis_span_view view = test_span_view(f.bytes);
-            fixture_check(KIS_VEC_PUSH(&b->spans, &kis_mem, view) && KIS_VEC_PUSH(&b->span_scope, &kis_mem, b->scopes.len - 1), "memory");
-            b->first_ns = b->first_ns ? KIS_MIN(b->first_ns, view.start_unix_ns) : view.start_unix_ns;
+            fixture_check(KIS_VEC_PUSH(&b->spans, &kis_mem, view) &&
+                              KIS_VEC_PUSH(&b->span_scope, &kis_mem, b->scopes.len - 1),
+                          "memory");
+            b->first_ns =
+                b->first_ns ? KIS_MIN(b->first_ns, view.start_unix_ns) : view.start_unix_ns;
             b->last_ns = KIS_MAX(b->last_ns, view.start_unix_ns);
         }
 }
@@ -55,10 +58,12 @@ static void walk_request(bench_source *b, kis_bytes request)
 {
     kis_pb_field r, s;
     for (kis_cursor c = kis_cursor_of(request); kis_pb_next(&c, &r) == KIS_OK;) {
-        kis_resource_view view = { .attrs.tag = KIS_TAG_RESOURCE_ATTRS, .service_name = KIS_STR("unknown_service") };
+        kis_resource_view view = { .attrs.tag = KIS_TAG_RESOURCE_ATTRS,
+                                   .service_name = KIS_STR("unknown_service") };
         for (kis_cursor d = kis_cursor_of(r.bytes); kis_pb_next(&d, &s) == KIS_OK;)
             if (s.tag >> 3 == 1) {
-                view.attrs = (kis_attrs){ s.bytes.ptr, (uint32_t)s.bytes.len, KIS_TAG_RESOURCE_ATTRS };
+                view.attrs =
+                    (kis_attrs){ s.bytes.ptr, (uint32_t)s.bytes.len, KIS_TAG_RESOURCE_ATTRS };
                 view.service_name = kis_attrs_text(view.attrs, KIS_STR("service.name"));
             }
         fixture_check(KIS_VEC_PUSH(&b->resources, &kis_mem, view), "memory");
@@ -79,7 +84,9 @@ static void load_file(bench_source *b, const char *path)
     kis_buf_init(&out, &kis_mem, (size_t)1 << 30);
     if (len > 2 && packed[0] == 0x1f && packed[1] == 0x8b) {
         kis_codecs *codecs = kis_codecs_new(&kis_mem);
-        fixture_check(kis_decompress(codecs, KIS_CODING_GZIP, kis_bytes_of(packed, len), &out, NULL) == KIS_OK, "gzip");
+        fixture_check(kis_decompress(codecs, KIS_CODING_GZIP, kis_bytes_of(packed, len), &out,
+                                     NULL) == KIS_OK,
+                      "gzip");
         kis_codecs_free(codecs);
     } else {
         kis_buf_add(&out, packed, len);
@@ -120,9 +127,13 @@ static kis_batch *make_batch(const bench_source *b, uint64_t first, uint32_t n, 
         uint64_t shift = base_ns + repetition * 50000000u - b->first_ns;
         v->start_unix_ns += shift;
         v->end_unix_ns += shift;
-        if (!batch->scope_count || i == 0 || b->span_scope.at[(first + i - 1) % b->spans.len] != scope) {
-            if (!batch->resource_count || memcmp(&batch->resources[batch->resource_count - 1], &b->resources.at[b->scopes.at[scope].resource], sizeof *batch->resources) != 0)
-                batch->resources[batch->resource_count++] = b->resources.at[b->scopes.at[scope].resource];
+        if (!batch->scope_count || i == 0 ||
+            b->span_scope.at[(first + i - 1) % b->spans.len] != scope) {
+            if (!batch->resource_count || memcmp(&batch->resources[batch->resource_count - 1],
+                                                 &b->resources.at[b->scopes.at[scope].resource],
+                                                 sizeof *batch->resources) != 0)
+                batch->resources[batch->resource_count++] =
+                    b->resources.at[b->scopes.at[scope].resource];
             batch->scopes[batch->scope_count] = b->scopes.at[scope];
             batch->scopes[batch->scope_count].resource = batch->resource_count - 1;
             batch->scopes[batch->scope_count].first_span = i;
@@ -172,11 +183,12 @@ static int compare_u64(const void *a, const void *b)
 static void print_times(const char *what, uint64_t *ns, uint32_t count)
 {
     qsort(ns, count, sizeof *ns, compare_u64);
-    printf("%-38s p50 %9.1f us   p99 %9.1f us   max %9.1f us\n", what, (double)ns[count / 2] / 1e3, (double)ns[count * 99 / 100] / 1e3,
-           (double)ns[count - 1] / 1e3);
+    printf("%-38s p50 %9.1f us   p99 %9.1f us   max %9.1f us\n", what, (double)ns[count / 2] / 1e3,
+           (double)ns[count * 99 / 100] / 1e3, (double)ns[count - 1] / 1e3);
 }
 
-static uint64_t ingest(store_fixture *f, const bench_source *b, uint64_t spans, uint32_t window, uint64_t base_ns, uint64_t from)
+static uint64_t ingest(store_fixture *f, const bench_source *b, uint64_t spans, uint32_t window,
+                       uint64_t base_ns, uint64_t from)
 {
     bench_window w = { 0 };
     kis_lock_init(&w.lock, KIS_RANK_LOG);
@@ -199,14 +211,21 @@ static uint64_t ingest(store_fixture *f, const bench_source *b, uint64_t spans, 
     kis_lock_give(&w.lock);
     double wall = (double)(kis_now_ns() - began) / 1e9;
     kis_store_flush(f->store, UINT64_MAX, NULL);
-    double cpu = cpu_seconds(CLOCK_PROCESS_CPUTIME_ID) - all - (cpu_seconds(CLOCK_THREAD_CPUTIME_ID) - own);
+    double cpu =
+        cpu_seconds(CLOCK_PROCESS_CPUTIME_ID) - all - (cpu_seconds(CLOCK_THREAD_CPUTIME_ID) - own);
     kis_store_stats s = kis_store_get_stats(f->store);
-    printf("ingest: %.0f spans/s, %.3f us CPU a span (flush included), window %u, failed %llu, longest gap %.1f ms, slowest sync %.1f ms\n",
-           (double)spans / wall, cpu * 1e6 / (double)spans, window, (unsigned long long)w.failed, (double)w.gap_ns_max / 1e6, (double)s.sync_ns_max / 1e6);
-    printf("store:  %llu spans in %llu segments, %.1f bytes a span on disk, %.0f in the log, %llu flushes of %.0f ms, index %.2f B/span, %llu syncs of %.2f ms, duplicates %llu\n",
-           (unsigned long long)s.segment_spans, (unsigned long long)s.segment_count, (double)fixture_folder_bytes(f) / (double)s.segment_spans,
-           (double)s.bytes_logged / (double)(from + spans), (unsigned long long)s.flushes, (double)s.flush_ns_total / 1e6 / (double)(s.flushes ? s.flushes : 1),
-           (double)s.index_bytes / (double)s.segment_spans, (unsigned long long)s.syncs, (double)s.sync_ns_total / 1e6 / (double)s.syncs, (unsigned long long)s.spans_duplicate);
+    printf("ingest: %.0f spans/s, %.3f us CPU a span (flush included), window %u, failed %llu, "
+           "longest gap %.1f ms, slowest sync %.1f ms\n",
+           (double)spans / wall, cpu * 1e6 / (double)spans, window, (unsigned long long)w.failed,
+           (double)w.gap_ns_max / 1e6, (double)s.sync_ns_max / 1e6);
+    printf("store:  %llu spans in %llu segments, %.1f bytes a span on disk, %.0f in the log, %llu "
+           "flushes of %.0f ms, index %.2f B/span, %llu syncs of %.2f ms, duplicates %llu\n",
+           (unsigned long long)s.segment_spans, (unsigned long long)s.segment_count,
+           (double)fixture_folder_bytes(f) / (double)s.segment_spans,
+           (double)s.bytes_logged / (double)(from + spans), (unsigned long long)s.flushes,
+           (double)s.flush_ns_total / 1e6 / (double)(s.flushes ? s.flushes : 1),
+           (double)s.index_bytes / (double)s.segment_spans, (unsigned long long)s.syncs,
+           (double)s.sync_ns_total / 1e6 / (double)s.syncs, (unsigned long long)s.spans_duplicate);
     return s.segment_spans;
 }
 
@@ -240,9 +259,11 @@ static bool keep_id(void *user, const kis_found *found)
     return true;
 }
 
-static void ask(store_fixture *f, const bench_source *b, uint64_t spans, uint32_t queries, bool is_cold)
+static void ask(store_fixture *f, const bench_source *b, uint64_t spans, uint32_t queries,
+                bool is_cold)
 {
-    uint64_t *get = malloc(queries * 8), *find = malloc(queries * 8), *full = malloc(queries * 8), *names = malloc(queries * 8), *missing = malloc(queries * 8),
+    uint64_t *get = malloc(queries * 8), *find = malloc(queries * 8), *full = malloc(queries * 8),
+             *names = malloc(queries * 8), *missing = malloc(queries * 8),
              *attr = malloc(queries * 8), total = 0;
     kis_reader *reader = kis_store_reader(f->store);
     kis_answer answer;
@@ -262,21 +283,28 @@ static void ask(store_fixture *f, const bench_source *b, uint64_t spans, uint32_
         t = kis_now_ns();
         a = fixture_get_id(f, &none);
         missing[i] = kis_now_ns() - t;
-        kis_filter service = { .op = KIS_FILTER_COMPARE, .on = KIS_ON_SERVICE, .compare = KIS_EQ,
-                               .value = { .kind = KIS_VALUE_STR, .str = one->resources[0].service_name } };
+        kis_filter service = { .op = KIS_FILTER_COMPARE,
+                               .on = KIS_ON_SERVICE,
+                               .compare = KIS_EQ,
+                               .value = { .kind = KIS_VALUE_STR,
+                                          .str = one->resources[0].service_name } };
         bench_ids ids = { .count = 0 };
         kis_find query = { .filter = &service, .limit = 20 };
         t = kis_now_ns();
         reader->ops->find(reader, &query, keep_id, &ids, &answer, NULL);
         find[i] = kis_now_ns() - t;
         t = kis_now_ns();
-        reader->ops->summaries(reader, &request, ids.ids, ids.count, count_summary, &total, &answer, NULL);
+        reader->ops->summaries(reader, &request, ids.ids, ids.count, count_summary, &total, &answer,
+                               NULL);
         full[i] = kis_now_ns() - t;
         t = kis_now_ns();
         fixture_names(f, true, "");
         fixture_names(f, false, "");
         names[i] = kis_now_ns() - t;
-        kis_filter status = { .op = KIS_FILTER_COMPARE, .on = KIS_ON_ANY_ATTR, .compare = KIS_EQ, .key = KIS_STR("http.response.status_code"),
+        kis_filter status = { .op = KIS_FILTER_COMPARE,
+                              .on = KIS_ON_ANY_ATTR,
+                              .compare = KIS_EQ,
+                              .key = KIS_STR("http.response.status_code"),
                               .value = { .kind = KIS_VALUE_INT, .integer = 500 } };
         const kis_filter *both[] = { &service, &status };
         kis_filter tree = { .op = KIS_FILTER_AND, .parts = both, .part_count = 2 };
@@ -305,7 +333,12 @@ static void big_trace(store_fixture *f, uint64_t spans)
         test_spans t;
         test_spans_begin(&t, &kis_mem);
         for (uint64_t i = at; i < at + 2000; i++) {
-            test_spans_add(&t, &(test_span){ .trace = 987654321, .span = i + 1, .parent = i, .name = "deep", .start_ns = kis_now_unix_ns(), .end_ns = kis_now_unix_ns() + 5 });
+            test_spans_add(&t, &(test_span){ .trace = 987654321,
+                                             .span = i + 1,
+                                             .parent = i,
+                                             .name = "deep",
+                                             .start_ns = kis_now_unix_ns(),
+                                             .end_ns = kis_now_unix_ns() + 5 });
             test_spans_str(&t, "http.request.method", "GET");
             test_spans_int(&t, "number", (int64_t)i);
         }
@@ -314,16 +347,19 @@ static void big_trace(store_fixture *f, uint64_t spans)
     kis_store_flush(f->store, UINT64_MAX, NULL);
     uint64_t t = kis_now_ns();
     fixture_answer a = fixture_get_id(f, &id);
-    printf("a trace of %llu spans: got %u in %.0f ms, ordered %d, partial %d\n", (unsigned long long)spans, a.count, (double)(kis_now_ns() - t) / 1e6,
-           a.is_ordered, a.is_partial);
+    printf("a trace of %llu spans: got %u in %.0f ms, ordered %d, partial %d\n",
+           (unsigned long long)spans, a.count, (double)(kis_now_ns() - t) / 1e6, a.is_ordered,
+           a.is_partial);
 }
 
 static void print_memory(const char *when)
 {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    printf("%s: peak resident %ld MiB (producer and source included), allocator holds %.0f MiB, caches %.0f MiB\n", when, usage.ru_maxrss / 1024,
-           (double)kis_mem_get_stats().held_bytes / 1048576, (double)kis_mem_get_stats().cached_bytes / 1048576);
+    printf("%s: peak resident %ld MiB (producer and source included), allocator holds %.0f MiB, "
+           "caches %.0f MiB\n",
+           when, usage.ru_maxrss / 1024, (double)kis_mem_get_stats().held_bytes / 1048576,
+           (double)kis_mem_get_stats().cached_bytes / 1048576);
 }
 
 int main(int argc, char **argv)
@@ -356,7 +392,8 @@ int main(int argc, char **argv)
         load_file(&source, path);
     else
         load_generated(&source);
-    printf("%u spans, %u resources, %u scopes in the source\n", source.spans.len, source.resources.len, source.scopes.len);
+    printf("%u spans, %u resources, %u scopes in the source\n", source.spans.len,
+           source.resources.len, source.scopes.len);
     spans = spans / BATCH_SPANS * BATCH_SPANS;
     uint64_t base_ns = kis_now_unix_ns();
     fixture_open(&f, NULL);
@@ -376,13 +413,15 @@ int main(int argc, char **argv)
     bench_window w = { 0 };
     kis_lock_init(&w.lock, KIS_RANK_LOG);
     kis_cond_init(&w.changed);
-    for (uint64_t at = spans; kis_store_get_stats(f.store).head_bytes < (uint64_t)46 << 20; at += BATCH_SPANS)
+    for (uint64_t at = spans; kis_store_get_stats(f.store).head_bytes < (uint64_t)46 << 20;
+         at += BATCH_SPANS)
         fixture_push(&f, make_batch(&source, at, BATCH_SPANS, base_ns));
     uint64_t in_log = kis_store_get_stats(f.store).head_spans;
     kis_store_close(f.store);
     uint64_t began = kis_now_ns();
     fixture_start(&f);
-    printf("start with %llu spans in the log: %.0f ms\n", (unsigned long long)in_log, (double)(kis_now_ns() - began) / 1e6);
+    printf("start with %llu spans in the log: %.0f ms\n", (unsigned long long)in_log,
+           (double)(kis_now_ns() - began) / 1e6);
     fixture_done(&f);
     return 0;
 }

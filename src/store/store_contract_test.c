@@ -59,7 +59,8 @@ TEST(the_store_is_a_sink)
 TEST(the_store_in_memory_is_a_sink)
 {
     store_fixture f;
-    sink_contract_run(&(sink_contract){ .open = open_memory_sink, .close = close_sink, .user = &f });
+    sink_contract_run(
+        &(sink_contract){ .open = open_memory_sink, .close = close_sink, .user = &f });
 }
 
 TEST(the_store_is_a_reader_of_what_is_in_memory)
@@ -71,14 +72,17 @@ TEST(the_store_is_a_reader_of_what_is_in_memory)
 TEST(the_store_is_a_reader_of_its_segments)
 {
     store_fixture f;
-    reader_contract_run(&(reader_contract){ .open = open_both, .settle = flush_it, .close = close_both, .user = &f });
+    reader_contract_run(&(reader_contract){
+        .open = open_both, .settle = flush_it, .close = close_both, .user = &f });
 }
 
 TEST(the_store_in_memory_is_a_reader)
 {
     store_fixture f;
-    reader_contract_run(&(reader_contract){ .open = open_both_in_memory, .close = close_both, .user = &f });
+    reader_contract_run(
+        &(reader_contract){ .open = open_both_in_memory, .close = close_both, .user = &f });
 }
 
-TEST_MAIN(RUN(the_store_is_a_sink), RUN(the_store_in_memory_is_a_sink), RUN(the_store_is_a_reader_of_what_is_in_memory),
+TEST_MAIN(RUN(the_store_is_a_sink), RUN(the_store_in_memory_is_a_sink),
+          RUN(the_store_is_a_reader_of_what_is_in_memory),
           RUN(the_store_is_a_reader_of_its_segments), RUN(the_store_in_memory_is_a_reader))

@@ -24,7 +24,8 @@ typedef struct life {
 static void print_point(const char *what, uint64_t nth, uint64_t seed)
 {
     if (getenv("STORE_FAULT_LOG"))
-        fprintf(stderr, "%s at %llu, seed %llu\n", what, (unsigned long long)nth, (unsigned long long)seed);
+        fprintf(stderr, "%s at %llu, seed %llu\n", what, (unsigned long long)nth,
+                (unsigned long long)seed);
 }
 
 static void show_log(void *user, int level, const char *text)
@@ -36,14 +37,23 @@ static void show_log(void *user, int level, const char *text)
 
 static kis_err life_open(life *l, kis_diag *diag)
 {
-    l->f.options = (kis_store_options){ .os = kis_sim_os(l->sim), .alloc = &kis_mem, .dir = KIS_STR("/data"), .head_bytes = l->head_bytes ? l->head_bytes : 1, .keep_bytes = (uint64_t)1 << 32, .log = show_log };
+    l->f.options = (kis_store_options){ .os = kis_sim_os(l->sim),
+                                        .alloc = &kis_mem,
+                                        .dir = KIS_STR("/data"),
+                                        .head_bytes = l->head_bytes ? l->head_bytes : 1,
+                                        .keep_bytes = (uint64_t)1 << 32,
+                                        .log = show_log };
     return kis_store_open(&l->f.options, &l->f.store, diag);
 }
 
 static kis_batch *one_trace(uint64_t trace)
 {
-    test_spans_spec spec = { .seed = trace, .first_trace = trace, .traces = 1, .spans_per_trace = 60,
-                             .start_unix_ns = 1767225600000000000u + trace * 1000000, .trace_step_ns = 1 };
+    test_spans_spec spec = { .seed = trace,
+                             .first_trace = trace,
+                             .traces = 1,
+                             .spans_per_trace = 60,
+                             .start_unix_ns = 1767225600000000000u + trace * 1000000,
+                             .trace_step_ns = 1 };
     return test_spans_generate(&kis_mem, &spec);
 }
 
@@ -126,9 +136,15 @@ static void live_with_failure(unsigned kinds, uint64_t nth, uint64_t times, kis_
 
 TEST(each_failing_call_loses_nothing)
 {
-    static const struct { const char *why; unsigned kinds; uint64_t times; kis_err err; } rows[] = {
+    static const struct {
+        const char *why;
+        unsigned kinds;
+        uint64_t times;
+        kis_err err;
+    } rows[] = {
         { "one write fails", KIS_SIM_WRITE, 1, KIS_ERR_IO },
-        { "the disk is full for three writes", KIS_SIM_WRITE | KIS_SIM_PREALLOCATE, 3, KIS_ERR_FULL },
+        { "the disk is full for three writes", KIS_SIM_WRITE | KIS_SIM_PREALLOCATE, 3,
+          KIS_ERR_FULL },
         { "one sync fails", KIS_SIM_SYNC, 1, KIS_ERR_IO },
         { "two syncs fail", KIS_SIM_SYNC, 2, KIS_ERR_IO },
         { "names cannot be made", KIS_SIM_CREATE | KIS_SIM_RENAME | KIS_SIM_REMOVE, 1, KIS_ERR_IO },
@@ -139,7 +155,8 @@ TEST(each_failing_call_loses_nothing)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         uint64_t calls = count_calls(rows[i].kinds), step = step_or(9);
         for (uint64_t nth = 1; nth <= calls; nth += step)
-            print_point(rows[i].why, nth, 0), live_with_failure(rows[i].kinds, nth, rows[i].times, rows[i].err);
+            print_point(rows[i].why, nth, 0),
+                live_with_failure(rows[i].kinds, nth, rows[i].times, rows[i].err);
     }
 }
 
@@ -226,25 +243,32 @@ static sim_names list_sim(life *l)
 {
     sim_names names = { 0 };
     kis_os *os = kis_sim_os(l->sim);
-    CHECK_ERR(KIS_OK, os->ops->list_dir(os, KIS_STR("/data"), note_sim_name, &names, NULL), "the folder");
+    CHECK_ERR(KIS_OK, os->ops->list_dir(os, KIS_STR("/data"), note_sim_name, &names, NULL),
+              "the folder");
     return names;
 }
 
 /* A rewrite whose file takes its name and whose folder sync then fails: the file is whole, is not used, and must go with its generation. */
 TEST(a_log_of_a_failed_rewrite_does_not_outlive_its_generation)
 {
-    for (int with_third = 0; with_third < 2; with_third++) { /* flushed from the suspect file, or after one more rewrite */
+    for (int with_third = 0; with_third < 2;
+         with_third++) { /* flushed from the suspect file, or after one more rewrite */
         life l = { 0 };
         kis_diag diag = { 0 };
 
         CHECK_ERR(KIS_OK, kis_sim_new(&kis_mem, 5, &l.sim), "a machine");
-        l.f.options = (kis_store_options){ .os = kis_sim_os(l.sim), .alloc = &kis_mem, .dir = KIS_STR("/data"), .keep_bytes = (uint64_t)1 << 32 };
+        l.f.options = (kis_store_options){ .os = kis_sim_os(l.sim),
+                                           .alloc = &kis_mem,
+                                           .dir = KIS_STR("/data"),
+                                           .keep_bytes = (uint64_t)1 << 32 };
         CHECK_ERR(KIS_OK, kis_store_open(&l.f.options, &l.f.store, &diag), diag.text);
         CHECK_ERR(KIS_OK, fixture_push(&l.f, one_trace(1)), "stored");
         kis_sim_fail_at(l.sim, KIS_SIM_SYNC, 1, 2, KIS_ERR_IO);
-        CHECK_ERR(KIS_ERR_IO, fixture_push(&l.f, one_trace(2)), "the log and its rewrite fail: the file is suspect");
+        CHECK_ERR(KIS_ERR_IO, fixture_push(&l.f, one_trace(2)),
+                  "the log and its rewrite fail: the file is suspect");
         kis_sim_fail_at(l.sim, KIS_SIM_SYNC_DIR, 1, 1, KIS_ERR_IO);
-        CHECK_ERR(KIS_ERR_IO, fixture_push(&l.f, one_trace(3)), "the rewrite's file is named, and its name not synced");
+        CHECK_ERR(KIS_ERR_IO, fixture_push(&l.f, one_trace(3)),
+                  "the rewrite's file is named, and its name not synced");
         CHECK_INT(2, list_sim(&l).attempts, "the suspect file and the one that is not used");
         if (with_third) {
             CHECK_ERR(KIS_OK, fixture_push(&l.f, one_trace(4)), "the next rewrite does it");
@@ -256,7 +280,10 @@ TEST(a_log_of_a_failed_rewrite_does_not_outlive_its_generation)
         CHECK(left.seg_count > 0, "they are there");
         kis_store_close(l.f.store);
         for (uint32_t i = 0; i < left.seg_count; i++) /* as retention does */
-            CHECK_ERR(KIS_OK, kis_sim_os(l.sim)->ops->remove(kis_sim_os(l.sim), kis_str_from_c(left.seg[i]), NULL), "deleted");
+            CHECK_ERR(KIS_OK,
+                      kis_sim_os(l.sim)->ops->remove(kis_sim_os(l.sim), kis_str_from_c(left.seg[i]),
+                                                     NULL),
+                      "deleted");
         CHECK_ERR(KIS_OK, kis_store_open(&l.f.options, &l.f.store, &diag), diag.text);
         for (uint64_t trace = 1; trace <= 4; trace++)
             CHECK_INT(0, fixture_get(&l.f, trace).count, "what retention took does not come back");
@@ -278,8 +305,13 @@ TEST(age_deletes_by_the_time_of_receiving)
     kis_diag diag = { 0 };
 
     CHECK_ERR(KIS_OK, kis_sim_new(&kis_mem, 5, &l.sim), "a machine");
-    l.f.options = (kis_store_options){ .os = kis_sim_os(l.sim), .alloc = &kis_mem, .dir = KIS_STR("/data"), .keep_ns = 3600000000000, .keep_bytes = (uint64_t)1 << 32,
-                                      .log = take_age_line, .log_user = &said };
+    l.f.options = (kis_store_options){ .os = kis_sim_os(l.sim),
+                                       .alloc = &kis_mem,
+                                       .dir = KIS_STR("/data"),
+                                       .keep_ns = 3600000000000,
+                                       .keep_bytes = (uint64_t)1 << 32,
+                                       .log = take_age_line,
+                                       .log_user = &said };
     CHECK_ERR(KIS_OK, kis_store_open(&l.f.options, &l.f.store, &diag), diag.text);
     CHECK_ERR(KIS_OK, fixture_push(&l.f, one_trace(1)), "pushed");
     CHECK_ERR(KIS_OK, kis_store_flush(l.f.store, UINT64_MAX, &diag), diag.text);
@@ -362,13 +394,16 @@ TEST(a_flipped_bit_anywhere_in_a_segment_is_told_and_the_rest_is_shown)
         off_t at = (off_t)((uint64_t)(target.size - 1) * i / points);
         flip(target.path, at, (uint8_t)(1u << i % 8));
         lines = 0;
-        CHECK_ERR(KIS_ERR_CORRUPT, kis_store_check(f.options.os, &kis_mem, f.options.dir, count_line, &lines, &diag), "check finds each flipped bit");
+        CHECK_ERR(KIS_ERR_CORRUPT,
+                  kis_store_check(f.options.os, &kis_mem, f.options.dir, count_line, &lines, &diag),
+                  "check finds each flipped bit");
         CHECK(lines >= 1, "and says where");
         fixture_start(&f);
         uint32_t whole = 0, lost = 0;
         for (uint64_t trace = 1; trace <= TRACES; trace++) {
             fixture_answer a = fixture_get(&f, trace);
-            CHECK(a.count == 0 || hash_is_known(known, TRACES + 1, a.hash) || a.is_partial, "never shown wrong");
+            CHECK(a.count == 0 || hash_is_known(known, TRACES + 1, a.hash) || a.is_partial,
+                  "never shown wrong");
             whole += a.hash == known[trace];
             lost += a.hash != known[trace];
         }
@@ -381,7 +416,9 @@ TEST(a_flipped_bit_anywhere_in_a_segment_is_told_and_the_rest_is_shown)
         flip(target.path, at, (uint8_t)(1u << i % 8));
     }
     CHECK(with_whole_traces > points / 2, "most damage takes one block, not all");
-    CHECK_ERR(KIS_OK, kis_store_check(f.options.os, &kis_mem, f.options.dir, count_line, &lines, &diag), "whole again");
+    CHECK_ERR(KIS_OK,
+              kis_store_check(f.options.os, &kis_mem, f.options.dir, count_line, &lines, &diag),
+              "whole again");
     fixture_start(&f);
     fixture_done(&f);
 }
@@ -403,9 +440,12 @@ TEST(a_flipped_bit_in_a_log_is_refused_or_was_never_answered)
         kis_err err = kis_store_open(&f.options, &f.store, &diag);
         if (err) {
             f.store = NULL;
-            CHECK_ERR(KIS_ERR_CORRUPT, err, "damage in front of what was synced later is no torn end");
-            CHECK(strstr(diag.text, "offset") && strstr(diag.text, "log-"), "names file and offset");
-            CHECK(strstr(diag.text, "; kiseki check --repair-log keeps what reads of it"), "and what to do");
+            CHECK_ERR(KIS_ERR_CORRUPT, err,
+                      "damage in front of what was synced later is no torn end");
+            CHECK(strstr(diag.text, "offset") && strstr(diag.text, "log-"),
+                  "names file and offset");
+            CHECK(strstr(diag.text, "; kiseki check --repair-log keeps what reads of it"),
+                  "and what to do");
             CHECK(before == fixture_folder_hash(&f), "and nothing was changed");
             flip(target.path, at, 0x10);
             continue;
@@ -479,7 +519,11 @@ static uint32_t lost_traces(life *l, uint32_t traces)
 
 TEST(a_log_that_stops_the_start_is_repaired_to_all_but_what_does_not_read)
 {
-    static const struct { const char *why; uint64_t at[2]; uint32_t lost_min, lost_max; } rows[] = {
+    static const struct {
+        const char *why;
+        uint64_t at[2];
+        uint32_t lost_min, lost_max;
+    } rows[] = {
         { "a bit of the first record", { 64 + 5 }, 1, 1 },
         { "a bit in the middle of the file", { 50000 }, 1, 1 },
         { "two of them", { 30000, 150000 }, 2, 2 },
@@ -497,14 +541,26 @@ TEST(a_log_that_stops_the_start_is_repaired_to_all_but_what_does_not_read)
         for (unsigned j = 0; j < 2 && rows[i].at[j]; j++)
             flip_sim(&l, "/data/log-0000000000000001-0000.wal", rows[i].at[j]);
         CHECK_ERR(KIS_ERR_CORRUPT, life_open(&l, &diag), rows[i].why);
-        CHECK(strstr(diag.text, "log-0000000000000001-0000.wal") && strstr(diag.text, "kiseki check --repair-log"), diag.text);
-        CHECK_ERR(KIS_OK, kis_store_repair_log(os, &kis_mem, KIS_STR("/data"), take_repair_line, &lines, &diag), diag.text);
+        CHECK(strstr(diag.text, "log-0000000000000001-0000.wal") &&
+                  strstr(diag.text, "kiseki check --repair-log"),
+              diag.text);
+        CHECK_ERR(
+            KIS_OK,
+            kis_store_repair_log(os, &kis_mem, KIS_STR("/data"), take_repair_line, &lines, &diag),
+            diag.text);
         CHECK_INT(1, lines.count, "one file is written anew");
-        CHECK(strstr(lines.last, "repaired: log-0000000000000001-0000.wal") && strstr(lines.last, "damaged-log-0000000000000001-0000.wal"), lines.last);
+        CHECK(strstr(lines.last, "repaired: log-0000000000000001-0000.wal") &&
+                  strstr(lines.last, "damaged-log-0000000000000001-0000.wal"),
+              lines.last);
         CHECK_INT(1, list_sim(&l).set_aside, "the damaged one is kept");
-        CHECK_ERR(KIS_OK, kis_store_check(os, &kis_mem, KIS_STR("/data"), take_repair_line, &lines, &diag), "sound now");
+        CHECK_ERR(KIS_OK,
+                  kis_store_check(os, &kis_mem, KIS_STR("/data"), take_repair_line, &lines, &diag),
+                  "sound now");
         lines.count = 0;
-        CHECK_ERR(KIS_OK, kis_store_repair_log(os, &kis_mem, KIS_STR("/data"), take_repair_line, &lines, &diag), "again");
+        CHECK_ERR(
+            KIS_OK,
+            kis_store_repair_log(os, &kis_mem, KIS_STR("/data"), take_repair_line, &lines, &diag),
+            "again");
         CHECK_INT(0, lines.count, "there is nothing to repair");
         CHECK_ERR(KIS_OK, life_open(&l, &diag), diag.text);
         uint32_t lost = lost_traces(&l, traces);
@@ -534,7 +590,8 @@ TEST(a_repair_that_is_cut_off_loses_nothing_more)
 
         flip_sim(&l, "/data/log-0000000000000001-0000.wal", 50000);
         kis_sim_cut_power_at(l.sim, KIS_SIM_CHANGES, nth + 1);
-        kis_err err = kis_store_repair_log(kis_sim_os(l.sim), &kis_mem, KIS_STR("/data"), take_repair_line, &lines, &diag);
+        kis_err err = kis_store_repair_log(kis_sim_os(l.sim), &kis_mem, KIS_STR("/data"),
+                                           take_repair_line, &lines, &diag);
         was_cut = kis_sim_is_off(l.sim);
         if (!was_cut)
             CHECK_ERR(KIS_OK, err, diag.text);
@@ -543,7 +600,10 @@ TEST(a_repair_that_is_cut_off_loses_nothing_more)
         kis_sim_power_on(l.sim);
         if (life_open(&l, &diag)) {
             CHECK(was_cut, "what was repaired stays so");
-            CHECK_ERR(KIS_OK, kis_store_repair_log(kis_sim_os(l.sim), &kis_mem, KIS_STR("/data"), take_repair_line, &lines, &diag), diag.text);
+            CHECK_ERR(KIS_OK,
+                      kis_store_repair_log(kis_sim_os(l.sim), &kis_mem, KIS_STR("/data"),
+                                           take_repair_line, &lines, &diag),
+                      diag.text);
             CHECK_ERR(KIS_OK, life_open(&l, &diag), diag.text);
         }
         CHECK(lost_traces(&l, traces) <= 1, "what was damaged, and no more");
@@ -572,7 +632,12 @@ TEST(a_segment_that_vanishes_under_way_is_an_error_and_no_crash)
     fixture_done(&f);
 }
 
-TEST_MAIN(RUN(a_log_that_stops_the_start_is_repaired_to_all_but_what_does_not_read), RUN(a_repair_that_is_cut_off_loses_nothing_more),
-          RUN(each_failing_call_loses_nothing), RUN(a_power_cut_at_each_write_loses_nothing_that_was_answered), RUN(a_full_disk_is_told_and_got_over),
-          RUN(a_log_of_a_failed_rewrite_does_not_outlive_its_generation), RUN(age_deletes_by_the_time_of_receiving), RUN(a_flipped_bit_anywhere_in_a_segment_is_told_and_the_rest_is_shown),
-          RUN(a_flipped_bit_in_a_log_is_refused_or_was_never_answered), RUN(a_segment_that_vanishes_under_way_is_an_error_and_no_crash))
+TEST_MAIN(RUN(a_log_that_stops_the_start_is_repaired_to_all_but_what_does_not_read),
+          RUN(a_repair_that_is_cut_off_loses_nothing_more), RUN(each_failing_call_loses_nothing),
+          RUN(a_power_cut_at_each_write_loses_nothing_that_was_answered),
+          RUN(a_full_disk_is_told_and_got_over),
+          RUN(a_log_of_a_failed_rewrite_does_not_outlive_its_generation),
+          RUN(age_deletes_by_the_time_of_receiving),
+          RUN(a_flipped_bit_anywhere_in_a_segment_is_told_and_the_rest_is_shown),
+          RUN(a_flipped_bit_in_a_log_is_refused_or_was_never_answered),
+          RUN(a_segment_that_vanishes_under_way_is_an_error_and_no_crash))

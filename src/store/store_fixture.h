@@ -36,7 +36,8 @@ static inline void fixture_check(bool what, const char *why)
 static inline void fixture_start(store_fixture *f)
 {
     kis_diag diag = { 0 };
-    kis_err err = f->memory_bytes ? kis_store_open_memory(&kis_mem, f->options.os, f->memory_bytes, &f->store, &diag)
+    kis_err err = f->memory_bytes ? kis_store_open_memory(&kis_mem, f->options.os, f->memory_bytes,
+                                                          &f->store, &diag)
                                   : kis_store_open(&f->options, &f->store, &diag);
     fixture_check(err == KIS_OK, diag.text);
 }
@@ -113,7 +114,8 @@ static inline void fixture_hash_file(void *user, const char *path, const char *n
     bytes = malloc((size_t)st.st_size + 1);
     fixture_check(read(fd, bytes, (size_t)st.st_size) == st.st_size, "cannot read a file");
     close(fd);
-    *(uint64_t *)user += kis_hash(kis_bytes_of(bytes, (size_t)st.st_size), kis_hash_str(kis_str_from_c(name), 1));
+    *(uint64_t *)user +=
+        kis_hash(kis_bytes_of(bytes, (size_t)st.st_size), kis_hash_str(kis_str_from_c(name), 1));
     free(bytes);
 }
 
@@ -139,7 +141,8 @@ static inline uint64_t fixture_folder_bytes(store_fixture *f)
     return bytes;
 }
 
-static inline void fixture_write_file(store_fixture *f, const char *name, const void *bytes, size_t size)
+static inline void fixture_write_file(store_fixture *f, const char *name, const void *bytes,
+                                      size_t size)
 {
     char path[512];
     snprintf(path, sizeof path, "%s/%s", f->dir, name);
@@ -201,14 +204,21 @@ static inline kis_err fixture_push(store_fixture *f, kis_batch *batch)
     return p.last;
 }
 
-static inline kis_batch *fixture_batch(uint64_t first_trace, uint32_t traces, uint32_t spans_per_trace)
+static inline kis_batch *fixture_batch(uint64_t first_trace, uint32_t traces,
+                                       uint32_t spans_per_trace)
 {
-    test_spans_spec spec = { .seed = 1 + first_trace, .first_trace = first_trace, .traces = traces, .spans_per_trace = spans_per_trace,
-                             .start_unix_ns = kis_now_unix_ns() / 3600000000000u * 3600000000000u + first_trace * 1000000, .trace_step_ns = 1000000 };
+    test_spans_spec spec = { .seed = 1 + first_trace,
+                             .first_trace = first_trace,
+                             .traces = traces,
+                             .spans_per_trace = spans_per_trace,
+                             .start_unix_ns = kis_now_unix_ns() / 3600000000000u * 3600000000000u +
+                                              first_trace * 1000000,
+                             .trace_step_ns = 1000000 };
     return test_spans_generate(&kis_mem, &spec);
 }
 
-static inline kis_err fixture_push_generated(store_fixture *f, uint64_t first_trace, uint32_t traces, uint32_t spans_per_trace)
+static inline kis_err fixture_push_generated(store_fixture *f, uint64_t first_trace,
+                                             uint32_t traces, uint32_t spans_per_trace)
 {
     return fixture_push(f, fixture_batch(first_trace, traces, spans_per_trace));
 }
@@ -250,8 +260,10 @@ static inline uint64_t fixture_span_hash(const kis_found_span *found)
     uint64_t hash = kis_hash(kis_bytes_of(bytes, size), 1);
     free(bytes);
     hash ^= kis_hash(kis_bytes_of(found->resource->attrs.ptr, found->resource->attrs.len), 2);
-    hash ^= kis_hash_str(found->resource->service_name, 3) ^ kis_hash_str(found->resource->schema_url, 4);
-    hash ^= kis_hash_str(found->scope->name, 5) ^ kis_hash_str(found->scope->version, 6) ^ kis_hash_str(found->scope->schema_url, 7);
+    hash ^= kis_hash_str(found->resource->service_name, 3) ^
+            kis_hash_str(found->resource->schema_url, 4);
+    hash ^= kis_hash_str(found->scope->name, 5) ^ kis_hash_str(found->scope->version, 6) ^
+            kis_hash_str(found->scope->schema_url, 7);
     return hash ^ kis_hash(kis_bytes_of(found->scope->attrs.ptr, found->scope->attrs.len), 8);
 }
 
@@ -307,7 +319,8 @@ static inline bool fixture_take_found(void *user, const kis_found *found)
     return true;
 }
 
-static inline fixture_answer fixture_find(store_fixture *f, const kis_filter *filter, uint32_t limit)
+static inline fixture_answer fixture_find(store_fixture *f, const kis_filter *filter,
+                                          uint32_t limit)
 {
     fixture_answer a = { .is_ordered = true };
     kis_reader *reader = kis_store_reader(f->store);
@@ -331,8 +344,10 @@ static inline int fixture_names(store_fixture *f, bool is_services, const char *
     kis_reader *reader = kis_store_reader(f->store);
     kis_request request = { .tenant = f->tenant };
     kis_answer answer;
-    kis_err err = is_services ? reader->ops->services(reader, &request, fixture_count_name, &count, &answer, NULL)
-                              : reader->ops->operations(reader, &request, kis_str_from_c(service), fixture_count_name, &count, &answer, NULL);
+    kis_err err = is_services ? reader->ops->services(reader, &request, fixture_count_name, &count,
+                                                      &answer, NULL)
+                              : reader->ops->operations(reader, &request, kis_str_from_c(service),
+                                                        fixture_count_name, &count, &answer, NULL);
     return err ? -1 : count;
 }
 
@@ -356,8 +371,9 @@ static inline bool fixture_take_summary(void *user, const kis_trace_summary *s)
     out->start = s->start_unix_ns;
     out->end = s->end_unix_ns;
     for (uint32_t i = 0; i < s->service_count; i++)
-        at += (size_t)snprintf(out->services + at, sizeof out->services - at, "%s%.*s:%u:%u", i ? " " : "", (int)s->services[i].name.len,
-                               s->services[i].name.ptr, s->services[i].span_count, s->services[i].error_count);
+        at += (size_t)snprintf(out->services + at, sizeof out->services - at, "%s%.*s:%u:%u",
+                               i ? " " : "", (int)s->services[i].name.len, s->services[i].name.ptr,
+                               s->services[i].span_count, s->services[i].error_count);
     return true;
 }
 
@@ -371,7 +387,8 @@ static inline fixture_summary fixture_summarize(store_fixture *f, uint64_t trace
     memset(&out, 0, sizeof out);
     out.root_service.ptr = out.text;
     out.root_name.ptr = out.text + 128;
-    (void)reader->ops->summaries(reader, &request, &id, 1, fixture_take_summary, &out, &answer, NULL);
+    (void)reader->ops->summaries(reader, &request, &id, 1, fixture_take_summary, &out, &answer,
+                                 NULL);
     return out;
 }
 

@@ -5,7 +5,7 @@
 #include "tests/test.h"
 
 #define BATCHES_MAX 400
-#define TRACES_MAX 4000
+#define TRACES_MAX  4000
 
 typedef struct naive {
     kis_batch *batches[BATCHES_MAX];
@@ -30,7 +30,8 @@ static void naive_each(const naive *n, each_span_fn *each, void *user)
         for (uint32_t s = 0; s < n->batches[b]->scope_count; s++) {
             const kis_scope_view *scope = &n->batches[b]->scopes[s];
             for (uint32_t i = 0; i < scope->span_count; i++) {
-                kis_found_span found = { &n->batches[b]->spans[scope->first_span + i], kis_batch_resource(n->batches[b], scope), scope };
+                kis_found_span found = { &n->batches[b]->spans[scope->first_span + i],
+                                         kis_batch_resource(n->batches[b], scope), scope };
                 if (!each(user, &found))
                     return;
             }
@@ -47,9 +48,11 @@ static bool naive_match(void *user, const kis_found_span *found)
 {
     naive_find *f = user;
     const kis_span_view *span = found->span;
-    if (span->start_unix_ns < f->find->start_min_unix_ns || (f->find->start_max_unix_ns && span->start_unix_ns >= f->find->start_max_unix_ns))
+    if (span->start_unix_ns < f->find->start_min_unix_ns ||
+        (f->find->start_max_unix_ns && span->start_unix_ns >= f->find->start_max_unix_ns))
         return true;
-    if (f->find->filter && !kis_filter_matches(f->find->filter, span, found->resource, found->scope))
+    if (f->find->filter &&
+        !kis_filter_matches(f->find->filter, span, found->resource, found->scope))
         return true;
     for (uint32_t i = 0; i < f->count; i++)
         if (kis_trace_id_eq(&f->all[i].trace_id, &span->trace_id)) {
@@ -108,7 +111,8 @@ static void check_find(store_fixture *f, naive *n, kis_find *find)
     page p = { .want = expected.all, .left = expected.count };
     for (int pages = 0;; pages++) {
         p.got = 0;
-        CHECK_ERR(KIS_OK, reader->ops->find(reader, find, compare_found, &p, &answer, &diag), diag.text);
+        CHECK_ERR(KIS_OK, reader->ops->find(reader, find, compare_found, &p, &answer, &diag),
+                  diag.text);
         CHECK(!p.wrong, p.wrong);
         CHECK(!answer.is_partial, "nothing was damaged");
         if (p.got < find->limit || pages == 40)
@@ -164,8 +168,11 @@ static void check_get(store_fixture *f, naive *n, uint64_t trace)
 
 static void push_new(store_fixture *f, naive *n)
 {
-    test_spans_spec spec = { .seed = test_random(&n->random), .traces = (uint32_t)(1 + dice(n, 12)), .spans_per_trace = (uint32_t)(1 + dice(n, 20)),
-                             .start_unix_ns = n->base_ns + dice(n, 1000) * 10000000, .trace_step_ns = dice(n, 3) * 1000000 };
+    test_spans_spec spec = { .seed = test_random(&n->random),
+                             .traces = (uint32_t)(1 + dice(n, 12)),
+                             .spans_per_trace = (uint32_t)(1 + dice(n, 20)),
+                             .start_unix_ns = n->base_ns + dice(n, 1000) * 10000000,
+                             .trace_step_ns = dice(n, 3) * 1000000 };
     if (n->traces + spec.traces >= TRACES_MAX)
         return;
     bool again = n->traces && dice(n, 4) == 0; /* more spans of traces there are */
@@ -184,17 +191,31 @@ static void push_new(store_fixture *f, naive *n)
 static void push_again(store_fixture *f, naive *n)
 {
     if (n->count)
-        CHECK_ERR(KIS_OK, fixture_push(f, kis_batch_ref(n->batches[dice(n, n->count)])), "pushed again");
+        CHECK_ERR(KIS_OK, fixture_push(f, kis_batch_ref(n->batches[dice(n, n->count)])),
+                  "pushed again");
 }
 
 static void find_something(store_fixture *f, naive *n)
 {
     static const char *const names[] = { "GET /cart", "POST /pay", "GET /health", "nothing" };
     kis_filter parts[5] = {
-        { .op = KIS_FILTER_COMPARE, .on = KIS_ON_SERVICE, .compare = KIS_EQ, .value = { .kind = KIS_VALUE_STR, .str = test_text(test_service_names[dice(n, 10)]) } },
-        { .op = KIS_FILTER_COMPARE, .on = KIS_ON_NAME, .compare = KIS_EQ, .value = { .kind = KIS_VALUE_STR, .str = test_text(names[dice(n, 4)]) } },
-        { .op = KIS_FILTER_COMPARE, .on = KIS_ON_DURATION, .compare = KIS_GE, .value = { .kind = KIS_VALUE_INT, .integer = (int64_t)dice(n, 5000000) } },
-        { .op = KIS_FILTER_COMPARE, .on = KIS_ON_ANY_ATTR, .compare = KIS_EQ, .key = KIS_STR("http.response.status_code"), .value = { .kind = KIS_VALUE_INT, .integer = 500 } },
+        { .op = KIS_FILTER_COMPARE,
+          .on = KIS_ON_SERVICE,
+          .compare = KIS_EQ,
+          .value = { .kind = KIS_VALUE_STR, .str = test_text(test_service_names[dice(n, 10)]) } },
+        { .op = KIS_FILTER_COMPARE,
+          .on = KIS_ON_NAME,
+          .compare = KIS_EQ,
+          .value = { .kind = KIS_VALUE_STR, .str = test_text(names[dice(n, 4)]) } },
+        { .op = KIS_FILTER_COMPARE,
+          .on = KIS_ON_DURATION,
+          .compare = KIS_GE,
+          .value = { .kind = KIS_VALUE_INT, .integer = (int64_t)dice(n, 5000000) } },
+        { .op = KIS_FILTER_COMPARE,
+          .on = KIS_ON_ANY_ATTR,
+          .compare = KIS_EQ,
+          .key = KIS_STR("http.response.status_code"),
+          .value = { .kind = KIS_VALUE_INT, .integer = 500 } },
         { .op = KIS_FILTER_COMPARE, .on = KIS_ON_PARENT, .compare = KIS_EXISTS },
     };
     const kis_filter *chosen[5];
@@ -202,7 +223,8 @@ static void find_something(store_fixture *f, naive *n)
     for (int i = 0; i < 5; i++)
         if (dice(n, 3) == 0)
             chosen[tree.part_count++] = &parts[i];
-    kis_find find = { .filter = tree.part_count ? &tree : NULL, .limit = (uint32_t)(1 + dice(n, 30)) };
+    kis_find find = { .filter = tree.part_count ? &tree : NULL,
+                      .limit = (uint32_t)(1 + dice(n, 30)) };
     if (dice(n, 2)) {
         find.start_min_unix_ns = n->base_ns + dice(n, 1000) * 10000000;
         find.start_max_unix_ns = find.start_min_unix_ns + dice(n, 1000) * 10000000;

@@ -123,7 +123,11 @@ TEST(absurd_times_have_files_of_their_own)
     test_span rows[] = {
         { .trace = 1, .span = 1, .name = "now", .start_ns = now, .end_ns = now + 5 },
         { .trace = 1, .span = 2, .parent = 1, .name = "1970", .start_ns = 0, .end_ns = 1 },
-        { .trace = 2, .span = 3, .name = "2100", .start_ns = 4102444800000000000u, .end_ns = 4102444800000000001u },
+        { .trace = 2,
+          .span = 3,
+          .name = "2100",
+          .start_ns = 4102444800000000000u,
+          .end_ns = 4102444800000000001u },
         { .trace = 3, .span = 4, .name = "the last", .start_ns = UINT64_MAX, .end_ns = 0 },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
@@ -188,8 +192,12 @@ TEST(a_trace_of_many_spans_spans_blocks_and_segments)
         test_spans t;
         test_spans_begin(&t, &kis_mem);
         for (uint64_t i = 0; i < 1000; i++)
-            test_spans_add(&t, &(test_span){ .trace = 1, .span = 1 + part * 1000 + i, .parent = part * 1000 + i, .name = "deep",
-                                             .start_ns = 1700000000000000000u + part * 1000 + i, .end_ns = 1700000000000000000u });
+            test_spans_add(&t, &(test_span){ .trace = 1,
+                                             .span = 1 + part * 1000 + i,
+                                             .parent = part * 1000 + i,
+                                             .name = "deep",
+                                             .start_ns = 1700000000000000000u + part * 1000 + i,
+                                             .end_ns = 1700000000000000000u });
         CHECK_ERR(KIS_OK, fixture_push(&f, test_spans_end(&t)), "pushed");
         if (part % 7 == 6)
             CHECK_ERR(KIS_OK, kis_store_flush(f.store, UINT64_MAX, NULL), "flushed");
@@ -219,9 +227,11 @@ TEST(age_and_bytes_delete_whole_segments)
 {
     store_fixture f;
     removal_lines lines = { 0 };
-    kis_store_options small = {
-        .keep_bytes = 12 << 20, .head_bytes = 1 << 20, .keep_ns = (int64_t)72 * 3600 * 1000000000, .log = take_removal, .log_user = &lines
-    };
+    kis_store_options small = { .keep_bytes = 12 << 20,
+                                .head_bytes = 1 << 20,
+                                .keep_ns = (int64_t)72 * 3600 * 1000000000,
+                                .log = take_removal,
+                                .log_user = &lines };
     fixture_open(&f, &small);
     for (uint64_t i = 0; i < 120; i++)
         CHECK_ERR(KIS_OK, fixture_push_generated(&f, 1 + i * 100, 100, 20), "pushed");
@@ -235,14 +245,19 @@ TEST(age_and_bytes_delete_whole_segments)
     CHECK(stats.segments_deleted > 1, "several times");
     fixture_done(&f);
     CHECK_INT(1, lines.count, "said in one line, not in one for each");
-    CHECK(strstr(lines.last, "keep-bytes is 12.0 MiB") && strstr(lines.last, "files with") && strstr(lines.last, " ago; they were to be kept for 72h"), lines.last);
+    CHECK(strstr(lines.last, "keep-bytes is 12.0 MiB") && strstr(lines.last, "files with") &&
+              strstr(lines.last, " ago; they were to be kept for 72h"),
+          lines.last);
 }
 
 TEST(room_for_nothing_is_refused_with_what_was_wanted)
 {
     kis_store *store;
     kis_diag diag;
-    kis_store_options small = { .os = kis_os_real(), .alloc = &kis_mem, .dir = KIS_STR("/nowhere"), .keep_bytes = KIS_STORE_KEEP_BYTES_MIN - 1 };
+    kis_store_options small = { .os = kis_os_real(),
+                                .alloc = &kis_mem,
+                                .dir = KIS_STR("/nowhere"),
+                                .keep_bytes = KIS_STORE_KEEP_BYTES_MIN - 1 };
 
     CHECK_ERR(KIS_ERR_RANGE, kis_store_open(&small, &store, &diag), "too little");
     CHECK(strstr(diag.text, "want at least 12582912"), diag.text);
@@ -280,12 +295,16 @@ TEST(a_slow_reader_costs_no_other_segment_its_life)
     CHECK_ERR(KIS_OK, kis_store_flush(f.store, UINT64_MAX, NULL), "flushed");
     kis_trace_id newest = test_trace_id(12000);
     kis_reader *reader = kis_store_reader(f.store);
-    CHECK_ERR(KIS_OK, reader->ops->get(reader, &request, &newest, read_slowly, &r, &answer, NULL), "read");
+    CHECK_ERR(KIS_OK, reader->ops->get(reader, &request, &newest, read_slowly, &r, &answer, NULL),
+              "read");
     CHECK(r.before.segments_deleted > 0, "the folder is full");
     CHECK(r.after.segments_deleted > r.before.segments_deleted, "something had to go");
-    CHECK(r.after.segments_deleted - r.before.segments_deleted <= r.after.flushes - r.before.flushes, "at most one for each that came");
+    CHECK(r.after.segments_deleted - r.before.segments_deleted <=
+              r.after.flushes - r.before.flushes,
+          "at most one for each that came");
     CHECK_INT(20, fixture_get(&f, 12000).count, "what was read is still there");
-    CHECK(kis_store_get_stats(f.store).disk_bytes <= 14 << 20, "the reader has ended, and within the bound it is again");
+    CHECK(kis_store_get_stats(f.store).disk_bytes <= 14 << 20,
+          "the reader has ended, and within the bound it is again");
     fixture_done(&f);
 }
 
@@ -325,7 +344,8 @@ TEST(memory_store_forgets_the_oldest)
     CHECK_INT(0, fixture_get(&f, 1).count, "the oldest is gone");
     CHECK_INT(20, fixture_get(&f, 9999).count, "the newest is there");
     CHECK(kis_store_get_stats(f.store).head_bytes <= 8 << 20, "within the bound");
-    CHECK_INT(KIS_PROMISE_MEMORY, kis_store_sink(f.store)->ops->promise, "promises no more than it keeps");
+    CHECK_INT(KIS_PROMISE_MEMORY, kis_store_sink(f.store)->ops->promise,
+              "promises no more than it keeps");
     fixture_done(&f);
 }
 
@@ -336,10 +356,19 @@ TEST(summaries_count_services_errors_and_orphans)
     test_spans t;
     test_spans_begin(&t, &kis_mem);
     test_spans_resource(&t, "zoo");
-    test_spans_add(&t, &(test_span){ .trace = 1, .span = 2, .parent = 1, .name = "child", .start_ns = 5, .end_ns = 30, .status = 2 });
+    test_spans_add(&t, &(test_span){ .trace = 1,
+                                     .span = 2,
+                                     .parent = 1,
+                                     .name = "child",
+                                     .start_ns = 5,
+                                     .end_ns = 30,
+                                     .status = 2 });
     test_spans_resource(&t, "ant");
-    test_spans_add(&t, &(test_span){ .trace = 1, .span = 1, .name = "root", .start_ns = 6, .end_ns = 20 });
-    test_spans_add(&t, &(test_span){ .trace = 1, .span = 3, .parent = 9, .name = "orphan", .start_ns = 7, .end_ns = 8 });
+    test_spans_add(
+        &t, &(test_span){ .trace = 1, .span = 1, .name = "root", .start_ns = 6, .end_ns = 20 });
+    test_spans_add(
+        &t, &(test_span){
+                .trace = 1, .span = 3, .parent = 9, .name = "orphan", .start_ns = 7, .end_ns = 8 });
     CHECK_ERR(KIS_OK, fixture_push(&f, test_spans_end(&t)), "pushed");
     for (int flushed = 0; flushed < 2; flushed++) {
         fixture_summary s = fixture_summarize(&f, 1);
@@ -405,7 +434,10 @@ TEST(more_names_than_a_list_holds_are_still_found)
         snprintf(service, sizeof service, "service-%u", i);
         snprintf(name, sizeof name, "name-%u", i);
         test_spans_resource(&t, service);
-        test_spans_add(&t, &(test_span){ .trace = i, .span = i, .name = name, .start_ns = now + i, .end_ns = now + i + 1 });
+        test_spans_add(
+            &t,
+            &(test_span){
+                .trace = i, .span = i, .name = name, .start_ns = now + i, .end_ns = now + i + 1 });
     }
     CHECK_ERR(KIS_OK, fixture_push(&f, test_spans_end(&t)), "pushed");
     CHECK_INT(6000, fixture_names(&f, true, ""), "services, in memory");
@@ -416,8 +448,14 @@ TEST(more_names_than_a_list_holds_are_still_found)
     for (uint32_t i = 1; i <= 6000; i += 331) {
         snprintf(service, sizeof service, "service-%u", i);
         snprintf(name, sizeof name, "name-%u", i);
-        kis_filter of_service = { .op = KIS_FILTER_COMPARE, .on = KIS_ON_SERVICE, .compare = KIS_EQ, .value = { .kind = KIS_VALUE_STR, .str = test_text(service) } };
-        kis_filter of_name = { .op = KIS_FILTER_COMPARE, .on = KIS_ON_NAME, .compare = KIS_EQ, .value = { .kind = KIS_VALUE_STR, .str = test_text(name) } };
+        kis_filter of_service = { .op = KIS_FILTER_COMPARE,
+                                  .on = KIS_ON_SERVICE,
+                                  .compare = KIS_EQ,
+                                  .value = { .kind = KIS_VALUE_STR, .str = test_text(service) } };
+        kis_filter of_name = { .op = KIS_FILTER_COMPARE,
+                               .on = KIS_ON_NAME,
+                               .compare = KIS_EQ,
+                               .value = { .kind = KIS_VALUE_STR, .str = test_text(name) } };
         CHECK_INT(1, fixture_find(&f, &of_service, 10).count, "found by service, listed or not");
         CHECK_INT(1, fixture_find(&f, &of_name, 10).count, "found by name");
     }
@@ -440,7 +478,10 @@ TEST(long_services_and_large_resources_become_files)
     test_spans_resource(&t, text);
     for (uint32_t i = 1; i <= OPERATIONS; i++) {
         snprintf(name, sizeof name, "name-%u", i);
-        test_spans_add(&t, &(test_span){ .trace = i, .span = i, .name = name, .start_ns = now + i, .end_ns = now + i + 1 });
+        test_spans_add(
+            &t,
+            &(test_span){
+                .trace = i, .span = i, .name = name, .start_ns = now + i, .end_ns = now + i + 1 });
     }
     CHECK_ERR(KIS_OK, fixture_push(&f, test_spans_end(&t)), "one service with many operations");
     CHECK_ERR(KIS_OK, kis_store_flush(f.store, UINT64_MAX, NULL), "flushed");
@@ -451,7 +492,11 @@ TEST(long_services_and_large_resources_become_files)
         snprintf(name, sizeof name, "service-%u", i);
         test_spans_resource(&t, name);
         test_spans_resource_str(&t, "large", text);
-        test_spans_add(&t, &(test_span){ .trace = 5000, .span = i, .name = "n", .start_ns = now + i, .end_ns = now + i + 1 });
+        test_spans_add(&t, &(test_span){ .trace = 5000,
+                                         .span = i,
+                                         .name = "n",
+                                         .start_ns = now + i,
+                                         .end_ns = now + i + 1 });
     }
     CHECK_ERR(KIS_OK, fixture_push(&f, test_spans_end(&t)), "one trace over many large resources");
     uint64_t before = fixture_get(&f, 5000).hash;
@@ -461,18 +506,27 @@ TEST(long_services_and_large_resources_become_files)
     CHECK_INT(RESOURCES, answer.count, "all of them");
     CHECK(answer.hash == before && !answer.is_partial, "as they were");
     text[SERVICE_BYTES] = '\0';
-    kis_filter of_service = { .op = KIS_FILTER_COMPARE, .on = KIS_ON_SERVICE, .compare = KIS_EQ, .value = { .kind = KIS_VALUE_STR, .str = test_text(text) } };
+    kis_filter of_service = { .op = KIS_FILTER_COMPARE,
+                              .on = KIS_ON_SERVICE,
+                              .compare = KIS_EQ,
+                              .value = { .kind = KIS_VALUE_STR, .str = test_text(text) } };
     CHECK_INT(OPERATIONS, fixture_find(&f, &of_service, 5000).count, "found by its service");
     free(text);
     fixture_done(&f);
 }
 
-TEST_MAIN(RUN(room_for_nothing_is_refused_with_what_was_wanted), RUN(a_slow_reader_costs_no_other_segment_its_life), RUN(long_services_and_large_resources_become_files),
-          RUN(repeats_of_a_key_that_is_being_written_wait_for_its_answer), RUN(more_names_than_a_list_holds_are_still_found),
-          RUN(what_was_pushed_is_found_at_once), RUN(a_flush_changes_no_answer), RUN(what_was_answered_is_there_after_reopening),
+TEST_MAIN(RUN(room_for_nothing_is_refused_with_what_was_wanted),
+          RUN(a_slow_reader_costs_no_other_segment_its_life),
+          RUN(long_services_and_large_resources_become_files),
+          RUN(repeats_of_a_key_that_is_being_written_wait_for_its_answer),
+          RUN(more_names_than_a_list_holds_are_still_found), RUN(what_was_pushed_is_found_at_once),
+          RUN(a_flush_changes_no_answer), RUN(what_was_answered_is_there_after_reopening),
           RUN(a_second_store_on_one_folder_is_refused), RUN(a_newer_folder_is_refused_untouched),
-          RUN(a_repeated_key_is_stored_once_across_flush_and_reopening), RUN(a_resend_without_a_key_is_shown_once),
-          RUN(absurd_times_have_files_of_their_own), RUN(tenants_do_not_see_each_other), RUN(many_small_heads_are_flushed_in_the_background),
-          RUN(a_trace_of_many_spans_spans_blocks_and_segments), RUN(age_and_bytes_delete_whole_segments), RUN(a_key_is_known_over_a_start_as_long_as_its_segment_is_kept),
-          RUN(memory_store_forgets_the_oldest),
-          RUN(summaries_count_services_errors_and_orphans), RUN(more_than_pending_is_refused_at_once))
+          RUN(a_repeated_key_is_stored_once_across_flush_and_reopening),
+          RUN(a_resend_without_a_key_is_shown_once), RUN(absurd_times_have_files_of_their_own),
+          RUN(tenants_do_not_see_each_other), RUN(many_small_heads_are_flushed_in_the_background),
+          RUN(a_trace_of_many_spans_spans_blocks_and_segments),
+          RUN(age_and_bytes_delete_whole_segments),
+          RUN(a_key_is_known_over_a_start_as_long_as_its_segment_is_kept),
+          RUN(memory_store_forgets_the_oldest), RUN(summaries_count_services_errors_and_orphans),
+          RUN(more_than_pending_is_refused_at_once))

@@ -56,11 +56,14 @@ TEST(readers_see_everything_that_was_answered_while_heads_are_flushed)
     fixture_open(&f, &small);
     for (uint32_t i = 0; i < WRITERS; i++) {
         writers[i] = (crew){ &f, 1 + i * 100000, &newest[i], &is_done, 0, 0 };
-        CHECK_ERR(KIS_OK, kis_thread_start(&threads[i], "writer", write_some, &writers[i], NULL), "a thread");
+        CHECK_ERR(KIS_OK, kis_thread_start(&threads[i], "writer", write_some, &writers[i], NULL),
+                  "a thread");
     }
     for (uint32_t i = 0; i < READERS; i++) {
         readers[i] = (crew){ &f, 1 + i * 100000, &newest[i], &is_done, 0, 0 };
-        CHECK_ERR(KIS_OK, kis_thread_start(&threads[WRITERS + i], "reader", read_some, &readers[i], NULL), "a thread");
+        CHECK_ERR(KIS_OK,
+                  kis_thread_start(&threads[WRITERS + i], "reader", read_some, &readers[i], NULL),
+                  "a thread");
     }
     for (uint32_t i = 0; i < WRITERS; i++)
         kis_thread_join(&threads[i]);
@@ -90,8 +93,10 @@ TEST(readers_are_not_disturbed_by_deletion)
     fixture_open(&f, &small);
     writer = (crew){ &f, 1, &newest, &is_done, 0, 0 };
     reader = (crew){ &f, 1, &none, &is_done, 0, 0 };
-    CHECK_ERR(KIS_OK, kis_thread_start(&threads[0], "reader", read_some, &reader, NULL), "a thread");
-    CHECK_ERR(KIS_OK, kis_thread_start(&threads[1], "writer", write_some, &writer, NULL), "a thread");
+    CHECK_ERR(KIS_OK, kis_thread_start(&threads[0], "reader", read_some, &reader, NULL),
+              "a thread");
+    CHECK_ERR(KIS_OK, kis_thread_start(&threads[1], "writer", write_some, &writer, NULL),
+              "a thread");
     kis_thread_join(&threads[1]);
     for (uint64_t i = 0; i < 60; i++)
         CHECK_ERR(KIS_OK, fixture_push_generated(&f, 1000 + i * 100, 100, 20), "pushed");
@@ -158,5 +163,6 @@ TEST(what_was_answered_survives_kill_9)
     fixture_done(&f);
 }
 
-TEST_MAIN(RUN(what_was_answered_survives_kill_9), RUN(readers_see_everything_that_was_answered_while_heads_are_flushed),
+TEST_MAIN(RUN(what_was_answered_survives_kill_9),
+          RUN(readers_see_everything_that_was_answered_while_heads_are_flushed),
           RUN(readers_are_not_disturbed_by_deletion))

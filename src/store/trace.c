@@ -9,7 +9,8 @@
 #include "store/sort.h"
 
 #define CHECK_EVERY 1024u
-#define WHOLE_BLOCKS 4u /* as a rule a trace is in one block of one segment or two; many whole ones would push each other out of the cache */
+#define WHOLE_BLOCKS \
+    4u /* as a rule a trace is in one block of one segment or two; many whole ones would push each other out of the cache */
 
 /* ---- gathering ------------------------------------------------------------------------------------------------------------ */
 
@@ -19,7 +20,8 @@ static bool add_trace_row(kis_lookup *l, kis_trace_rows *rows, const kis_trace_r
         uint32_t cap = rows->cap ? KIS_MIN(rows->cap + rows->cap / 2, KIS_TRACE_SPANS_MAX) : 64;
         kis_trace_row *grown = NULL;
         if (cap > rows->cap)
-            grown = kis_alloc_grow(l->store->alloc, rows->at, rows->cap * sizeof *grown, cap * sizeof *grown);
+            grown = kis_alloc_grow(l->store->alloc, rows->at, rows->cap * sizeof *grown,
+                                   cap * sizeof *grown);
         if (!grown) {
             l->why = "the trace has more spans than one answer may hold";
             return false;
@@ -37,12 +39,14 @@ void kis_trace_rows_done(kis_lookup *l, kis_trace_rows *rows)
     *rows = (kis_trace_rows){ 0 };
 }
 
-static bool gather_head(kis_lookup *l, uint32_t source, const kis_trace_id *id, kis_trace_rows *rows)
+static bool gather_head(kis_lookup *l, uint32_t source, const kis_trace_id *id,
+                        kis_trace_rows *rows)
 {
     const kis_head *head = l->snapshot.heads[source];
     uint32_t next;
 
-    for (uint32_t at = kis_head_find_trace(head, l->request->tenant, id, l->snapshot.rows[source]); at; at = next) {
+    for (uint32_t at = kis_head_find_trace(head, l->request->tenant, id, l->snapshot.rows[source]);
+         at; at = next) {
         const kis_head_row *row = kis_head_row_at(head, at - 1);
         next = row->previous;
         if (!kis_head_row_is_of(head, row, l->request->tenant))
@@ -58,8 +62,9 @@ static bool gather_head(kis_lookup *l, uint32_t source, const kis_trace_id *id, 
     return true;
 }
 
-static kis_err gather_block(kis_lookup *l, uint32_t segment, const kis_seg_index *index, uint32_t block, const kis_trace_id *id,
-                            kis_trace_rows *rows, bool *out_fits, kis_diag *diag)
+static kis_err gather_block(kis_lookup *l, uint32_t segment, const kis_seg_index *index,
+                            uint32_t block, const kis_trace_id *id, kis_trace_rows *rows,
+                            bool *out_fits, kis_diag *diag)
 {
     kis_segment *from = l->snapshot.segments->at[segment];
     kis_err err = KIS_ERR_CORRUPT;
@@ -68,10 +73,12 @@ static kis_err gather_block(kis_lookup *l, uint32_t segment, const kis_seg_index
 
     if (l->whole_blocks) {
         l->whole_blocks--;
-        err = kis_block_cache_get(&l->store->cache, from, &index->blocks[block], block, KIS_NEED_ALL, &b, diag);
+        err = kis_block_cache_get(&l->store->cache, from, &index->blocks[block], block,
+                                  KIS_NEED_ALL, &b, diag);
     }
     if (err) /* that is enough to know the rows; attributes that are damaged are told when they are handed out */
-        err = kis_block_cache_get(&l->store->cache, from, &index->blocks[block], block, KIS_NEED_IDS, &b, diag);
+        err = kis_block_cache_get(&l->store->cache, from, &index->blocks[block], block,
+                                  KIS_NEED_IDS, &b, diag);
     if (err)
         return err;
     if (kis_seg_block_find_trace(b, id, &first, &end)) {
@@ -90,8 +97,8 @@ static kis_err gather_block(kis_lookup *l, uint32_t segment, const kis_seg_index
     return KIS_OK;
 }
 
-static kis_err gather_segment(kis_lookup *l, uint32_t segment, const kis_trace_id *id, uint64_t start_min, kis_trace_rows *rows, bool *fits,
-                              kis_diag *diag)
+static kis_err gather_segment(kis_lookup *l, uint32_t segment, const kis_trace_id *id,
+                              uint64_t start_min, kis_trace_rows *rows, bool *fits, kis_diag *diag)
 {
     kis_segment *s = l->snapshot.segments->at[segment];
     uint32_t *blocks, count;
@@ -104,7 +111,8 @@ static kis_err gather_segment(kis_lookup *l, uint32_t segment, const kis_trace_i
     if (!index)
         return err;
     err = kis_segment_find_trace(s, index, kis_trace_id_hash(id), &l->arena, &blocks, &count, &why);
-    if (err && kis_lookup_go_without(l, err, &why)) { /* a damaged page of the trace index: no block is ruled out */
+    if (err && kis_lookup_go_without(
+                   l, err, &why)) { /* a damaged page of the trace index: no block is ruled out */
         err = KIS_OK;
         blocks = NULL;
         count = s->info.block_count;
@@ -139,7 +147,8 @@ static void note_lost(kis_lookup *l, const kis_trace_rows *rows)
         kis_lookup_note_lost(l, l->snapshot.segments->at[i], first, last);
 }
 
-kis_err kis_trace_gather(kis_lookup *l, const kis_trace_id *id, uint64_t start_min, kis_trace_rows *out, kis_diag *diag)
+kis_err kis_trace_gather(kis_lookup *l, const kis_trace_id *id, uint64_t start_min,
+                         kis_trace_rows *out, kis_diag *diag)
 {
     bool fits = true;
     kis_err err = KIS_OK;
@@ -169,18 +178,20 @@ static kis_err hold_block(kis_row_reader *r, const kis_trace_row *row, kis_diag 
     const kis_seg_index *index = kis_lookup_index(l, segment, &err, diag);
     if (!index)
         return err ? err : KIS_ERR_NOT_FOUND;
-    err = kis_block_cache_get(&l->store->cache, l->snapshot.segments->at[segment], &index->blocks[row->block], row->block, r->needs, &r->block,
-                              &why);
+    err = kis_block_cache_get(&l->store->cache, l->snapshot.segments->at[segment],
+                              &index->blocks[row->block], row->block, r->needs, &r->block, &why);
     if (err) {
         r->block = NULL;
-        return kis_lookup_skip(l, err, &why) ? KIS_ERR_NOT_FOUND : kis_diag_set(diag, err, "%s", why.text);
+        return kis_lookup_skip(l, err, &why) ? KIS_ERR_NOT_FOUND
+                                             : kis_diag_set(diag, err, "%s", why.text);
     }
     r->block_source = row->source;
     r->block_number = row->block;
     return KIS_OK;
 }
 
-kis_err kis_row_read(kis_row_reader *r, const kis_trace_row *row, kis_span_view *span, kis_found_span *out, kis_diag *diag)
+kis_err kis_row_read(kis_row_reader *r, const kis_trace_row *row, kis_span_view *span,
+                     kis_found_span *out, kis_diag *diag)
 {
     kis_lookup *l = r->lookup;
 
@@ -196,8 +207,11 @@ kis_err kis_row_read(kis_row_reader *r, const kis_trace_row *row, kis_span_view 
     if (err)
         return err;
     if (row->row >= r->block->rows || !kis_seg_block_row(r->block, row->row, span))
-        return kis_lookup_skip(l, KIS_ERR_CORRUPT, &(kis_diag){ .text = "a row does not read" }) ? KIS_ERR_NOT_FOUND : KIS_ERR_CORRUPT;
-    *out = (kis_found_span){ span, kis_seg_block_resource(r->block, row->row), kis_seg_block_scope(r->block, row->row) };
+        return kis_lookup_skip(l, KIS_ERR_CORRUPT, &(kis_diag){ .text = "a row does not read" })
+                   ? KIS_ERR_NOT_FOUND
+                   : KIS_ERR_CORRUPT;
+    *out = (kis_found_span){ span, kis_seg_block_resource(r->block, row->row),
+                             kis_seg_block_scope(r->block, row->row) };
     return KIS_OK;
 }
 
@@ -230,7 +244,8 @@ static void sort_and_merge(kis_trace_rows *rows)
     rows->count = kept;
 }
 
-static kis_err gather_sorted(kis_lookup *l, const kis_trace_id *id, kis_trace_rows *rows, kis_diag *diag)
+static kis_err gather_sorted(kis_lookup *l, const kis_trace_id *id, kis_trace_rows *rows,
+                             kis_diag *diag)
 {
     kis_err err = kis_trace_gather(l, id, 0, rows, diag);
     if (!err)
@@ -238,7 +253,8 @@ static kis_err gather_sorted(kis_lookup *l, const kis_trace_id *id, kis_trace_ro
     return err;
 }
 
-static kis_err hand_out(kis_lookup *l, const kis_trace_rows *rows, uint32_t needs, kis_span_fn *each, void *user, kis_diag *diag)
+static kis_err hand_out(kis_lookup *l, const kis_trace_rows *rows, uint32_t needs,
+                        kis_span_fn *each, void *user, kis_diag *diag)
 {
     kis_row_reader reader = { .lookup = l, .needs = needs };
     kis_err err = KIS_OK;
@@ -261,8 +277,8 @@ static kis_err hand_out(kis_lookup *l, const kis_trace_rows *rows, uint32_t need
     return err;
 }
 
-kis_err kis_store_get(kis_reader *reader, const kis_request *request, const kis_trace_id *id, kis_span_fn *each, void *user, kis_answer *answer,
-                      kis_diag *diag)
+kis_err kis_store_get(kis_reader *reader, const kis_request *request, const kis_trace_id *id,
+                      kis_span_fn *each, void *user, kis_answer *answer, kis_diag *diag)
 {
     kis_lookup l;
     kis_trace_rows rows = { 0 };
@@ -291,8 +307,8 @@ typedef struct summing {
     kis_trace_summary summary;
     kis_trace_service *services; /* in the order of coming, then sorted */
     uint32_t service_count, service_cap;
-    kis_span_id *ids;            /* of all spans, for orphans */
-    kis_span_id *parents;        /* of those that have one */
+    kis_span_id *ids;     /* of all spans, for orphans */
+    kis_span_id *parents; /* of those that have one */
     uint32_t id_count, parent_count;
     bool has_root, is_first_seen, is_short_of_memory;
 } summing;
@@ -306,7 +322,8 @@ static bool add_to_service(summing *sum, kis_str name, bool is_error)
         if (at == sum->service_cap) {
             uint32_t cap = sum->service_cap ? sum->service_cap * 2 : 8;
             kis_trace_service *grown =
-                kis_arena_grow(&sum->lookup->arena, sum->services, sum->service_cap * sizeof *grown, cap * sizeof *grown, 8);
+                kis_arena_grow(&sum->lookup->arena, sum->services, sum->service_cap * sizeof *grown,
+                               cap * sizeof *grown, 8);
             if (!grown)
                 return false;
             sum->services = grown;
@@ -324,7 +341,8 @@ static bool add_to_service(summing *sum, kis_str name, bool is_error)
 
 static bool set_root(summing *sum, const kis_found_span *found)
 {
-    return kis_arena_copy(&sum->lookup->arena, found->resource->service_name, &sum->summary.root_service) &&
+    return kis_arena_copy(&sum->lookup->arena, found->resource->service_name,
+                          &sum->summary.root_service) &&
            kis_arena_copy(&sum->lookup->arena, found->span->name, &sum->summary.root_name);
 }
 
@@ -334,7 +352,8 @@ static bool sum_span(void *user, const kis_found_span *found)
     summing *sum = user;
     const kis_span_view *span = found->span;
     kis_trace_summary *out = &sum->summary;
-    bool is_root = !kis_span_id_is_valid(&span->parent_id), is_error = span->status == KIS_STATUS_ERROR, fits = true;
+    bool is_root = !kis_span_id_is_valid(&span->parent_id),
+         is_error = span->status == KIS_STATUS_ERROR, fits = true;
 
     if (!sum->is_first_seen) {
         out->start_unix_ns = span->start_unix_ns;
@@ -362,7 +381,8 @@ static bool id_before(const void *a, const void *b)
 
 static bool service_before(const void *a, const void *b)
 {
-    return kis_str_compare(((const kis_trace_service *)a)->name, ((const kis_trace_service *)b)->name) < 0;
+    return kis_str_compare(((const kis_trace_service *)a)->name,
+                           ((const kis_trace_service *)b)->name) < 0;
 }
 
 /* Two sorted lists, walked side by side. */
@@ -376,7 +396,8 @@ static bool count_orphans(summing *sum)
     for (uint32_t i = 0; i < sum->parent_count; i++) {
         while (at < sum->id_count && id_before(&sum->ids[at], &sum->parents[i]))
             at++;
-        sum->summary.orphan_count += at == sum->id_count || !kis_span_id_eq(&sum->ids[at], &sum->parents[i]);
+        sum->summary.orphan_count +=
+            at == sum->id_count || !kis_span_id_eq(&sum->ids[at], &sum->parents[i]);
     }
     return true;
 }
@@ -402,7 +423,8 @@ static kis_err sum_up(kis_lookup *l, const kis_trace_id *id, summing *sum, kis_d
     if (err)
         return err;
     if (sum->is_short_of_memory || !count_orphans(sum) ||
-        !kis_sort(&l->arena, sum->services, sum->service_count, sizeof *sum->services, service_before))
+        !kis_sort(&l->arena, sum->services, sum->service_count, sizeof *sum->services,
+                  service_before))
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to sum a trace up");
     sum->summary.services = sum->services;
     sum->summary.service_count = sum->service_count;
@@ -410,8 +432,9 @@ static kis_err sum_up(kis_lookup *l, const kis_trace_id *id, summing *sum, kis_d
 }
 
 /* Each trace is a lookup of its own, so that the memory of many does not add up. */
-kis_err kis_store_summaries(kis_reader *reader, const kis_request *request, const kis_trace_id *ids, uint32_t count, kis_summary_fn *each,
-                            void *user, kis_answer *answer, kis_diag *diag)
+kis_err kis_store_summaries(kis_reader *reader, const kis_request *request, const kis_trace_id *ids,
+                            uint32_t count, kis_summary_fn *each, void *user, kis_answer *answer,
+                            kis_diag *diag)
 {
     kis_answer all = { 0 };
     kis_err err = KIS_OK;

@@ -15,9 +15,11 @@ static const uint8_t wal_magic[8] = { 'K', 'I', 'S', 'W', 'A', 'L', '\r', '\n' }
 
 /* ---- names -------------------------------------------------------------------------------------------------------- */
 
-size_t kis_wal_path(char *to, size_t size, kis_str dir, const char *prefix, uint64_t generation, uint32_t attempt)
+size_t kis_wal_path(char *to, size_t size, kis_str dir, const char *prefix, uint64_t generation,
+                    uint32_t attempt)
 {
-    return kis_fmt(to, size, KIS_FMT "/%s%016llx-%04x.wal", KIS_ARG(dir), prefix, (unsigned long long)generation, (unsigned)attempt);
+    return kis_fmt(to, size, KIS_FMT "/%s%016llx-%04x.wal", KIS_ARG(dir), prefix,
+                   (unsigned long long)generation, (unsigned)attempt);
 }
 
 static bool wal_hex_number(kis_str text, uint64_t *out)
@@ -35,8 +37,10 @@ static bool wal_hex_number(kis_str text, uint64_t *out)
 bool kis_wal_parse_name(kis_str name, uint64_t *out_generation, uint32_t *out_attempt)
 {
     uint64_t generation, attempt;
-    if (name.len != 29 || !kis_str_starts(name, KIS_STR("log-")) || !kis_str_ends(name, KIS_STR(".wal")) || name.ptr[20] != '-' ||
-        !wal_hex_number(kis_str_slice(name, 4, 16), &generation) || !wal_hex_number(kis_str_slice(name, 21, 4), &attempt))
+    if (name.len != 29 || !kis_str_starts(name, KIS_STR("log-")) ||
+        !kis_str_ends(name, KIS_STR(".wal")) || name.ptr[20] != '-' ||
+        !wal_hex_number(kis_str_slice(name, 4, 16), &generation) ||
+        !wal_hex_number(kis_str_slice(name, 21, 4), &attempt))
         return false;
     *out_generation = generation;
     *out_attempt = (uint32_t)attempt;
@@ -56,7 +60,9 @@ static void encode_header(const kis_wal_header *header, uint8_t to[KIS_WAL_HEADE
     kis_le_put_u64(to + 40, header->created_unix_ns);
     kis_le_put_u32(to + 48, header->attempt);
     kis_le_put_u32(to + 52, header->salt);
-    kis_le_put_u32(to + 12, kis_crc32c(0, kis_bytes_of(to, KIS_WAL_HEADER_BYTES))); /* over the field as zero */
+    kis_le_put_u32(
+        to + 12,
+        kis_crc32c(0, kis_bytes_of(to, KIS_WAL_HEADER_BYTES))); /* over the field as zero */
 }
 
 uint32_t kis_wal_new_salt(kis_os *os, uint64_t generation)
@@ -69,7 +75,8 @@ uint32_t kis_wal_new_salt(kis_os *os, uint64_t generation)
 }
 
 /* A new file with its first room, and `bytes` where the header has its place. */
-static kis_err make_file(kis_wal *wal, kis_str path, const uint8_t bytes[KIS_WAL_HEADER_BYTES], kis_diag *diag)
+static kis_err make_file(kis_wal *wal, kis_str path, const uint8_t bytes[KIS_WAL_HEADER_BYTES],
+                         kis_diag *diag)
 {
     kis_os *os = wal->os;
 
@@ -92,14 +99,17 @@ static kis_err make_file(kis_wal *wal, kis_str path, const uint8_t bytes[KIS_WAL
 
 static void start(kis_wal *wal, kis_os *os, kis_str dir, const kis_wal_header *header)
 {
-    *wal = (kis_wal){ .os = os, .dir = dir, .generation = header->generation, .attempt = header->attempt };
+    *wal = (kis_wal){
+        .os = os, .dir = dir, .generation = header->generation, .attempt = header->attempt
+    };
 }
 
 static kis_err create(kis_wal *wal, const uint8_t bytes[KIS_WAL_HEADER_BYTES], kis_diag *diag)
 {
     char path[KIS_STORE_PATH_MAX];
     kis_os *os = wal->os;
-    kis_str name = { path, kis_wal_path(path, sizeof path, wal->dir, "log-", wal->generation, wal->attempt) };
+    kis_str name = { path, kis_wal_path(path, sizeof path, wal->dir, "log-", wal->generation,
+                                        wal->attempt) };
 
     kis_err err = make_file(wal, name, bytes, diag);
     if (err)
@@ -112,7 +122,8 @@ static kis_err create(kis_wal *wal, const uint8_t bytes[KIS_WAL_HEADER_BYTES], k
     return err;
 }
 
-kis_err kis_wal_create(kis_wal *wal, kis_os *os, kis_str dir, const kis_wal_header *header, kis_diag *diag)
+kis_err kis_wal_create(kis_wal *wal, kis_os *os, kis_str dir, const kis_wal_header *header,
+                       kis_diag *diag)
 {
     uint8_t bytes[KIS_WAL_HEADER_BYTES];
 
@@ -123,7 +134,8 @@ kis_err kis_wal_create(kis_wal *wal, kis_os *os, kis_str dir, const kis_wal_head
 
 kis_err kis_wal_prepare(kis_wal *wal, kis_os *os, kis_str dir, uint64_t generation, kis_diag *diag)
 {
-    static const uint8_t zeros[KIS_WAL_HEADER_BYTES]; /* written, so that the header itself needs no new metadata */
+    static const uint8_t
+        zeros[KIS_WAL_HEADER_BYTES]; /* written, so that the header itself needs no new metadata */
 
     start(wal, os, dir, &(kis_wal_header){ .generation = generation });
     return create(wal, zeros, diag);
@@ -142,10 +154,12 @@ kis_err kis_wal_begin(kis_wal *wal, const kis_wal_header *header, kis_diag *diag
     return err;
 }
 
-kis_err kis_wal_create_temporary(kis_wal *wal, kis_os *os, kis_str dir, const kis_wal_header *header, kis_diag *diag)
+kis_err kis_wal_create_temporary(kis_wal *wal, kis_os *os, kis_str dir,
+                                 const kis_wal_header *header, kis_diag *diag)
 {
     char path[KIS_STORE_PATH_MAX];
-    kis_str name = { path, kis_wal_path(path, sizeof path, dir, "tmp-", header->generation, header->attempt) };
+    kis_str name = { path, kis_wal_path(path, sizeof path, dir, "tmp-", header->generation,
+                                        header->attempt) };
     uint8_t bytes[KIS_WAL_HEADER_BYTES];
 
     start(wal, os, dir, header);
@@ -156,17 +170,21 @@ kis_err kis_wal_create_temporary(kis_wal *wal, kis_os *os, kis_str dir, const ki
 kis_err kis_wal_finish_temporary(kis_wal *wal, kis_diag *diag)
 {
     char from[KIS_STORE_PATH_MAX], to[KIS_STORE_PATH_MAX];
-    kis_str from_name = { from, kis_wal_path(from, sizeof from, wal->dir, "tmp-", wal->generation, wal->attempt) };
-    kis_str to_name = { to, kis_wal_path(to, sizeof to, wal->dir, "log-", wal->generation, wal->attempt) };
+    kis_str from_name = { from, kis_wal_path(from, sizeof from, wal->dir, "tmp-", wal->generation,
+                                             wal->attempt) };
+    kis_str to_name = { to, kis_wal_path(to, sizeof to, wal->dir, "log-", wal->generation,
+                                         wal->attempt) };
 
     kis_err err = wal->os->ops->rename(wal->os, from_name, to_name, diag);
     return err ? err : wal->os->ops->sync_dir(wal->os, wal->dir, diag);
 }
 
-kis_err kis_wal_reopen(kis_wal *wal, kis_os *os, kis_str dir, const kis_wal_header *header, uint64_t good_length, kis_diag *diag)
+kis_err kis_wal_reopen(kis_wal *wal, kis_os *os, kis_str dir, const kis_wal_header *header,
+                       uint64_t good_length, kis_diag *diag)
 {
     char path[KIS_STORE_PATH_MAX];
-    kis_str name = { path, kis_wal_path(path, sizeof path, dir, "log-", header->generation, header->attempt) };
+    kis_str name = { path, kis_wal_path(path, sizeof path, dir, "log-", header->generation,
+                                        header->attempt) };
 
     start(wal, os, dir, header);
     kis_err err = os->ops->open(os, name, KIS_OPEN_WRITE, &wal->file, diag);
@@ -178,7 +196,8 @@ kis_err kis_wal_reopen(kis_wal *wal, kis_os *os, kis_str dir, const kis_wal_head
         goto undo;
     wal->reserved = (good_length / KIS_WAL_STEP_BYTES + 1) * KIS_WAL_STEP_BYTES;
     err = os->ops->preallocate(os, wal->file, wal->reserved, diag);
-    if (err == KIS_ERR_FULL) { /* a full disk is no reason not to start: room is asked for again by the next write */
+    if (err ==
+        KIS_ERR_FULL) { /* a full disk is no reason not to start: room is asked for again by the next write */
         wal->reserved = good_length;
         err = KIS_OK;
     }
@@ -210,14 +229,16 @@ void kis_wal_drop(kis_wal *wal)
     *wal = (kis_wal){ 0 };
 }
 
-kis_err kis_wal_remove(kis_os *os, kis_str dir, uint64_t generation, uint32_t attempt, kis_diag *diag)
+kis_err kis_wal_remove(kis_os *os, kis_str dir, uint64_t generation, uint32_t attempt,
+                       kis_diag *diag)
 {
     char path[KIS_STORE_PATH_MAX];
     size_t len = kis_wal_path(path, sizeof path, dir, "log-", generation, attempt);
     return os->ops->remove(os, kis_str_of(path, len), diag);
 }
 
-kis_err kis_wal_remove_attempts(kis_os *os, kis_str dir, uint64_t generation, uint32_t first, uint32_t last, kis_diag *diag)
+kis_err kis_wal_remove_attempts(kis_os *os, kis_str dir, uint64_t generation, uint32_t first,
+                                uint32_t last, kis_diag *diag)
 {
     for (uint32_t attempt = first; attempt <= last; attempt++) {
         kis_err err = attempt == last && last > first ? os->ops->sync_dir(os, dir, diag) : KIS_OK;
@@ -240,7 +261,8 @@ static uint32_t record_body_crc(const uint8_t *record, size_t body_size, uint32_
     return kis_crc32c(salt, kis_bytes_of(record + KIS_WAL_RECORD_HEADER_BYTES, body_size));
 }
 
-void kis_wal_seal_record(uint8_t *record, size_t body_size, uint64_t sequence, uint64_t synced, uint32_t salt)
+void kis_wal_seal_record(uint8_t *record, size_t body_size, uint64_t sequence, uint64_t synced,
+                         uint32_t salt)
 {
     kis_le_put_u32(record, RECORD_MAGIC);
     kis_le_put_u32(record + 4, (uint32_t)body_size);
@@ -286,14 +308,17 @@ kis_err kis_wal_read_header(kis_bytes file, kis_wal_header *out, kis_diag *diag)
     uint8_t copy[KIS_WAL_HEADER_BYTES];
 
     if (file.len < KIS_WAL_HEADER_BYTES)
-        return kis_diag_set(diag, KIS_ERR_SYNTAX, "%zu bytes, a log's header has %u", file.len, KIS_WAL_HEADER_BYTES);
+        return kis_diag_set(diag, KIS_ERR_SYNTAX, "%zu bytes, a log's header has %u", file.len,
+                            KIS_WAL_HEADER_BYTES);
     memcpy(copy, file.ptr, sizeof copy);
     kis_le_put_u32(copy + 12, 0);
-    if (memcmp(copy, wal_magic, 8) != 0 || kis_crc32c(0, kis_bytes_of(copy, sizeof copy)) != kis_le_get_u32(file.ptr + 12))
+    if (memcmp(copy, wal_magic, 8) != 0 ||
+        kis_crc32c(0, kis_bytes_of(copy, sizeof copy)) != kis_le_get_u32(file.ptr + 12))
         return kis_diag_set(diag, KIS_ERR_SYNTAX, "the log's header does not read");
     if (kis_le_get_u32(copy + 8) > KIS_STORE_VERSION)
-        return kis_diag_set(diag, KIS_ERR_UNSUPPORTED, "written by a newer kiseki (format %u, this one reads up to %u)", kis_le_get_u32(copy + 8),
-                            KIS_STORE_VERSION);
+        return kis_diag_set(diag, KIS_ERR_UNSUPPORTED,
+                            "written by a newer kiseki (format %u, this one reads up to %u)",
+                            kis_le_get_u32(copy + 8), KIS_STORE_VERSION);
     *out = (kis_wal_header){ .generation = kis_le_get_u64(copy + 16),
                              .previous_generation = kis_le_get_u64(copy + 24),
                              .previous_length = kis_le_get_u64(copy + 32),
@@ -304,7 +329,8 @@ kis_err kis_wal_read_header(kis_bytes file, kis_wal_header *out, kis_diag *diag)
 }
 
 /* Whether a whole record with a right checksum stands at `at`. */
-static bool record_reads(kis_bytes file, uint64_t at, uint64_t sequence_min, uint32_t salt, const char **why)
+static bool record_reads(kis_bytes file, uint64_t at, uint64_t sequence_min, uint32_t salt,
+                         const char **why)
 {
     if (file.len - at < KIS_WAL_RECORD_HEADER_BYTES) {
         *why = "ends inside a record's header";
@@ -354,14 +380,16 @@ static bool was_synced(kis_bytes file, uint64_t damaged, uint64_t sequence_min, 
 {
     for (uint64_t at = damaged + 1; at + KIS_WAL_RECORD_HEADER_BYTES <= file.len; at++) {
         const uint8_t *record = file.ptr + at;
-        if (kis_le_get_u32(record) == RECORD_MAGIC && kis_le_get_u64(record + 16) > damaged && kis_le_get_u64(record + 16) <= at &&
-            kis_le_get_u64(record + 8) >= sequence_min && record_header_crc(record, salt) == kis_le_get_u32(record + 24))
+        if (kis_le_get_u32(record) == RECORD_MAGIC && kis_le_get_u64(record + 16) > damaged &&
+            kis_le_get_u64(record + 16) <= at && kis_le_get_u64(record + 8) >= sequence_min &&
+            record_header_crc(record, salt) == kis_le_get_u32(record + 24))
             return true;
     }
     return false;
 }
 
-kis_err kis_wal_read(kis_bytes file, uint64_t length_known, kis_wal_record_fn *each, void *user, kis_wal_scan *out, kis_diag *diag)
+kis_err kis_wal_read(kis_bytes file, uint64_t length_known, kis_wal_record_fn *each, void *user,
+                     kis_wal_scan *out, kis_diag *diag)
 {
     kis_wal_scan scan = { 0 };
     uint64_t at = KIS_WAL_HEADER_BYTES;
@@ -370,11 +398,15 @@ kis_err kis_wal_read(kis_bytes file, uint64_t length_known, kis_wal_record_fn *e
     if (err)
         return err;
     if (length_known > file.len)
-        return kis_diag_set(diag, KIS_ERR_CORRUPT, "at offset %llu: the file ends, it had %llu bytes", (unsigned long long)file.len,
-                            (unsigned long long)length_known);
-    while (at < file.len && record_reads(file, at, scan.last_sequence + 1, scan.header.salt, &scan.why)) {
+        return kis_diag_set(diag, KIS_ERR_CORRUPT,
+                            "at offset %llu: the file ends, it had %llu bytes",
+                            (unsigned long long)file.len, (unsigned long long)length_known);
+    while (at < file.len &&
+           record_reads(file, at, scan.last_sequence + 1, scan.header.salt, &scan.why)) {
         uint32_t size = kis_le_get_u32(file.ptr + at + 4);
-        err = each ? each(user, kis_bytes_of(file.ptr + at + KIS_WAL_RECORD_HEADER_BYTES, size), at, diag) : KIS_OK;
+        err = each ? each(user, kis_bytes_of(file.ptr + at + KIS_WAL_RECORD_HEADER_BYTES, size), at,
+                          diag)
+                   : KIS_OK;
         if (err)
             return err;
         scan.last_sequence = kis_le_get_u64(file.ptr + at + 8);
@@ -383,7 +415,8 @@ kis_err kis_wal_read(kis_bytes file, uint64_t length_known, kis_wal_record_fn *e
     }
     scan.good_length = at;
     if (at < length_known || was_synced(file, at, scan.last_sequence + 1, scan.header.salt))
-        return kis_diag_set(diag, KIS_ERR_CORRUPT, "damaged at offset %llu: %s", (unsigned long long)at, scan.why);
+        return kis_diag_set(diag, KIS_ERR_CORRUPT, "damaged at offset %llu: %s",
+                            (unsigned long long)at, scan.why);
     if (at == file.len || all_zero(file, at))
         scan.why = NULL;
     else
@@ -394,7 +427,7 @@ kis_err kis_wal_read(kis_bytes file, uint64_t length_known, kis_wal_record_fn *e
 
 /* ---- damage ------------------------------------------------------------------------------------------------------- */
 
-#define CRC32C_REVERSED 0x82f63b78u
+#define CRC32C_REVERSED   0x82f63b78u
 #define EMPTY_BATCH_BYTES 13u /* received; no tenant, key, resources, scopes, spans */
 
 /* What a checksum over `size` bytes began with, from what it ended with: each step of a CRC can be taken back. */
@@ -424,7 +457,9 @@ static bool find_salt(kis_bytes file, uint32_t *out)
 
 static kis_err add_salvaged(kis_buf *records, kis_bytes body, uint64_t sequence, uint32_t salt)
 {
-    uint64_t at = KIS_WAL_HEADER_BYTES + records->len; /* where it will stand; the new file is synced whole before it has a name */
+    uint64_t at =
+        KIS_WAL_HEADER_BYTES +
+        records->len; /* where it will stand; the new file is synced whole before it has a name */
     uint8_t *to = kis_buf_reserve(records, KIS_WAL_RECORD_HEADER_BYTES + body.len);
 
     if (!to)
@@ -444,7 +479,8 @@ static uint64_t written_length(kis_bytes file)
     return len;
 }
 
-kis_err kis_wal_salvage(kis_bytes file, const kis_wal_header *name, uint64_t length_known, kis_wal_record_fn *each, void *user, kis_buf *records,
+kis_err kis_wal_salvage(kis_bytes file, const kis_wal_header *name, uint64_t length_known,
+                        kis_wal_record_fn *each, void *user, kis_buf *records,
                         kis_wal_salvaged *out, kis_diag *diag)
 {
     kis_wal_salvaged s = { .header = *name };
@@ -453,13 +489,16 @@ kis_err kis_wal_salvage(kis_bytes file, const kis_wal_header *name, uint64_t len
     const char *why;
     kis_err err = kis_wal_read_header(file, &s.header, diag);
 
-    s.is_header_lost = err == KIS_ERR_SYNTAX || (!err && (s.header.generation != name->generation || s.header.attempt != name->attempt));
+    s.is_header_lost =
+        err == KIS_ERR_SYNTAX ||
+        (!err && (s.header.generation != name->generation || s.header.attempt != name->attempt));
     if (err && !s.is_header_lost)
         return err;
     if (s.is_header_lost) {
         s.header = *name;
         if (!find_salt(file, &s.header.salt))
-            return kis_diag_set(diag, KIS_ERR_CORRUPT, "neither its header nor its first record reads");
+            return kis_diag_set(diag, KIS_ERR_CORRUPT,
+                                "neither its header nor its first record reads");
     }
     err = KIS_OK;
     while (!err && at < end) {
@@ -468,7 +507,8 @@ kis_err kis_wal_salvage(kis_bytes file, const kis_wal_header *name, uint64_t len
             s.lost_bytes++;
             continue;
         }
-        kis_bytes body = { file.ptr + at + KIS_WAL_RECORD_HEADER_BYTES, kis_le_get_u32(file.ptr + at + 4) };
+        kis_bytes body = { file.ptr + at + KIS_WAL_RECORD_HEADER_BYTES,
+                           kis_le_get_u32(file.ptr + at + 4) };
         if (each && each(user, body, at, NULL)) {
             s.lost_bytes += KIS_WAL_RECORD_HEADER_BYTES + body.len;
         } else {

@@ -23,7 +23,9 @@
 
 static void answer(kis_done done, kis_err err, uint64_t retry_after_ms, const char *reason)
 {
-    kis_sink_result result = { .err = err, .retry_after_ms = retry_after_ms, .reason = kis_str_from_c(reason) };
+    kis_sink_result result = { .err = err,
+                               .retry_after_ms = retry_after_ms,
+                               .reason = kis_str_from_c(reason) };
     done.call(done.user, &result);
 }
 
@@ -40,7 +42,8 @@ static void answer_group(kis_store *s, kis_push *group)
         bytes += p->bytes;
         count++;
     }
-    for (kis_push *p = group, *next; p; p = next) { /* only now: `same_as` may point to any of them */
+    for (kis_push *p = group, *next; p;
+         p = next) { /* only now: `same_as` may point to any of them */
         next = p->next;
         s->alloc->give_back(s->alloc->user, p, sizeof *p);
     }
@@ -77,7 +80,8 @@ static void store_push(kis_sink *sink, kis_batch *batch, kis_done done)
     }
     *push = (kis_push){ .batch = kis_batch_ref(batch), .done = done, .bytes = bytes };
     kis_lock_take(&s->queue_lock);
-    bool is_closed = s->is_closed, is_full = s->pending_bytes && s->pending_bytes + bytes > s->options.pending_bytes;
+    bool is_closed = s->is_closed,
+         is_full = s->pending_bytes && s->pending_bytes + bytes > s->options.pending_bytes;
     if (!is_closed && !is_full) {
         s->pending_bytes += bytes;
         s->pushed++;
@@ -120,8 +124,10 @@ static void store_sink_close(kis_sink *sink)
     (void)store_flush_pushes(sink, UINT64_MAX);
 }
 
-const kis_sink_ops kis_store_sink_ops = { "store", KIS_PROMISE_DURABLE, store_push, store_flush_pushes, store_sink_close };
-const kis_sink_ops kis_memory_sink_ops = { "memory", KIS_PROMISE_MEMORY, store_push, store_flush_pushes, store_sink_close };
+const kis_sink_ops kis_store_sink_ops = { "store", KIS_PROMISE_DURABLE, store_push,
+                                          store_flush_pushes, store_sink_close };
+const kis_sink_ops kis_memory_sink_ops = { "memory", KIS_PROMISE_MEMORY, store_push,
+                                           store_flush_pushes, store_sink_close };
 
 /* ---- the log ---------------------------------------------------------------------------------------------------------------- */
 
@@ -165,7 +171,8 @@ static kis_err write_records(kis_wal *wal, const kis_head *head, slab_mark from,
         while (at < slab->len) {
             size_t size = record_size(slab->ptr + at);
             if (is_dead(slab->ptr + at)) {
-                kis_err err = at > begin ? kis_wal_write(wal, slab->ptr + begin, at - begin, diag) : KIS_OK;
+                kis_err err =
+                    at > begin ? kis_wal_write(wal, slab->ptr + begin, at - begin, diag) : KIS_OK;
                 if (err)
                     return err;
                 begin = at + size;
@@ -192,7 +199,8 @@ static void mark_records_dead(const kis_head *head, slab_mark from)
 /* The next group is to be entered in about the time of a sync; one slow sync among quick ones changes little. */
 static void fit_group_to_sync(kis_store *s, uint64_t took_ns)
 {
-    uint64_t fitting = KIS_MAX(KIS_GROUP_BYTES_MIN, KIS_MIN(took_ns * KIS_GROUP_BYTES_A_NS, KIS_GROUP_BYTES_MAX));
+    uint64_t fitting =
+        KIS_MAX(KIS_GROUP_BYTES_MIN, KIS_MIN(took_ns * KIS_GROUP_BYTES_A_NS, KIS_GROUP_BYTES_MAX));
     s->group_bytes = (s->group_bytes * 3 + fitting) / 4;
 }
 
@@ -225,7 +233,8 @@ kis_err kis_store_rewrite_log(kis_store *s, kis_head *head, kis_diag *diag)
     if (!err)
         err = timed_sync(s, &fresh, diag);
     if (!err) {
-        head->wal_header.attempt = header.attempt; /* from here that name may exist, and is whole: never make it again */
+        head->wal_header.attempt =
+            header.attempt; /* from here that name may exist, and is whole: never make it again */
         err = kis_wal_finish_temporary(&fresh, diag);
     }
     if (err) {
@@ -236,10 +245,13 @@ kis_err kis_store_rewrite_log(kis_store *s, kis_head *head, kis_diag *diag)
     kis_store_counter_add(&s->log_bytes, fresh.reserved - head->wal.reserved);
     kis_wal_close(&head->wal);
     head->wal = fresh;
-    kis_diag ignored; /* what is left of the old file loses against the new one's number at the next start */
-    for (uint32_t attempt = old_attempt; attempt < header.attempt; attempt++) /* those between took their name, and then failed */
+    kis_diag
+        ignored; /* what is left of the old file loses against the new one's number at the next start */
+    for (uint32_t attempt = old_attempt; attempt < header.attempt;
+         attempt++) /* those between took their name, and then failed */
         (void)kis_wal_remove(s->os, s->options.dir, header.generation, attempt, &ignored);
-    kis_store_log(s, 2, "the log was written anew as attempt %u after its file failed", header.attempt);
+    kis_store_log(s, 2, "the log was written anew as attempt %u after its file failed",
+                  header.attempt);
     return KIS_OK;
 }
 
@@ -292,7 +304,8 @@ static kis_err begin_log(kis_store *s, kis_head *fresh, kis_diag *diag)
     KIS_ASSERT(!fresh->wal.os || fresh->wal.generation == fresh->generation);
     uint64_t ahead = fresh->wal.reserved; /* counted already */
     kis_err err = fresh->wal.os ? kis_wal_begin(&fresh->wal, &fresh->wal_header, diag)
-                                : kis_wal_create(&fresh->wal, s->os, s->options.dir, &fresh->wal_header, diag);
+                                : kis_wal_create(&fresh->wal, s->os, s->options.dir,
+                                                 &fresh->wal_header, diag);
     kis_store_counter_add(&s->log_bytes, (err ? 0 : fresh->wal.reserved) - ahead);
     return err;
 }
@@ -341,7 +354,9 @@ static void forget_oldest_heads(kis_store *s)
     uint64_t spans = 0;
     for (;;) {
         kis_lock_take(&s->lock);
-        bool must = s->frozen_count && (s->frozen_count == KIS_FROZEN_MAX || heads_bytes(s) + s->options.head_bytes > s->memory_max_bytes);
+        bool must =
+            s->frozen_count && (s->frozen_count == KIS_FROZEN_MAX ||
+                                heads_bytes(s) + s->options.head_bytes > s->memory_max_bytes);
         kis_head *oldest = must ? s->frozen[0] : NULL;
         if (must) {
             memmove(&s->frozen[0], &s->frozen[1], (s->frozen_count - 1) * sizeof s->frozen[0]);
@@ -378,7 +393,8 @@ static kis_err make_room_by_rotating(kis_store *s, kis_diag *diag)
         return err;
     }
     kis_err err = wait_for_flush(s);
-    return err ? kis_diag_set(diag, err, "the spans in memory cannot be written out now") : rotate(s, diag);
+    return err ? kis_diag_set(diag, err, "the spans in memory cannot be written out now")
+               : rotate(s, diag);
 }
 
 /* While a flush runs, the active head must not fill faster than the frozen one empties: otherwise it would be full in the middle of the
@@ -391,8 +407,10 @@ static void pace(kis_store *s)
     kis_lock_take(&s->lock);
     while (s->frozen_count && !s->is_flush_failing && !s->is_stopping) {
         const kis_head *frozen = s->frozen[0];
-        uint64_t filled = atomic_load_explicit(&s->active->bytes, memory_order_relaxed) * 1000 / s->options.head_bytes;
-        uint64_t flushed = (uint64_t)atomic_load_explicit(&frozen->flushed, memory_order_relaxed) * KIS_PACE_FLUSHED / KIS_MAX(frozen->rows, 1u);
+        uint64_t filled = atomic_load_explicit(&s->active->bytes, memory_order_relaxed) * 1000 /
+                          s->options.head_bytes;
+        uint64_t flushed = (uint64_t)atomic_load_explicit(&frozen->flushed, memory_order_relaxed) *
+                           KIS_PACE_FLUSHED / KIS_MAX(frozen->rows, 1u);
         if (filled < KIS_PACE_FREE + flushed || !kis_cond_wait_until(&s->changed, &s->lock, until))
             break;
     }
@@ -403,7 +421,8 @@ static void ask_for_next_log(kis_store *s)
 {
     uint64_t bytes = atomic_load_explicit(&s->active->bytes, memory_order_relaxed);
 
-    if (s->is_memory || s->log_asked_for == s->active->generation || bytes < s->options.head_bytes / 2 ||
+    if (s->is_memory || s->log_asked_for == s->active->generation ||
+        bytes < s->options.head_bytes / 2 ||
         s->keep_bytes < KIS_WAL_STEP_BYTES * KIS_NEXT_LOG_KEEP_FACTOR)
         return;
     s->log_asked_for = s->active->generation;
@@ -423,7 +442,8 @@ static bool disk_has_room(kis_store *s)
     if (s->is_memory)
         return true;
     bool is_full = atomic_load_explicit(&s->is_disk_full, memory_order_relaxed);
-    if (s->disk_looked_ns && s->disk_written < KIS_WAL_STEP_BYTES && now - s->disk_looked_ns < (is_full ? SECOND_NS / 4 : SECOND_NS))
+    if (s->disk_looked_ns && s->disk_written < KIS_WAL_STEP_BYTES &&
+        now - s->disk_looked_ns < (is_full ? SECOND_NS / 4 : SECOND_NS))
         return !is_full;
     s->disk_looked_ns = now;
     s->disk_written = 0;
@@ -432,8 +452,9 @@ static bool disk_has_room(kis_store *s)
     bool is_full_now = free_bytes < total_bytes / KIS_DISK_RESERVE_DIVISOR + KIS_GROUP_BYTES_MAX;
     if (is_full_now != is_full) {
         atomic_store_explicit(&s->is_disk_full, is_full_now, memory_order_relaxed);
-        kis_store_log(s, is_full_now ? 3 : 1, is_full_now ? "the disk is nearly full: spans are refused until there is room"
-                                                          : "the disk has room again: spans are taken again");
+        kis_store_log(s, is_full_now ? 3 : 1,
+                      is_full_now ? "the disk is nearly full: spans are refused until there is room"
+                                  : "the disk has room again: spans are taken again");
     }
     return !is_full_now;
 }
@@ -444,7 +465,8 @@ static bool known_key(kis_store *s, kis_push *group, kis_push *push)
 
     if (!origin->idempotency_key.len)
         return false;
-    push->key = kis_key_of(origin->tenant, origin->idempotency_key, (uint32_t)(s->os->ops->now_unix_ns(s->os) / SECOND_NS));
+    push->key = kis_key_of(origin->tenant, origin->idempotency_key,
+                           (uint32_t)(s->os->ops->now_unix_ns(s->os) / SECOND_NS));
     push->has_key = true;
     push->is_repeat = kis_keys_has(&s->keys, push->key);
     for (kis_push *p = group; p != push && !push->is_repeat; p = p->next)
@@ -462,7 +484,8 @@ static kis_err enter(kis_store *s, kis_push *push, size_t size, kis_diag *diag)
 {
     kis_head *head = s->active;
     kis_frame_head frame;
-    uint64_t received = push->batch->origin.received_unix_ns ? push->batch->origin.received_unix_ns : s->os->ops->now_unix_ns(s->os);
+    uint64_t received = push->batch->origin.received_unix_ns ? push->batch->origin.received_unix_ns
+                                                             : s->os->ops->now_unix_ns(s->os);
 
     if (push->has_key && !kis_keys_reserve(&s->keys))
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for a key");
@@ -474,7 +497,8 @@ static kis_err enter(kis_store *s, kis_push *push, size_t size, kis_diag *diag)
     kis_head_keep_record(head, KIS_WAL_RECORD_HEADER_BYTES + size);
     if (!atomic_load_explicit(&head->opened_ns, memory_order_relaxed))
         atomic_store_explicit(&head->opened_ns, s->os->ops->now_ns(s->os), memory_order_relaxed);
-    kis_err err = kis_head_add(head, kis_bytes_of(record + KIS_WAL_RECORD_HEADER_BYTES, size), &s->catalog, &frame, diag);
+    kis_err err = kis_head_add(head, kis_bytes_of(record + KIS_WAL_RECORD_HEADER_BYTES, size),
+                               &s->catalog, &frame, diag);
     if (err)
         mark_dead(record);
     return err;
@@ -500,7 +524,8 @@ static void commit_entered(kis_store *s, kis_push *group, slab_mark mark, uint32
             continue;
         p->is_entered = false;
         if (err) {
-            refuse(p, err, 1000, err == KIS_ERR_FULL ? "no space left on the disk" : "the log cannot be written");
+            refuse(p, err, 1000,
+                   err == KIS_ERR_FULL ? "no space left on the disk" : "the log cannot be written");
             continue;
         }
         spans += p->batch->span_count;
@@ -537,7 +562,8 @@ static kis_push *commit_group(kis_store *s, kis_push *group)
             refuse(p, KIS_ERR_LIMIT, 0, "the batch is larger than a log record may be");
             continue;
         }
-        if (!kis_head_has_room(s->active, s->options.head_bytes, size + KIS_WAL_RECORD_HEADER_BYTES, p->batch->span_count, p->batch->origin.tenant)) {
+        if (!kis_head_has_room(s->active, s->options.head_bytes, size + KIS_WAL_RECORD_HEADER_BYTES,
+                               p->batch->span_count, p->batch->origin.tenant)) {
             if (before) {
                 before->next = NULL;
                 rest = p;
@@ -548,7 +574,8 @@ static kis_push *commit_group(kis_store *s, kis_push *group)
             first_row = s->active->rows;
             if (err) {
                 kis_store_counter_add(&s->count.refused_full, 1);
-                refuse(p, err == KIS_ERR_IO || err == KIS_ERR_NOMEM ? err : KIS_ERR_FULL, 1000, "the spans in memory cannot be written out now");
+                refuse(p, err == KIS_ERR_IO || err == KIS_ERR_NOMEM ? err : KIS_ERR_FULL, 1000,
+                       "the spans in memory cannot be written out now");
                 continue;
             }
         }
@@ -577,7 +604,9 @@ static kis_push *take_group(kis_store *s, bool *out_rotate, bool *out_stop)
         }
     }
     kis_push *first = s->queue_first, *last = NULL;
-    for (kis_push *p = first; p && (!last || bytes + p->bytes <= s->group_bytes) && count < KIS_GROUP_PUSHES_MAX; p = p->next, count++) {
+    for (kis_push *p = first;
+         p && (!last || bytes + p->bytes <= s->group_bytes) && count < KIS_GROUP_PUSHES_MAX;
+         p = p->next, count++) {
         bytes += p->bytes;
         last = p;
     }
@@ -624,7 +653,8 @@ void kis_writer_run(void *user)
         if (must_stop)
             return;
         if (group)
-            kis_keys_expire(&s->keys, (uint32_t)(s->os->ops->now_unix_ns(s->os) / SECOND_NS) - KIS_KEYS_AGE_S);
+            kis_keys_expire(&s->keys, (uint32_t)(s->os->ops->now_unix_ns(s->os) / SECOND_NS) -
+                                          KIS_KEYS_AGE_S);
         while (group) {
             pace(s);
             kis_push *rest = commit_group(s, group);

@@ -21,7 +21,10 @@ static void machine_start(machine *m, uint64_t head_bytes)
 {
     *m = (machine){ 0 };
     CHECK_ERR(KIS_OK, kis_sim_new(&kis_mem, 1, &m->sim), "a machine");
-    m->f.options = (kis_store_options){ .os = kis_sim_os(m->sim), .alloc = &kis_mem, .dir = KIS_STR("/data"), .head_bytes = head_bytes,
+    m->f.options = (kis_store_options){ .os = kis_sim_os(m->sim),
+                                        .alloc = &kis_mem,
+                                        .dir = KIS_STR("/data"),
+                                        .head_bytes = head_bytes,
                                         .keep_bytes = (uint64_t)8 << 30 };
     machine_open(m);
 }
@@ -88,7 +91,10 @@ static void gate_done(gate *g)
 
 TEST(a_group_is_entered_in_about_the_time_of_a_sync)
 {
-    static const struct { const char *why; uint64_t sync_ns, group_bytes; } rows[] = {
+    static const struct {
+        const char *why;
+        uint64_t sync_ns, group_bytes;
+    } rows[] = {
         { "a quick disk: small groups, so that answers flow", 100000, KIS_GROUP_BYTES_MIN },
         { "in between", 8000000, 8000000 * KIS_GROUP_BYTES_A_NS },
         { "a slow disk: large ones, so that the rate stays", 300000000, KIS_GROUP_BYTES_MAX },
@@ -106,13 +112,15 @@ TEST(a_group_is_entered_in_about_the_time_of_a_sync)
         fixture_pushes_init(&many, 0);
         uint64_t gathered = 0;
         for (; gathered < (uint64_t)40 << 20; many.wanted++) {
-            push(&m, fixture_batch(100 + many.wanted * 100, 100, 10), (kis_done){ fixture_answered, &many });
+            push(&m, fixture_batch(100 + many.wanted * 100, 100, 10),
+                 (kis_done){ fixture_answered, &many });
             gathered = kis_store_get_stats(m.f.store).pending_bytes;
         }
         uint64_t before = kis_store_get_stats(m.f.store).syncs, wanted = many.wanted;
         gate_open(&g);
         fixture_wait(&many);
-        uint64_t groups = kis_store_get_stats(m.f.store).syncs - before, fewest = gathered / rows[i].group_bytes;
+        uint64_t groups = kis_store_get_stats(m.f.store).syncs - before,
+                 fewest = gathered / rows[i].group_bytes;
         CHECK_INT(wanted, many.ok, "all are stored");
         CHECK(groups >= fewest && groups <= fewest + fewest / 4 + 2, rows[i].why);
         gate_done(&g);
@@ -177,7 +185,8 @@ static log_names list_logs(machine *m)
 {
     log_names names = { 0 };
     kis_os *os = kis_sim_os(m->sim);
-    CHECK_ERR(KIS_OK, os->ops->list_dir(os, KIS_STR("/data"), note_log, &names, NULL), "the folder");
+    CHECK_ERR(KIS_OK, os->ops->list_dir(os, KIS_STR("/data"), note_log, &names, NULL),
+              "the folder");
     return names;
 }
 
@@ -201,8 +210,10 @@ TEST(a_head_begins_with_the_log_that_was_made_ahead)
     CHECK_INT(0, list_logs(&m).second, "not before it is needed");
     uint64_t traces = fill_until_next_log(&m);
     kis_sim_fail_at(m.sim, KIS_SIM_CREATE, 1, 1000000, KIS_ERR_IO);
-    for (; kis_store_get_stats(m.f.store).flush_failures == 0 && traces < 200; usleep(2000)) /* of the first head: it is frozen */
-        CHECK_ERR(KIS_OK, fixture_push_generated(&m.f, ++traces, 1, 200), "no file has to be made for it");
+    for (; kis_store_get_stats(m.f.store).flush_failures == 0 && traces < 200;
+         usleep(2000)) /* of the first head: it is frozen */
+        CHECK_ERR(KIS_OK, fixture_push_generated(&m.f, ++traces, 1, 200),
+                  "no file has to be made for it");
     CHECK(traces < 200, "the head was full");
     kis_sim_fail_at(m.sim, KIS_SIM_CREATE, 0, 0, KIS_OK);
     kis_sim_cut_power(m.sim);
@@ -239,5 +250,7 @@ TEST(a_log_made_ahead_and_not_used_leaves_nothing)
     }
 }
 
-TEST_MAIN(RUN(a_group_is_entered_in_about_the_time_of_a_sync), RUN(who_is_on_the_disk_is_answered_before_room_is_made_for_the_next),
-          RUN(a_head_begins_with_the_log_that_was_made_ahead), RUN(a_log_made_ahead_and_not_used_leaves_nothing))
+TEST_MAIN(RUN(a_group_is_entered_in_about_the_time_of_a_sync),
+          RUN(who_is_on_the_disk_is_answered_before_room_is_made_for_the_next),
+          RUN(a_head_begins_with_the_log_that_was_made_ahead),
+          RUN(a_log_made_ahead_and_not_used_leaves_nothing))

@@ -46,8 +46,9 @@ int main(int argc, char **argv)
         kis_otlp_json_encode(batch, &out);
         fwrite(out.ptr, 1, out.len, stdout);
         putchar('\n');
-        fprintf(stderr, "spans=%u rejected=%u cut=%u verbatim=%d reason=%.*s\n", batch->span_count, batch->rejected_spans,
-                batch->cut_values, batch->is_verbatim, (int)batch->reject_reason.len, batch->reject_reason.ptr);
+        fprintf(stderr, "spans=%u rejected=%u cut=%u verbatim=%d reason=%.*s\n", batch->span_count,
+                batch->rejected_spans, batch->cut_values, batch->is_verbatim,
+                (int)batch->reject_reason.len, batch->reject_reason.ptr);
         kis_buf_done(&out);
     }
     kis_batch_unref(batch);

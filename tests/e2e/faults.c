@@ -30,7 +30,10 @@ enum { FAULT_NONE, FAULT_SHORT = -1 };
 
 static _Atomic unsigned calls;
 
-static void *real(const char *name) { return dlsym(RTLD_NEXT, name); }
+static void *real(const char *name)
+{
+    return dlsym(RTLD_NEXT, name);
+}
 
 /* The file's line, when it is about this call: what fails, and the number behind it. */
 static bool script_for(const char *call, char fault[32], unsigned *number)
@@ -44,7 +47,8 @@ static bool script_for(const char *call, char fault[32], unsigned *number)
         return false;
     ssize_t len = read(fd, line, sizeof line - 1);
     close(fd);
-    return len > 0 && sscanf(line, "%31s %31s %u", want, fault, number) == 3 && strcmp(want, call) == 0;
+    return len > 0 && sscanf(line, "%31s %31s %u", want, fault, number) == 3 &&
+           strcmp(want, call) == 0;
 }
 
 /* The fault that hits this call: an errno, FAULT_SHORT, or FAULT_NONE. */
@@ -56,8 +60,14 @@ static int fault_for(const char *call)
         return FAULT_NONE;
     if (every > 1 && atomic_fetch_add(&calls, 1) % every != 0)
         return FAULT_NONE;
-    static const struct { const char *name; int fault; } names[] = {
-        { "ENOSPC", ENOSPC }, { "EIO", EIO }, { "EINTR", EINTR }, { "SHORT", FAULT_SHORT },
+    static const struct {
+        const char *name;
+        int fault;
+    } names[] = {
+        { "ENOSPC", ENOSPC },
+        { "EIO", EIO },
+        { "EINTR", EINTR },
+        { "SHORT", FAULT_SHORT },
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(names[i].name, fault) == 0)
@@ -94,12 +104,16 @@ static bool sync_fails(void)
 
 ssize_t write(int fd, const void *bytes, size_t size)
 {
-    return write_fails(fd, &size) ? -1 : ((ssize_t(*)(int, const void *, size_t))real("write"))(fd, bytes, size);
+    return write_fails(fd, &size)
+               ? -1
+               : ((ssize_t(*)(int, const void *, size_t))real("write"))(fd, bytes, size);
 }
 
 ssize_t pwrite(int fd, const void *bytes, size_t size, off_t at)
 {
-    return write_fails(fd, &size) ? -1 : ((ssize_t(*)(int, const void *, size_t, off_t))real("pwrite"))(fd, bytes, size, at);
+    return write_fails(fd, &size) ? -1
+                                  : ((ssize_t(*)(int, const void *, size_t, off_t))real("pwrite"))(
+                                        fd, bytes, size, at);
 }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t at)
@@ -124,7 +138,8 @@ ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t at)
         return -1;
     if (size == 1 && count > 0)
         return pwrite(fd, parts[0].iov_base, parts[0].iov_len, at);
-    return ((ssize_t(*)(int, const struct iovec *, int, off_t))real("pwritev"))(fd, parts, count, at);
+    return ((ssize_t(*)(int, const struct iovec *, int, off_t))real("pwritev"))(fd, parts, count,
+                                                                                at);
 }
 
 ssize_t pwritev64(int fd, const struct iovec *parts, int count, off64_t at)
@@ -138,26 +153,45 @@ int ftruncate(int fd, off_t size)
     return write_fails(fd, &ignored) ? -1 : ((int (*)(int, off_t))real("ftruncate"))(fd, size);
 }
 
-int ftruncate64(int fd, off64_t size) { return ftruncate(fd, size); }
+int ftruncate64(int fd, off64_t size)
+{
+    return ftruncate(fd, size);
+}
 
 int fallocate(int fd, int mode, off_t at, off_t size)
 {
     size_t ignored = 0;
-    return write_fails(fd, &ignored) ? -1 : ((int (*)(int, int, off_t, off_t))real("fallocate"))(fd, mode, at, size);
+    return write_fails(fd, &ignored)
+               ? -1
+               : ((int (*)(int, int, off_t, off_t))real("fallocate"))(fd, mode, at, size);
 }
 
-int fallocate64(int fd, int mode, off64_t at, off64_t size) { return fallocate(fd, mode, at, size); }
+int fallocate64(int fd, int mode, off64_t at, off64_t size)
+{
+    return fallocate(fd, mode, at, size);
+}
 
 int posix_fallocate(int fd, off_t at, off_t size)
 {
     size_t ignored = 0; /* this one answers its error */
-    return write_fails(fd, &ignored) ? errno : ((int (*)(int, off_t, off_t))real("posix_fallocate"))(fd, at, size);
+    return write_fails(fd, &ignored)
+               ? errno
+               : ((int (*)(int, off_t, off_t))real("posix_fallocate"))(fd, at, size);
 }
 
-int posix_fallocate64(int fd, off64_t at, off64_t size) { return posix_fallocate(fd, at, size); }
+int posix_fallocate64(int fd, off64_t at, off64_t size)
+{
+    return posix_fallocate(fd, at, size);
+}
 
-int fsync(int fd) { return sync_fails() ? -1 : ((int (*)(int))real("fsync"))(fd); }
-int fdatasync(int fd) { return sync_fails() ? -1 : ((int (*)(int))real("fdatasync"))(fd); }
+int fsync(int fd)
+{
+    return sync_fails() ? -1 : ((int (*)(int))real("fsync"))(fd);
+}
+int fdatasync(int fd)
+{
+    return sync_fails() ? -1 : ((int (*)(int))real("fdatasync"))(fd);
+}
 
 /* So many percent of the disk are left, when the script says so. */
 static void fill_disk(struct statvfs *disk)
