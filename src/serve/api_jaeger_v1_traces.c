@@ -1,6 +1,6 @@
 /* api_jaeger_v1_traces.c - Jaeger query v1: a trace, some traces by id, a search.
  *
- *     get   index of parents (query/tree.h): 32 bytes a span
+ *     get   index of parents (query/tree.h) and clocks (query/clock_skew.h): 48 bytes a span
  *     get   each span with its warning, in the UI's model, as it is read
  *
  * Reading twice costs time and saves memory: nothing of a span is held between the two but its
@@ -9,6 +9,7 @@
 #include "base/diag.h"
 #include "base/fmt.h"
 #include "base/num.h"
+#include "query/clock_skew.h"
 #include "query/tree.h"
 #include "serve/api_jaeger_v1.h"
 #include "wire/jaeger_json.h"
@@ -21,6 +22,7 @@ typedef struct v1_trace {
     kis_api_call *call;
     kis_arena arena; /* the tree of one trace */
     kis_tree tree;
+    kis_clocks clocks;
     kis_jaeger_json_trace json;
     uint32_t hint;
     uint64_t traces; /* written so far */
@@ -29,7 +31,8 @@ typedef struct v1_trace {
 static bool add_to_tree(void *user, const kis_found_span *found)
 {
     v1_trace *t = user;
-    return kis_tree_add(&t->tree, found->span, 0);
+    uint32_t row = t->tree.row_count;
+    return kis_tree_add(&t->tree, found->span, 0) && kis_clocks_add(&t->clocks, row, found);
 }
 
 static bool put_v1_span(void *user, const kis_found_span *found)
@@ -37,8 +40,12 @@ static bool put_v1_span(void *user, const kis_found_span *found)
     v1_trace *t = user;
     char room[KIS_TREE_WARNING_MAX];
     uint32_t row = kis_tree_find(&t->tree, found->span, &t->hint);
-    kis_str warning = row == KIS_TREE_NONE ? KIS_STR_NONE : kis_tree_warning(&t->tree, row, room);
+    kis_str warning = KIS_STR_NONE;
 
+    if (row != KIS_TREE_NONE)
+        warning = kis_tree_warning(&t->tree, row, room);
+    if (row != KIS_TREE_NONE && !warning.len)
+        warning = kis_clocks_warning(&t->clocks, &t->tree, row, room);
     kis_jaeger_json_trace_span(&t->json, found, &warning, warning.len > 0);
     return kis_answer_flush(t->call->out);
 }
@@ -51,6 +58,7 @@ static kis_err index_trace(v1_trace *t, const kis_trace_id *id, kis_diag *diag)
 
     kis_arena_clear(&t->arena);
     kis_tree_init(&t->tree, &t->arena);
+    kis_clocks_init(&t->clocks, &t->arena);
     t->hint = 0;
     kis_err err = reader->ops->get(reader, &t->call->request, id, add_to_tree, t, &answer, diag);
     if (!err && t->tree.row_count == 0)

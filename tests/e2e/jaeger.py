@@ -12,7 +12,7 @@ import urllib.parse
 import urllib.request
 from collections import namedtuple
 
-Got = namedtuple("Got", "status kind tree")
+Got = namedtuple("Got", "status kind tree notice")
 
 STATUS = {0: "UNSET", 1: "OK", 2: "ERROR"}
 KIND = {0: "INTERNAL", 1: "INTERNAL", 2: "SERVER", 3: "CLIENT", 4: "PRODUCER", 5: "CONSUMER"}
@@ -27,15 +27,15 @@ def get(base, path, **query):
     url = base + path + ("?" + urllib.parse.urlencode(pairs) if pairs else "")
     try:
         with urllib.request.urlopen(url, timeout=60) as answer:
-            status, kind, body = answer.status, answer.headers.get_content_type(), answer.read()
+            status, headers, body = answer.status, answer.headers, answer.read()
     except urllib.error.HTTPError as error:
-        status, kind, body = error.code, error.headers.get_content_type(), error.read()
+        status, headers, body = error.code, error.headers, error.read()
     try:
         tree = json.loads(body.decode("utf-8"), parse_constant=no_constant)
     except json.JSONDecodeError:
         assert status >= 400, f"{url}: {status} without JSON: {body[:200]}"
         tree = None
-    return Got(status, kind, tree)
+    return Got(status, headers.get_content_type(), tree, headers.get("X-Kiseki-Notice") or "")
 
 
 # -- version 1 ---------------------------------------------------------------------------------------

@@ -443,6 +443,21 @@ def test_row26_a_clock_two_days_off_is_stored_and_found_by_id(server, days):
     assert [trace["traceID"] for trace in found] == [trace_id.hex()]
 
 
+@pytest.mark.parametrize("days", [-2, 2])
+def test_row26_a_clock_two_days_off_is_marked_where_another_one_tells(server, days):
+    trace_id, now = new_trace_id(), time.time_ns()
+    call = span(trace_id, at_ns=now, took_ns=100 * 10**6, kind=3)
+    answer = span(trace_id, parent=call.span_id, at_ns=now + days * 86400 * 10**9, took_ns=100 * 10**6, kind=2)
+    inside = span(trace_id, parent=answer.span_id, at_ns=answer.start_time_unix_nano, took_ns=10**6)
+    success(post(server.http, request([call], "right clock").SerializeToString()))
+    success(post(server.http, request([answer, inside], f"clock {days} days off").SerializeToString()))
+    trace = until(lambda: (got := jaeger.v1_trace(server, trace_id.hex())) and len(got["spans"]) == 3 and got, why="all three")
+    warnings = {each["spanID"]: each["warnings"] for each in trace["spans"]}
+    delta = "48h" if days < 0 else "-48h"
+    assert warnings == {call.span_id.hex(): None, inside.span_id.hex(): None,
+                        answer.span_id.hex(): [f"clock skew adjustment disabled; not applying calculated delta of {delta}"]}
+
+
 def test_row27_extreme_numbers_come_back_exactly(server):
     one = span()
     doubles = [float("nan"), float("inf"), float("-inf"), -0.0, 5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, 0.1, 1e22, 1e21, 123456789012345680.0]

@@ -377,7 +377,7 @@ def test_row60_a_damaged_end_of_a_segment_costs_no_span(own_server, copy, data, 
     server = own_server()
     assert missing(server, copy) == []
     assert segment.name in server.stderr and "no span is lost" in server.stderr, server.stderr
-    assert metric(server, "kiseki_store_damaged_blocks") == 1
+    assert server.metric("kiseki_store_damaged_blocks_total") == 1
     found = jaeger.v1_search(server, service="load", limit=len(copy) + 10)
     assert len(found) == len(copy)
     server.stop()
@@ -469,7 +469,8 @@ def test_row61_segments_that_vanish_under_a_running_server(own_server, copy, dat
             if got.status == 500:
                 assert "some stored spans are damaged" in json.dumps(got.tree), got
             else:
-                assert got.status == 200 and json.dumps(got.tree).count('"work ') == SPANS, f"half a trace that looks whole: {trace_id}"
+                is_whole = json.dumps(got.tree).count('"work ') == SPANS
+                assert got.status == 200 and (is_whole or "some stored spans are damaged" in got.notice), f"half a trace that looks whole: {trace_id}"
     assert answers[200] >= 20 and answers[500] >= 20, answers
     with urllib.request.urlopen(server.query + "/api/traces?service=load&limit=1000", timeout=30) as found:
         assert "some stored spans are damaged" in found.headers["X-Kiseki-Notice"]
@@ -491,7 +492,7 @@ def test_too_little_room_is_refused_with_what_is_wanted(data):
 
 def test_what_goes_for_want_of_room_is_said_once(own_server, data):
     server = own_server("--keep-bytes", "12MiB", "--head-bytes", "1MiB")
-    fill(server, lambda: metric(server, "kiseki_store_segments_deleted") >= 3)
+    fill(server, lambda: server.metric("kiseki_store_segments_deleted_total") >= 3)
     server.stop()
     lines = [line for line in server.stderr.splitlines() if "removed for want of room" in line]
     assert len(lines) == 1 and "keep-bytes is 12.0 MiB" in lines[0] and "WARN" in lines[0], server.stderr

@@ -148,6 +148,20 @@ test('a child that starts before its parent is told, with by how much', async (w
     same(0, await page.locator('.detail .warnings').count(), 'warnings of the parent');
 });
 
+test('an answer that starts after its call has ended is told, a message is not', async (world) => {
+    const { page } = world;
+    const trace = new TraceMaker();
+    const call = trace.span('near', 'call', '', 0, 50000, { kind: 3 });
+    trace.span('far', 'answer', call, 170000, 40000, { kind: 2 });
+    trace.span('far', 'message', call, 170000, 40000, { kind: 5 });
+    await open(world, trace);
+    await page.locator('.row', { hasText: 'answer' }).click();
+    await page.getByText('It starts 120ms after the end of its call').waitFor();
+    await page.locator('.row', { hasText: 'message' }).click();
+    await page.locator('.detail', { hasText: 'consumer' }).waitFor();
+    same(0, await page.locator('.detail .warnings').count(), 'warnings of the message');
+});
+
 test('a span chosen just before the address follows the last one stays chosen', async (world) => {
     const { page } = world;
     await open(world, checkout());

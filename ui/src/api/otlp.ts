@@ -114,6 +114,9 @@ function enumValue(value: unknown, names: readonly string[]): number {
     return n < names.length ? n : 0;
 }
 
+export const KIND_SERVER = 2;
+export const KIND_CLIENT = 3;
+
 export function kindName(kind: number): string {
     return (KIND_NAMES[kind] ?? 'UNSPECIFIED').toLowerCase();
 }

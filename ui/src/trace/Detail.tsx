@@ -1,7 +1,7 @@
 /* Detail.tsx - everything a span carries. Decoded when it is opened, not before. */
 import type { ComponentChildren } from 'preact';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
-import { kindName, STATUS_ERROR, statusName } from '../api/otlp';
+import { KIND_CLIENT, KIND_SERVER, kindName, STATUS_ERROR, statusName, type WireSpan } from '../api/otlp';
 import { decodeDetail, parentPlace, type SpanDetail, type SpanEvent, type SpanLink }
     from '../api/span_detail';
 import { colorOf } from '../format/color';
@@ -85,13 +85,20 @@ function Warnings({ trace, row }: { trace: Trace; row: number }) {
     );
 }
 
-/** A child cannot begin before its parent does, but its machine's clock can say so. */
+/** A child cannot begin before its parent does, nor an answer after its call, but clocks can say so. */
 function skewText(trace: Trace, row: number): string {
     const parent = trace.tree.parent[row]!;
     if (parent < 0 || hasBadTimes(trace.spans[parent]!)) return '';
     const early = trace.startNs[parent]! - trace.startNs[row]!;
-    return early > 0
-        ? `It starts ${formatDuration(early)} before its parent: their clocks may differ.` : '';
+    const late = -early - trace.durationsNs[parent]!;
+    if (early > 0) return `It starts ${formatDuration(early)} before its parent: their clocks may differ.`;
+    return late > 0 && isAnswer(trace.spans[row]!, trace.spans[parent]!)
+        ? `It starts ${formatDuration(late)} after the end of its call: their clocks may differ.` : '';
+}
+
+function isAnswer(span: WireSpan, parent: WireSpan): boolean {
+    return span.kind === KIND_SERVER && parent.kind === KIND_CLIENT
+        && span.resource.service !== parent.resource.service;
 }
 
 function badTimesText(span: Trace['spans'][number]): string {
