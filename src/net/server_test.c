@@ -371,10 +371,9 @@ TEST(many_slow_clients_do_not_stop_others)
         fds[i] = test_dial(&s);
         test_send_text(fds[i], "GET / HT");
     }
-    uint64_t start = kis_now_ns();
     ask(&s, "GET /describe HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", NULL);
-    CHECK(strstr(got, "HTTP/1.1 200 ") == got && kis_now_ns() - start < 2000000000u,
-          "answered at once");
+    CHECK(strstr(got, "HTTP/1.1 200 ") == got, "answered");
+    CHECK_INT(0, kis_server_get_stats(s.server).timeouts, "while all of them are still waited for");
     for (int i = 0; i < SLOW; i++)
         close(fds[i]);
     test_server_stop(&s, 1000);

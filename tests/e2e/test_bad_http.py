@@ -178,7 +178,7 @@ def test_row38_a_declared_body_of_100_mib_is_refused_from_its_header(server):
     begin = time.monotonic()
     status, answer, closed = ask(server, HEAD + b"Content-Length: 104857600\r\n\r\n")
     assert status == 413 and closed, (status, answer)
-    assert time.monotonic() - begin < 2, "it waited for the body"
+    assert time.monotonic() - begin < 20, "it waited for the body"  # which has 30 s
     said = status_pb2.Status.FromString(answer.partition(b"\r\n\r\n")[2])
     assert said.code == 8 and "--max-request-bytes" in said.message  # RESOURCE_EXHAUSTED
     assert server.metric("kiseki_receiver_requests_too_large_total", transport="http") == before + 1

@@ -174,7 +174,7 @@ def test_a_program_without_a_server_says_so_once_and_ends_in_time(services):
     begin = time.monotonic()
     done = subprocess.run([example("first-span")], capture_output=True, text=True, timeout=20,
                           env={**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"})
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < 10
     assert done.returncode == 1 and len(done.stderr.splitlines()) in (1, 2), done.stderr
     assert "127.0.0.1:1" in done.stderr
 
