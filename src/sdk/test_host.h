@@ -14,7 +14,7 @@
 
 /* ---- memory: as test_alloc of tests/test.h, but for several threads ---- */
 
-static _Atomic long test_live_, test_until_failure_;
+static _Atomic long test_live_, test_until_failure_ = -1; /* none fails */
 static inline void *test_take(void *user, size_t size)
 {
     (void)user;
