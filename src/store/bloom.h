@@ -1,6 +1,8 @@
-/* bloom.h - two small filters: which traces a segment may have, which names a block may have. Never "no" for what is there.
+/* bloom.h - two small filters: which traces a segment may have, which names a block may have.
+ * Never "no" for what is there.
  *
- * Trace filter: 64-byte lines, one a trace, 6 bits in it; 12 bits a trace make about one false answer in a hundred.
+ * Trace filter: 64-byte lines, one a trace, 6 bits in it;
+ * 12 bits a trace make about one false answer in a hundred.
  * Name filter: 128 bytes a block; services, operations, and both together.
  */
 #ifndef KIS_STORE_BLOOM_H

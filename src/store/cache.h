@@ -1,6 +1,8 @@
-/* cache.h - the blocks that were decoded last, and the contexts to decode with. Bounded in bytes. Any thread.
+/* cache.h - the blocks that were decoded last, and the contexts to decode with. Bounded in bytes.
+ * Any thread.
  *
- * A search that finds twenty traces in one block and then asks for each of them decodes that block once.
+ * A search that finds twenty traces in one block and then asks for each of
+ * them decodes that block once.
  */
 #ifndef KIS_STORE_CACHE_H
 #define KIS_STORE_CACHE_H
@@ -32,7 +34,8 @@ void kis_block_cache_init(kis_block_cache *cache, const kis_alloc *alloc, uint64
 void kis_block_cache_done(kis_block_cache *cache);
 void kis_block_cache_clear(kis_block_cache *cache);
 
-/** One decoded block, with a reference for the caller, from the cache or from the file. CORRUPT, IO, NOMEM, NOT_FOUND. */
+/** One decoded block, with a reference for the caller, from the cache or from the file.
+ * CORRUPT, IO, NOMEM, NOT_FOUND. */
 kis_err kis_block_cache_get(kis_block_cache *cache, kis_segment *segment,
                             const kis_seg_block_info *info, uint32_t block, uint32_t needs,
                             kis_seg_block **out, kis_diag *diag) KIS_CHECKED;

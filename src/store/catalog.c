@@ -187,8 +187,8 @@ void kis_catalog_see_operation(kis_catalog *c, uint32_t service, kis_str name, u
     }
     kis_lock_take(&c->lock);
     if (!add_operation(c, service, name, kind, hash, generation) && !drop_deleted(c))
-        c->services[service]
-            .operations_left_out++; /* after drop_deleted the caller's index is stale: the name comes in next time */
+        /* after drop_deleted the caller's index is stale: the name comes in next time */
+        c->services[service].operations_left_out++;
     kis_lock_give(&c->lock);
 }
 
@@ -218,7 +218,7 @@ bool kis_catalog_may_have(kis_catalog *c, kis_str tenant, kis_str service)
     return may;
 }
 
-/* ---- listing ------------------------------------------------------------------------------------------------------- */
+/* ---- listing --------------------------------------------------------------------------------- */
 
 typedef struct listed_name {
     kis_str name;

@@ -1,7 +1,8 @@
 /* catalog.h - which services and operations there are, in memory, for instant answers.
  *
- * The writer thread alone adds (what it only reads it reads without the lock); readers take the lock and copy out. An entry knows the
- * last generation it was seen in: once retention has deleted that one, it is not shown any more, and goes when room is needed.
+ * The writer thread alone adds (what it only reads it reads without the lock); readers take the
+ * lock and copy out. An entry knows the last generation it was seen in: once retention has deleted
+ * that one, it is not shown any more, and goes when room is needed.
  * Bounded: what does not fit is counted and shown as one entry, KIS_CATALOG_OVERFLOW_NAME.
  */
 #ifndef KIS_STORE_CATALOG_H
@@ -41,15 +42,16 @@ typedef struct kis_catalog {
     uint32_t service_count, service_cap, operation_count, operation_cap;
     uint64_t services_left_out;
     uint64_t oldest_generation; /* set by set_oldest */
-    uint64_t
-        looked_generation; /* oldest_generation when drop_deleted found too little: no use to look again before it moves */
+    /* oldest_generation when drop_deleted found too little: no use to look again before it moves */
+    uint64_t looked_generation;
     uint32_t epoch; /* changes when indexes do */
 } kis_catalog;
 
 void kis_catalog_init(kis_catalog *c, const kis_alloc *alloc);
 void kis_catalog_done(kis_catalog *c);
 
-/** Writer thread. The index of a service, good until `epoch` changes; KIS_CATALOG_NONE: no room, counted. */
+/** Writer thread. The index of a service, good until `epoch` changes;
+ * KIS_CATALOG_NONE: no room, counted. */
 uint32_t kis_catalog_see_service(kis_catalog *c, kis_str tenant, kis_str service,
                                  uint64_t generation);
 /** Writer thread. */

@@ -1,5 +1,6 @@
-/* check.c - `kiseki check`: every byte of a folder read, every damage named. Changes nothing, but for kis_store_repair_log: a log that stops
- * the start is written anew without what does not read, and the damaged file stays beside it under another name.
+/* check.c - `kiseki check`: every byte of a folder read, every damage named. Changes nothing, but
+ * for kis_store_repair_log: a log that stops the start is written anew without what does not read,
+ * and the damaged file stays beside it under another name.
  */
 #include <stdarg.h>
 
@@ -47,7 +48,7 @@ static void say_damage(checking *c, const char *what, kis_folder_file file, cons
         (unsigned)file.number, diag->text);
 }
 
-/* ---- segments ------------------------------------------------------------------------------------------------------------ */
+/* ---- segments -------------------------------------------------------------------------------- */
 
 static kis_err check_rows(checking *c, const kis_seg_block *b, kis_diag *diag)
 {
@@ -180,7 +181,7 @@ static kis_err check_segment(checking *c, kis_folder_file file)
     return KIS_OK;
 }
 
-/* ---- logs ------------------------------------------------------------------------------------------------------------------- */
+/* ---- logs ------------------------------------------------------------------------------------ */
 
 /* The same walk as replaying, without keeping anything. */
 static kis_err check_record(void *user, kis_bytes body, uint64_t offset, kis_diag *diag)
@@ -292,7 +293,7 @@ static kis_err check_all(checking *c, kis_diag *diag)
                       : KIS_OK;
 }
 
-/* ---- repairing a log ---------------------------------------------------------------------------------------------------------- */
+/* ---- repairing a log ------------------------------------------------------------------------- */
 
 static kis_err write_salvaged(checking *c, const kis_wal_salvaged *what, kis_bytes records,
                               kis_diag *diag)
@@ -324,8 +325,8 @@ static kis_err set_aside(checking *c, kis_folder_file file, kis_diag *diag)
     return err ? err : c->os->ops->sync_dir(c->os, c->dir, diag);
 }
 
-/* The new file first, under the next attempt's number, which wins; then the damaged one's other name. A machine that stops in between has
- * both, and starts with the new one. */
+/* The new file first, under the next attempt's number, which wins; then the damaged one's other
+ * name. A machine that stops in between has both, and starts with the new one. */
 static kis_err repair_log(checking *c, uint32_t log, kis_bytes bytes, const kis_diag *why,
                           kis_diag *diag)
 {
@@ -368,7 +369,8 @@ static kis_err repair_log(checking *c, uint32_t log, kis_bytes bytes, const kis_
     return KIS_OK;
 }
 
-/* What stops a start: damage before what is known to have been on the disk, a lost header, a record that does not read. */
+/* What stops a start: damage before what is known to have been on the disk, a lost header,
+ * a record that does not read. */
 static kis_err repair_log_if_damaged(checking *c, uint32_t log, kis_diag *diag)
 {
     kis_folder_file file = c->folder.logs.at[log];
@@ -404,7 +406,7 @@ static kis_err repair_logs(checking *c, kis_diag *diag)
     return err;
 }
 
-/* ---- both ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- both ------------------------------------------------------------------------------------ */
 
 static kis_err with_folder(kis_err (*work)(checking *c, kis_diag *diag), kis_os *os,
                            const kis_alloc *alloc, kis_str dir,
@@ -414,7 +416,8 @@ static kis_err with_folder(kis_err (*work)(checking *c, kis_diag *diag), kis_os 
     char path[KIS_STORE_PATH_MAX];
     kis_file lock;
 
-    /* only a folder that exists is locked: checking makes nothing but the lock file that is there already */
+    /* only a folder that exists is locked: checking makes nothing but the lock
+     * file that is there already */
     kis_err err = kis_folder_read_version(os, dir, diag);
     if (err)
         return err;

@@ -1,12 +1,15 @@
 /* find.c - newest traces first, exactly, looking at as little as possible.
  *
- *     places (a block of a segment, a chunk of a head) that time and names do not rule out, by their newest start, newest first
+ *     places (a block of a segment, a chunk of a head) that time and names do not rule out, by
+ *     their newest start, newest first
  *         ─> rows of each ─> filter ─> the best `limit` so far
- *     until the next place's newest start is older than the worst of a full list: nothing behind it can change the answer
+ *     until the next place's newest start is older than the worst of a full list:
+ *     nothing behind it can change the answer
  *
- * A trace is found at the start of its newest matching span. With a token, a trace whose newest matching span lies at or before the token's
- * place (that is, newer) was on an earlier page and must not come again because of an older span: before a trace enters the list, its
- * spans from the token on are looked at, through the trace index.
+ * A trace is found at the start of its newest matching span. With a token, a trace whose newest
+ * matching span lies at or before the token's place (that is, newer) was on an earlier page and
+ * must not come again because of an older span: before a trace enters the list, its spans from the
+ * token on are looked at, through the trace index.
  */
 #include "base/diag.h"
 #include "model/limits.h"
@@ -47,7 +50,7 @@ typedef struct finding {
     kis_found threshold; /* the worst of a full list: better must come to enter */
 } finding;
 
-/* ---- order ------------------------------------------------------------------------------------------------------------------ */
+/* ---- order ----------------------------------------------------------------------------------- */
 
 /* Newest first, then by trace id, larger first: as the token's SQL in reader.h has it. */
 static bool comes_before(const kis_found *a, const kis_found *b)
@@ -70,7 +73,8 @@ static bool has_token(const kis_find *find)
     return find->after.newest_unix_ns != 0 || kis_trace_id_is_valid(&find->after.trace_id);
 }
 
-/* Whether (start, trace) is not behind the token: such a span shows its trace on an earlier page. */
+/* Whether (start, trace) is not behind the token: such a span shows its
+ * trace on an earlier page. */
 static bool is_before_token(const finding *f, uint64_t start, const kis_trace_id *id)
 {
     kis_found here = { *id, start },
@@ -78,7 +82,7 @@ static bool is_before_token(const finding *f, uint64_t start, const kis_trace_id
     return !comes_before(&token, &here);
 }
 
-/* ---- what every match must have --------------------------------------------------------------------------------------------- */
+/* ---- what every match must have -------------------------------------------------------------- */
 
 static void note_condition(finding *f, const kis_filter *filter)
 {
@@ -114,7 +118,7 @@ static bool names_may_match(const finding *f, const uint8_t *filter)
            (!f->name.ptr || kis_name_filter_may_have(filter, f->name_hash));
 }
 
-/* ---- places ------------------------------------------------------------------------------------------------------------------- */
+/* ---- places ---------------------------------------------------------------------------------- */
 
 static bool add_place(finding *f, const find_place *place)
 {
@@ -144,8 +148,8 @@ static bool add_head_places(finding *f, uint32_t source)
     uint32_t rows = f->lookup.snapshot.rows[source];
 
     for (uint32_t chunk = 0; chunk * KIS_HEAD_CHUNK_ROWS < rows; chunk++) {
-        bool is_whole =
-            (chunk + 1) * KIS_HEAD_CHUNK_ROWS <= rows; /* else its bounds still change */
+        /* else its bounds still change */
+        bool is_whole = (chunk + 1) * KIS_HEAD_CHUNK_ROWS <= rows;
         find_place place = { .start_max = is_whole ? head->chunks[chunk]->start_max : UINT64_MAX,
                              .start_min = is_whole ? head->chunks[chunk]->start_min : 0,
                              .source = source,
@@ -216,7 +220,7 @@ static find_place take_place(finding *f)
     return newest;
 }
 
-/* ---- the list -------------------------------------------------------------------------------------------------------------------- */
+/* ---- the list -------------------------------------------------------------------------------- */
 
 static find_trace *find_listed(finding *f, const kis_trace_id *id)
 {
@@ -227,8 +231,9 @@ static find_trace *find_listed(finding *f, const kis_trace_id *id)
     return NULL;
 }
 
-/* Keeps the best `limit` once there are so many, and says from where on a new one is worth its place. While there are fewer, those known
- * to be out are kept too, as long as there is room: that saves looking at them again. */
+/* Keeps the best `limit` once there are so many, and says from where on a new one is worth its
+ * place. While there are fewer, those known to be out are kept too, as long as there is room: that
+ * saves looking at them again. */
 static bool shorten_list(finding *f)
 {
     uint32_t good = 0;
@@ -239,8 +244,8 @@ static bool shorten_list(finding *f)
     if (good >= f->limit) {
         f->threshold = f->traces[f->limit - 1].found;
         f->has_threshold = true;
-        f->trace_count =
-            f->limit; /* the others, and who is out, are looked at again should they come: no harm */
+        /* the others, and who is out, are looked at again should they come: no harm */
+        f->trace_count = f->limit;
     } else if (f->trace_count == f->trace_cap) {
         f->trace_count = good + (f->trace_count - good) / 2;
     }
@@ -320,7 +325,7 @@ static bool is_worth_a_look(const finding *f, uint64_t start, const kis_trace_id
     return !f->has_threshold || comes_before(&here, &f->threshold);
 }
 
-/* ---- searching one place ------------------------------------------------------------------------------------------------------------ */
+/* ---- searching one place --------------------------------------------------------------------- */
 
 static kis_err search_chunk(finding *f, const find_place *place, kis_diag *diag)
 {
@@ -351,7 +356,8 @@ static kis_err search_chunk(finding *f, const find_place *place, kis_diag *diag)
     return KIS_OK;
 }
 
-/* Which signatures of a block can match at all: service and name are compared once each, not once a row. */
+/* Which signatures of a block can match at all: service and name are compared once each,
+ * not once a row. */
 static bool mark_signatures(const finding *f, const kis_seg_block *b, uint8_t *may)
 {
     bool any = false;

@@ -1,10 +1,12 @@
 /* flush.c - a frozen head becomes segment files.
  *
- *     rows ─> groups (one trace of one part) ─> by first start ─> blocks ─> tmp-… files, synced ─> renamed, folder synced
+ *     rows ─> groups (one trace of one part) ─> by first start ─> blocks ─> tmp-… files, synced
+ *          ─> renamed, folder synced
  *          ─> readers see segments instead of the head ─> log file removed
  *
- * A part is one file: a tenant's common spans, or those whose starts lie far from their receiving. The log goes only when all parts are
- * there under their names; a start that finds some of them with the log still there deletes them and replays the log.
+ * A part is one file: a tenant's common spans, or those whose starts lie far from their receiving.
+ * The log goes only when all parts are there under their names; a start that finds some of them
+ * with the log still there deletes them and replays the log.
  */
 #include "base/check.h"
 #include "base/diag.h"
@@ -14,9 +16,9 @@
 #include "store/state.h"
 
 #define PARTS_MAX (KIS_HEAD_TENANTS_MAX * 2)
-#define FLUSH_BYTES_MAX \
-    ((size_t)1 << 30) /* of bookkeeping: about 60 bytes a row of a head that is bounded itself */
-#define TICK_NS ((uint64_t)250000000)
+/* of bookkeeping: about 60 bytes a row of a head that is bounded itself */
+#define FLUSH_BYTES_MAX ((size_t)1 << 30)
+#define TICK_NS         ((uint64_t)250000000)
 
 typedef struct row_group { /* rows of one trace in one part */
     uint64_t start;
@@ -45,7 +47,7 @@ static kis_err no_memory_to_flush(kis_diag *diag)
     return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to write the spans out");
 }
 
-/* ---- in which order -------------------------------------------------------------------------------------------------------- */
+/* ---- in which order -------------------------------------------------------------------------- */
 
 static bool is_far(const kis_head_row *row)
 {
@@ -146,7 +148,7 @@ static bool row_before(const void *a, const void *b)
     return order < 0 || (order == 0 && x->kind < y->kind);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------------------ */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static bool must_stop(kis_store *s)
 {
@@ -156,7 +158,8 @@ static bool must_stop(kis_store *s)
     return stop;
 }
 
-/* Rows of a trace lie far apart in the slabs: they are on their way to the cache while the group before is written. */
+/* Rows of a trace lie far apart in the slabs: they are on their way to the cache while
+ * the group before is written. */
 static void prefetch_group(const flush_job *job, const row_group *group)
 {
     for (uint32_t i = 0; i < group->count && i < 64; i++) {
@@ -187,8 +190,8 @@ static kis_err write_group(flush_job *job, kis_seg_builder *builder, const row_g
         const kis_head_row *row = kis_head_row_at(head, sorted[i].row);
         kis_cursor c = { row->row, row->row + kis_row_bytes(row->row) };
         kis_span_view span;
-        if (i && !row_before(&sorted[i - 1],
-                             &sorted[i])) { /* equal in trace, span, kind and start: a resend */
+        /* equal in trace, span, kind and start: a resend */
+        if (i && !row_before(&sorted[i - 1], &sorted[i])) {
             job->duplicates++;
             continue;
         }
@@ -240,10 +243,10 @@ static kis_err write_part(flush_job *job, uint32_t part, kis_diag *diag)
     return err;
 }
 
-/* ---- the next log ------------------------------------------------------------------------------------------------------------- */
+/* ---- the next log ---------------------------------------------------------------------------- */
 
-/* Making a file waits for the disk more than once, and would do so while senders wait for the writer. So it is made when the active head
- * is half full. */
+/* Making a file waits for the disk more than once, and would do so while senders wait for the
+ * writer. So it is made when the active head is half full. */
 static void prepare_next_log(kis_store *s)
 {
     kis_wal log = { 0 };
@@ -268,7 +271,7 @@ static void prepare_next_log(kis_store *s)
     kis_lock_give(&s->lock);
 }
 
-/* ---- from head to segments --------------------------------------------------------------------------------------------------------- */
+/* ---- from head to segments ------------------------------------------------------------------- */
 
 static kis_err rename_parts(flush_job *job, kis_diag *diag)
 {
@@ -345,11 +348,12 @@ static void remove_log(kis_store *s, kis_head *head)
 
     atomic_fetch_sub_explicit(&s->log_bytes, head->wal.reserved, memory_order_relaxed);
     kis_wal_close(&head->wal);
-    /* a rewrite that failed at its end has left a file, too: alone, it would be replayed when retention has taken the segments */
+    /* a rewrite that failed at its end has left a file, too: alone, it would be replayed when
+     * retention has taken the segments */
     if (kis_wal_remove_attempts(s->os, s->options.dir, head->generation, 0,
                                 head->wal_header.attempt, &diag))
-        kis_store_log(s, 2, "a log file that is not needed any more stays: %s",
-                      diag.text); /* the next start removes it */
+        /* the next start removes it */
+        kis_store_log(s, 2, "a log file that is not needed any more stays: %s", diag.text);
 }
 
 static kis_err write_head(flush_job *job, kis_diag *diag)
@@ -360,8 +364,8 @@ static kis_err write_head(flush_job *job, kis_diag *diag)
     for (uint32_t part = 0; !err && part < job->part_count; part++)
         err = write_part(job, part, diag);
     if (!err)
-        prepare_next_log(
-            job->store); /* the writer may be waiting for this flush only to go on with it */
+        /* the writer may be waiting for this flush only to go on with it */
+        prepare_next_log(job->store);
     if (!err && job->part_count)
         err = rename_parts(job, diag);
     if (!err)
@@ -401,8 +405,8 @@ static void flush_head(kis_store *s, kis_head *head)
     kis_arena_init(&job.arena, s->alloc, FLUSH_BYTES_MAX);
     kis_arena_init(&job.scratch, s->alloc, FLUSH_BYTES_MAX);
     job.codec = kis_block_codec_new(s->alloc);
-    kis_store_retain(s, atomic_load_explicit(&head->bytes, memory_order_relaxed) /
-                            4); /* kept before the flush, not after */
+    /* kept before the flush, not after */
+    kis_store_retain(s, atomic_load_explicit(&head->bytes, memory_order_relaxed) / 4);
     kis_err err = job.codec ? write_head(&job, &diag) : no_memory_to_flush(&diag);
     kis_block_codec_free(job.codec);
     kis_arena_done(&job.arena);
@@ -416,15 +420,15 @@ static void flush_head(kis_store *s, kis_head *head)
     count_flush(&job, began_ns);
     remove_log(s, head);
     kis_lock_take(&s->lock);
-    s->flushed_generation =
-        head->generation; /* what kis_store_flush waits for: counted, and the log gone */
+    /* what kis_store_flush waits for: counted, and the log gone */
+    s->flushed_generation = head->generation;
     kis_cond_broadcast(&s->changed);
     kis_lock_give(&s->lock);
     kis_head_unref(head);
     kis_store_retain(s, 0);
 }
 
-/* ---- the thread ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the thread ------------------------------------------------------------------------------ */
 
 static void ask_for_rotation_by_age(kis_store *s)
 {

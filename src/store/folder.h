@@ -1,4 +1,5 @@
-/* folder.h - what lies in a store's folder: the version file, and the names of logs and segments, sorted. */
+/* folder.h - what lies in a store's folder: the version file, and the names of logs and segments,
+ * sorted. */
 #ifndef KIS_STORE_FOLDER_H
 #define KIS_STORE_FOLDER_H
 
@@ -24,7 +25,8 @@ typedef struct kis_folder {
 kis_err kis_folder_list(kis_folder *folder, kis_os *os, kis_str dir, kis_arena *arena,
                         kis_diag *diag) KIS_CHECKED;
 
-/** NOT_FOUND: no version file. UNSUPPORTED: a newer version's. CORRUPT: not one of ours. Reads only. */
+/** NOT_FOUND: no version file. UNSUPPORTED: a newer version's. CORRUPT: not one of ours.
+ * Reads only. */
 kis_err kis_folder_read_version(kis_os *os, kis_str dir, kis_diag *diag) KIS_CHECKED;
 kis_err kis_folder_write_version(kis_os *os, kis_str dir, kis_diag *diag) KIS_CHECKED;
 

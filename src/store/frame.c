@@ -33,7 +33,8 @@ static size_t attrs_size(kis_attrs a)
     return a.len ? kis_fields_size(a.ptr, a.len, a.tag) : 0;
 }
 
-/* A resource's or scope's own tag may differ from where it was read; it is written with the tag of its kind. */
+/* A resource's or scope's own tag may differ from where it was read;
+ * it is written with the tag of its kind. */
 static uint8_t *attrs_put(uint8_t *to, kis_attrs a)
 {
     size_t size = attrs_size(a);

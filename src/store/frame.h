@@ -19,11 +19,12 @@ typedef struct kis_frame_head {
 size_t kis_frame_size(const kis_batch *batch);
 void kis_frame_encode(const kis_batch *batch, uint64_t received_unix_ns, uint8_t *to, size_t size);
 
-/* Reading is a walk in the order of the bytes; each step is false when the bytes are not what they must be. */
+/* Reading is a walk in the order of the bytes; each step is false when the bytes
+ * are not what they must be. */
 bool kis_frame_read_head(kis_cursor *c, kis_frame_head *out) KIS_CHECKED;
 bool kis_frame_read_resource(kis_cursor *c, kis_resource_view *out) KIS_CHECKED;
-bool kis_frame_read_scope(kis_cursor *c, kis_scope_view *out)
-    KIS_CHECKED; /* `resource` and `span_count` are not compared with anything */
+/* `resource` and `span_count` are not compared with anything */
+bool kis_frame_read_scope(kis_cursor *c, kis_scope_view *out) KIS_CHECKED;
 
 /* Resource and scope bodies, the same in records and in blocks. */
 size_t kis_frame_resource_size(const kis_resource_view *resource);

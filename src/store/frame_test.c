@@ -20,17 +20,19 @@ static kis_bytes encode(const kis_batch *batch, uint64_t received)
 TEST(the_example_of_the_format_is_what_is_written)
 {
     static const uint8_t want[] = {
-        0x07, 0,    0,    0,    0,    0,    0,    0,    0x00, 0x00, 0x01, 0x01, 0x01, /* received, tenant, key, counts */
-        0x01, 's',  0x00, 0x00, 0x15, 0x0a, 0x13, 0x0a, 0x0c, 's',  'e',  'r',  'v',  'i',
-        'c',  'e',  '.', /* resource */
-        'n',  'a',  'm',  'e',  0x12, 0x03, 0x0a, 0x01, 's',  0x00, 0x00, 0x00, 0x00, 0x00,
-        0x01, 0x00,                                     /* scope */
-        0x47, 0,    0,    0,    0x02, 0x00, 0x01, 0x00, /* row: size 71, SERVER, no parts, one attribute */
-        0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11,
-        0x11, 0x11, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0,    0,    0,    0,
-        0,    0,    0,    0,    0x05, 0,    0,    0,    0,    0,    0,    0,    0x09, 0,
-        0,    0,    0,    0,    0,    0,    0x03, 'G',  'E',  'T',  0x0a, 0x4a, 0x08, 0x0a,
-        0x01, 'a',  0x12, 0x03, 0x0a, 0x01, 'b',
+        0x07, 0,    0,    0,    0,    0,    0,    0, /* received */
+        0x00, 0x00, 0x01, 0x01, 0x01,                /* tenant, key, counts */
+        0x01, 's',  0x00, 0x00, 0x15, 0x0a, 0x13, 0x0a, 0x0c, 's',  'e',  'r',  'v',
+        'i',  'c',  'e',  '.', /* resource */
+        'n',  'a',  'm',  'e',  0x12, 0x03, 0x0a, 0x01, 's',  0x00, 0x00, 0x00, 0x00,
+        0x00, 0x01, 0x00,                               /* scope */
+        0x47, 0,    0,    0,    0x02, 0x00, 0x01, 0x00, /* row: size 71, SERVER, no parts,
+                                                         * one attribute */
+        0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11,
+        0x11, 0x11, 0x11, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0,    0,
+        0,    0,    0,    0,    0,    0,    0x05, 0,    0,    0,    0,    0,    0,
+        0,    0x09, 0,    0,    0,    0,    0,    0,    0,    0x03, 'G',  'E',  'T',
+        0x0a, 0x4a, 0x08, 0x0a, 0x01, 'a',  0x12, 0x03, 0x0a, 0x01, 'b',
     };
     test_spans t;
     test_spans_begin(&t, &kis_mem);
@@ -88,8 +90,8 @@ TEST(a_row_says_all_that_a_span_says)
                                      .dropped_events = 2,
                                      .dropped_links = 300 });
     test_spans_str(&t, "k", "v");
-    test_spans_event(&t, "e", 5, "k",
-                     "v"); /* between the attributes: the stretch holds more than attributes */
+    /* between the attributes: the stretch holds more than attributes */
+    test_spans_event(&t, "e", 5, "k", "v");
     test_spans_int(&t, "i", -1);
     test_spans_link(&t, 7, 8, "k", "v");
     test_spans_event(&t, "f", 6, NULL, NULL);
@@ -122,7 +124,8 @@ TEST(a_row_says_all_that_a_span_says)
     kis_batch_unref(batch);
 }
 
-/* Whatever bytes stand in a record: it is entered or refused, and nothing outside is read (the sanitizer looks). */
+/* Whatever bytes stand in a record: it is entered or refused,
+ * and nothing outside is read (the sanitizer looks). */
 TEST(damaged_records_are_refused_or_read_within_their_bounds)
 {
     test_spans_spec spec = { .seed = 3,

@@ -8,7 +8,7 @@
 #define CHUNKS_MAX      (KIS_HEAD_ROWS_MAX / KIS_HEAD_CHUNK_ROWS)
 #define TABLE_SLOTS_MIN 8192u
 
-/* ---- memory --------------------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static void charge(kis_head *h, size_t bytes)
 {
@@ -138,7 +138,7 @@ bool kis_head_adopt_slab(kis_head *h, kis_head_slab slab)
     return true;
 }
 
-/* ---- the trace table -------------------------------------------------------------------------------------------------- */
+/* ---- the trace table ------------------------------------------------------------------------- */
 
 static uint64_t trace_hash(kis_str tenant, const kis_trace_id *id)
 {
@@ -206,7 +206,7 @@ uint32_t kis_head_find_trace(const kis_head *h, kis_str tenant, const kis_trace_
     return row;
 }
 
-/* ---- adding ----------------------------------------------------------------------------------------------------------- */
+/* ---- adding ---------------------------------------------------------------------------------- */
 
 static kis_err intern_tenant(kis_head *h, kis_str tenant, uint32_t *out)
 {

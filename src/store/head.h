@@ -1,16 +1,22 @@
-/* head.h - the newest spans, in memory: the very bytes of their log records, with a table over them.
+/* head.h - the newest spans, in memory: the very bytes of their log records,
+ * with a table over them.
  *
- *     slabs    [record][record][record] …             as in the log file, and where a rewrite of that file comes from
- *     rows     row -> bytes, scope, start, previous row of the same trace        in chunks that never move
+ *     slabs    [record][record][record] …             as in the log file, and where a rewrite of
+ *                                                     that file comes from
+ *     rows     row -> bytes, scope, start, previous   in chunks that never move
+ *              row of the same trace
  *     traces   hash -> newest row of that trace
  *
- * One writer, any number of readers, no lock between them: a row is filled in, chained, and only then published by raising
- * `published`; a reader takes that number once and looks at nothing above it.
+ * One writer, any number of readers, no lock between them: a row is filled in, chained, and
+ * only then published by raising `published`; a reader takes that number once and looks at
+ * nothing above it.
  *
  * Always true:
  *   (1) rows below `published` never change
- *   (2) a row whose record did not become durable is published dead (no scope) and its record's bytes are marked dead too: chains stay whole
- *   (3) a trace table that was outgrown stays until the head goes, because a reader may still look at it
+ *   (2) a row whose record did not become durable is published dead (no scope) and its record's
+ *       bytes are marked dead too: chains stay whole
+ *   (3) a trace table that was outgrown stays until the head goes,
+ *       because a reader may still look at it
  */
 #ifndef KIS_STORE_HEAD_H
 #define KIS_STORE_HEAD_H
@@ -59,8 +65,9 @@ typedef struct kis_head_chunk {
 typedef struct kis_head_slab {
     uint8_t *ptr;
     size_t len, cap;
-    size_t
-        first; /* offset of the first record: behind a file's header when the slab is a file that was replayed */
+    /* offset of the first record: behind a file's header when the slab is
+     * a file that was replayed */
+    size_t first;
 } kis_head_slab;
 
 typedef struct kis_head_table {
@@ -73,8 +80,8 @@ typedef struct kis_head {
     _Atomic uint32_t refs;
     _Atomic uint32_t published; /* rows readers may see */
     _Atomic uint64_t bytes;     /* memory held; the writer thread writes */
-    _Atomic uint32_t
-        flushed; /* of a frozen head: rows already in files; the flush thread writes, for pacing */
+    /* of a frozen head: rows already in files; the flush thread writes, for pacing */
+    _Atomic uint32_t flushed;
     const kis_alloc *alloc;
     uint64_t generation;
     _Atomic uint64_t opened_ns; /* monotonic, of the first row; 0: none yet */
@@ -100,14 +107,15 @@ typedef struct kis_head {
     kis_head_table *_Atomic table;
 } kis_head;
 
-kis_head *kis_head_new(const kis_alloc *alloc,
-                       uint64_t generation); /* one reference; NULL: no memory */
-kis_head *kis_head_ref(kis_head *head);      /* any thread */
-void kis_head_unref(kis_head *head);         /* any thread; NULL is fine */
+/* one reference; NULL: no memory */
+kis_head *kis_head_new(const kis_alloc *alloc, uint64_t generation);
+kis_head *kis_head_ref(kis_head *head); /* any thread */
+void kis_head_unref(kis_head *head);    /* any thread; NULL is fine */
 
-/* ---- writer thread -------------------------------------------------------------------------------------------------- */
+/* ---- writer thread --------------------------------------------------------------------------- */
 
-/** Whether a record of that size and so many spans still belongs in here. A head without rows takes any. */
+/** Whether a record of that size and so many spans still belongs in here.
+ * A head without rows takes any. */
 bool kis_head_has_room(const kis_head *head, uint64_t head_bytes, size_t record_size,
                        uint32_t spans, kis_str tenant);
 /** Room for a whole record; NULL: no memory. Not kept until kis_head_keep_record. */
@@ -115,13 +123,14 @@ uint8_t *kis_head_reserve_record(kis_head *head, size_t size);
 void kis_head_keep_record(kis_head *head, size_t size);
 /** Takes over `slab`'s memory (replay). */
 bool kis_head_adopt_slab(kis_head *head, kis_head_slab slab);
-/** Enters the spans of a record body that stays where it is. NOMEM, CORRUPT, LIMIT: what had been entered is dead already. */
+/** Enters the spans of a record body that stays where it is.
+ * NOMEM, CORRUPT, LIMIT: what had been entered is dead already. */
 kis_err kis_head_add(kis_head *head, kis_bytes body, kis_catalog *catalog, kis_frame_head *out,
                      kis_diag *diag) KIS_CHECKED;
 void kis_head_kill_rows(kis_head *head, uint32_t first); /* all unpublished ones from there */
 void kis_head_publish(kis_head *head);
 
-/* ---- any thread with a reference ------------------------------------------------------------------------------------- */
+/* ---- any thread with a reference ------------------------------------------------------------- */
 
 static inline uint32_t kis_head_published(const kis_head *head)
 {
@@ -131,7 +140,8 @@ static inline const kis_head_row *kis_head_row_at(const kis_head *head, uint32_t
 {
     return &head->chunks[row / KIS_HEAD_CHUNK_ROWS]->rows[row % KIS_HEAD_CHUNK_ROWS];
 }
-/** The newest row of a trace below `count`, plus one; 0: none. Follow `previous`; rows of another tenant may be among them. */
+/** The newest row of a trace below `count`, plus one; 0: none. Follow `previous`;
+ * rows of another tenant may be among them. */
 uint32_t kis_head_find_trace(const kis_head *head, kis_str tenant, const kis_trace_id *id,
                              uint32_t count);
 static inline bool kis_head_row_is_of(const kis_head *head, const kis_head_row *row, kis_str tenant)

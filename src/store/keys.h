@@ -1,6 +1,8 @@
-/* keys.h - the idempotency keys of the last day, at most a million: a ring in the order of coming with a hash table over it.
+/* keys.h - the idempotency keys of the last day, at most a million:
+ * a ring in the order of coming with a hash table over it.
  *
- * A start reads them from the segments and logs that are there: a key whose segment retention has taken is not known any more after it.
+ * A start reads them from the segments and logs that are there: a key whose segment retention has
+ * taken is not known any more after it.
  *
  * A key is remembered as 96 bits of hash over tenant and key. One owner: the writer thread.
  */
@@ -30,7 +32,8 @@ static inline bool kis_key_eq(kis_key x, kis_key y)
 
 void kis_keys_init(kis_keys *keys, const kis_alloc *alloc);
 void kis_keys_done(kis_keys *keys);
-/** Makes room for one more, so that the next add cannot fail; the oldest goes when there is no more to be had. False: no memory at all. */
+/** Makes room for one more, so that the next add cannot fail; the oldest goes when there is no more
+ * to be had. False: no memory at all. */
 bool kis_keys_reserve(kis_keys *keys) KIS_CHECKED;
 /** Remembers; what is known already stays as it is. Without room the key is forgotten. */
 void kis_keys_add(kis_keys *keys, kis_key key);

@@ -1,4 +1,5 @@
-/* le.h - the numbers of our files, little-endian, at any address. Every machine we run on is little-endian, so a copy is all it takes. */
+/* le.h - the numbers of our files, little-endian, at any address. Every machine we run on is
+ * little-endian, so a copy is all it takes. */
 #ifndef KIS_STORE_LE_H
 #define KIS_STORE_LE_H
 

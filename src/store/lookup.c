@@ -150,7 +150,8 @@ static uint32_t needs_of(kis_filter_on on)
     return KIS_NEED_ALL;
 }
 
-/* A walk without recursion: a filter comes from a request. Too deep or too wide for the stack here: everything is needed. */
+/* A walk without recursion: a filter comes from a request.
+ * Too deep or too wide for the stack here: everything is needed. */
 uint32_t kis_filter_needs(const kis_filter *filter)
 {
     const kis_filter *stack[STACK_DEPTH];

@@ -1,4 +1,5 @@
-/* lookup.h - what the calls of the reader share. One call is one kis_lookup: a snapshot, bounded memory, a deadline. */
+/* lookup.h - what the calls of the reader share. One call is one kis_lookup:
+ * a snapshot, bounded memory, a deadline. */
 #ifndef KIS_STORE_LOOKUP_H
 #define KIS_STORE_LOOKUP_H
 
@@ -12,8 +13,8 @@ typedef struct kis_lookup {
     kis_seg_index *index; /* of each segment, once it was needed; blocks == NULL: not yet */
     uint64_t rows_looked_at;
     bool has_lost; /* a segment of the snapshot has lost blocks */
-    uint32_t
-        whole_blocks; /* of those that gathering meets are read whole: their spans will be handed out next */
+    /* of those that gathering meets are read whole: their spans will be handed out next */
+    uint32_t whole_blocks;
     const char *why; /* the answer is partial because */
 } kis_lookup;
 
@@ -31,7 +32,8 @@ bool kis_lookup_skip(kis_lookup *l, kis_err err, const kis_diag *why);
 /** The same damage, got over: counted and logged, and no span is missing for it. */
 bool kis_lookup_go_without(kis_lookup *l, kis_err err, const kis_diag *why);
 
-/** The answer is partial when blocks of this segment are lost that may have had spans of the tenant that start from `first` to `last`. */
+/** The answer is partial when blocks of this segment are lost that may have had spans of the tenant
+ * that start from `first` to `last`. */
 void kis_lookup_note_lost(kis_lookup *l, const kis_segment *segment, uint64_t first, uint64_t last);
 
 /** A segment's index, or NULL when it is damaged (skipped) or *err says why the call ends. */
@@ -50,7 +52,8 @@ kis_err kis_store_summaries(kis_reader *reader, const kis_request *request, cons
                             uint32_t count, kis_summary_fn *each, void *user, kis_answer *answer,
                             kis_diag *diag);
 
-/* One trace's rows wherever they lie. The array is the call's own, at most KIS_TRACE_SPANS_MAX long. */
+/* One trace's rows wherever they lie. The array is the call's own,
+ * at most KIS_TRACE_SPANS_MAX long. */
 typedef struct kis_trace_row { /* 32 bytes a span: what `get` keeps of a trace */
     uint64_t start;
     kis_span_id span_id;
@@ -66,8 +69,9 @@ typedef struct kis_trace_rows {
 } kis_trace_rows;
 
 /**
- * Gathers the rows of a trace. `start_min`: blocks whose starts all lie below it may be left out. More than KIS_TRACE_SPANS_MAX: that
- * many, and the answer is partial. After an error, too, `out` is to be given back.
+ * Gathers the rows of a trace. `start_min`: blocks whose starts all lie below it may be left out.
+ * More than KIS_TRACE_SPANS_MAX: that many, and the answer is partial. After an error, too, `out`
+ * is to be given back.
  */
 kis_err kis_trace_gather(kis_lookup *l, const kis_trace_id *id, uint64_t start_min,
                          kis_trace_rows *out, kis_diag *diag) KIS_CHECKED;

@@ -1,12 +1,16 @@
 /* recover.c - from a folder to a running store: what a start does, whatever the end before it was.
  *
- *     segments of a generation without a log          are there
- *     segments of a generation with its log           all parts there: the log goes; some missing: they go, the log is replayed
- *     logs of several attempts of one generation      the highest wins: it took its name only when it was whole
- *     tmp-…                                           was never finished: goes
- *     a segment without a log that does not open      is opened by what of it reads (segment_rebuild.h), or left out; never deleted
+ *     segments of a generation without a log       are there
+ *     segments of a generation with its log        all parts there: the log goes; some missing:
+ *                                                  they go, the log is replayed
+ *     logs of several attempts of one generation   the highest wins: it took its name only when
+ *                                                  it was whole
+ *     tmp-…                                        was never finished: goes
+ *     a segment without a log that does not open   is opened by what of it reads
+ *                                                  (segment_rebuild.h), or left out; never deleted
  *
- * The newest log's head is written on; older ones are frozen and flushed in the background, so starting waits for no flush.
+ * The newest log's head is written on; older ones are frozen and flushed in the background,
+ * so starting waits for no flush.
  */
 #include "base/diag.h"
 #include "base/fmt.h"
@@ -28,7 +32,7 @@ typedef struct recovery {
     uint32_t keys_from_s;
 } recovery;
 
-/* ---- segments ------------------------------------------------------------------------------------------------------------- */
+/* ---- segments -------------------------------------------------------------------------------- */
 
 static void remove_leftovers(recovery *r)
 {
@@ -171,8 +175,8 @@ static kis_err open_generation(recovery *r, kis_segment **open, uint32_t first, 
     }
     if (has_log(r, generation) &&
         (damaged || parts_wanted(open + first, end - first) != end - first)) {
-        delete_parts(r, open + first, first,
-                     end - first); /* the flush was not finished: the log has it all */
+        /* the flush was not finished: the log has it all */
+        delete_parts(r, open + first, first, end - first);
         return KIS_OK;
     }
     if (has_log(r, generation))
@@ -184,7 +188,8 @@ static kis_err open_generation(recovery *r, kis_segment **open, uint32_t first, 
     return err;
 }
 
-/* Opens the segments, newest first so that the newest are pinned; settles which generations count. */
+/* Opens the segments, newest first so that the newest are pinned;
+ * settles which generations count. */
 static kis_err open_segments(recovery *r, kis_diag *diag)
 {
     kis_store *s = r->store;
@@ -250,8 +255,8 @@ static void read_names_of_blocks(recovery *r, kis_segment *segment, kis_arena *s
     bool is_whole =
         codec && kis_segment_each_block_name(segment, codec, scratch, note_segment_name, r);
     kis_block_codec_free(codec);
-    s->catalog.services_left_out +=
-        !is_whole; /* some may be missing: searches must not trust the list */
+    /* some may be missing: searches must not trust the list */
+    s->catalog.services_left_out += !is_whole;
     kis_store_counter_add(&s->count.damaged_blocks, 1);
     kis_store_log(s, 3,
                   "damaged: %s; its names were read from its blocks%s%s; kiseki check says more",
@@ -261,7 +266,8 @@ static void read_names_of_blocks(recovery *r, kis_segment *segment, kis_arena *s
                                           : "");
 }
 
-/* Oldest first: so keys come in the order of time, and the catalogue keeps the newest generation of each name. */
+/* Oldest first: so keys come in the order of time, and the catalogue keeps the
+ * newest generation of each name. */
 static void read_names_and_keys(recovery *r)
 {
     kis_store *s = r->store;
@@ -281,7 +287,7 @@ static void read_names_and_keys(recovery *r)
     kis_arena_done(&scratch);
 }
 
-/* ---- logs -------------------------------------------------------------------------------------------------------------------- */
+/* ---- logs ------------------------------------------------------------------------------------ */
 
 static void drop_older_attempts(recovery *r)
 {
@@ -318,7 +324,8 @@ static kis_err replay_record(void *user, kis_bytes body, uint64_t offset, kis_di
     return KIS_OK;
 }
 
-/* Where, what, and, of damage, what to do: nothing was changed, and no start will do it by itself, for it loses spans. */
+/* Where, what, and, of damage, what to do: nothing was changed, and no start will do it by itself,
+ * for it loses spans. */
 static kis_err explain_log(kis_diag *diag, kis_err err, kis_folder_file file)
 {
     kis_diag why = { 0 };
@@ -357,7 +364,8 @@ static kis_err load_log(recovery *r, kis_folder_file file, loaded_log *out, kis_
     return err == KIS_ERR_SYNTAX ? KIS_OK : err;
 }
 
-/* A newest file without a header was being made when the machine stopped: nothing in it was ever answered. */
+/* A newest file without a header was being made when the machine stopped:
+ * nothing in it was ever answered. */
 static bool is_unborn(const loaded_log *log)
 {
     return !log->has_header && !kis_wal_has_records(log->bytes);
@@ -399,8 +407,8 @@ static kis_err replay(recovery *r, kis_folder_file file, loaded_log *log, uint64
 fail:
     r->head = NULL;
     kis_head_unref(head);
-    err = err == KIS_ERR_SYNTAX ? KIS_ERR_CORRUPT
-                                : err; /* an older file without its header is damaged, not torn */
+    /* an older file without its header is damaged, not torn */
+    err = err == KIS_ERR_SYNTAX ? KIS_ERR_CORRUPT : err;
     return explain_log(diag, err, file);
 }
 

@@ -1,8 +1,9 @@
 /* retain.c - whole segments go, the oldest first: by the time they were received, and by bytes.
  *
- * The bytes are those of the whole folder: segments, logs with their reserved room, and what is about to be written. Spans that are only
- * in the log are never deleted. What was deleted but is still being read counts no more: its room comes back when the reader ends, and
- * deleting others would not bring it back sooner.
+ * The bytes are those of the whole folder: segments, logs with their reserved room, and what is
+ * about to be written. Spans that are only in the log are never deleted. What was deleted but is
+ * still being read counts no more: its room comes back when the reader ends, and deleting others
+ * would not bring it back sooner.
  */
 #include "base/diag.h"
 #include "base/num.h"
@@ -50,7 +51,8 @@ static void add_removed(kis_removed *to, const kis_removed *more)
     to->newest_unix_ns = KIS_MAX(to->newest_unix_ns, more->newest_unix_ns);
 }
 
-/* One line for all that went since the last one, and that seldom: a full folder loses a file with each that comes. */
+/* One line for all that went since the last one, and that seldom:
+ * a full folder loses a file with each that comes. */
 static void say_removed(kis_store *s, kis_removed *removed, bool is_for_room, uint64_t now_unix_ns)
 {
     char age[KIS_NUM_TEXT_MAX], keep[KIS_NUM_TEXT_MAX], bytes[KIS_NUM_TEXT_MAX];

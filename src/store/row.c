@@ -1,9 +1,11 @@
-/* row.c - encoding and decoding of one span. No memory is taken; decoding trusts nothing but the cursor. */
+/* row.c - encoding and decoding of one span. No memory is taken;
+ * decoding trusts nothing but the cursor. */
 #include "store/row.h"
 
 #include "model/limits.h"
 
-/* Sum of the fields with this tag. A stretch cut by the decoder is well formed; of anything else only the readable part counts. */
+/* Sum of the fields with this tag. A stretch cut by the decoder is well formed; of anything else
+ * only the readable part counts. */
 size_t kis_fields_size(const uint8_t *ptr, size_t len, uint32_t tag)
 {
     kis_cursor c = { ptr, ptr + len };

@@ -1,10 +1,12 @@
 /* row.h - one span as bytes, in the log and in memory. FORMAT.md, "Row".
  *
  *     fixed 56 bytes: size kind status parts  trace id  span id  parent  start  end
- *     then            name  attributes  [flags] [dropped counts] [trace state] [status message] [events] [links]
+ *     then            name  attributes  [flags] [dropped counts] [trace state] [status message]
+ *                     [events] [links]
  *
- * Attributes, events and links are OTLP fields, only those of their own tag. A row says all that a kis_span_view says but `bytes`;
- * resource and scope belong to the record the row stands in (frame.h).
+ * Attributes, events and links are OTLP fields, only those of their own tag. A row says all
+ * that a kis_span_view says but `bytes`; resource and scope belong to the record the row
+ * stands in (frame.h).
  */
 #ifndef KIS_STORE_ROW_H
 #define KIS_STORE_ROW_H
@@ -53,7 +55,8 @@ static inline uint8_t kis_row_kind(const uint8_t *row)
     return row[4] & 7;
 }
 
-/** The part of the row after the fixed one that is neither name nor attributes: written and read alike in rows and in blocks. */
+/** The part of the row after the fixed one that is neither name nor attributes:
+ * written and read alike in rows and in blocks. */
 size_t kis_row_rest_size(const kis_span_view *span, uint8_t *out_parts);
 uint8_t *kis_row_rest_encode(const kis_span_view *span, uint8_t parts, uint8_t *to);
 bool kis_row_rest_decode(kis_cursor *c, uint8_t parts, kis_span_view *out) KIS_CHECKED;

@@ -11,11 +11,11 @@
 static const uint8_t segment_magic[8] = { 'K', 'I', 'S', 'S', 'E', 'G', '\r', '\n' };
 static const uint8_t lead_magic[8] = { 'K', 'I', 'S', 'L', 'E', 'A', 'D', '\n' };
 
-#define LEAD_INFO_OFFSET \
-    56u /* what the footer has from byte 16 to 55 stands before it, in the same places */
-#define LEAD_INFO_BYTES 152u
+/* what the footer has from byte 16 to 55 stands before it, in the same places */
+#define LEAD_INFO_OFFSET 56u
+#define LEAD_INFO_BYTES  152u
 
-/* ---- names ----------------------------------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 size_t kis_segment_path(char *to, size_t size, kis_str dir, const char *prefix, uint64_t generation,
                         uint32_t part)
@@ -48,7 +48,7 @@ bool kis_segment_parse_name(kis_str name, uint64_t *out_generation, uint32_t *ou
     return true;
 }
 
-/* ---- footer and pinned data --------------------------------------------------------------------------------------------------- */
+/* ---- footer and pinned data ------------------------------------------------------------------ */
 
 /* Where things are: bytes 16 to 55, in footer and lead alike. */
 static void encode_places(const kis_seg_footer *f, uint8_t *to)
@@ -253,7 +253,7 @@ damaged:
     return kis_diag_set(diag, KIS_ERR_CORRUPT, "the segment's index contradicts itself");
 }
 
-/* ---- opening -------------------------------------------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 kis_err kis_segment_read_range(const kis_segment *s, uint64_t offset, void *to, size_t size,
                                kis_diag *diag)
@@ -500,7 +500,7 @@ void kis_segment_set_unref(kis_segment_set *set)
     set->alloc->give_back(set->alloc->user, set, set_bytes(set->count));
 }
 
-/* ---- the index -------------------------------------------------------------------------------------------------------------------- */
+/* ---- the index ------------------------------------------------------------------------------- */
 
 kis_err kis_segment_index(kis_segment *s, kis_arena *scratch, kis_seg_index *out, kis_diag *diag)
 {
@@ -519,7 +519,8 @@ kis_err kis_segment_index(kis_segment *s, kis_arena *scratch, kis_seg_index *out
                                        out, diag);
 }
 
-/* The first page that may hold `hash`: equal hashes may begin at the end of the page before the one that starts with it. */
+/* The first page that may hold `hash`: equal hashes may begin at the end of the page before
+ * the one that starts with it. */
 static uint32_t first_page(const kis_segment *s, const kis_seg_index *index, uint32_t hash)
 {
     uint32_t low = 0, high = s->info.index_pages;
@@ -609,7 +610,7 @@ kis_err kis_segment_find_trace(kis_segment *s, const kis_seg_index *index, uint6
     return KIS_OK;
 }
 
-/* ---- start data --------------------------------------------------------------------------------------------------------------------- */
+/* ---- start data ------------------------------------------------------------------------------ */
 
 static bool read_text(kis_cursor *c, kis_str *out)
 {

@@ -1,13 +1,16 @@
 /* segment.h - an immutable file of spans, a trace's rows together. FORMAT.md, "Segment file".
  *
- *     seg-<generation>-<part>.kseg   [ lead 256 ][ block ][ block ] … [ trace index ][ start data ][ pinned data ][ footer 96 ]
+ *     seg-<generation>-<part>.kseg   [ lead 256 ][ block ][ block ] … [ trace index ]
+ *                                    [ start data ][ pinned data ][ footer 96 ]
  *
- * The lead says again what the end says of the whole file, so that a damaged end costs no block (segment_rebuild.h). Rows are ordered by the first start of their trace, so both a trace and a stretch of time lie in few blocks. A block reads by itself: its
- * dictionary is in it. Pinned data (block summaries, filters, index directory) stays in memory as long as there is room and is read again
- * from the file where there is not.
+ * The lead says again what the end says of the whole file, so that a damaged end costs no block
+ * (segment_rebuild.h). Rows are ordered by the first start of their trace, so both a trace and a
+ * stretch of time lie in few blocks. A block reads by itself: its dictionary is in it. Pinned data
+ * (block summaries, filters, index directory) stays in memory as long as there is room and is read
+ * again from the file where there is not.
  *
- * A segment is reference-counted; the last reference of a deleted one removes the file. Files are opened for each read: a store may have
- * more segments than a process has descriptors.
+ * A segment is reference-counted; the last reference of a deleted one removes the file. Files are
+ * opened for each read: a store may have more segments than a process has descriptors.
  */
 #ifndef KIS_STORE_SEGMENT_H
 #define KIS_STORE_SEGMENT_H
@@ -27,17 +30,19 @@
 #define KIS_SEG_INFO_BYTES_MAX     152u /* with a tenant of 64 */
 #define KIS_SEG_BLOCK_HEADER_BYTES 128u
 
-typedef enum kis_seg_column { /* in the order of the file, so that a search reads only the beginning of a block */
-                              KIS_SEG_TRACES, /* trace ids, rows of each */
-                              KIS_SEG_DICT,   /* resources, scopes, names, signatures */
-                              KIS_SEG_SIGS,   /* a row's signature */
-                              KIS_SEG_TIMES,
-                              KIS_SEG_SPAN_IDS,
-                              KIS_SEG_PARENTS,
-                              KIS_SEG_ATTR_LENS,
-                              KIS_SEG_ATTRS,
-                              KIS_SEG_REST, /* trace state, status message, dropped counts, events, links */
-                              KIS_SEG_COLUMNS,
+/* in the order of the file, so that a search reads only the beginning of a block */
+typedef enum kis_seg_column {
+    KIS_SEG_TRACES, /* trace ids, rows of each */
+    KIS_SEG_DICT,   /* resources, scopes, names, signatures */
+    KIS_SEG_SIGS,   /* a row's signature */
+    KIS_SEG_TIMES,
+    KIS_SEG_SPAN_IDS,
+    KIS_SEG_PARENTS,
+    KIS_SEG_ATTR_LENS,
+    KIS_SEG_ATTRS,
+    /* trace state, status message, dropped counts, events, links */
+    KIS_SEG_REST,
+    KIS_SEG_COLUMNS,
 } kis_seg_column;
 
 /* What a reader wants of a block; the core is always there. */
@@ -109,8 +114,8 @@ typedef struct kis_segment {
 
     /* of a damaged file alone */
     bool is_footer_lost; /* opened by its lead */
-    const kis_seg_index_entry
-        *entries;         /* the trace index, rebuilt: in `pinned`, `index.pages` is NULL then */
+    /* the trace index, rebuilt: in `pinned`, `index.pages` is NULL then */
+    const kis_seg_index_entry *entries;
     uint32_t lost_blocks; /* that are not in `info` any more, but for start_min to received_max */
     uint64_t lost_rows;
 } kis_segment;
@@ -132,8 +137,9 @@ bool kis_segment_parse_name(kis_str name, uint64_t *out_generation, uint32_t *ou
  */
 kis_err kis_segment_open(kis_os *os, const kis_alloc *alloc, kis_str dir, uint64_t generation,
                          uint32_t part, bool pin, kis_segment **out, kis_diag *diag) KIS_CHECKED;
-/** The same for a file whose footer does not read, by its lead. `*out_has_index` false: the pinned data does not read either, and the segment
- * cannot be asked before it has an index (segment_rebuild.h). */
+/** The same for a file whose footer does not read, by its lead. `*out_has_index` false: the pinned
+ * data does not read either, and the segment cannot be asked before it has an index
+ * (segment_rebuild.h). */
 struct kis_seg_lead;
 kis_err kis_segment_open_by_lead(kis_os *os, const kis_alloc *alloc, kis_str dir,
                                  uint64_t generation, uint32_t part, bool pin, kis_segment **out,
@@ -142,9 +148,9 @@ kis_err kis_segment_open_by_lead(kis_os *os, const kis_alloc *alloc, kis_str dir
 kis_segment *kis_segment_ref(kis_segment *segment);
 void kis_segment_unref(kis_segment *segment);
 
-kis_segment_set *kis_segment_set_new(const kis_alloc *alloc,
-                                     uint32_t count); /* `at` is to be filled with references */
-void kis_segment_set_unref(kis_segment_set *set);     /* gives back the references it holds */
+/* `at` is to be filled with references */
+kis_segment_set *kis_segment_set_new(const kis_alloc *alloc, uint32_t count);
+void kis_segment_set_unref(kis_segment_set *set); /* gives back the references it holds */
 
 /** The index, from memory, or read into `scratch`, which must live as long as it is used. */
 kis_err kis_segment_index(kis_segment *segment, kis_arena *scratch, kis_seg_index *out,
@@ -165,7 +171,7 @@ kis_err kis_segment_read_start_data(kis_segment *segment, kis_arena *scratch,
                                     kis_seg_name_fn *each_name, kis_seg_key_fn *each_key,
                                     void *user, kis_diag *diag) KIS_CHECKED;
 
-/* ---- the parts of a file as plain bytes: what the functions above use, and fuzzing ------------------------------------------------ */
+/* ---- the parts of a file as plain bytes: what the functions above use, and fuzzing ----------- */
 
 typedef struct kis_seg_footer {
     uint64_t start_offset, pinned_offset;
@@ -191,7 +197,7 @@ size_t kis_seg_info_encode(const kis_seg_info *info, uint8_t to[KIS_SEG_INFO_BYT
 kis_err kis_seg_pinned_decode(kis_bytes bytes, uint64_t file_bytes, kis_seg_info *out_info,
                               kis_seg_index *out_index, kis_diag *diag) KIS_CHECKED;
 
-/* ---- one block ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- one block ------------------------------------------------------------------------------- */
 
 typedef struct kis_seg_sig {
     uint16_t scope, name;
@@ -223,7 +229,8 @@ typedef struct kis_seg_block { /* decoded; immutable, reference-counted */
 } kis_seg_block;
 
 /**
- * Decodes a block from its bytes in the file: all of them, or as many from the beginning as `needs` asks for.
+ * Decodes a block from its bytes in the file: all of them,
+ * or as many from the beginning as `needs` asks for.
  * CORRUPT: a checksum is wrong or the content is not a block. Never reads outside `bytes`.
  */
 kis_err kis_seg_block_decode(kis_bytes bytes, uint32_t needs, const kis_alloc *alloc,

@@ -1,5 +1,6 @@
-/* segment_block.c - one block from its bytes. Checksums first, then decoding that trusts nothing: every length, count and index is checked
- * before it is used, because a file is foreign once it has left our hands.
+/* segment_block.c - one block from its bytes. Checksums first, then decoding that trusts nothing:
+ * every length, count and index is checked before it is used, because a file is foreign once it has
+ * left our hands.
  */
 #include "base/crc.h"
 #include "base/diag.h"
@@ -12,8 +13,8 @@ typedef struct block_source {
     kis_bytes bytes;
     kis_arena *arena;
     kis_block_codec *codec;
-    const uint8_t
-        *columns[KIS_SEG_COLUMNS]; /* where each begins; NULL: behind the end of `bytes` */
+    /* where each begins; NULL: behind the end of `bytes` */
+    const uint8_t *columns[KIS_SEG_COLUMNS];
     uint32_t stored[KIS_SEG_COLUMNS], unpacked[KIS_SEG_COLUMNS], crc[KIS_SEG_COLUMNS];
 } block_source;
 
@@ -83,7 +84,8 @@ bool kis_seg_block_measure_header(const uint8_t header[KIS_SEG_BLOCK_HEADER_BYTE
     return true;
 }
 
-/* One column, unpacked into the arena, or where it stands (copied: the bytes may go before the block does). */
+/* One column, unpacked into the arena, or where it stands (copied:
+ * the bytes may go before the block does). */
 static kis_err read_column(block_source *source, kis_seg_column column, kis_bytes *out,
                            kis_diag *diag)
 {

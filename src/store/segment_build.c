@@ -32,7 +32,7 @@ static uint64_t zigzag(uint64_t difference)
     return difference << 1 ^ (0 - (difference >> 63));
 }
 
-/* ---- start and end of the object --------------------------------------------------------------------------------------- */
+/* ---- start and end of the object ------------------------------------------------------------- */
 
 static void init_memory(kis_seg_builder *b)
 {
@@ -116,7 +116,7 @@ void kis_seg_build_done(kis_seg_builder *b, bool keep_file)
     *b = (kis_seg_builder){ 0 };
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static kis_err write_out(kis_seg_builder *b, kis_diag *diag)
 {
@@ -246,7 +246,7 @@ static kis_err end_block(kis_seg_builder *b, kis_diag *diag)
     return b->out.len >= OUT_BYTES ? write_out(b, diag) : KIS_OK;
 }
 
-/* ---- one row ---------------------------------------------------------------------------------------------------------------- */
+/* ---- one row --------------------------------------------------------------------------------- */
 
 static bool find_scope(kis_seg_builder *b, const kis_head_scope *scope, uint16_t *out)
 {
@@ -294,7 +294,8 @@ static bool find_name(kis_seg_builder *b, kis_str name, uint64_t hash, uint16_t 
     return true;
 }
 
-/* The list of names for the catalogue of a later start: (service, name, kind), each once, as long as there is room. */
+/* The list of names for the catalogue of a later start:
+ * (service, name, kind), each once, as long as there is room. */
 static bool list_name(kis_seg_builder *b, kis_str service, kis_str name, uint8_t kind,
                       uint64_t hash)
 {
@@ -361,9 +362,8 @@ static bool begin_trace(kis_seg_builder *b, const kis_span_view *span)
 {
     uint64_t hash = kis_trace_id_hash(&span->trace_id);
     kis_seg_index_entry entry = { (uint32_t)(hash >> 32), b->blocks.len };
-    bool is_known =
-        b->info.row_count &&
-        kis_trace_id_eq(&b->trace_id, &span->trace_id); /* goes on from the block before */
+    /* goes on from the block before */
+    bool is_known = b->info.row_count && kis_trace_id_eq(&b->trace_id, &span->trace_id);
 
     kis_buf_add(&b->columns[KIS_SEG_TRACES], &span->trace_id, 16);
     b->trace_id = span->trace_id;
@@ -376,8 +376,9 @@ static bool begin_trace(kis_seg_builder *b, const kis_span_view *span)
     return KIS_VEC_PUSH(&b->trace_rows, b->alloc, 0u) && KIS_VEC_PUSH(&b->index, b->alloc, entry);
 }
 
-/* A parent that stands in the same trace and block is its place there plus two. Only the last few hundred rows are looked at: a longer
- * search would be quadratic, and eight bytes are no loss then. */
+/* A parent that stands in the same trace and block is its place there plus two. Only the
+ * last few hundred rows are looked at: a longer search would be quadratic, and eight bytes
+ * are no loss then. */
 static void put_parent(kis_seg_builder *b, const kis_span_view *span)
 {
     const uint8_t *ids = b->columns[KIS_SEG_SPAN_IDS].ptr;
@@ -457,7 +458,7 @@ kis_err kis_seg_build_row(kis_seg_builder *b, const kis_span_view *span,
     return KIS_OK;
 }
 
-/* ---- the end of the file ---------------------------------------------------------------------------------------------------- */
+/* ---- the end of the file --------------------------------------------------------------------- */
 
 /* Sorted by hash, in pages of KIS_SEG_INDEX_PAGE entries; the directory goes to the pinned data. */
 static kis_err put_trace_index(kis_seg_builder *b, kis_buf *directory, kis_diag *diag)
@@ -497,7 +498,8 @@ static void put_start_data(kis_seg_builder *b, const kis_key *keys, uint32_t key
         kis_buf_add(&b->out, keys, key_count * sizeof *keys);
 }
 
-/* FORMAT.md, "Pinned data": sections of type, length and bytes padded to eight; unknown types are skipped by readers. */
+/* FORMAT.md, "Pinned data": sections of type, length and bytes padded to eight;
+ * unknown types are skipped by readers. */
 static void put_section(kis_buf *to, uint32_t type, const void *bytes, size_t size)
 {
     static const uint8_t zeros[8] = { 0 };

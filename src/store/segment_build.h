@@ -1,6 +1,8 @@
-/* segment_build.h - writing one segment file. Rows come in the file's order: grouped by trace, within a trace by start.
+/* segment_build.h - writing one segment file. Rows come in the file's order:
+ * grouped by trace, within a trace by start.
  *
- * The file is made under a temporary name and synced; renaming is the caller's, who renames all files of a generation together.
+ * The file is made under a temporary name and synced; renaming is the caller's, who renames all
+ * files of a generation together.
  */
 #ifndef KIS_STORE_SEGMENT_BUILD_H
 #define KIS_STORE_SEGMENT_BUILD_H

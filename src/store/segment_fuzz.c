@@ -1,4 +1,5 @@
-/* Blocks, footers and pinned data with any bytes. The checksums are made right first, else nothing would get past them. */
+/* Blocks, footers and pinned data with any bytes. The checksums are made right first,
+ * else nothing would get past them. */
 #include "base/crc.h"
 #include "os/mem.h"
 #include "store/segment.h"

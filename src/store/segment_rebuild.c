@@ -1,6 +1,7 @@
 /* segment_rebuild.c - the index of a damaged segment, made from its blocks.
  *
- *     lead ─> block? yes ─> its core reads? yes ─> entries of the index ─> the next one begins where it ends
+ *     lead ─> block? yes ─> its core reads? yes ─> entries of the index ─> the next one begins
+ *                │                  │                                      where it ends
  *                │                  └─ no: lost, its header still says where the next one begins
  *                └─ no: look on, byte by byte, for a header with the file's salt
  */
@@ -33,7 +34,7 @@ static kis_err no_memory_to_rebuild(kis_diag *diag)
     return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to make a segment's index anew");
 }
 
-/* ---- one block ---------------------------------------------------------------------------------------------------------- */
+/* ---- one block ------------------------------------------------------------------------------- */
 
 static bool block_stands_at(const rebuilding *r, const uint8_t *header, uint64_t at,
                             kis_seg_block_measure *out)
@@ -75,9 +76,8 @@ static bool enter_block(rebuilding *r, uint64_t at, const kis_seg_block_measure 
     for (uint32_t i = 0; i < b->traces; i++) {
         uint64_t hash = kis_trace_id_hash(&b->trace_ids[i]);
         kis_sort_key entry = { (hash >> 32) << 32 | r->blocks.len, r->entries.len };
-        r->traces += !r->entries.len ||
-                     !kis_trace_id_eq(&b->trace_ids[i],
-                                      &r->last_trace); /* else it goes on from the block before */
+        /* else it goes on from the block before */
+        r->traces += !r->entries.len || !kis_trace_id_eq(&b->trace_ids[i], &r->last_trace);
         r->last_trace = b->trace_ids[i];
         if (!KIS_VEC_PUSH(&r->entries, alloc, entry) || !KIS_VEC_PUSH(&r->hashes, alloc, hash))
             return false;
@@ -109,9 +109,10 @@ static kis_err take_block(rebuilding *r, uint64_t at, const kis_seg_block_measur
     return fits ? KIS_OK : no_memory_to_rebuild(diag);
 }
 
-/* ---- all blocks --------------------------------------------------------------------------------------------------------- */
+/* ---- all blocks ------------------------------------------------------------------------------ */
 
-/* The first header at or behind `from`; false: there is none. Where the disk itself does not read, none is seen. */
+/* The first header at or behind `from`; false: there is none.
+ * Where the disk itself does not read, none is seen. */
 static bool find_header(rebuilding *r, uint64_t from, uint64_t *out_at, kis_seg_block_measure *out)
 {
     kis_diag ignored;
@@ -126,8 +127,8 @@ static bool find_header(rebuilding *r, uint64_t from, uint64_t *out_at, kis_seg_
                 *out_at = from + i;
                 return true;
             }
-        from +=
-            size - KIS_SEG_BLOCK_HEADER_BYTES + 1; /* a header may lie over the end of the window */
+        /* a header may lie over the end of the window */
+        from += size - KIS_SEG_BLOCK_HEADER_BYTES + 1;
     }
     return false;
 }
@@ -150,7 +151,7 @@ static kis_err walk_blocks(rebuilding *r, kis_diag *diag)
     return err;
 }
 
-/* ---- the index ---------------------------------------------------------------------------------------------------------- */
+/* ---- the index ------------------------------------------------------------------------------- */
 
 static uint64_t index_bytes(uint64_t blocks, uint64_t entries, uint32_t traces)
 {
@@ -194,8 +195,8 @@ static kis_err make_index(rebuilding *r, kis_diag *diag)
     return index ? KIS_OK : no_memory_to_rebuild(diag);
 }
 
-/* What there is takes the place of what there was; times stay those of the whole file, for retention and for saying that an answer may
- * miss what is lost. */
+/* What there is takes the place of what there was; times stay those of the whole file, for
+ * retention and for saying that an answer may miss what is lost. */
 static void set_info(rebuilding *r)
 {
     kis_segment *s = r->segment;
@@ -229,7 +230,8 @@ static kis_err rebuild_index(kis_segment *s, const kis_seg_lead *lead, uint64_t 
     if (!r.window)
         return no_memory_to_rebuild(diag);
     err = walk_blocks(&r, diag);
-    if (!err) /* of no block, too: then it says at least what is missing, and retention takes it away */
+    /* of no block, too: then it says at least what is missing, and retention takes it away */
+    if (!err)
         err = make_index(&r, diag);
     if (!err)
         set_info(&r);
@@ -279,7 +281,7 @@ void kis_segment_rebuilt_text(const kis_segment *s, kis_diag *out)
                            (unsigned long long)s->info.row_count, (unsigned long long)s->lost_rows);
 }
 
-/* ---- names -------------------------------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static bool tell_names(const kis_seg_block *b, kis_seg_name_fn *each_name, void *user)
 {

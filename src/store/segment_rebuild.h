@@ -1,15 +1,19 @@
-/* segment_rebuild.h - a segment whose end is damaged or gone: what its lead and its blocks still tell.
+/* segment_rebuild.h - a segment whose end is damaged or gone:
+ * what its lead and its blocks still tell.
  *
- *     footer does not read          the lead has the same places: the index is read, nothing is lost
- *     nor does the pinned data      the index is made anew, in memory, from the blocks that read
- *     nor does the lead             the file is left out: nobody knows whose spans these are
+ *     footer does not read       the lead has the same places: the index is read, nothing is lost
+ *     nor does the pinned data   the index is made anew, in memory, from the blocks that read
+ *     nor does the lead          the file is left out: nobody knows whose spans these are
  *
- * The file itself is not touched: what does not read today may do so tomorrow, on another machine. So all this is done again at each start
- * as long as the file is there; files without damage cost nothing.
+ * The file itself is not touched: what does not read today may do so tomorrow, on another
+ * machine. So all this is done again at each start as long as the file is there; files without
+ * damage cost nothing.
  *
  * Always true:
- *   (1) a block counts only when its header has the file's salt: who sends spans cannot put one into an attribute
- *   (2) a block in the index has a core that reads; its other columns are looked at when they are asked for, as always
+ *   (1) a block counts only when its header has the file's salt:
+ *       who sends spans cannot put one into an attribute
+ *   (2) a block in the index has a core that reads; its other columns are looked at when
+ *       they are asked for, as always
  *   (3) the lead says how many blocks and rows there were, so what is lost is known as a number
  */
 #ifndef KIS_STORE_SEGMENT_REBUILD_H
@@ -33,7 +37,8 @@ kis_err kis_segment_rebuild(kis_os *os, const kis_alloc *alloc, kis_str dir, uin
 /** In words what was done and what is lost, for the log and for checking. */
 void kis_segment_rebuilt_text(const kis_segment *segment, kis_diag *out);
 
-/** The names in the blocks that read, many of them often: for a file whose list of names is lost. False: some may be missing. */
+/** The names in the blocks that read, many of them often: for a file whose list of names is lost.
+ * False: some may be missing. */
 bool kis_segment_each_block_name(kis_segment *segment, kis_block_codec *codec, kis_arena *scratch,
                                  kis_seg_name_fn *each_name, void *user) KIS_CHECKED;
 

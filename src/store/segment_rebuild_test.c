@@ -1,4 +1,5 @@
-/* Damage anywhere in a segment file: what is told, what is still found, and that nothing is shown which was not stored. */
+/* Damage anywhere in a segment file: what is told, what is still found,
+ * and that nothing is shown which was not stored. */
 #include <string.h>
 
 #include "base/crc.h"
@@ -13,15 +14,16 @@
 #define SEGMENT    "seg-0000000000000001-0000.kseg"
 #define BLOCKS_MAX 64u
 
-static uint64_t points_or(uint64_t sampled,
-                          uint64_t full) /* `full` runs set STORE_FAULT_STEP to 1 */
+/* `full` runs set STORE_FAULT_STEP to 1 */
+static uint64_t points_or(uint64_t sampled, uint64_t full)
 {
     const char *step = getenv("STORE_FAULT_STEP");
     return step && strtoull(step, NULL, 10) == 1 ? full : sampled;
 }
 
-typedef struct
-    whole { /* one flushed segment and everything that it answers; on a simulated disk, for it is opened hundreds of times */
+/* one flushed segment and everything that it answers; on a simulated disk,
+ * for it is opened hundreds of times */
+typedef struct whole {
     store_fixture f;
     kis_sim *sim;
     uint8_t *bytes, *harmed;
@@ -177,7 +179,8 @@ static bool take_root(void *user, const kis_found_span *found)
     return true; /* the last span's: newest_ns is its start */
 }
 
-/* By service, operation and time: the newest span of a trace in a whole block is found, and so is its service in the list. */
+/* By service, operation and time: the newest span of a trace in a whole block is found,
+ * and so is its service in the list. */
 static void check_search(whole *w, uint32_t trace)
 {
     char texts[2][128];
@@ -204,7 +207,8 @@ static void check_search(whole *w, uint32_t trace)
     CHECK(fixture_names(&w->f, false, texts[0]) > 0, "its operations are listed");
 }
 
-/* Opens what is harmed from `begin` to `end` and asks for everything. Answers how many traces were whole. */
+/* Opens what is harmed from `begin` to `end` and asks for everything.
+ * Answers how many traces were whole. */
 static uint32_t check_harmed(whole *w, uint64_t begin, uint64_t end, size_t size, const char *why)
 {
     uint32_t good = 0, searched = 0;
@@ -260,8 +264,8 @@ TEST(a_flipped_bit_costs_at_most_the_block_that_it_is_in)
              tail_points = points_or(40, 600);
     for (uint64_t i = 0; i < points; i++)
         flip_and_check(&w, w.lead.info.index_offset * i / points, i % 8);
-    for (uint64_t i = 0; i < tail_points;
-         i++) /* index, names, pinned data: denser, for they are a small part of the file */
+    /* index, names, pinned data: denser, for they are a small part of the file */
+    for (uint64_t i = 0; i < tail_points; i++)
         flip_and_check(&w, w.lead.info.index_offset + tail * i / tail_points, i % 8);
     for (uint64_t i = 0; i < KIS_SEG_FOOTER_BYTES; i += points_or(9, 1))
         flip_and_check(&w, w.size - KIS_SEG_FOOTER_BYTES + i, i % 8);
@@ -362,7 +366,8 @@ TEST(damage_of_several_parts_is_told_in_numbers)
     whole_done(&w);
 }
 
-/* What stands in an attribute, or lay on the disk before, may look like a block: it is none without the file's salt. */
+/* What stands in an attribute, or lay on the disk before, may look like a block:
+ * it is none without the file's salt. */
 TEST(bytes_that_look_like_a_block_are_none)
 {
     whole w;
@@ -426,7 +431,8 @@ TEST(a_tenants_file_stays_his)
     fixture_done(&f);
 }
 
-/* The same file as it was written before there were leads: everything 256 bytes further to the front. */
+/* The same file as it was written before there were leads:
+ * everything 256 bytes further to the front. */
 static size_t without_lead(const whole *w, uint8_t *to)
 {
     size_t size = w->size - KIS_SEG_LEAD_BYTES;

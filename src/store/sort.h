@@ -1,4 +1,5 @@
-/* sort.h - sorting without recursion and without malloc: stable merges from the bottom, scratch from an arena. */
+/* sort.h - sorting without recursion and without malloc:
+ * stable merges from the bottom, scratch from an arena. */
 #ifndef KIS_STORE_SORT_H
 #define KIS_STORE_SORT_H
 
@@ -10,7 +11,8 @@ typedef bool kis_before_fn(const void *a, const void *b);
 bool kis_sort(kis_arena *scratch, void *items, size_t count, size_t item_size,
               kis_before_fn *before) KIS_CHECKED;
 
-/** The same in place, without scratch and not stable: slower, for arrays that fill the memory there is. */
+/** The same in place, without scratch and not stable: slower,
+ * for arrays that fill the memory there is. */
 void kis_sort_in_place(void *items, size_t count, size_t item_size, kis_before_fn *before);
 
 typedef struct kis_sort_key {

@@ -1,12 +1,16 @@
 /* state.h - what a store is, for the files of this folder.
  *
- *     push ─> queue ─> writer thread ──────────> active head ── full ─> frozen heads ─> flush thread ─> segments
- *               │        log, sync, publish         │                       │                             │
- *             FULL       then `done`                └───────── snapshot (references) for readers ─────────┘
+ *     push ─> queue ─> writer thread ──────────> active head ── full ─> frozen heads
+ *               │        log, sync, publish         │                    │       │
+ *             FULL       then `done`                │                    │       └─> flush thread
+ *                                                   │                    │           ─> segments
+ *                                                   │                    │               │
+ *                                                   └ snapshot (references) for readers ─┘
  *
- * Locks, in this order: `lock` (which heads and segments there are), `queue_lock` (what waits to be written). No file is touched and no
- * callback is called under either. The writer thread alone changes `active`; the flush thread alone takes from `frozen` and changes
- * `segments`; both do it under `lock`.
+ * Locks, in this order: `lock` (which heads and segments there are), `queue_lock` (what waits to
+ * be written). No file is touched and no callback is called under either. The writer thread
+ * alone changes `active`; the flush thread alone takes from `frozen` and changes `segments`;
+ * both do it under `lock`.
  */
 #ifndef KIS_STORE_STATE_H
 #define KIS_STORE_STATE_H
@@ -19,16 +23,16 @@
 #include "store/segment.h"
 #include "store/store.h"
 
-#define KIS_FROZEN_MAX \
-    16u /* two in steady state; more only while a start catches up, and in memory */
+/* two in steady state; more only while a start catches up, and in memory */
+#define KIS_FROZEN_MAX 16u
 
 typedef struct kis_push { /* one batch on its way through the writer */
     struct kis_push *next;
     kis_batch *batch;
     kis_done done;
     uint64_t bytes;
-    struct kis_push
-        *same_as; /* an earlier one of the group with the same key: its answer is ours */
+    /* an earlier one of the group with the same key: its answer is ours */
+    struct kis_push *same_as;
     kis_key key;
     bool has_key, is_repeat, is_entered;
     kis_err err;
@@ -67,25 +71,25 @@ struct kis_store {
     kis_segment_set *segments;   /* replaced, never changed in place */
     uint64_t flushed_generation; /* every head up to this one is in segments */
     bool is_flush_failing, is_stopping;
-    kis_wal
-        next_log; /* the file of the head after `active`, made ahead by the flush thread; zeros: none */
-    bool wants_next_log,
-        is_next_log_claimed; /* claimed: one of the two threads makes or takes it, and `active` stays until that is done */
+    /* the file of the head after `active`, made ahead by the flush thread; zeros: none */
+    kis_wal next_log;
+    /* claimed: one of the two threads makes or takes it, and `active` stays until that is done */
+    bool wants_next_log, is_next_log_claimed;
 
     kis_lock queue_lock;
     kis_cond queue_filled, queue_answered; /* with queue_lock */
     kis_push *queue_first, *queue_last;
     uint64_t pending_bytes, pushed, answered; /* of pushes that were queued */
-    uint64_t
-        rotate_wanted; /* generation that shall be frozen if it is still the active one and has rows */
-    bool is_closed;    /* no more pushes */
+    /* generation that shall be frozen if it is still the active one and has rows */
+    uint64_t rotate_wanted;
+    bool is_closed; /* no more pushes */
 
     kis_catalog catalog;
     kis_block_cache cache;
     kis_keys keys;        /* writer thread */
     uint64_t group_bytes; /* writer thread: bound of the next group */
-    uint64_t
-        log_asked_for; /* writer thread: the generation at whose half the next log was asked for */
+    /* writer thread: the generation at whose half the next log was asked for */
+    uint64_t log_asked_for;
     uint64_t disk_looked_ns; /* writer thread: when the free room was last asked for */
     uint64_t disk_written;   /* and what was written since */
     _Atomic bool is_disk_full;
@@ -108,7 +112,8 @@ void kis_store_log(kis_store *s, int level, const char *format, ...) KIS_PRINTF(
 /* writer.c */
 void kis_writer_run(void *store);
 extern const kis_sink_ops kis_store_sink_ops, kis_memory_sink_ops;
-/** Writes a head's records into a new file and takes that in place of the old one. Its owner thread. */
+/** Writes a head's records into a new file and takes that in place of the old one.
+ * Its owner thread. */
 kis_err kis_store_rewrite_log(kis_store *s, kis_head *head, kis_diag *diag) KIS_CHECKED;
 
 /* flush.c */

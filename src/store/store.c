@@ -23,7 +23,7 @@ void kis_store_log(kis_store *s, int level, const char *format, ...)
     s->options.log(s->options.log_user, level, line);
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------------------------------ */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static kis_store *store_new(const kis_store_options *options)
 {
@@ -73,7 +73,8 @@ static void fill_in_options(kis_store_options *o)
     o->flush_after_ns = o->flush_after_ns > 0 ? o->flush_after_ns : KIS_FLUSH_AFTER_NS_DEFAULT;
 }
 
-/* The bytes to keep within, and a head small enough that its log and segment leave room for others. */
+/* The bytes to keep within, and a head small enough that its log and
+ * segment leave room for others. */
 static void settle_disk(kis_store *s)
 {
     uint64_t free_bytes, total_bytes;
@@ -96,7 +97,8 @@ static void ignore_name(void *user, kis_str name)
     (void)name;
 }
 
-/* A new folder lasts only when the folders above it know of it. One that may not even be listed is somebody else's, and older than ours. */
+/* A new folder lasts only when the folders above it know of it. One that may not even be listed is
+ * somebody else's, and older than ours. */
 static kis_err sync_folders_above(kis_store *s, kis_diag *diag)
 {
     const kis_os_ops *ops = s->os->ops;
@@ -210,8 +212,8 @@ kis_err kis_store_open_memory(const kis_alloc *alloc, kis_os *os, uint64_t max_b
     s->is_memory = true;
     s->memory_max_bytes = max_bytes;
     fill_in_options(&s->options);
-    s->options.head_bytes =
-        KIS_MAX(max_bytes / 8, KIS_HEAD_BYTES_MIN); /* so an eighth is forgotten at a time */
+    /* so an eighth is forgotten at a time */
+    s->options.head_bytes = KIS_MAX(max_bytes / 8, KIS_HEAD_BYTES_MIN);
     s->segments = kis_segment_set_new(alloc, 0);
     s->active = s->segments ? kis_head_new(alloc, 1) : NULL;
     kis_err err = s->active ? start_threads(s, diag)
@@ -233,7 +235,7 @@ void kis_store_close(kis_store *s)
     store_free(s);
 }
 
-/* ---- asking ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 kis_sink *kis_store_sink(kis_store *s)
 {

@@ -1,4 +1,5 @@
-/* Every request for memory fails in turn: refused or stored, never a crash, a leak, or something answered and lost. */
+/* Every request for memory fails in turn: refused or stored, never a crash, a leak,
+ * or something answered and lost. */
 #include <string.h>
 
 #include "os/os_sim.h"
@@ -104,7 +105,8 @@ TEST(each_missing_piece_of_memory_is_survived)
     kis_lock_done(&alloc_lock);
 }
 
-/* A full list is brought in order, and its map built anew, for what came in; not for each place that is looked at. Seen by the map's memory. */
+/* A full list is brought in order, and its map built anew, for what came in; not for each place
+ * that is looked at. Seen by the map's memory. */
 TEST(a_full_list_is_not_sorted_for_places_that_change_nothing)
 {
     enum { BATCHES = 180, TRACES = 1000, CHUNKS = BATCHES * TRACES / 4096 };

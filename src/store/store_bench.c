@@ -1,8 +1,10 @@
 /* store_bench.c - what storing and finding cost.
  *
- *     store_bench [--file REQUEST.pb[.gz]] [--spans N] [--dir DIR] [--window N] [--queries N] [--big-trace N]
+ *     store_bench [--file REQUEST.pb[.gz]] [--spans N] [--dir DIR] [--window N] [--queries N]
+ *                 [--big-trace N]
  *
- * Without a file the spans are those of model/test_spans.h. Ids are random in every repetition, times go on. The producer's own time is not counted.
+ * Without a file the spans are those of model/test_spans.h. Ids are random in every repetition,
+ * times go on. The producer's own time is not counted.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -406,7 +408,8 @@ int main(int argc, char **argv)
         big_trace(&f, big);
         print_memory("after the big trace");
     }
-    /* the largest log: heads that are nearly full, then a start without a clean end (closing leaves them in the log) */
+    /* the largest log: heads that are nearly full, then a start without a clean end
+     * (closing leaves them in the log) */
     kis_store_close(f.store);
     f.options.flush_after_ns = INT64_MAX;
     fixture_start(&f);

@@ -1,4 +1,5 @@
-/* The batteries of the two seams, for the store on a disk (answers from memory, and from segments) and for the one in memory. */
+/* The batteries of the two seams, for the store on a disk (answers from memory, and from segments)
+ * and for the one in memory. */
 #include "model/reader_contract.h"
 #include "model/sink_contract.h"
 #include "store/store_fixture.h"

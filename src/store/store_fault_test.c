@@ -1,4 +1,5 @@
-/* The store on a machine that fails: each call in turn, the power at each write, bits on the disk. What was answered OK must be there. */
+/* The store on a machine that fails: each call in turn, the power at each write, bits on the disk.
+ * What was answered OK must be there. */
 #include <string.h>
 
 #include "os/os_sim.h"
@@ -95,7 +96,8 @@ static uint64_t count_calls(unsigned kinds)
     return calls;
 }
 
-/* One life in which the n-th call fails; then the disk is fine again, and so must the store be, without a restart. */
+/* One life in which the n-th call fails; then the disk is fine again, and so must the store be,
+ * without a restart. */
 static void live_with_failure(unsigned kinds, uint64_t nth, uint64_t times, kis_err err)
 {
     life l = { 0 };
@@ -248,11 +250,12 @@ static sim_names list_sim(life *l)
     return names;
 }
 
-/* A rewrite whose file takes its name and whose folder sync then fails: the file is whole, is not used, and must go with its generation. */
+/* A rewrite whose file takes its name and whose folder sync then fails: the file is whole, is not
+ * used, and must go with its generation. */
 TEST(a_log_of_a_failed_rewrite_does_not_outlive_its_generation)
 {
-    for (int with_third = 0; with_third < 2;
-         with_third++) { /* flushed from the suspect file, or after one more rewrite */
+    /* flushed from the suspect file, or after one more rewrite */
+    for (int with_third = 0; with_third < 2; with_third++) {
         life l = { 0 };
         kis_diag diag = { 0 };
 
@@ -331,7 +334,7 @@ TEST(age_deletes_by_the_time_of_receiving)
     kis_sim_free(l.sim);
 }
 
-/* ---- damage on a real disk ------------------------------------------------------------------------------------------------------ */
+/* ---- damage on a real disk ------------------------------------------------------------------- */
 
 typedef struct damage_target {
     char path[512];
@@ -460,7 +463,7 @@ TEST(a_flipped_bit_in_a_log_is_refused_or_was_never_answered)
     fixture_done(&f);
 }
 
-/* ---- repairing a log ------------------------------------------------------------------------------------------------------- */
+/* ---- repairing a log ------------------------------------------------------------------------- */
 
 typedef struct repair_lines {
     int count;
@@ -474,7 +477,8 @@ static void take_repair_line(void *user, const char *text)
     snprintf(lines->last, sizeof lines->last, "%s", text);
 }
 
-/* A life whose flush never succeeds: the oldest log has some traces, and a later one says how long it is at least. */
+/* A life whose flush never succeeds: the oldest log has some traces,
+ * and a later one says how long it is at least. */
 static uint32_t live_into_two_logs(life *l)
 {
     kis_diag diag = { 0 };

@@ -1,4 +1,5 @@
-/* store_fixture.h - a store on a folder of its own, and one-line questions to it. For tests only. */
+/* store_fixture.h - a store on a folder of its own, and one-line questions to it.
+ * For tests only. */
 #ifndef KIS_STORE_FIXTURE_H
 #define KIS_STORE_FIXTURE_H
 
@@ -151,7 +152,7 @@ static inline void fixture_write_file(store_fixture *f, const char *name, const 
     close(fd);
 }
 
-/* ---- pushing --------------------------------------------------------------------------------------------------------------- */
+/* ---- pushing --------------------------------------------------------------------------------- */
 
 typedef struct fixture_pushes {
     kis_lock lock;
@@ -241,7 +242,7 @@ static inline void fixture_push_many(store_fixture *f, fixture_pushes *p, uint32
     }
 }
 
-/* ---- asking ------------------------------------------------------------------------------------------------------------------ */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 typedef struct fixture_answer {
     uint32_t count;

@@ -1,4 +1,5 @@
-/* Random operations on a store and on a list of batches that is asked the slow way: every answer is compared. */
+/* Random operations on a store and on a list of batches that is asked the slow way:
+ * every answer is compared. */
 #include <string.h>
 
 #include "store/store_fixture.h"
@@ -20,7 +21,7 @@ static uint64_t dice(naive *n, uint64_t sides)
     return test_random(&n->random) % sides;
 }
 
-/* ---- asking the list -------------------------------------------------------------------------------------------------------- */
+/* ---- asking the list ------------------------------------------------------------------------- */
 
 typedef bool each_span_fn(void *user, const kis_found_span *found);
 
@@ -164,7 +165,7 @@ static void check_get(store_fixture *f, naive *n, uint64_t trace)
         CHECK_INT(want.count, fixture_summarize(f, trace).span_count, "spans in the summary");
 }
 
-/* ---- the operations ------------------------------------------------------------------------------------------------------------ */
+/* ---- the operations -------------------------------------------------------------------------- */
 
 static void push_new(store_fixture *f, naive *n)
 {
@@ -180,7 +181,8 @@ static void push_new(store_fixture *f, naive *n)
     if (dice(n, 15) == 0)
         spec.start_unix_ns = dice(n, 2) ? dice(n, 1000) : 4102444800000000000u;
     kis_batch *batch = test_spans_generate(&kis_mem, &spec);
-    if (again) /* other span ids: equal keys with other content would leave open which one is shown */
+    /* other span ids: equal keys with other content would leave open which one is shown */
+    if (again)
         for (uint32_t i = 0; i < batch->span_count; i++)
             batch->spans[i].span_id.bytes[0] ^= (uint8_t)(1 + n->count % 250);
     n->traces = KIS_MAX(n->traces, spec.first_trace + spec.traces - 1);

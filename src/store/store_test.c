@@ -1,4 +1,5 @@
-/* The whole store on a real folder: what is pushed is found, across reopening, flushing, repeating, refusing. */
+/* The whole store on a real folder: what is pushed is found, across reopening, flushing, repeating,
+ * refusing. */
 #include <string.h>
 #include <unistd.h>
 
@@ -462,7 +463,8 @@ TEST(more_names_than_a_list_holds_are_still_found)
     fixture_done(&f);
 }
 
-/* Names and resources are as long as OTLP's receiver lets them be: what was answered must always become a file. */
+/* Names and resources are as long as OTLP's receiver lets them be:
+ * what was answered must always become a file. */
 TEST(long_services_and_large_resources_become_files)
 {
     enum { SERVICE_BYTES = 60000, OPERATIONS = 1200, RESOURCES = 70, RESOURCE_BYTES = 1000000 };

@@ -1,4 +1,5 @@
-/* Writers, flushes, readers and retention at once; and a process that is killed in the middle. Worth running under ThreadSanitizer. */
+/* Writers, flushes, readers and retention at once; and a process that is killed in the middle.
+ * Worth running under ThreadSanitizer. */
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -108,7 +109,7 @@ TEST(readers_are_not_disturbed_by_deletion)
     fixture_done(&f);
 }
 
-/* ---- kill -9 ------------------------------------------------------------------------------------------------------------------- */
+/* ---- kill -9 --------------------------------------------------------------------------------- */
 
 /* The child stores traces 1, 2, 3, … and writes each number to the pipe after its answer. */
 static void child_stores(store_fixture *f, int pipe_end, uint64_t first)

@@ -1,7 +1,8 @@
 /* trace.c - one trace: all of its rows, each once, in order.
  *
- * What is kept of a trace is 32 bytes a span; spans themselves are decoded block by block while they are handed out, so the memory of a
- * call does not grow with the size of spans and hardly with their number.
+ * What is kept of a trace is 32 bytes a span; spans themselves are decoded block by block while
+ * they are handed out, so the memory of a call does not grow with the size of spans and hardly
+ * with their number.
  */
 #include "base/diag.h"
 #include "store/lookup.h"
@@ -9,10 +10,11 @@
 #include "store/sort.h"
 
 #define CHECK_EVERY 1024u
-#define WHOLE_BLOCKS \
-    4u /* as a rule a trace is in one block of one segment or two; many whole ones would push each other out of the cache */
+/* as a rule a trace is in one block of one segment or two;
+ * many whole ones would push each other out of the cache */
+#define WHOLE_BLOCKS 4u
 
-/* ---- gathering ------------------------------------------------------------------------------------------------------------ */
+/* ---- gathering ------------------------------------------------------------------------------- */
 
 static bool add_trace_row(kis_lookup *l, kis_trace_rows *rows, const kis_trace_row *row)
 {
@@ -76,7 +78,9 @@ static kis_err gather_block(kis_lookup *l, uint32_t segment, const kis_seg_index
         err = kis_block_cache_get(&l->store->cache, from, &index->blocks[block], block,
                                   KIS_NEED_ALL, &b, diag);
     }
-    if (err) /* that is enough to know the rows; attributes that are damaged are told when they are handed out */
+    /* that is enough to know the rows; attributes that are damaged are
+     * told when they are handed out */
+    if (err)
         err = kis_block_cache_get(&l->store->cache, from, &index->blocks[block], block,
                                   KIS_NEED_IDS, &b, diag);
     if (err)
@@ -111,8 +115,8 @@ static kis_err gather_segment(kis_lookup *l, uint32_t segment, const kis_trace_i
     if (!index)
         return err;
     err = kis_segment_find_trace(s, index, kis_trace_id_hash(id), &l->arena, &blocks, &count, &why);
-    if (err && kis_lookup_go_without(
-                   l, err, &why)) { /* a damaged page of the trace index: no block is ruled out */
+    /* a damaged page of the trace index: no block is ruled out */
+    if (err && kis_lookup_go_without(l, err, &why)) {
         err = KIS_OK;
         blocks = NULL;
         count = s->info.block_count;
@@ -133,8 +137,8 @@ static kis_err gather_segment(kis_lookup *l, uint32_t segment, const kis_trace_i
     return err ? kis_diag_set(diag, err, "%s", why.text) : KIS_OK;
 }
 
-/* A segment whose blocks are partly lost may have had more of the trace: where its time touches that of the spans that were found, or none
- * were. */
+/* A segment whose blocks are partly lost may have had more of the trace: where its time touches
+ * that of the spans that were found, or none were. */
 static void note_lost(kis_lookup *l, const kis_trace_rows *rows)
 {
     uint64_t first = rows->count ? UINT64_MAX : 0, last = rows->count ? 0 : UINT64_MAX;
@@ -163,7 +167,7 @@ kis_err kis_trace_gather(kis_lookup *l, const kis_trace_id *id, uint64_t start_m
     return err;
 }
 
-/* ---- reading rows ----------------------------------------------------------------------------------------------------------- */
+/* ---- reading rows ---------------------------------------------------------------------------- */
 
 static kis_err hold_block(kis_row_reader *r, const kis_trace_row *row, kis_diag *diag)
 {
@@ -221,7 +225,7 @@ void kis_row_reader_done(kis_row_reader *r)
     r->block = NULL;
 }
 
-/* ---- get ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- get ------------------------------------------------------------------------------------- */
 
 static bool trace_row_before(const void *a, const void *b)
 {
@@ -300,7 +304,7 @@ kis_err kis_store_get(kis_reader *reader, const kis_request *request, const kis_
     return err;
 }
 
-/* ---- summaries -------------------------------------------------------------------------------------------------------------------- */
+/* ---- summaries ------------------------------------------------------------------------------- */
 
 typedef struct summing {
     kis_lookup *lookup;
@@ -346,7 +350,8 @@ static bool set_root(summing *sum, const kis_found_span *found)
            kis_arena_copy(&sum->lookup->arena, found->span->name, &sum->summary.root_name);
 }
 
-/* Spans come by start, so the first root is the earliest one, and the first span the earliest of all. */
+/* Spans come by start, so the first root is the earliest one,
+ * and the first span the earliest of all. */
 static bool sum_span(void *user, const kis_found_span *found)
 {
     summing *sum = user;

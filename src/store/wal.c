@@ -13,7 +13,7 @@
 #define RECORD_MAGIC 0x3152574bu /* "KWR1" */
 static const uint8_t wal_magic[8] = { 'K', 'I', 'S', 'W', 'A', 'L', '\r', '\n' };
 
-/* ---- names -------------------------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 size_t kis_wal_path(char *to, size_t size, kis_str dir, const char *prefix, uint64_t generation,
                     uint32_t attempt)
@@ -47,7 +47,7 @@ bool kis_wal_parse_name(kis_str name, uint64_t *out_generation, uint32_t *out_at
     return true;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------ */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void encode_header(const kis_wal_header *header, uint8_t to[KIS_WAL_HEADER_BYTES])
 {
@@ -60,9 +60,8 @@ static void encode_header(const kis_wal_header *header, uint8_t to[KIS_WAL_HEADE
     kis_le_put_u64(to + 40, header->created_unix_ns);
     kis_le_put_u32(to + 48, header->attempt);
     kis_le_put_u32(to + 52, header->salt);
-    kis_le_put_u32(
-        to + 12,
-        kis_crc32c(0, kis_bytes_of(to, KIS_WAL_HEADER_BYTES))); /* over the field as zero */
+    /* over the field as zero */
+    kis_le_put_u32(to + 12, kis_crc32c(0, kis_bytes_of(to, KIS_WAL_HEADER_BYTES)));
 }
 
 uint32_t kis_wal_new_salt(kis_os *os, uint64_t generation)
@@ -134,8 +133,8 @@ kis_err kis_wal_create(kis_wal *wal, kis_os *os, kis_str dir, const kis_wal_head
 
 kis_err kis_wal_prepare(kis_wal *wal, kis_os *os, kis_str dir, uint64_t generation, kis_diag *diag)
 {
-    static const uint8_t
-        zeros[KIS_WAL_HEADER_BYTES]; /* written, so that the header itself needs no new metadata */
+    /* written, so that the header itself needs no new metadata */
+    static const uint8_t zeros[KIS_WAL_HEADER_BYTES];
 
     start(wal, os, dir, &(kis_wal_header){ .generation = generation });
     return create(wal, zeros, diag);
@@ -190,14 +189,15 @@ kis_err kis_wal_reopen(kis_wal *wal, kis_os *os, kis_str dir, const kis_wal_head
     kis_err err = os->ops->open(os, name, KIS_OPEN_WRITE, &wal->file, diag);
     if (err)
         return err;
-    /* cut, so that nothing behind the last good record can be taken for one later; then room again */
+    /* cut, so that nothing behind the last good record can be taken for one later;
+     * then room again */
     err = os->ops->truncate(os, wal->file, good_length, diag);
     if (err)
         goto undo;
     wal->reserved = (good_length / KIS_WAL_STEP_BYTES + 1) * KIS_WAL_STEP_BYTES;
     err = os->ops->preallocate(os, wal->file, wal->reserved, diag);
-    if (err ==
-        KIS_ERR_FULL) { /* a full disk is no reason not to start: room is asked for again by the next write */
+    /* a full disk is no reason not to start: room is asked for again by the next write */
+    if (err == KIS_ERR_FULL) {
         wal->reserved = good_length;
         err = KIS_OK;
     }
@@ -250,7 +250,8 @@ kis_err kis_wal_remove_attempts(kis_os *os, kis_str dir, uint64_t generation, ui
     return os->ops->sync_dir(os, dir, diag);
 }
 
-/* Both begin at the file's salt: who sends a body does not know it, and so cannot put a record into it. */
+/* Both begin at the file's salt: who sends a body does not know it,
+ * and so cannot put a record into it. */
 static uint32_t record_header_crc(const uint8_t *record, uint32_t salt)
 {
     return kis_crc32c(salt, kis_bytes_of(record, 24));
@@ -301,7 +302,7 @@ kis_err kis_wal_sync(kis_wal *wal, kis_diag *diag)
     return err;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 kis_err kis_wal_read_header(kis_bytes file, kis_wal_header *out, kis_diag *diag)
 {
@@ -368,14 +369,16 @@ static bool all_zero(kis_bytes file, uint64_t from)
     return true;
 }
 
-/* The header is on the disk before the first record, so a file without a header and with something behind its place has lost it. */
+/* The header is on the disk before the first record, so a file without a header and with something
+ * behind its place has lost it. */
 bool kis_wal_has_records(kis_bytes file)
 {
     return !all_zero(file, KIS_WAL_HEADER_BYTES);
 }
 
-/* A later record that was written when the bytes at `damaged` had been synced: then they are not torn but damaged. Its header is enough to
- * know; bodies are not read, so that bytes which look like many records cost no more than others. */
+/* A later record that was written when the bytes at `damaged` had been synced: then they are not
+ * torn but damaged. Its header is enough to know; bodies are not read, so that bytes which look
+ * like many records cost no more than others. */
 static bool was_synced(kis_bytes file, uint64_t damaged, uint64_t sequence_min, uint32_t salt)
 {
     for (uint64_t at = damaged + 1; at + KIS_WAL_RECORD_HEADER_BYTES <= file.len; at++) {
@@ -425,12 +428,13 @@ kis_err kis_wal_read(kis_bytes file, uint64_t length_known, kis_wal_record_fn *e
     return KIS_OK;
 }
 
-/* ---- damage ------------------------------------------------------------------------------------------------------- */
+/* ---- damage ---------------------------------------------------------------------------------- */
 
 #define CRC32C_REVERSED   0x82f63b78u
 #define EMPTY_BATCH_BYTES 13u /* received; no tenant, key, resources, scopes, spans */
 
-/* What a checksum over `size` bytes began with, from what it ended with: each step of a CRC can be taken back. */
+/* What a checksum over `size` bytes began with, from what it ended with:
+ * each step of a CRC can be taken back. */
 static uint32_t crc_begun_at(uint32_t crc, const uint8_t *bytes, size_t size)
 {
     uint32_t state = ~crc;
@@ -443,7 +447,8 @@ static uint32_t crc_begun_at(uint32_t crc, const uint8_t *bytes, size_t size)
     return ~state;
 }
 
-/* The salt by the first record: its header's checksum gives one, and its body's is right with that one alone. */
+/* The salt by the first record: its header's checksum gives one,
+ * and its body's is right with that one alone. */
 static bool find_salt(kis_bytes file, uint32_t *out)
 {
     const char *why;
@@ -457,9 +462,8 @@ static bool find_salt(kis_bytes file, uint32_t *out)
 
 static kis_err add_salvaged(kis_buf *records, kis_bytes body, uint64_t sequence, uint32_t salt)
 {
-    uint64_t at =
-        KIS_WAL_HEADER_BYTES +
-        records->len; /* where it will stand; the new file is synced whole before it has a name */
+    /* where it will stand; the new file is synced whole before it has a name */
+    uint64_t at = KIS_WAL_HEADER_BYTES + records->len;
     uint8_t *to = kis_buf_reserve(records, KIS_WAL_RECORD_HEADER_BYTES + body.len);
 
     if (!to)

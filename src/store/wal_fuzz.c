@@ -26,8 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     kis_head *head = kis_head_new(&kis_mem, 1);
     if (head) {
         (void)!kis_wal_read(kis_bytes_of(data, size), 0, enter, head, &scan, &diag);
-        (void)!enter(head, kis_bytes_of(data, size), 0,
-                     &diag); /* checksums keep most bytes from getting this far */
+        /* checksums keep most bytes from getting this far */
+        (void)!enter(head, kis_bytes_of(data, size), 0, &diag);
         kis_head_publish(head);
         kis_buf_init(&records, &kis_mem, size + 4096);
         (void)!kis_wal_salvage(kis_bytes_of(data, size), &name, size & 1023, NULL, NULL, &records,

@@ -127,7 +127,8 @@ TEST(wal_reports_damage_in_an_older_file)
     CHECK_INT(RECORDS, records, "and all of it counts");
 }
 
-/* A sender's attribute may hold anything, also what would be a record that says all before it had been synced. */
+/* A sender's attribute may hold anything, also what would be a record that says all
+ * before it had been synced. */
 TEST(a_body_cannot_hold_a_record)
 {
     log_file log;
@@ -167,8 +168,8 @@ TEST(bytes_that_look_like_many_records_are_looked_at_once)
     CHECK(bytes != NULL, "memory");
     make_log(&log);
     memcpy(bytes, log.bytes, KIS_WAL_HEADER_BYTES);
-    for (; record + 64 <= bytes + SIZE;
-         record += KIS_WAL_RECORD_HEADER_BYTES) { /* each says that it reaches to the end */
+    /* each says that it reaches to the end */
+    for (; record + 64 <= bytes + SIZE; record += KIS_WAL_RECORD_HEADER_BYTES) {
         kis_wal_seal_record(record, 0, 1 << 20, 70, 0);
         uint32_t to_end = (uint32_t)(bytes + SIZE - record) - KIS_WAL_RECORD_HEADER_BYTES;
         memcpy(record + 4, &to_end, 4);

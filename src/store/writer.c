@@ -1,16 +1,20 @@
 /* writer.c - from push to `done`: group commit.
  *
- *     take what has gathered ─> encode into the head's slabs ─> enter rows, unpublished ─> write ─> one sync ─> publish ─> answer all
+ *     take what has gathered ─> encode into the head's slabs ─> enter rows, unpublished ─> write
+ *          ─> one sync ─> publish ─> answer all
  *
- * Entering comes before writing, so that after the sync nothing can fail any more; what fails before leaves dead rows.
- * While one group is being synced the next gathers, so the rate does not depend on the disk's sync time, only the answer time does.
+ * Entering comes before writing, so that after the sync nothing can fail any more;
+ * what fails before leaves dead rows.
+ * While one group is being synced the next gathers, so the rate does not depend on the disk's sync
+ * time, only the answer time does.
  *
- * Between two answers lies about one group: it is as large as what is entered in the time of a sync, and it ends where the active
- * head does. So many senders at once are answered in a stream and not in a row, a slow disk still gets large writes, and nobody who is
- * on the disk waits for the flush that makes room for the next.
+ * Between two answers lies about one group: it is as large as what is entered in the time of a
+ * sync, and it ends where the active head does. So many senders at once are answered in a stream
+ * and not in a row, a slow disk still gets large writes, and nobody who is on the disk waits for
+ * the flush that makes room for the next.
  *
- * A repeat of a key that is in the same group waits for the first one's answer; one that comes later finds the key remembered, or, when
- * the first one failed, is stored like a new one.
+ * A repeat of a key that is in the same group waits for the first one's answer; one that comes
+ * later finds the key remembered, or, when the first one failed, is stored like a new one.
  */
 #include "base/check.h"
 #include "base/diag.h"
@@ -19,7 +23,7 @@
 
 #define SECOND_NS 1000000000u
 
-/* ---- answering ----------------------------------------------------------------------------------------------------------- */
+/* ---- answering ------------------------------------------------------------------------------- */
 
 static void answer(kis_done done, kis_err err, uint64_t retry_after_ms, const char *reason)
 {
@@ -42,8 +46,8 @@ static void answer_group(kis_store *s, kis_push *group)
         bytes += p->bytes;
         count++;
     }
-    for (kis_push *p = group, *next; p;
-         p = next) { /* only now: `same_as` may point to any of them */
+    /* only now: `same_as` may point to any of them */
+    for (kis_push *p = group, *next; p; p = next) {
         next = p->next;
         s->alloc->give_back(s->alloc->user, p, sizeof *p);
     }
@@ -61,7 +65,7 @@ static void refuse(kis_push *p, kis_err err, uint64_t retry_after_ms, const char
     p->reason = reason;
 }
 
-/* ---- pushing: any thread -------------------------------------------------------------------------------------------------- */
+/* ---- pushing: any thread --------------------------------------------------------------------- */
 
 static uint64_t batch_bytes(const kis_batch *batch)
 {
@@ -118,7 +122,8 @@ static kis_err store_flush_pushes(kis_sink *sink, uint64_t deadline_ns)
     return is_done ? KIS_OK : KIS_ERR_TIMEOUT;
 }
 
-/* Closing the sink means: no push after it, and every `done` has come. The store itself goes with kis_store_close. */
+/* Closing the sink means: no push after it, and every `done` has come.
+ * The store itself goes with kis_store_close. */
 static void store_sink_close(kis_sink *sink)
 {
     (void)store_flush_pushes(sink, UINT64_MAX);
@@ -129,7 +134,7 @@ const kis_sink_ops kis_store_sink_ops = { "store", KIS_PROMISE_DURABLE, store_pu
 const kis_sink_ops kis_memory_sink_ops = { "memory", KIS_PROMISE_MEMORY, store_push,
                                            store_flush_pushes, store_sink_close };
 
-/* ---- the log ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the log --------------------------------------------------------------------------------- */
 
 static void mark_dead(uint8_t *record)
 {
@@ -196,7 +201,8 @@ static void mark_records_dead(const kis_head *head, slab_mark from)
     }
 }
 
-/* The next group is to be entered in about the time of a sync; one slow sync among quick ones changes little. */
+/* The next group is to be entered in about the time of a sync;
+ * one slow sync among quick ones changes little. */
 static void fit_group_to_sync(kis_store *s, uint64_t took_ns)
 {
     uint64_t fitting =
@@ -233,8 +239,8 @@ kis_err kis_store_rewrite_log(kis_store *s, kis_head *head, kis_diag *diag)
     if (!err)
         err = timed_sync(s, &fresh, diag);
     if (!err) {
-        head->wal_header.attempt =
-            header.attempt; /* from here that name may exist, and is whole: never make it again */
+        /* from here that name may exist, and is whole: never make it again */
+        head->wal_header.attempt = header.attempt;
         err = kis_wal_finish_temporary(&fresh, diag);
     }
     if (err) {
@@ -245,10 +251,10 @@ kis_err kis_store_rewrite_log(kis_store *s, kis_head *head, kis_diag *diag)
     kis_store_counter_add(&s->log_bytes, fresh.reserved - head->wal.reserved);
     kis_wal_close(&head->wal);
     head->wal = fresh;
-    kis_diag
-        ignored; /* what is left of the old file loses against the new one's number at the next start */
-    for (uint32_t attempt = old_attempt; attempt < header.attempt;
-         attempt++) /* those between took their name, and then failed */
+    /* what is left of the old file loses against the new one's number at the next start */
+    kis_diag ignored;
+    /* those between took their name, and then failed */
+    for (uint32_t attempt = old_attempt; attempt < header.attempt; attempt++)
         (void)kis_wal_remove(s->os, s->options.dir, header.generation, attempt, &ignored);
     kis_store_log(s, 2, "the log was written anew as attempt %u after its file failed",
                   header.attempt);
@@ -283,7 +289,7 @@ static kis_err make_durable(kis_store *s, kis_head *head, slab_mark from, kis_di
     return kis_store_rewrite_log(s, head, diag);
 }
 
-/* ---- heads ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- heads ----------------------------------------------------------------------------------- */
 
 /* The file that was made ahead, or zeros. Until the claim is given back nobody else makes one. */
 static kis_wal claim_next_log(kis_store *s)
@@ -397,8 +403,9 @@ static kis_err make_room_by_rotating(kis_store *s, kis_diag *diag)
                : rotate(s, diag);
 }
 
-/* While a flush runs, the active head must not fill faster than the frozen one empties: otherwise it would be full in the middle of the
- * flush and nobody would be answered until its end. Short waits now instead of a long one then. */
+/* While a flush runs, the active head must not fill faster than the frozen one empties: otherwise
+ * it would be full in the middle of the flush and nobody would be answered until its end. Short
+ * waits now instead of a long one then. */
 static void pace(kis_store *s)
 {
     if (s->is_memory)
@@ -432,9 +439,10 @@ static void ask_for_next_log(kis_store *s)
     kis_lock_give(&s->lock);
 }
 
-/* ---- one group ---------------------------------------------------------------------------------------------------------------- */
+/* ---- one group ------------------------------------------------------------------------------- */
 
-/* The last twentieth of the disk is not ours. Asked for after some writing or some time, not before each group. */
+/* The last twentieth of the disk is not ours. Asked for after some writing or some time,
+ * not before each group. */
 static bool disk_has_room(kis_store *s)
 {
     uint64_t free_bytes, total_bytes, now = s->os->ops->now_ns(s->os);
@@ -539,8 +547,8 @@ static void commit_entered(kis_store *s, kis_push *group, slab_mark mark, uint32
     kis_store_counter_add(&s->count.batches_stored, batches);
 }
 
-/* Commits the group as far as the active head has room, and returns those behind: making room may take long, and who is on the disk is
- * answered before. Only a first one makes room. */
+/* Commits the group as far as the active head has room, and returns those behind: making room may
+ * take long, and who is on the disk is answered before. Only a first one makes room. */
 static kis_push *commit_group(kis_store *s, kis_push *group)
 {
     kis_diag diag;
@@ -588,7 +596,7 @@ static kis_push *commit_group(kis_store *s, kis_push *group)
     return rest;
 }
 
-/* ---- the thread ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the thread ------------------------------------------------------------------------------ */
 
 static kis_push *take_group(kis_store *s, bool *out_rotate, bool *out_stop)
 {

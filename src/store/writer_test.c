@@ -1,4 +1,5 @@
-/* How pushes become groups, on a simulated machine: how large they are, who is answered when, and the log that is made ahead. */
+/* How pushes become groups, on a simulated machine: how large they are, who is answered when,
+ * and the log that is made ahead. */
 #include <string.h>
 
 #include "os/os_sim.h"
@@ -35,7 +36,7 @@ static void machine_done(machine *m)
     kis_sim_free(m->sim);
 }
 
-/* ---- holding the writer, so that pushes gather ------------------------------------------------------------------------------- */
+/* ---- holding the writer, so that pushes gather ----------------------------------------------- */
 
 typedef struct gate { /* the writer stands in the `done` of one push until the gate opens */
     kis_lock lock;
@@ -87,7 +88,7 @@ static void gate_done(gate *g)
     kis_lock_done(&g->lock);
 }
 
-/* ---- groups --------------------------------------------------------------------------------------------------------------------- */
+/* ---- groups ---------------------------------------------------------------------------------- */
 
 TEST(a_group_is_entered_in_about_the_time_of_a_sync)
 {
@@ -168,7 +169,7 @@ TEST(who_is_on_the_disk_is_answered_before_room_is_made_for_the_next)
     machine_done(&m);
 }
 
-/* ---- the log that is made ahead --------------------------------------------------------------------------------------------------- */
+/* ---- the log that is made ahead -------------------------------------------------------------- */
 
 typedef struct log_names {
     uint32_t first, second;
@@ -190,7 +191,8 @@ static log_names list_logs(machine *m)
     return names;
 }
 
-/* Pushes until the head of 1 MiB is half full and waits for the second log; the traces are 1 to what it answers. */
+/* Pushes until the head of 1 MiB is half full and waits for the second log;
+ * the traces are 1 to what it answers. */
 static uint64_t fill_until_next_log(machine *m)
 {
     uint64_t trace = 0;
@@ -210,8 +212,8 @@ TEST(a_head_begins_with_the_log_that_was_made_ahead)
     CHECK_INT(0, list_logs(&m).second, "not before it is needed");
     uint64_t traces = fill_until_next_log(&m);
     kis_sim_fail_at(m.sim, KIS_SIM_CREATE, 1, 1000000, KIS_ERR_IO);
-    for (; kis_store_get_stats(m.f.store).flush_failures == 0 && traces < 200;
-         usleep(2000)) /* of the first head: it is frozen */
+    /* of the first head: it is frozen */
+    for (; kis_store_get_stats(m.f.store).flush_failures == 0 && traces < 200; usleep(2000))
         CHECK_ERR(KIS_OK, fixture_push_generated(&m.f, ++traces, 1, 200),
                   "no file has to be made for it");
     CHECK(traces < 200, "the head was full");
