@@ -8,11 +8,12 @@
 extern "C" {
 #endif
 
-/** Gives and takes back memory. `take` answers NULL when there is none. Thread safety is the giver's. */
+/** Gives and takes back memory. `take` answers NULL when there is none.
+ * Thread safety is the giver's. */
 typedef struct kis_alloc {
     void *(*take)(void *user, size_t size); /* aligned to 16 bytes, not zeroed */
-    void (*give_back)(void *user, void *ptr,
-                      size_t size); /* the size that was taken; NULL is fine */
+    /* the size that was taken; NULL is fine */
+    void (*give_back)(void *user, void *ptr, size_t size);
     void *user;
 } kis_alloc;
 

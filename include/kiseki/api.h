@@ -1,14 +1,18 @@
-/* api.h - how an instrumented library finds the SDK: one weak symbol, and behind it one table of functions.
+/* api.h - how an instrumented library finds the SDK: one weak symbol,
+ * and behind it one table of functions.
  *
- *     your library (this header alone)              libkiseki, in the program or preloaded
- *     kis_span_start(...) --> kis_api_here() --> kis_api_get() --> kis_api { size, is_listening, ... }
+ *     your library (this header alone)           libkiseki, in the program or preloaded
+ *     kis_span_start(...) --> kis_api_here() --> kis_api_get() --> kis_api { size,
+ *                                                                  is_listening, ... }
  *
- * So a library that records spans links to nothing. Where no SDK is in the process, kis_api_here() is NULL, and everything costs a load and a test.
+ * So a library that records spans links to nothing. Where no SDK is in the process, kis_api_here()
+ * is NULL, and everything costs a load and a test.
  * The table only grows at its end; `size` says how much of it there is.
  *
- * One thing to know: a library opened with RTLD_LOCAL while libkiseki is linked *statically* into the program does not see the symbol. Link the program with
- * -Wl,--export-dynamic-symbol=kis_api_get, or hand the table over with kis_api_bind(). A libkiseki that is opened later than your library
- * is found only by kis_api_bind().
+ * One thing to know: a library opened with RTLD_LOCAL while libkiseki is linked *statically* into
+ * the program does not see the symbol. Link the program with
+ * -Wl,--export-dynamic-symbol=kis_api_get, or hand the table over with kis_api_bind(). A libkiseki
+ * that is opened later than your library is found only by kis_api_bind().
  */
 #ifndef KISEKI_CONTEXT_H
 #include <kiseki/context.h> /* whose types the table is made of; it includes this file after them */
@@ -86,7 +90,8 @@ typedef struct kis_api {
     void (*context_extract)(kis_context *context, const struct kis_carrier *carrier);
     size_t (*context_fields)(const char **out, size_t max);
 
-    /* One attribute with a plain key, in registers: a text, or another value; `word` is kis_attr_word_. */
+    /* One attribute with a plain key, in registers: a text, or another value;
+     * `word` is kis_attr_word_. */
     void (*span_set_text)(kis_span span, const char *key, uint64_t word, const char *text,
                           size_t text_len);
     void (*span_set_plain)(kis_span span, const char *key, uint64_t word, kis_attr_payload_ value,
@@ -95,11 +100,13 @@ typedef struct kis_api {
 
 #if defined(__GNUC__)
 
-/* One pointer and one context for each program or shared library, shared by all its files: weak, so that the definitions merge, and hidden, so that they stay inside. */
+/* One pointer and one context for each program or shared library, shared by all its files: weak, so
+ * that the definitions merge, and hidden, so that they stay inside. */
 __attribute__((weak, visibility("hidden"))) const kis_api *kis_api_bound_;
 __attribute__((weak, visibility("hidden"))) KIS_THREAD_LOCAL_ kis_context kis_no_sdk_current_;
 
-/** The table; never NULL when it is there. Weak here: absent means no SDK in the process. Defined by libkiseki. */
+/** The table; never NULL when it is there. Weak here: absent means no SDK in the process.
+ * Defined by libkiseki. */
 __attribute__((weak, visibility("default"))) const kis_api *kis_api_get(void);
 
 /** The table, or NULL without an SDK. A load and a test after the first call. */
@@ -115,7 +122,8 @@ static inline const kis_api *kis_api_here(void)
     return api;
 }
 
-/** Hands the table to a library that cannot find it (see above); called inside that library, with kis_api_get() of the program. */
+/** Hands the table to a library that cannot find it (see above);
+ * called inside that library, with kis_api_get() of the program. */
 static inline void kis_api_bind(const kis_api *api)
 {
     __atomic_store_n(&kis_api_bound_, api, __ATOMIC_RELAXED);

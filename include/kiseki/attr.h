@@ -1,18 +1,25 @@
 /* attr.h - attributes: a key and a typed value, made in place and borrowed for one call.
  *
- *     kis_span_set(span, KIS_KV("http.request.method", "GET"), KIS_KV("retries", 3), KIS_BOOL("cache.hit", hit));
+ *     kis_span_set(span, KIS_KV("http.request.method", "GET"), KIS_KV("retries", 3),
+ *                  KIS_BOOL("cache.hit", hit));
  *
  * KIS_KV chooses the type by the value's C type:
  *
- *     char * (NULL: null), kis_str    text            any integer   64-bit integer (an unsigned one above INT64_MAX becomes INT64_MAX)
- *     float, double                   double          kis_bytes     bytes
- *     bool                            bool, but only for what *is* a bool: in C11 `false`, `!b` and `n > 2` are ints. Use KIS_BOOL.
+ *     char * (NULL: null), kis_str    text
+ *     any integer                     64-bit integer (an unsigned one above INT64_MAX becomes
+ *                                     INT64_MAX)
+ *     float, double                   double
+ *     kis_bytes                       bytes
+ *     bool                            bool, but only for what *is* a bool: in C11 `false`, `!b` and
+ *                                     `n > 2` are ints. Use KIS_BOOL.
  *
- * Keys are C text, not empty, case-sensitive and unique in one set: the last value of a key wins. The empty text, zero and the empty array are
- * values and are kept; an attribute with an empty key is dropped and counted. Text is UTF-8: what is not becomes U+FFFD.
+ * Keys are C text, not empty, case-sensitive and unique in one set: the last value of a key wins.
+ * The empty text, zero and the empty array are values and are kept; an attribute with an empty key
+ * is dropped and counted. Text is UTF-8: what is not becomes U+FFFD.
  * A kis_attr borrows all it points to; every function that takes one copies before it returns.
  *
- * Nothing here allocates. Any thread. Source: OpenTelemetry specification, common/README.md (attributes, AnyValue).
+ * Nothing here allocates. Any thread. Source: OpenTelemetry specification,
+ * common/README.md (attributes, AnyValue).
  */
 #ifndef KISEKI_ATTR_H
 #define KISEKI_ATTR_H
@@ -30,11 +37,13 @@ typedef enum kis_attr_type {
     KIS_ATTR_INT,
     KIS_ATTR_DOUBLE,
     KIS_ATTR_BYTES,
-    KIS_ATTR_TEXTS, /* arrays of one type: `items` points to `count` of char const *, bool, int64_t, double */
+    /* arrays of one type: `items` points to `count` of char const *, bool, int64_t, double */
+    KIS_ATTR_TEXTS,
     KIS_ATTR_BOOLS,
     KIS_ATTR_INTS,
     KIS_ATTR_DOUBLES,
-    KIS_ATTR_LIST, /* array of any values: `items` points to `count` kis_attr, whose keys are not looked at */
+    /* array of any values: `items` points to `count` kis_attr, whose keys are not looked at */
+    KIS_ATTR_LIST,
     KIS_ATTR_MAP, /* `items` points to `count` kis_attr */
 } kis_attr_type;
 
@@ -46,7 +55,8 @@ typedef union kis_attr_payload_ {
     const void *items; /* text, bytes, or the items of an array, list or map */
 } kis_attr_payload_;
 
-/** One attribute. Made by the macros and functions below, never field by field: they also work out `_key_bit` and `_flags`. */
+/** One attribute. Made by the macros and functions below, never field by field:
+ * they also work out `_key_bit` and `_flags`. */
 typedef struct kis_attr {
     const char *key;
     uint8_t _key_bit; /* says quickly that two keys differ; a constant for a literal key */
@@ -79,7 +89,8 @@ static inline size_t kis_text_len_(const char *text)
 #define KIS_TEXT_LEN_(text) kis_text_len_(text)
 #endif
 
-/* What is worked out here is a constant where the key is a literal: but only inside of the caller, so even where a compiler thinks it too long. */
+/* What is worked out here is a constant where the key is a literal: but only inside of the caller,
+ * so even where a compiler thinks it too long. */
 #if defined(__GNUC__)
 #define KIS_INLINE_ static inline __attribute__((always_inline))
 #else
@@ -102,7 +113,8 @@ KIS_INLINE_ uint8_t kis_key_bit_(const char *key, uint32_t len)
                                     (uint8_t)key[len - 1] * 127u + len);
 }
 
-/* KIS_ATTR_PLAIN_KEY_ for a literal key that is short and ASCII; worked out by the compiler, so nothing is done about any other key. */
+/* KIS_ATTR_PLAIN_KEY_ for a literal key that is short and ASCII; worked out by the compiler, so
+ * nothing is done about any other key. */
 KIS_INLINE_ uint16_t kis_key_flags_(const char *key, uint32_t len)
 {
 #if defined(__GNUC__) && defined(__OPTIMIZE__)
@@ -156,8 +168,9 @@ KIS_INLINE_ kis_attr kis_attr_items_(const char *key, kis_attr_type type, const 
     return attr;
 }
 
-/* Of a plain key, for a call that passes it in registers: key bit and type; and in the high half the bytes with which the attribute begins in OTLP,
- * Span.attributes (4a), its length, KeyValue.key (0a), its length: the first without what the value takes. A constant for a literal. */
+/* Of a plain key, for a call that passes it in registers: key bit and type; and in the high half
+ * the bytes with which the attribute begins in OTLP, Span.attributes (4a), its length, KeyValue.key
+ * (0a), its length: the first without what the value takes. A constant for a literal. */
 KIS_INLINE_ uint64_t kis_attr_word_(const kis_attr *attr)
 {
     uint32_t head = 0x4au | (attr->key_len + 4) << 8 | 0x0a0000u | attr->key_len << 24;
@@ -234,10 +247,12 @@ KIS_INLINE_ kis_attr kis_attr_map(const char *key, kis_attr_list items)
 /** One attribute whose type is that of the C value. An array or a map: the macros below. */
 #define KIS_KV(key, value) \
     _Generic((value),                                                                              \
-        char *: kis_attr_text, const char *: kis_attr_text, kis_str: kis_attr_str, kis_bytes: kis_attr_bytes, \
+        char *: kis_attr_text, const char *: kis_attr_text,                                        \
+        kis_str: kis_attr_str, kis_bytes: kis_attr_bytes,                                          \
         bool: kis_attr_bool, float: kis_attr_double, double: kis_attr_double,                      \
         char: kis_attr_int, signed char: kis_attr_int, unsigned char: kis_attr_int,                \
-        short: kis_attr_int, unsigned short: kis_attr_int, int: kis_attr_int, unsigned: kis_attr_int, \
+        short: kis_attr_int, unsigned short: kis_attr_int,                                         \
+        int: kis_attr_int, unsigned: kis_attr_int,                                                 \
         long: kis_attr_int, long long: kis_attr_int,                                               \
         unsigned long: kis_attr_uint, unsigned long long: kis_attr_uint)((key), (value))
 
@@ -248,8 +263,9 @@ KIS_INLINE_ kis_attr kis_attr_map(const char *key, kis_attr_list items)
 /** The null value. */
 #define KIS_NULL(key) kis_attr_null(key)
 
-/* Arrays of one type from their items: KIS_TEXTS("hosts", "a", "b"), KIS_INTS("sizes", 1, 2, 3). At least one item; for none or for
- * an array at hand use kis_attr_texts(key, items, count) and its like. */
+/* Arrays of one type from their items: KIS_TEXTS("hosts", "a", "b"),
+ * KIS_INTS("sizes", 1, 2, 3). At least one item; for none or for an array at hand use
+ * kis_attr_texts(key, items, count) and its like. */
 #define KIS_TEXTS(key, ...)                                     \
     kis_attr_texts((key), (const char *const[]){ __VA_ARGS__ }, \
                    sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
@@ -263,7 +279,8 @@ KIS_INLINE_ kis_attr kis_attr_map(const char *key, kis_attr_list items)
     kis_attr_bools((key), (const bool[]){ __VA_ARGS__ }, \
                    sizeof((const bool[]){ __VA_ARGS__ }) / sizeof(bool))
 
-/** A map, and an array of mixed values: KIS_MAP("user", KIS_KV("id", 7), KIS_KV("name", n)). Nested to 64 levels; deeper is empty. */
+/** A map, and an array of mixed values: KIS_MAP("user", KIS_KV("id", 7), KIS_KV("name", n)). Nested
+ * to 64 levels; deeper is empty. */
 #define KIS_MAP(key, ...)  kis_attr_map((key), KIS_ATTRS(__VA_ARGS__))
 #define KIS_LIST(key, ...) kis_attr_list_of((key), KIS_ATTRS(__VA_ARGS__))
 

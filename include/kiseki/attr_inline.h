@@ -1,12 +1,17 @@
-/* attr_inline.h - an attribute of which the compiler knows nearly everything is written where kis_span_set stands, without a call.
+/* attr_inline.h - an attribute of which the compiler knows nearly everything is written where
+ * kis_span_set stands, without a call.
  *
- *     kis_span_set(span, KIS_KV("http.request.method", "GET"));      4a 1e 0a 13 http.request.method 12 05 0a 03 GET
+ *     kis_span_set(span, KIS_KV("http.request.method", "GET"));
  *
- * For a literal key and a literal text, an integer below 16,384, a bool or a double, all that is left to do is to take the span's busy bit, to see that
- * there is room and that the key is new, and to store the bytes. What does not fit goes the common way, which is always right.
+ *     4a 1e 0a 13 http.request.method 12 05 0a 03 GET
  *
- * Nothing here is to be used by name. A program compiled with this header works with any libkiseki: an SDK whose spans do not begin like
- * kis_span_room_ leaves KIS_SPAN_INLINE_ out of the handle's word, and everything goes the common way.
+ * For a literal key and a literal text, an integer below 16,384, a bool or a double, all that is
+ * left to do is to take the span's busy bit, to see that there is room and that the key is new, and
+ * to store the bytes. What does not fit goes the common way, which is always right.
+ *
+ * Nothing here is to be used by name. A program compiled with this header works with any libkiseki:
+ * an SDK whose spans do not begin like kis_span_room_ leaves KIS_SPAN_INLINE_ out of the handle's
+ * word, and everything goes the common way.
  */
 #ifndef KISEKI_ATTR_INLINE_H
 #define KISEKI_ATTR_INLINE_H
@@ -21,8 +26,8 @@
 typedef struct kis_span_room_ {
     uint64_t word; /* atomic: that of the handle, and KIS_SPAN_BUSY_ while somebody writes */
     uint8_t *at;   /* the next attribute goes here */
-    uint8_t
-        *last_at; /* and may do so up to here: there are 128 bytes, and it is not one too many */
+    /* and may do so up to here: there are 128 bytes, and it is not one too many */
+    uint8_t *last_at;
     uint64_t keys[4]; /* a bit for each key that was set (kis_key_bit_) */
     uint32_t attr_count;
 } kis_span_room_;
@@ -114,7 +119,8 @@ KIS_INLINE_ bool kis_span_set_inline_(kis_span span, const kis_attr *attr)
     return true;
 }
 
-/* Known to the compiler: the key, and a text of at most 56 ASCII characters, or that it is a number or bool. */
+/* Known to the compiler: the key, and a text of at most 56 ASCII characters,
+ * or that it is a number or bool. */
 KIS_INLINE_ bool kis_attr_is_inline_(const kis_attr *attr)
 {
     if (!(attr->_flags & KIS_ATTR_PLAIN_KEY_))

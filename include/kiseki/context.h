@@ -1,18 +1,21 @@
-/* context.h - what travels beside the work: the span that is current, the context of a parent in another process, baggage, values of the
- * program's own.
+/* context.h - what travels beside the work: the span that is current, the context of a parent in
+ * another process, baggage, values of the program's own.
  *
- * A context is a value of a few words: copy it, keep it in a struct, hand it to another thread. Nothing is freed. Setting something makes a new
- * context; the old one stays as it was. Explicit first: every function takes the context it works on. Second, each thread has a current
- * one, which kis_span_start takes as parent where no other is given:
+ * A context is a value of a few words: copy it, keep it in a struct, hand it to another thread.
+ * Nothing is freed. Setting something makes a new context; the old one stays as it was. Explicit
+ * first: every function takes the context it works on. Second, each thread has a current one, which
+ * kis_span_start takes as parent where no other is given:
  *
  *     kis_context_scope scope;
  *     kis_context_enter(&scope, job->context);        on the thread that does the work
  *     ...
  *     kis_context_leave(&scope);                      in reverse order, on the same thread
  *
- * All zeros, as in a struct that was never set, stands for "the thread's current context"; kis_context_none() is the empty one.
- * Trace state, baggage and values live in a bounded store of the SDK. They stay as long as a span that has them is not ended and sent, and
- * at least until KIS_CONTEXT_BAGS newer ones were made; after that a kept context still has its ids, but an empty trace state and baggage. Without an SDK
+ * All zeros, as in a struct that was never set, stands for "the thread's current context";
+ * kis_context_none() is the empty one.
+ * Trace state, baggage and values live in a bounded store of the SDK. They stay as long as a span
+ * that has them is not ended and sent, and at least until KIS_CONTEXT_BAGS newer ones were made;
+ * after that a kept context still has its ids, but an empty trace state and baggage. Without an SDK
  * nothing but ids and flags is carried.
  *
  * Any thread, but a scope is left by the thread that entered it. Nothing here fails.
@@ -30,8 +33,9 @@ extern "C" {
 #define KIS_CONTEXT_BAGS 1024
 
 /**
- * A span while it is recorded: a value, not a pointer. All zeros is the span that does nothing. A copy is the same span. After kis_span_end every
- * copy does nothing, and using it is counted (kis_sdk_stats, late_calls).
+ * A span while it is recorded: a value, not a pointer. All zeros is the span that does nothing. A
+ * copy is the same span. After kis_span_end every copy does nothing, and using it is counted
+ * (kis_sdk_stats, late_calls).
  */
 typedef struct kis_span {
     void *_slot;
@@ -91,7 +95,8 @@ static inline kis_context kis_context_current(void)
     return context;
 }
 
-/** Makes `context` the thread's current one until kis_context_leave(scope). `scope` is the caller's, usually on the stack. */
+/** Makes `context` the thread's current one until kis_context_leave(scope). `scope` is the
+ * caller's, usually on the stack. */
 static inline void kis_context_enter(kis_context_scope *scope, kis_context context)
 {
     const kis_api *api = kis_api_here();
@@ -117,7 +122,8 @@ static inline void kis_context_leave(kis_context_scope *scope)
         kis_no_sdk_current_ = scope->_previous;
 }
 
-/** `context` with `span` as its span. The span that does nothing changes nothing, so that a parent passes through where nobody records. */
+/** `context` with `span` as its span. The span that does nothing changes nothing, so that a parent
+ * passes through where nobody records. */
 static inline kis_context kis_context_with_span(kis_context context, kis_span span)
 {
     const kis_api *api = kis_api_here();
@@ -134,7 +140,8 @@ static inline kis_span kis_context_span(kis_context context)
     return context._span;
 }
 
-/** `context` with a parent known by its ids alone (from a queue message, say). Its trace state is copied. Ids of zeros change nothing. */
+/** `context` with a parent known by its ids alone (from a queue message, say). Its trace state is
+ * copied. Ids of zeros change nothing. */
 static inline kis_context kis_context_with_span_context(kis_context context,
                                                         const kis_span_context *parent)
 {
@@ -151,8 +158,9 @@ static inline kis_context kis_context_with_span_context(kis_context context,
     return context;
 }
 
-/** The ids, flags and trace state of a context's span. False, with `out` all zeros, when it has none. The trace state borrows `buffer`
- *  (KIS_TRACE_STATE_MAX bytes; a longer one is left out); NULL leaves it out. */
+/** The ids, flags and trace state of a context's span. False, with `out` all zeros, when it has
+ * none. The trace state borrows `buffer` (KIS_TRACE_STATE_MAX bytes; a longer one is left out);
+ * NULL leaves it out. */
 static inline bool kis_context_get_span_context(kis_context context, kis_span_context *out,
                                                 char *buffer, size_t buffer_size)
 {
@@ -171,14 +179,17 @@ static inline bool kis_context_get_span_context(kis_context context, kis_span_co
 }
 
 /**
- * Baggage: names and values that travel with the work, for every service behind this one. Values are any UTF-8; names are case-sensitive
- * tokens (RFC 9110); at most 180 members and 8192 bytes in all.
+ * Baggage: names and values that travel with the work, for every service behind this one.
+ * Values are any UTF-8; names are case-sensitive tokens (RFC 9110); at most 180 members and
+ * 8192 bytes in all.
  *
- * set     a new context; a name that is there already takes the new value. `metadata` is the part behind ';', usually empty. A member that does not fit or
- *         whose name is not a token changes nothing.
+ * set     a new context; a name that is there already takes the new value. `metadata` is the part
+ *         behind ';', usually empty. A member that does not fit or whose name is not a token
+ *         changes nothing.
  * get     the value into `buffer`, cut at its end; false when there is none
  * remove  without that name; clear: without any
- * each    calls `call` for every member in order until it answers false. The texts live for the call.
+ * each    calls `call` for every member in order until it answers false.
+ *         The texts live for the call.
  *
  * Does nothing without an SDK. Source: OpenTelemetry baggage/api.md, W3C Baggage.
  */
@@ -217,8 +228,9 @@ static inline size_t kis_baggage_each(kis_context context, kis_baggage_member_fn
 }
 
 /**
- * Values of the program's own in a context. A key is the address of a kis_context_key, so that two libraries never share one; at most
- * KIS_CONTEXT_VALUES of them. What the value points to must outlive the context. Lost without an SDK.
+ * Values of the program's own in a context. A key is the address of a kis_context_key, so that two
+ * libraries never share one; at most KIS_CONTEXT_VALUES of them. What the value points to must
+ * outlive the context. Lost without an SDK.
  */
 #define KIS_CONTEXT_VALUES 8
 typedef struct kis_context_key {

@@ -1,13 +1,16 @@
 /* exporter.h - a table to fill in: where sampled spans go.
  *
- * export is called by one thread at a time, the SDK's (with a simple processor: the one that ended the span). It answers through `done`, once, before
- * it returns or later and from any thread; the spans live until then. The SDK keeps a bounded number of batches unanswered.
+ * export is called by one thread at a time, the SDK's (with a simple processor: the one that ended
+ * the span). It answers through `done`, once, before it returns or later and from any thread; the
+ * spans live until then. The SDK keeps a bounded number of batches unanswered.
  *
  *     OK                          delivered
- *     FULL, IO, TIMEOUT           lost, and counted: an exporter that wants to try again does so itself
+ *     FULL, IO, TIMEOUT           lost, and counted: an exporter that wants
+ *                                 to try again does so itself
  *
- * When kis_sdk_stop has waited as long as it was told, it gives up an exporter that is still in export_spans or owes an answer: nothing of it is called any more, not even
- * shutdown. It may return and answer later; until then the batches that it has stay as they are.
+ * When kis_sdk_stop has waited as long as it was told, it gives up an exporter that is still in
+ * export_spans or owes an answer: nothing of it is called any more, not even shutdown. It may
+ * return and answer later; until then the batches that it has stay as they are.
  *
  * The built-in ones (otlp, console, memory, file) are named by kis_sdk_options.exporter.
  */
@@ -35,8 +38,8 @@ struct kis_export_done {
 typedef struct kis_exporter {
     void (*export_spans)(void *user, const kis_export_batch *batch, kis_export_done *done);
     kis_err (*force_flush)(void *user, uint64_t deadline_ns); /* may be NULL */
-    kis_err (*shutdown)(void *user,
-                        uint64_t deadline_ns); /* may be NULL; called once, after the last done */
+    /* may be NULL; called once, after the last done */
+    kis_err (*shutdown)(void *user, uint64_t deadline_ns);
     void *user;
 } kis_exporter;
 

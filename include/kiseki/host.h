@@ -1,9 +1,11 @@
 /* host.h - the world of the recorder: all that the SDK's core asks of the platform it runs on.
  *
- * libkiseki brings one for Linux; the browser's and the tests' fill in the same table. Programs need this header only to run the SDK where there is
- * no operating system, or under a clock of their own: kis_sdk_options.host.
+ * libkiseki brings one for Linux; the browser's and the tests' fill in the same table. Programs
+ * need this header only to run the SDK where there is no operating system, or under a clock of
+ * their own: kis_sdk_options.host.
  *
- * Every function gets `user`. Those marked "any thread" must be safe to call at once. None may call back into the SDK.
+ * Every function gets `user`. Those marked "any thread" must be safe to call at once.
+ * None may call back into the SDK.
  */
 #ifndef KISEKI_HOST_H
 #define KISEKI_HOST_H
@@ -25,15 +27,18 @@ typedef struct kis_host {
     void *user;
     /** The monotonic clock; any thread. Twice for each span: let it be quick. */
     uint64_t (*now_ns)(void *user);
-    /** The wall clock, nanoseconds since 1970; any thread. Asked at start and then now and again. */
+    /** The wall clock, nanoseconds since 1970; any thread.
+     * Asked at start and then now and again. */
     uint64_t (*now_unix_ns)(void *user);
     /** Unpredictable bytes; any thread. Asked once for each thread that records. */
     void (*random)(void *user, void *to, size_t size);
     /** Memory; any thread. */
     const kis_alloc *alloc;
-    /** There is something to do: kis_batcher_step wants to be called soon. Any thread; NULL where the caller ticks. */
+    /** There is something to do: kis_batcher_step wants to be called soon. Any thread;
+     * NULL where the caller ticks. */
     void (*wake)(void *user);
-    /** This thread records for the first time: arrange that kis_recorder_thread_done() is called on it when it ends. NULL: threads never end. */
+    /** This thread records for the first time: arrange that kis_recorder_thread_done() is called on
+     * it when it ends. NULL: threads never end. */
     void (*thread_began)(void *user);
     /** Gives the processor away: somebody else holds a span this very moment. NULL: spin. */
     void (*yield)(void *user);
@@ -43,7 +48,8 @@ typedef struct kis_host {
     const char *(*getenv)(void *user, const char *name);
 } kis_host;
 
-/** The calling thread ends and records no more: what it holds goes to the next thread that begins. For hosts that fill in thread_began. */
+/** The calling thread ends and records no more: what it holds goes to the next thread that begins.
+ * For hosts that fill in thread_began. */
 KIS_API void kis_recorder_thread_done(void);
 
 #ifdef __cplusplus

@@ -1,4 +1,5 @@
-/* kiseki.h - everything: span.h is the place to start reading, sdk.h the second. C++ programs include kiseki.hpp. */
+/* kiseki.h - everything: span.h is the place to start reading, sdk.h the second.
+ * C++ programs include kiseki.hpp. */
 #ifndef KISEKI_KISEKI_H
 #define KISEKI_KISEKI_H
 

@@ -1,6 +1,8 @@
-/* otlp.h - OTLP alone, for those who need only bytes: spans of a batch as an ExportTraceServiceRequest.
+/* otlp.h - OTLP alone, for those who need only bytes: spans of a batch as an
+ * ExportTraceServiceRequest.
  *
- * For exporters of your own that speak OTLP over another transport: a message queue, a pipe, a file.
+ * For exporters of your own that speak OTLP over another transport:
+ * a message queue, a pipe, a file.
  * Source: opentelemetry-proto 1.11, collector/trace/v1/trace_service.proto.
  */
 #ifndef KISEKI_OTLP_H

@@ -1,6 +1,8 @@
-/* processor.h - a table to fill in: who hears of spans as they start and end. And a span as it is seen at its end.
+/* processor.h - a table to fill in: who hears of spans as they start and end.
+ * And a span as it is seen at its end.
  *
- * Processors are called for recorded spans only, in the order in which they were added, on the thread that starts or ends the span:
+ * Processors are called for recorded spans only, in the order in which they were added, on the
+ * thread that starts or ends the span:
  *
  *     on_start    the span may be written (kis_span_set, ...); `parent` is its parent's context
  *     on_ending   its end time is fixed; it may still be written, by this call alone
@@ -47,7 +49,8 @@ typedef struct kis_span_data {
     const void *_view; /* for the functions below */
 } kis_span_data;
 
-/** One attribute of a finished span. Text and bytes in `text`; of an array or map, `text` is its OTLP AnyValue message. */
+/** One attribute of a finished span. Text and bytes in `text`;
+ * of an array or map, `text` is its OTLP AnyValue message. */
 typedef struct kis_attr_value {
     kis_str key;
     kis_attr_type type;
@@ -57,7 +60,8 @@ typedef struct kis_attr_value {
     kis_str text;
 } kis_attr_value;
 
-/** for (size_t at = 0; kis_attr_data_next(&data->attrs, &at, &value);) ... in the order in which they were set. */
+/** for (size_t at = 0; kis_attr_data_next(&data->attrs, &at, &value);) ...
+ * in the order in which they were set. */
 KIS_API bool kis_attr_data_next(const kis_attr_data *attrs, size_t *at, kis_attr_value *out);
 /** The attribute of that key; false when there is none. */
 KIS_API bool kis_attr_data_find(const kis_attr_data *attrs, kis_str key, kis_attr_value *out);

@@ -1,7 +1,8 @@
 /* propagator.h - a table to fill in: how context is written into a carrier and read back.
  *
- * The built-in ones are found by name: "tracecontext", "baggage". kis_sdk_options.propagators takes your own. inject and extract are called on any
- * thread, also at once, and hold no state. extract answers the context it was given when it finds nothing or something malformed.
+ * The built-in ones are found by name: "tracecontext", "baggage". kis_sdk_options.propagators takes
+ * your own. inject and extract are called on any thread, also at once, and hold no state. extract
+ * answers the context it was given when it finds nothing or something malformed.
  */
 #ifndef KISEKI_PROPAGATOR_H
 #define KISEKI_PROPAGATOR_H

@@ -4,10 +4,11 @@
  *     RECORD_ONLY        processors see it, exporters do not, the sampled flag is 0
  *     RECORD_AND_SAMPLE  processors and exporters see it, the sampled flag is 1
  *
- * The SDK makes the trace id first, then asks, then makes the span id. should_sample is called on the thread that starts the span, on any
- * thread, also at once; it must be quick and hold no lock.
+ * The SDK makes the trace id first, then asks, then makes the span id. should_sample is called on
+ * the thread that starts the span, on any thread, also at once; it must be quick and hold no lock.
  *
- * Default: parent-based over always-on. Source: OpenTelemetry specification, trace/sdk.md "Sampling".
+ * Default: parent-based over always-on. Source: OpenTelemetry specification,
+ * trace/sdk.md "Sampling".
  */
 #ifndef KISEKI_SAMPLER_H
 #define KISEKI_SAMPLER_H
@@ -36,7 +37,8 @@ typedef struct kis_sampling_input {
     kis_link_list links;
 } kis_sampling_input;
 
-/** What it answers; zeros is DROP. Attributes and trace state live until the next call on the same thread. */
+/** What it answers; zeros is DROP. Attributes and trace state live until the
+ * next call on the same thread. */
 typedef struct kis_sampling_result {
     kis_sampling_decision decision;
     bool has_trace_state; /* `trace_state` replaces the parent's, also when it is empty */
@@ -48,11 +50,12 @@ typedef struct kis_sampler kis_sampler;
 struct kis_sampler {
     void (*should_sample)(const kis_sampler *sampler, const kis_sampling_input *input,
                           kis_sampling_result *out);
-    /** The sampler's name with its settings, "TraceIdRatioBased{0.000100}", without a NUL; answers its length, at most `size`. */
+    /** The sampler's name with its settings, "TraceIdRatioBased{0.000100}", without a NUL;
+     * answers its length, at most `size`. */
     size_t (*describe)(const kis_sampler *sampler, char *to, size_t size);
     void *user;
-    const kis_sampler *delegates
-        [5]; /* of parent-based: root, remote sampled, remote not, local sampled, local not */
+    /* of parent-based: root, remote sampled, remote not, local sampled, local not */
+    const kis_sampler *delegates[5];
     uint64_t threshold; /* of ratio */
     double ratio;
 };
@@ -64,10 +67,12 @@ struct kis_sampler {
 /** "AlwaysOnSampler", "AlwaysOffSampler". */
 KIS_API kis_sampler kis_sampler_always_on(void);
 KIS_API kis_sampler kis_sampler_always_off(void);
-/** "TraceIdRatioBased{0.250000}": decides by the low 56 bits of the trace id, so that services agree. Below 0 is 0, above 1 is 1. */
+/** "TraceIdRatioBased{0.250000}": decides by the low 56 bits of the trace id, so that services
+ * agree. Below 0 is 0, above 1 is 1. */
 KIS_API kis_sampler kis_sampler_ratio(double ratio);
 /**
- * As the parent was, root spans by `root`. The four others may be NULL: always-on where the parent is sampled, always-off where not.
+ * As the parent was, root spans by `root`. The four others may be NULL: always-on where the parent
+ * is sampled, always-off where not.
  * The delegates are borrowed.
  */
 KIS_API kis_sampler kis_sampler_parent_based(const kis_sampler *root,

@@ -5,7 +5,8 @@
  *     static int load_orders(int user)
  *     {
  *         KIS_SPAN(span, shop(), "SELECT orders", .kind = KIS_SPAN_KIND_CLIENT,
- *                  .attrs = KIS_ATTRS(KIS_KV("db.system.name", "postgresql"), KIS_KV("user.id", user)));
+ *                  .attrs = KIS_ATTRS(KIS_KV("db.system.name", "postgresql"),
+ *                                     KIS_KV("user.id", user)));
  *         int rows = db_query(user);
  *         if (rows < 0)
  *             return kis_span_fail(span, "query failed"), rows;
@@ -13,12 +14,15 @@
  *         return rows;
  *     }
  *
- * Nothing here fails, blocks or does input and output: what cannot be recorded is dropped and counted (kis_sdk_stats). Once a thread has recorded
- * a few spans, recording neither allocates nor locks nor enters the kernel. All texts are borrowed for the call and copied.
- * Every function may be called from any thread, also for one span from several. None may be called from a signal handler.
+ * Nothing here fails, blocks or does input and output: what cannot be recorded is dropped and
+ * counted (kis_sdk_stats). Once a thread has recorded a few spans, recording neither allocates nor
+ * locks nor enters the kernel. All texts are borrowed for the call and copied.
+ * Every function may be called from any thread, also for one span from several.
+ * None may be called from a signal handler.
  *
- * Functions that take attributes by `...` are macros over a plain function of the name in brackets. Their attributes are not evaluated when
- * nobody listens or the span is not recorded, so do not put side effects there; `span` and `tracer` are evaluated twice: pass a variable.
+ * Functions that take attributes by `...` are macros over a plain function of the name in brackets.
+ * Their attributes are not evaluated when nobody listens or the span is not recorded, so do not put
+ * side effects there; `span` and `tracer` are evaluated twice: pass a variable.
  *
  * Source: OpenTelemetry specification, trace/api.md and trace/sdk.md.
  */
@@ -32,7 +36,8 @@
 extern "C" {
 #endif
 
-/** Who records: a library, with its version. Made by KIS_TRACER, or zeroed with its first fields set; lives as long as it is used. */
+/** Who records: a library, with its version. Made by KIS_TRACER, or zeroed with its first fields
+ * set; lives as long as it is used. */
 typedef struct kis_tracer {
     const char *name;    /* of the library, not of the service; empty is allowed, and logged once */
     const char *version; /* or NULL */
@@ -45,8 +50,9 @@ typedef struct kis_tracer {
 } kis_tracer;
 
 /**
- * Defines a function `ident()` that answers the tracer of this file: kis_tracer *. No semicolon behind it. It may be called before an SDK is started, and follows the
- * SDK that is the global one at each call.
+ * Defines a function `ident()` that answers the tracer of this file: kis_tracer *. No semicolon
+ * behind it. It may be called before an SDK is started, and follows the SDK that is the global
+ * one at each call.
  */
 #ifndef __cplusplus
 #define KIS_TRACER(ident, name_, version_)                                     \
@@ -63,7 +69,8 @@ typedef struct kis_tracer {
 #define KIS_MAYBE_UNUSED_
 #endif
 
-/** True while spans of this tracer may be recorded: ask before preparing what only a span needs. Answers anew each time; do not keep the answer. */
+/** True while spans of this tracer may be recorded: ask before preparing what only a span needs.
+ * Answers anew each time; do not keep the answer. */
 static inline bool kis_tracer_enabled(kis_tracer *tracer)
 {
     const kis_api *api = kis_api_here();
@@ -85,10 +92,10 @@ typedef struct kis_span_options {
     const char *name;
     kis_span_kind kind;
     bool is_root; /* a new trace, whatever the parent; baggage stays */
-    kis_context
-        parent; /* zeros: the thread's current context. A parent is always a context, never a bare span */
-    kis_attr_list
-        attrs; /* prefer these to kis_span_set: a sampler sees only what is there at the start */
+    /* zeros: the thread's current context. A parent is always a context, never a bare span */
+    kis_context parent;
+    /* prefer these to kis_span_set: a sampler sees only what is there at the start */
+    kis_attr_list attrs;
     kis_link_list links;
     uint64_t start_unix_ns; /* 0: now */
     kis_str name_str;       /* instead of `name`, for a name that does not end in NUL */
@@ -100,7 +107,8 @@ static inline kis_span kis_span_none(void)
     return span;
 }
 
-/** True when attributes given now would be recorded: one load, no call. A span that was ended may still say yes. */
+/** True when attributes given now would be recorded: one load, no call.
+ * A span that was ended may still say yes. */
 static inline bool kis_span_wants(kis_span span)
 {
     return (span._word & KIS_SPAN_RECORDING_) != 0;
@@ -128,10 +136,12 @@ KIS_INLINE_ kis_span kis_span_start_now_(kis_tracer *tracer, kis_span_options *o
 /**
  * Starts a span [kis_span_start_with]:
  *
- *     kis_span span = kis_span_start(shop(), "GET /orders/{id}", .kind = KIS_SPAN_KIND_SERVER, .parent = in);
+ *     kis_span span = kis_span_start(shop(), "GET /orders/{id}", .kind = KIS_SPAN_KIND_SERVER,
+ *                                    .parent = in);
  *
- * The rest are fields of kis_span_options. The span is not made current: kis_context_enter does that. The time is that of the call.
- * Answers a span that does nothing when nobody listens, or when the memory for spans is used up (counted).
+ * The rest are fields of kis_span_options. The span is not made current: kis_context_enter does
+ * that. The time is that of the call. Answers a span that does nothing when nobody listens, or when
+ * the memory for spans is used up (counted).
  */
 #define kis_span_start(tracer, ...)                                                  \
     (kis_api_is_listening_(kis_api_here())                                           \
@@ -146,8 +156,9 @@ static inline bool kis_span_is_recording(kis_span span)
     return span._slot && api && api->span_is_recording(span);
 }
 
-/** Ids, flags and trace state. False, with `out` all zeros, for the span that does nothing, and some time after the span was ended. The trace state borrows from
- *  the span: read it before the span ends. Keep a kis_context (kis_context_with_span) to use the ids later. */
+/** Ids, flags and trace state. False, with `out` all zeros, for the span that does nothing, and
+ * some time after the span was ended. The trace state borrows from the span: read it before the
+ * span ends. Keep a kis_context (kis_context_with_span) to use the ids later. */
 static inline bool kis_span_get_context(kis_span span, kis_span_context *out)
 {
     const kis_api *api = kis_api_here();
@@ -162,7 +173,8 @@ static inline kis_span kis_span_current(void)
     return kis_context_current()._span;
 }
 
-/** The function behind kis_span_set: sets attributes. A key that is there takes the new value. At most 128 keys (OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT). */
+/** The function behind kis_span_set: sets attributes. A key that is there takes the new value. At
+ * most 128 keys (OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT). */
 static inline void kis_span_set_attrs(kis_span span, kis_attr_list attrs)
 {
     if (kis_span_wants(span))
@@ -204,7 +216,8 @@ static inline void kis_span_add_event(kis_span span, const char *name, uint64_t 
         kis_api_here()->span_event(span, name, time_unix_ns, attrs);
 }
 
-/** The function behind kis_span_link: adds a link to another span. Links given at the start are better: a sampler sees them. */
+/** The function behind kis_span_link: adds a link to another span.
+ * Links given at the start are better: a sampler sees them. */
 static inline void kis_span_add_link(kis_span span, const kis_span_context *to, kis_attr_list attrs)
 {
     if (kis_span_wants(span))
@@ -212,14 +225,16 @@ static inline void kis_span_add_link(kis_span span, const kis_span_context *to, 
 }
 
 #ifndef __cplusplus
-/** Sets attributes: kis_span_set(span, KIS_KV("user.id", 7), KIS_BOOL("cache.hit", hit)) [kis_span_set_attrs]. */
+/** Sets attributes: kis_span_set(span, KIS_KV("user.id", 7), KIS_BOOL("cache.hit", hit))
+ * [kis_span_set_attrs]. */
 #define kis_span_set(span, ...)                                              \
     (!kis_span_wants(span) ? (void)0                                         \
      : sizeof((const kis_attr[]){ __VA_ARGS__ }) == sizeof(kis_attr)         \
          ? kis_span_set_one_((span), ((const kis_attr[]){ __VA_ARGS__ })[0]) \
          : kis_span_set_attrs((span), KIS_ATTRS(__VA_ARGS__)))
-/** Adds an event of this moment: kis_span_event(span, "cache miss", KIS_KV("key", key)) [kis_span_add_event]. At least one attribute; for none, or for a time of
- *  its own, call the function. */
+/** Adds an event of this moment: kis_span_event(span, "cache miss", KIS_KV("key", key))
+ * [kis_span_add_event]. At least one attribute; for none, or for a time of its own,
+ * call the function. */
 #define kis_span_event(span, name, ...) \
     (kis_span_wants(span) ? kis_span_add_event((span), (name), 0, KIS_ATTRS(__VA_ARGS__)) : (void)0)
 /** Adds a link with attributes [kis_span_add_link]. */
@@ -227,7 +242,8 @@ static inline void kis_span_add_link(kis_span span, const kis_span_context *to, 
     (kis_span_wants(span) ? kis_span_add_link((span), (to), KIS_ATTRS(__VA_ARGS__)) : (void)0)
 #endif
 
-/** Sets the status. OK is final; UNSET is ignored; the message is kept with ERROR alone, and may be NULL. */
+/** Sets the status. OK is final; UNSET is ignored; the message is kept with ERROR alone,
+ * and may be NULL. */
 static inline void kis_span_set_status(kis_span span, kis_status_code code, const char *message)
 {
     if (kis_span_wants(span))
@@ -247,7 +263,8 @@ typedef struct kis_error {
     const char *stack;   /* exception.stacktrace */
 } kis_error;
 
-/** Adds the event "exception" for an error; `more` is added to it, and wins over the fields of the same names. The status is not touched: kis_span_fail does that. */
+/** Adds the event "exception" for an error; `more` is added to it, and wins over the fields of the
+ * same names. The status is not touched: kis_span_fail does that. */
 static inline void kis_span_record_error_with(kis_span span, const kis_error *error,
                                               kis_attr_list more)
 {
@@ -273,7 +290,8 @@ static inline void kis_span_update_name(kis_span span, const char *name)
         kis_api_here()->span_update_name(span, text);
 }
 
-/** Ends the span now. It is not left where it is current, its children are not touched, and ending it again does nothing (counted). Never waits. */
+/** Ends the span now. It is not left where it is current, its children are not touched, and ending
+ * it again does nothing (counted). Never waits. */
 static inline void kis_span_end(kis_span span)
 {
     if (span._slot)
@@ -312,12 +330,15 @@ static inline void kis_span_scope_end(kis_span_scope *scope)
 
 #if defined(__GNUC__) && !defined(__cplusplus)
 /**
- * Declares `var`, a started span that is current until the enclosing scope ends, and is ended there, on every way out:
+ * Declares `var`, a started span that is current until the enclosing scope ends,
+ * and is ended there, on every way out:
  *
  *     KIS_SPAN(span, shop(), "SELECT orders", .kind = KIS_SPAN_KIND_CLIENT);
  *
- * Not for a function that gives control away in the middle (a coroutine, setjmp): there, start and end by hand.
- * Needs __attribute__((cleanup)): GCC and Clang. Elsewhere use kis_span_scope_begin and kis_span_scope_end.
+ * Not for a function that gives control away in the middle (a coroutine, setjmp):
+ * there, start and end by hand.
+ * Needs __attribute__((cleanup)): GCC and Clang. Elsewhere use
+ * kis_span_scope_begin and kis_span_scope_end.
  */
 #define KIS_SPAN(var, tracer, ...)                                            \
     __attribute__((cleanup(kis_span_scope_end))) kis_span_scope var##_scope_; \

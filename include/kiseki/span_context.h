@@ -1,4 +1,5 @@
-/* span_context.h - the part of a span that travels: who it is, and what was decided about its trace. */
+/* span_context.h - the part of a span that travels: who it is,
+ * and what was decided about its trace. */
 #ifndef KISEKI_SPAN_CONTEXT_H
 #define KISEKI_SPAN_CONTEXT_H
 
