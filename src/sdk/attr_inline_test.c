@@ -1,4 +1,5 @@
-/* attr_inline_test.c - an attribute that is written where it is set is, byte for byte, the one that the library writes. */
+/* attr_inline_test.c - an attribute that is written where it is set is, byte for byte,
+ * the one that the library writes. */
 #include <pthread.h>
 
 #include "sdk/test_host.h"

@@ -1,4 +1,5 @@
-/* attr_short.h - the common attribute: a short ASCII key that is new, a short ASCII text or a number. One straight piece of code without a call.
+/* attr_short.h - the common attribute: a short ASCII key that is new, a short ASCII text or a
+ * number. One straight piece of code without a call.
  *
  *     4a LL            0a KK key...     12 VV 0a TT text...        every length is one byte
  *     Span.attributes  KeyValue.key     KeyValue.value (AnyValue)
@@ -115,7 +116,8 @@ _Static_assert(KIS_SLOT_FIRST_BLOCK >=
                    KIS_SLOT_HEAD_BYTES + 2 + KIS_SHORT_TEXT_MAX + KIS_SHORT_ATTR_MAX,
                "a new span has room for a short name, and an attribute");
 
-/* What stands before a short value: tags and lengths of the attribute and its key. `head` is that of kis_attr_word_. */
+/* What stands before a short value: tags and lengths of the attribute and its key.
+ * `head` is that of kis_attr_word_. */
 KIS_ALWAYS_INLINE void kis_put_short_head(uint8_t *to, uint32_t head, uint32_t any)
 {
     head += any << 8;
@@ -140,7 +142,8 @@ KIS_ALWAYS_INLINE void kis_put_short_middle(uint8_t *to, uint32_t chars)
     memcpy(to, &middle, 4);
 }
 
-/* The AnyValue of a short number or bool at `to`, two bytes for the head of it left free; answers its size, 0: the long way. */
+/* The AnyValue of a short number or bool at `to`, two bytes for the head of it left free;
+ * answers its size, 0: the long way. */
 KIS_ALWAYS_INLINE uint32_t kis_put_short_any(uint8_t *to, uint32_t type, kis_attr_payload_ value)
 {
     uint64_t integer = (uint64_t)value.integer;
@@ -224,8 +227,9 @@ KIS_ALWAYS_INLINE bool kis_slot_set_short(kis_slot *slot, const kis_span_limits 
     return true;
 }
 
-/* The same for an attribute whose key the compiler has looked at (KIS_ATTR_PLAIN_KEY_): all there is to ask is of the slot. True: the key is new, by its bit, which is
- * set from here on, and there is room. A bit that stays for an attribute that is refused later costs a walk, no more. */
+/* The same for an attribute whose key the compiler has looked at (KIS_ATTR_PLAIN_KEY_): all there
+ * is to ask is of the slot. True: the key is new, by its bit, which is set from here on, and there
+ * is room. A bit that stays for an attribute that is refused later costs a walk, no more. */
 KIS_ALWAYS_INLINE bool kis_slot_begin_plain(kis_slot *slot, uint32_t bit)
 {
     uint64_t *keys = &slot->tally.keys[bit >> 6 & 3], before = *keys;
@@ -236,7 +240,8 @@ KIS_ALWAYS_INLINE bool kis_slot_begin_plain(kis_slot *slot, uint32_t bit)
     return true;
 }
 
-/* What must be asked of a text comes first: behind it, only the key is still needed, and no register need be saved. */
+/* What must be asked of a text comes first: behind it, only the key is still needed,
+ * and no register need be saved. */
 KIS_ALWAYS_INLINE bool kis_slot_put_plain_text(kis_slot *slot, const char *key, uint32_t head,
                                                const char *text, size_t count)
 {

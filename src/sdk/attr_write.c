@@ -3,9 +3,11 @@
  *     4a LL            0a KK key...     12 VV 0a TT text...        a text
  *     Span.attributes  KeyValue.key     KeyValue.value (AnyValue)
  *
- * The common attribute (short ASCII key, a short ASCII text or a number) is one straight piece of code: two bounds, four length bytes, two copies. Everything else is
- * measured first and then written, value by value, down to `value_depth`.
- * Text is checked while it is copied: eight bytes at a time, any high bit sends it the long way, where UTF-8 is judged, repaired and cut.
+ * The common attribute (short ASCII key, a short ASCII text or a number) is one straight piece of
+ * code: two bounds, four length bytes, two copies. Everything else is measured first and then
+ * written, value by value, down to `value_depth`.
+ * Text is checked while it is copied: eight bytes at a time, any high bit sends it the long way,
+ * where UTF-8 is judged, repaired and cut.
  * Not here: which attributes a span may have at all (span.c), reading (model/attr.c).
  */
 #include "sdk/attr_write.h"
@@ -354,7 +356,8 @@ static size_t put_long(kis_slot *slot, const kis_attr *attr, const kis_span_limi
     return (size_t)(end - to);
 }
 
-/* A key that had to be repaired or cut is not the caller's any more: it is looked up as it was written. */
+/* A key that had to be repaired or cut is not the caller's any more:
+ * it is looked up as it was written. */
 __attribute__((noinline)) static void set_long(kis_slot *slot, const kis_span_limits *limits,
                                                const kis_attr *attr)
 {
@@ -487,9 +490,8 @@ bool kis_slot_add_item(kis_slot *slot, uint32_t tag, kis_bytes head, uint32_t at
     at = item_attrs_do(at + head.len, attr_tag, attrs, more, max_attrs, limits, &again);
     at = item_attrs_do(at, attr_tag, more, (kis_attr_list){ 0 }, max_attrs, limits, &again);
     if (sum.dropped) {
-        *at++ =
-            (uint8_t)(attr_tag - 2 +
-                      8); /* dropped_attributes_count is the next field, a varint, in events and links alike */
+        /* dropped_attributes_count is the next field, a varint, in events and links alike */
+        *at++ = (uint8_t)(attr_tag - 2 + 8);
         at += kis_varint_put(at, sum.dropped);
         counts = kis_counts_here(slot->sdk);
         if (counts)

@@ -1,15 +1,19 @@
 /* bag.c - trace state, baggage and values of contexts, in a bounded pool, with nothing to free.
  *
- * A context is a value that programs copy as they like, so nobody can say when its bag is needed no more. Bags therefore have a generation, as slots have, and are
- * used again in the order in which they were made:
+ * A context is a value that programs copy as they like, so nobody can say when its bag is needed no
+ * more. Bags therefore have a generation, as slots have, and are used again in the order in which
+ * they were made:
  *
  *     fill:  the next bag in the ring that nobody holds --> generation + 1, new content
- *     hold:  generation is still the context's? --> holders + 1 (every open span holds its bag until its slot is free again)
+ *     hold:  generation is still the context's? --> holders + 1 (every open span holds its bag
+ *            until its slot is free again)
  *
- * So a bag outlives every span that has it, and a context that was merely kept loses its bag after KIS_BAGS_MAX newer ones at the earliest.
+ * So a bag outlives every span that has it, and a context that was merely kept loses its bag after
+ * KIS_BAGS_MAX newer ones at the earliest.
  * A bag that is held never changes; its content is made new for every change.
  *
- * Baggage in a bag: for each member the lengths of name, value and metadata as 16-bit words, then their bytes. Decoded, not as it travels.
+ * Baggage in a bag: for each member the lengths of name, value and metadata as 16-bit words, then
+ * their bytes. Decoded, not as it travels.
  */
 #include "sdk/bag.h"
 
@@ -62,7 +66,8 @@ void kis_bag_drop(kis_bag *bag)
     atomic_fetch_sub_explicit(&bag->word, 1, memory_order_release);
 }
 
-/* A bag nobody holds, marked as being filled, with a new generation; NULL: none, and no memory for a new one. */
+/* A bag nobody holds, marked as being filled, with a new generation;
+ * NULL: none, and no memory for a new one. */
 static kis_bag *bag_for_filling(kis_bags *bags, uint32_t *generation)
 {
     kis_bag *found = NULL;

@@ -1,4 +1,5 @@
-/* bag.h - what a context carries beside ids: trace state, baggage, the program's values. See bag.c. */
+/* bag.h - what a context carries beside ids: trace state, baggage, the program's values.
+ * See bag.c. */
 #ifndef KIS_SDK_BAG_H
 #define KIS_SDK_BAG_H
 
@@ -24,7 +25,8 @@ typedef struct kis_bag {
     kis_bag_value values[KIS_CONTEXT_VALUES];
 } kis_bag;
 
-/** What a new bag shall hold. Borrowed. Baggage is in the form of bag.c: kis_bag_member_next reads it, kis_bag_member_put writes it. */
+/** What a new bag shall hold. Borrowed. Baggage is in the form of bag.c: kis_bag_member_next reads
+ * it, kis_bag_member_put writes it. */
 typedef struct kis_bag_content {
     kis_str trace_state;
     kis_bytes baggage;
@@ -48,9 +50,11 @@ void kis_bags_init(kis_bags *bags, const kis_alloc *alloc);
 void kis_bags_done(kis_bags *bags);
 void kis_bags_after_fork(kis_bags *bags); /* holders of other threads are gone */
 
-/** Puts the content into a bag of its own and into the context. Empty content leaves none. False: refused; the context has none then. */
+/** Puts the content into a bag of its own and into the context. Empty content leaves none. False:
+ * refused; the context has none then. */
 bool kis_bags_fill(kis_bags *bags, const kis_bag_content *content, kis_context *context);
-/** Holds it: its content stays as it is until dropped. False: it has been used for something else since. */
+/** Holds it: its content stays as it is until dropped. False:
+ * it has been used for something else since. */
 bool kis_bag_hold(kis_bag *bag, uint32_t generation);
 void kis_bag_drop(kis_bag *bag);
 
@@ -63,7 +67,7 @@ static inline kis_str kis_bag_trace_state(const kis_bag *bag)
 
 bool kis_bag_member_next(kis_bytes *rest, kis_bag_member *out);
 size_t kis_bag_member_size(const kis_bag_member *member);
-uint8_t *kis_bag_member_put(uint8_t *to,
-                            const kis_bag_member *member); /* answers the place behind it */
+/* answers the place behind it */
+uint8_t *kis_bag_member_put(uint8_t *to, const kis_bag_member *member);
 
 #endif

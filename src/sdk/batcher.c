@@ -1,20 +1,26 @@
-/* batcher.c - step 2: one thread takes ended spans out of the rings, makes batches, pushes them into the sinks.
+/* batcher.c - step 2: one thread takes ended spans out of the rings, makes batches,
+ * pushes them into the sinks.
  *
- *     rings of all threads --> [ step: 512 at once, or what there is after 5 s ] --> kis_batch --> sinks --> answer
- *                                                                                       |                      |
- *                                                       slots go home <-- last reference of the batch    counters, flush
+ *     rings of all threads --> [ step: 512 at once, or what there is after 5 s ] --> kis_batch
+ *                                                                                      |   |
+ *              counters, flush <-- answer <-- sinks <----------------------------------'   |
+ *              slots go home <-- last reference of the batch <-----------------------------'
  *
- * A batch points into the slots; nothing is copied. Its `body` is our list of the slots (a kis_flight), and the allocator that the body is given back
- * to is us: so the slots are free again when the last reference of the batch is gone, wherever that happens.
+ * A batch points into the slots; nothing is copied. Its `body` is our list of the slots (a
+ * kis_flight), and the allocator that the body is given back to is us: so the slots are free again
+ * when the last reference of the batch is gone, wherever that happens.
  *
- * A step function: it never waits and looks at no clock, so it runs on a thread, on a tick, and under a scripted clock. At most KIS_BATCHES_IN_FLIGHT
- * batches are unanswered; the rest stays in the rings, which refuse and count when they are full.
+ * A step function: it never waits and looks at no clock, so it runs on a thread, on a tick, and
+ * under a scripted clock. At most KIS_BATCHES_IN_FLIGHT batches are unanswered; the rest stays in
+ * the rings, which refuse and count when they are full.
  *
- * A flush draws a line: it notes the head of every ring, sends all that is before it, and then waits for the batches that were made before the line. New
- * batches count on the other side (`parity`), so that a flush ends though others go on recording.
+ * A flush draws a line: it notes the head of every ring, sends all that is before it, and then
+ * waits for the batches that were made before the line. New batches count on the other side
+ * (`parity`), so that a flush ends though others go on recording.
  *
- * Waking: a driver that is asleep is woken by the thread whose ring holds a full batch; that is one call into the kernel. Once full batches come in a row, the driver
- * looks by itself every WATCH_NS, and recording threads never enter the kernel.
+ * Waking: a driver that is asleep is woken by the thread whose ring holds a full batch; that is one
+ * call into the kernel. Once full batches come in a row, the driver looks by itself every WATCH_NS,
+ * and recording threads never enter the kernel.
  * Not here: which thread drives (native/sdk_start.c), how spans are sent (send/).
  */
 #include "sdk/batcher.h"
@@ -24,8 +30,8 @@
 
 #define WATCH_NS     2000000u    /* between two looks while full batches come */
 #define WATCH_FOR_NS 1000000000u /* after the last full one */
-#define SATURATED_NS \
-    50000000u /* all batches in flight: an answer wakes the driver; this is for safety */
+/* all batches in flight: an answer wakes the driver; this is for safety */
+#define SATURATED_NS   50000000u
 #define CLOCK_CHECK_NS 1000000000u /* between two looks at the wall clock */
 #define CLOCK_STEP_NS  500000u     /* smaller differences are the reading's own */
 
@@ -52,8 +58,8 @@ kis_err kis_batcher_init(kis_batcher *batcher, kis_sdk *sdk, const kis_batcher_o
 {
     if (options->batch_spans < 1 || options->batch_spans > KIS_BATCH_SPANS_MAX)
         return KIS_ERR_RANGE;
-    uint32_t number =
-        batcher->batch_number; /* scopes that stay remember the numbers of earlier lives */
+    /* scopes that stay remember the numbers of earlier lives */
+    uint32_t number = batcher->batch_number;
     memset(batcher, 0, sizeof(*batcher));
     batcher->batch_number = number;
     batcher->sdk = sdk;
@@ -71,7 +77,8 @@ void kis_batcher_add_sink(kis_batcher *batcher, kis_sink *sink)
     atomic_store_explicit(&batcher->sink_count, count + 1, memory_order_release);
 }
 
-/* The count goes from the old one to the new one at once: a thread that saw none in between would let its span go. */
+/* The count goes from the old one to the new one at once:
+ * a thread that saw none in between would let its span go. */
 void kis_batcher_replace_sinks(kis_batcher *batcher, kis_sink *const *sinks, uint32_t count)
 {
     KIS_ASSERT(count <= KIS_SINKS_MAX);
@@ -91,9 +98,8 @@ void kis_batcher_after_fork(kis_batcher *batcher)
     KIS_ASSERT(kis_batcher_init(batcher, sdk, &options) == KIS_OK);
     batcher->on_result = on_result;
     batcher->on_result_user = user;
-    atomic_store_explicit(
-        &batcher->sink_count, sinks,
-        memory_order_relaxed); /* of the parent: the host puts new ones in their place before the first batch */
+    /* of the parent: the host puts new ones in their place before the first batch */
+    atomic_store_explicit(&batcher->sink_count, sinks, memory_order_relaxed);
 }
 
 uint64_t kis_batcher_queued(const kis_batcher *batcher)
@@ -179,7 +185,8 @@ static void view_scope(const kis_scope *scope, uint32_t first, uint32_t count, k
                              .span_count = count };
 }
 
-/* The spans of one scope must be neighbours: count them, lay out their places, fill. Stepper alone, because of the marks. */
+/* The spans of one scope must be neighbours: count them, lay out their places, fill.
+ * Stepper alone, because of the marks. */
 static bool group_by_scope(kis_batcher *batcher, kis_batch *batch, kis_flight *flight)
 {
     uint32_t number = ++batcher->batch_number, scopes = 0, at = 0;
@@ -270,7 +277,8 @@ static void push_flight(kis_batcher *b, kis_flight *flight, bool is_stepper)
     kis_batch_unref(batch);
 }
 
-/* Takes up to a batch from the rings, each in turn. Answers how many spans it had; 0: nothing there, or no memory (then they wait on). */
+/* Takes up to a batch from the rings, each in turn. Answers how many spans it had; 0: nothing
+ * there, or no memory (then they wait on). */
 static uint32_t send_one(kis_batcher *b, uint64_t queued)
 {
     uint32_t want = (uint32_t)KIS_MIN(queued, (uint64_t)b->options.batch_spans), got = 0;
@@ -429,9 +437,9 @@ static uint64_t step_locked(kis_batcher *b, uint64_t now)
         return KIS_MIN(b->due_ns, now + WATCH_NS);
     }
     atomic_store_explicit(&b->driver, KIS_DRIVER_ASLEEP, memory_order_seq_cst);
-    return b->is_draining || kis_batcher_queued(b) >= b->options.batch_spans
-               ? now + WATCH_NS
-               : b->due_ns; /* what came before "asleep" was seen */
+    /* what came before "asleep" was seen */
+    return b->is_draining || kis_batcher_queued(b) >= b->options.batch_spans ? now + WATCH_NS
+                                                                             : b->due_ns;
 }
 
 uint64_t kis_batcher_step(kis_batcher *b, uint64_t now_ns)

@@ -24,9 +24,11 @@ typedef struct kis_batcher_options {
 
 /** Who calls kis_batcher_step, and whether he must be woken. */
 typedef enum kis_driver {
-    KIS_DRIVER_NONE,     /* nobody yet: the first span that ends wakes the host */
-    KIS_DRIVER_ASLEEP,   /* until the next step's time: a full batch wakes him */
-    KIS_DRIVER_WATCHING, /* he comes every few milliseconds by himself: spans come fast, and no thread shall pay for waking him */
+    KIS_DRIVER_NONE,   /* nobody yet: the first span that ends wakes the host */
+    KIS_DRIVER_ASLEEP, /* until the next step's time: a full batch wakes him */
+    /* he comes every few milliseconds by himself: spans come fast,
+     * and no thread shall pay for waking him */
+    KIS_DRIVER_WATCHING,
 } kis_driver;
 
 typedef struct kis_batcher {
@@ -34,8 +36,8 @@ typedef struct kis_batcher {
     kis_batcher_options options;
     kis_alloc body_alloc;           /* gives the slots of a batch back, see batcher.c */
     kis_sink *sinks[KIS_SINKS_MAX]; /* borrowed */
-    _Atomic uint32_t
-        sink_count; /* recording threads ask whether there are any; 0 only when there shall be none */
+    /* recording threads ask whether there are any; 0 only when there shall be none */
+    _Atomic uint32_t sink_count;
     _Atomic uint32_t driver;    /* kis_driver */
     _Atomic uint32_t step_lock; /* one stepper at a time */
     /* the stepper's: */
@@ -47,8 +49,8 @@ typedef struct kis_batcher {
     uint32_t flush_run; /* the ticket that the flush under way serves */
     /* anybody's: */
     _Atomic uint32_t parity; /* which of `unanswered` new batches count in */
-    _Atomic uint32_t
-        unanswered[2]; /* batches pushed and not answered, before and after a flush's line */
+    /* batches pushed and not answered, before and after a flush's line */
+    _Atomic uint32_t unanswered[2];
     _Atomic uint32_t flush_asked, flush_served;
     _Atomic bool wants_answer; /* wake the driver at the next answer */
     _Atomic uint64_t in_flight_spans, batches, failed_batches, exported, rejected, dropped_export;
@@ -60,19 +62,23 @@ typedef struct kis_batcher {
 
 kis_err kis_batcher_init(kis_batcher *batcher, struct kis_sdk *sdk,
                          const kis_batcher_options *options) KIS_CHECKED;
-/** Where batches go; before the first span, or after a fork. Several: each batch goes to all, and is answered when all have. */
+/** Where batches go; before the first span, or after a fork.
+ * Several: each batch goes to all, and is answered when all have. */
 void kis_batcher_add_sink(kis_batcher *batcher, kis_sink *sink);
 void kis_batcher_after_fork(kis_batcher *batcher);
-/** These instead of all that are there, which are the parent process's: in a child, by the stepper, while other threads end spans. */
+/** These instead of all that are there, which are the parent process's: in a child, by the stepper,
+ * while other threads end spans. */
 void kis_batcher_replace_sinks(kis_batcher *batcher, kis_sink *const *sinks, uint32_t count);
 
 /**
- * Does what is due at `now` (monotonic) and answers when to be called again at the latest. One thread at a time; a second one that comes in
- * between answers at once. Takes no time beyond making batches: sinks do not wait.
+ * Does what is due at `now` (monotonic) and answers when to be called again at the latest. One
+ * thread at a time; a second one that comes in between answers at once. Takes no time beyond making
+ * batches: sinks do not wait.
  */
 uint64_t kis_batcher_step(kis_batcher *batcher, uint64_t now_ns);
 
-/** Asks for everything that has ended to be sent; the next steps do it, and kis_batcher_is_flushed says when all of it was answered. Any thread. */
+/** Asks for everything that has ended to be sent; the next steps do it, and kis_batcher_is_flushed
+ * says when all of it was answered. Any thread. */
 uint32_t kis_batcher_flush(kis_batcher *batcher);
 bool kis_batcher_is_flushed(const kis_batcher *batcher, uint32_t ticket);
 uint64_t kis_batcher_queued(const kis_batcher *batcher);
@@ -84,7 +90,8 @@ static inline uint32_t kis_batcher_in_flight(const kis_batcher *batcher)
 
 /** The simple processor: one span, now. Takes over the slot. Any thread. */
 void kis_batcher_push_one(kis_batcher *batcher, struct kis_slot *slot);
-/** Gives up what is queued, counts it as dropped, and answers how much it was. For the end of a stop; no step runs. */
+/** Gives up what is queued, counts it as dropped, and answers how much it was.
+ * For the end of a stop; no step runs. */
 uint64_t kis_batcher_drop_queued(kis_batcher *batcher);
 
 void kis_batcher_look(kis_batcher *batcher, kis_span_ring *ring);

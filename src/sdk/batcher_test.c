@@ -1,4 +1,5 @@
-/* batcher_test.c - when batches are made, what a flush waits for, what is counted; under a clock set by hand. */
+/* batcher_test.c - when batches are made, what a flush waits for, what is counted;
+ * under a clock set by hand. */
 #include <pthread.h>
 
 #include "sdk/test_host.h"

@@ -1,7 +1,8 @@
 /* context.c - the current context of a thread; contexts with a span, a parent, baggage, values.
  *
- * A context is ids by value and a bag by generation (bag.c), so it says who the parent is also long after that parent has ended. Zeros stand for the
- * thread's current context: every function here looks that up first.
+ * A context is ids by value and a bag by generation (bag.c), so it says who the parent is also long
+ * after that parent has ended. Zeros stand for the thread's current context: every function here
+ * looks that up first.
  */
 #include "sdk/context.h"
 
@@ -99,7 +100,8 @@ void kis_recorder_context_enter_span(kis_context_scope *scope, kis_span span)
     put_span(&here->current, span);
 }
 
-/* The span's trace state goes with it; baggage and values stay those of the context. Mostly one of the two has a bag, or both the same. */
+/* The span's trace state goes with it; baggage and values stay those of the context. Mostly one of
+ * the two has a bag, or both the same. */
 void kis_recorder_context_with_span(kis_context *context, kis_span span)
 {
     kis_bag_content mine, its;
@@ -219,7 +221,8 @@ static bool is_token(kis_str name)
     return name.len > 0;
 }
 
-/* Baggage of `context` with the member put (value != NULL) or without it, into `memory`. False: it does not fit. */
+/* Baggage of `context` with the member put (value != NULL) or without it, into `memory`.
+ * False: it does not fit. */
 static bool change_baggage(kis_bag_content *content, const kis_bag_member *put, kis_str name,
                            uint8_t memory[2 * KIS_BAGGAGE_BYTES_MAX])
 {

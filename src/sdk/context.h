@@ -24,7 +24,8 @@ size_t kis_recorder_baggage_each(const kis_context *context, kis_baggage_member_
 
 /** All baggage at once, in the form of bag.h. */
 void kis_recorder_baggage_replace(kis_context *context, kis_bytes baggage, uint32_t member_count);
-/** Calls `read` with what the context's bag holds (nothing, when there is none), which lives for the call. */
+/** Calls `read` with what the context's bag holds (nothing, when there is none),
+ * which lives for the call. */
 void kis_recorder_context_read(const kis_context *context,
                                void (*read)(void *user, const kis_bag_content *content),
                                void *user);

@@ -1,4 +1,5 @@
-/* data.c - a finished span in the public form, for processors and exporters; OTLP bytes of a batch. */
+/* data.c - a finished span in the public form, for processors and exporters;
+ * OTLP bytes of a batch. */
 #include "sdk/data.h"
 
 #include "wire/otlp.h"

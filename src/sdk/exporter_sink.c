@@ -1,10 +1,13 @@
 /* exporter_sink.c - a user's exporter (kiseki/exporter.h) as one of our sinks.
  *
- * export_spans is called by one thread at a time, as the specification promises it; several threads come here only with the simple processor, and then they wait
- * for each other. Each batch is held until the user has called `done`, which he may do on any thread, and after export_spans has returned.
+ * export_spans is called by one thread at a time, as the specification promises it; several
+ * threads come here only with the simple processor, and then they wait for each other. Each
+ * batch is held until the user has called `done`, which he may do on any thread, and after
+ * export_spans has returned.
  *
- * Always true: as long as the user is in export_spans, or owes a `done`, `pending` is not 0 and the sink is there. Once it was given up, none of his functions is
- * called, what is pushed is answered CLOSED, and who waits for his turn is let go.
+ * Always true: as long as the user is in export_spans, or owes a `done`, `pending` is not 0 and the
+ * sink is there. Once it was given up, none of his functions is called, what is pushed is answered
+ * CLOSED, and who waits for his turn is let go.
  */
 #include "sdk/data.h"
 
@@ -72,16 +75,16 @@ static void exporter_push(kis_sink *base, kis_batch *batch, kis_done done)
         return;
     }
     *e = (user_export){ { user_is_done }, { batch }, kis_batch_ref(batch), done, sink };
-    atomic_fetch_add_explicit(&sink->pending, 2,
-                              memory_order_relaxed); /* the call, and its answer */
+    /* the call, and its answer */
+    atomic_fetch_add_explicit(&sink->pending, 2, memory_order_relaxed);
     if (take_turn(sink)) {
         sink->exporter.export_spans(sink->exporter.user, &e->spans, &e->head);
         atomic_store_explicit(&sink->export_lock, 0, memory_order_release);
     } else {
         user_is_done(&e->head, KIS_ERR_CLOSED);
     }
-    atomic_fetch_sub_explicit(&sink->pending, 1,
-                              memory_order_release); /* the sink may be gone from here on */
+    /* the sink may be gone from here on */
+    atomic_fetch_sub_explicit(&sink->pending, 1, memory_order_release);
 }
 
 static kis_err exporter_flush(kis_sink *base, uint64_t deadline_ns)

@@ -1,7 +1,8 @@
 /* options.c - the options of an SDK, each declared once: field, variable, default, bounds, help.
  *
- * Rules of the environment (specification, configuration/sdk-environment-variables.md): the empty text is "not set"; only "true", in any case, is true; a number
- * that cannot be read, or is out of bounds, is warned about and ignored.
+ * Rules of the environment (specification, configuration/sdk-environment-variables.md): the empty
+ * text is "not set"; only "true", in any case, is true; a number that cannot be read, or is out of
+ * bounds, is warned about and ignored.
  */
 #include "sdk/options.h"
 

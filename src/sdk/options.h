@@ -1,11 +1,13 @@
-/* options.h - the options of an SDK, looked up: code, then environment, then default. See options.c. */
+/* options.h - the options of an SDK, looked up: code, then environment, then default.
+ * See options.c. */
 #ifndef KIS_SDK_OPTIONS_H
 #define KIS_SDK_OPTIONS_H
 
 #include "base/option.h"
 #include "sdk/sdk.h"
 
-/** One option: where it is in kis_sdk_options, its default and bounds, and the variables that name it, the first that is set counts. */
+/** One option: where it is in kis_sdk_options, its default and bounds, and the variables that name
+ * it, the first that is set counts. */
 typedef struct kis_sdk_option {
     kis_option row; /* row.env is the first variable */
     const char *more_env[2];
@@ -14,8 +16,9 @@ typedef struct kis_sdk_option {
 const kis_sdk_option *kis_sdk_option_rows(size_t *count);
 
 /**
- * Fills `out` with what `given` (NULL: nothing) says, else the environment of `host`, else the default. A variable that cannot be understood is a warning in
- * the host's log and counts as not set. Texts from the environment borrow from it.
+ * Fills `out` with what `given` (NULL: nothing) says, else the environment of `host`, else the
+ * default. A variable that cannot be understood is a warning in the host's log and counts as not
+ * set. Texts from the environment borrow from it.
  * RANGE: a number in `given` is out of bounds; diag names it.
  */
 kis_err kis_sdk_options_resolve(const kis_sdk_options *given, const kis_host *host,

@@ -1,6 +1,7 @@
 /* propagators.c - the built-in propagators: W3C's formats (propagate/) joined to our contexts.
  *
- * Extraction never spoils what was there: a broken traceparent leaves the context as it was given, a broken member of the baggage leaves the others.
+ * Extraction never spoils what was there: a broken traceparent leaves the context as it was given,
+ * a broken member of the baggage leaves the others.
  */
 #include "propagate/trace_context.h"
 #include "sdk/context.h"
@@ -59,8 +60,8 @@ static kis_context baggage_extract(void *user, kis_context context, const kis_ca
 {
     uint8_t members[KIS_BAGGAGE_BYTES_MAX + KIS_BAGGAGE_MEMBERS_MAX * 6], *to = members;
     kis_baggage baggage;
-    kis_err err =
-        kis_baggage_extract(carrier, &baggage); /* with an error, what could be read is there */
+    /* with an error, what could be read is there */
+    kis_err err = kis_baggage_extract(carrier, &baggage);
 
     (void)user;
     if (err == KIS_ERR_NOT_FOUND || baggage.count == 0)

@@ -1,4 +1,5 @@
-/* rng.h - xoroshiro128++: a thread's own random words, seeded by the host. Ids need to be unlike each other, not secret. */
+/* rng.h - xoroshiro128++: a thread's own random words, seeded by the host.
+ * Ids need to be unlike each other, not secret. */
 #ifndef KIS_SDK_RNG_H
 #define KIS_SDK_RNG_H
 

@@ -8,8 +8,9 @@
  *     local parent, sampled        delegates[3]  NULL: on
  *     local parent, not sampled    delegates[4]  NULL: off
  *
- * ratio takes the low 56 bits of the trace id as a number and samples when it lies below ratio * 2^56: what W3C level 2 calls the random part, so that
- * services of one trace agree, and those of ids made by level 2 sample as many as they say.
+ * ratio takes the low 56 bits of the trace id as a number and samples when it lies below
+ * ratio * 2^56: what W3C level 2 calls the random part, so that services of one trace agree, and
+ * those of ids made by level 2 sample as many as they say.
  * Descriptions are the specification's, to the letter (trace/sdk.md).
  */
 #include "sdk/sampler.h"

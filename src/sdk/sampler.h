@@ -8,8 +8,9 @@
 kis_sampler_short kis_sampler_shorten(const kis_sampler *sampler);
 
 /**
- * A sampler by its name in OTEL_TRACES_SAMPLER: always_on, always_off, traceidratio, and parentbased_ with each. `arg` is the ratio, 1 when empty.
- * `storage` has room for two and keeps what is made. SYNTAX: no such name. RANGE: not a ratio from 0 to 1.
+ * A sampler by its name in OTEL_TRACES_SAMPLER: always_on, always_off, traceidratio, and
+ * parentbased_ with each. `arg` is the ratio, 1 when empty. `storage` has room for two and keeps
+ * what is made. SYNTAX: no such name. RANGE: not a ratio from 0 to 1.
  */
 kis_err kis_sampler_named(kis_str name, kis_str arg, kis_sampler storage[2],
                           const kis_sampler **out) KIS_CHECKED;

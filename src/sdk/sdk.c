@@ -1,12 +1,17 @@
 /* sdk.c - an SDK's entry: opened, halted, closed; what forking leaves of it.
  *
- *     free --open--> recording --halt--> halted --close--> free           memory given back
- *                                           '----retire--> free, memory kept for the next open with the same host's allocator
- *                                           '----resign--> taken, but not global: somebody does not come back; retired when he does
+ *     free --open--> recording --halt--> halted --close--> free   memory given back
+ *                                           |----retire--> free, memory kept for the next open with
+ *                                           |              the same host's allocator
+ *                                           '----resign--> taken, but not global: somebody does not
+ *                                                          come back; retired when he does
  *
- * The entries are one static array. A thread may be inside kis_span_end while another stops the SDK, and a program may keep a span for an hour: so slots and
- * thread records stay until kis_sdk_close, whose caller promises that nobody is inside. A plain stop retires the entry instead.
- * Not here: clocks, threads and environment (the host; native/sdk_start.c), what a record does (span.c).
+ * The entries are one static array. A thread may be inside kis_span_end while another stops
+ * the SDK, and a program may keep a span for an hour: so slots and thread records stay
+ * until kis_sdk_close, whose caller promises that nobody is inside. A plain stop retires
+ * the entry instead.
+ * Not here: clocks, threads and environment (the host; native/sdk_start.c),
+ * what a record does (span.c).
  */
 #include "sdk/sdk.h"
 
@@ -75,7 +80,8 @@ static bool is_same_memory(const kis_sdk *sdk, const kis_sdk_setup *setup)
            sdk->queue_spans == setup->queue_spans;
 }
 
-/* Memory of a retired entry that the new one cannot use stays where it is: handles of it may be about. It is listed, so that it is not lost. */
+/* Memory of a retired entry that the new one cannot use stays where it is: handles of it may be
+ * about. It is listed, so that it is not lost. */
 static kis_slot_chunk *abandoned_chunks;
 static kis_recorder_thread *abandoned_threads;
 
@@ -120,7 +126,8 @@ static kis_sdk *free_entry(const kis_sdk_setup *setup)
     return found;
 }
 
-/* Everything that an earlier life of the entry has left, but for records, slots, scopes and bags when their memory can be used on. */
+/* Everything that an earlier life of the entry has left, but for records, slots, scopes and bags
+ * when their memory can be used on. */
 static void reset_entry(kis_sdk *sdk, const kis_sdk_setup *setup)
 {
     bool is_reused = atomic_load_explicit(&sdk->generation, memory_order_relaxed) != 0 &&
@@ -365,8 +372,8 @@ void kis_recorder_after_fork(void)
     atomic_store_explicit(&registry_lock, 0, memory_order_relaxed);
 }
 
-/* The records and slots of the parent are left alone: other threads of it may have been in the middle of them. They are the parent's pages, and cost
- * nothing as long as nobody writes them. */
+/* The records and slots of the parent are left alone: other threads of it may have been in the
+ * middle of them. They are the parent's pages, and cost nothing as long as nobody writes them. */
 void kis_sdk_after_fork(kis_sdk *sdk)
 {
     kis_here *here = kis_here_get();

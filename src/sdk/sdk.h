@@ -1,13 +1,16 @@
-/* sdk.h - the recorder's parts and how they hang together. Inside of src/sdk, and for who wires it (native, web).
+/* sdk.h - the recorder's parts and how they hang together.
+ * Inside of src/sdk, and for who wires it (native, web).
  *
  *     kis_sdk ── limits, sampler, ids, processors, propagators, resource
  *        ├─ scopes[]      one for each tracer name, version, schema and attributes
- *        ├─ threads ──    one record for each thread that records: free slots, ring of ended spans, random words, counters
+ *        ├─ threads ──    one record for each thread that records: free slots, ring of ended spans,
+ *        │                random words, counters
  *        ├─ bags          trace state and baggage of contexts
  *        └─ batcher ──    rings → batches → sinks
  *
- * At most KIS_SDKS_MAX of these exist, in one static array, so that a handle kept too long never points nowhere. Records and slots live until
- * kis_sdk_close: other threads may be in the middle of a call when an SDK is stopped.
+ * At most KIS_SDKS_MAX of these exist, in one static array, so that a handle kept too long never
+ * points nowhere. Records and slots live until kis_sdk_close: other threads may be in the middle of
+ * a call when an SDK is stopped.
  */
 #ifndef KIS_SDK_SDK_H
 #define KIS_SDK_SDK_H
@@ -27,8 +30,8 @@
 
 #define KIS_SLOTS_AT_ONCE 64 /* slots that a thread takes from the common number at a time */
 #define KIS_SCOPES_MAX    1024
-#define KIS_SDK_BLOCK_BYTES_MAX \
-    ((size_t)64 << 20) /* of blocks larger than a slot's own, together */
+/* of blocks larger than a slot's own, together */
+#define KIS_SDK_BLOCK_BYTES_MAX ((size_t)64 << 20)
 
 typedef struct kis_span_limits {
     uint32_t attr_count, event_count, link_count, event_attr_count, link_attr_count;
@@ -62,8 +65,8 @@ typedef struct kis_recorder_thread {
     struct kis_recorder_thread *next; /* in sdk->threads; never changes once in */
     uint32_t flush_head;              /* the ring's head when a flush began; the stepper's */
     _Atomic bool is_taken;            /* a thread has it */
-    _Alignas(64) _Atomic(kis_slot *)
-        returned; /* slots on their way back; any thread pushes, the owner takes all */
+    /* slots on their way back; any thread pushes, the owner takes all */
+    _Alignas(64) _Atomic(kis_slot *) returned;
 } kis_recorder_thread;
 
 /* A chunk of slots; listed, to be given back at close. */
@@ -81,8 +84,8 @@ typedef enum kis_sampler_short {
 } kis_sampler_short;
 
 struct kis_sdk {
-    _Atomic uint32_t
-        generation; /* of this entry: changes when an SDK starts in it; 0: never used */
+    /* of this entry: changes when an SDK starts in it; 0: never used */
+    _Atomic uint32_t generation;
     _Atomic bool is_recording;
     bool is_taken; /* entry is in use; guarded by the registry's lock */
     bool is_local, is_disabled, has_listeners;
@@ -147,21 +150,27 @@ typedef struct kis_sdk_setup {
 } kis_sdk_setup;
 
 /**
- * Starts recording in a free entry. Everything in `setup` but the host's table, sampler, ids, processors' and propagators' own state is copied.
+ * Starts recording in a free entry. Everything in `setup` but the host's table, sampler, ids,
+ * processors' and propagators' own state is copied.
  * FULL: KIS_SDKS_MAX run, or a global one does. NOMEM. RANGE, LIMIT: an option.
  */
 kis_err kis_sdk_open(const kis_sdk_setup *setup, kis_sdk **out, kis_diag *diag) KIS_CHECKED;
 /** Nothing is recorded from now on; what has ended stays in the rings for the batcher. */
 void kis_sdk_halt(kis_sdk *sdk);
-/** Gives the memory back and frees the entry. No thread is in a call with one of its spans, every batch was answered for. */
+/** Gives the memory back and frees the entry. No thread is in a call with one of its spans,
+ * every batch was answered for. */
 void kis_sdk_close(kis_sdk *sdk);
-/** The entry may be used again, its memory stays for handles that were kept: for a stop while others still run. */
+/** The entry may be used again, its memory stays for handles that were kept:
+ * for a stop while others still run. */
 void kis_sdk_retire(kis_sdk *sdk);
-/** It is not the global one any more, so that another may start; its entry stays taken, because somebody is inside. */
+/** It is not the global one any more, so that another may start;
+ * its entry stays taken, because somebody is inside. */
 void kis_sdk_resign(kis_sdk *sdk);
-/** In the child, before anything else: what the parent recorded is not ours. The batcher has no sinks then. */
+/** In the child, before anything else: what the parent recorded is not ours.
+ * The batcher has no sinks then. */
 void kis_sdk_after_fork(kis_sdk *sdk);
-/** These attributes instead of what the resource says for their keys; no other thread records. What cannot be done is left as it was. */
+/** These attributes instead of what the resource says for their keys; no other thread records. What
+ * cannot be done is left as it was. */
 void kis_sdk_renew_resource(kis_sdk *sdk, kis_attr_list attrs);
 /** Once for the process, in the child: handles of the parent do nothing from now on. */
 void kis_recorder_after_fork(void);
@@ -196,7 +205,8 @@ kis_thread_counts *kis_counts_here(kis_sdk *sdk);
 
 /** Free slots for a thread that has none left. False: max_spans are in use, or no memory. */
 bool kis_slot_find_free(kis_recorder_thread *thread);
-/** A slot for a new span: open, its generation new, its tally zero; its handle. No slot in it: as above. Owner thread. */
+/** A slot for a new span: open, its generation new, its tally zero; its handle.
+ * No slot in it: as above. Owner thread. */
 static inline kis_span kis_slot_take(kis_recorder_thread *thread)
 {
     kis_slot *slot;
@@ -245,7 +255,8 @@ kis_err kis_exporter_sink_open(const kis_exporter *exporter, const kis_host *hos
 void kis_exporter_sink_set_deadline(kis_sink *sink, uint64_t deadline_ns);
 /** The user is in no call and owes no answer: closing it will not wait. Any thread. */
 bool kis_exporter_sink_is_idle(const kis_sink *sink);
-/** From now on none of the user's functions is called. The one that he is in goes on. Any thread. */
+/** From now on none of the user's functions is called. The one that he is in goes on.
+ * Any thread. */
 void kis_exporter_sink_give_up(kis_sink *sink);
 
 #endif

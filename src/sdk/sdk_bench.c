@@ -2,13 +2,17 @@
  *
  *     sdk_bench            the table
  *     valgrind --tool=callgrind --toggle-collect=counted_pairs sdk_bench count
- *                          instructions of 5,120 pairs, once warm, where the machine has no counter of its own; `count-run-time`, `count-lists`,
- *                          `count-recording` likewise
+ *                          instructions of 5,120 pairs, once warm, where the machine has no counter
+ *                          of its own; `count-run-time`, `count-lists`, `count-recording` likewise
  *
- * "pair": two spans interleaved, each started, given six attributes (five texts, one integer, one call each) and ended; batches of 512 are made and encoded as
- * OTLP protobuf by the same thread, and counted in. "run-time": the same, with values that the compiler does not know. Instructions are those of user mode (perf_event_open), so the vDSO's clock reads are in them.
- * "two threads": each records a batch's worth into its own ring while the batcher stands still, and empties the ring itself between two bursts, outside the
- * clock: nothing is dropped, and what is measured is recording alone. "beside": the batcher takes and encodes meanwhile, and what does not fit is dropped.
+ * "pair": two spans interleaved, each started, given six attributes (five texts, one integer,
+ * one call each) and ended; batches of 512 are made and encoded as OTLP protobuf by the same
+ * thread, and counted in. "run-time": the same, with values that the compiler does not know.
+ * Instructions are those of user mode (perf_event_open), so the vDSO's clock reads are in them.
+ * "two threads": each records a batch's worth into its own ring while the batcher stands still,
+ * and empties the ring itself between two bursts, outside the clock: nothing is dropped, and
+ * what is measured is recording alone. "beside": the batcher takes and encodes meanwhile, and
+ * what does not fit is dropped.
  * Thread CPU time, the best of 15 rounds, so that other work on the machine counts little.
  */
 #include <linux/perf_event.h>
@@ -244,7 +248,8 @@ static void measure(const char *what, kis_sdk *sdk, void (*run)(void), int spans
 enum { BURST = 512, BURSTS = 400, WARM_BURSTS = 4 };
 static pthread_barrier_t gate;
 
-/* What this thread has recorded goes back to its own free slots, as if its batch had been answered. */
+/* What this thread has recorded goes back to its own free slots,
+ * as if its batch had been answered. */
 static void drain_own(kis_sdk *sdk)
 {
     kis_recorder_thread *here = kis_recorder_thread_here(sdk, kis_here_get());

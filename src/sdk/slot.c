@@ -1,4 +1,5 @@
-/* slot.c - the slow sides of a slot: who comes second, larger blocks, views. The picture is in slot.h. */
+/* slot.c - the slow sides of a slot: who comes second, larger blocks, views.
+ * The picture is in slot.h. */
 #include "sdk/slot.h"
 
 #include "sdk/sdk.h"
@@ -23,7 +24,8 @@ bool kis_slot_enter_slow(kis_slot *slot, uint64_t handle, uint32_t states)
     }
 }
 
-/* An attribute takes KIS_SHORT_ATTR_MIN bytes at least, so up to short_end there cannot be more of them than the limit says: the short way need not count. */
+/* An attribute takes KIS_SHORT_ATTR_MIN bytes at least, so up to short_end there cannot be more of
+ * them than the limit says: the short way need not count. */
 void kis_slot_limit_short(kis_slot *slot)
 {
     uint32_t limit = slot->home->sdk->limits.attr_count, count = slot->tally.attr_count;
@@ -55,8 +57,8 @@ static void close_holes(kis_slot *slot)
     }
     slot->at = to;
     slot->tally.hole_bytes = 0;
-    kis_slot_limit_short(
-        slot); /* the fields behind stand nearer to the front than they were counted */
+    /* the fields behind stand nearer to the front than they were counted */
+    kis_slot_limit_short(slot);
 }
 
 static size_t block_size(const kis_slot *slot)

@@ -2,22 +2,31 @@
  *
  *     kis_span { slot, word }                               the handle that programs hold
  *
- *     slot   word: generation, process, state, busy bit     tally: what was set so far     name, message, times, bag
+ *     slot   word: generation, process, state, busy bit     tally: what was set so far
+ *            name, message, times, bag
  *            block: [ head | name | attribute | event | attribute | (hole) | ... -->    free ]
  *
- * The block is the Span message of OTLP as it will travel: 64 bytes of head that are the same for every span (ids, kind, times, flags), then a field for each
- * call, in the order of the calls. A plain span is therefore encoded by one copy. Who reads one kind of field skips the others by tag. An attribute that is
- * set again and does not fit its old place leaves a hole, a field with the tag KIS_SLOT_HOLE; then, and with a status message, a trace state or a count of something
- * dropped, the message is put together from the span's view instead, which is made only when the span is over (kis_slot_view).
- * Whether a key is there already is answered by 256 bits of a filter, mostly with no; else the block is walked.
- * The first block lies in the slot; a larger one is taken from the host and kept for the slot's next span if it is not too large.
+ * The block is the Span message of OTLP as it will travel: 64 bytes of head that are the same for
+ * every span (ids, kind, times, flags), then a field for each call, in the order of the calls. A
+ * plain span is therefore encoded by one copy. Who reads one kind of field skips the others by tag.
+ * An attribute that is set again and does not fit its old place leaves a hole, a field with the tag
+ * KIS_SLOT_HOLE; then, and with a status message, a trace state or a count of something dropped,
+ * the message is put together from the span's view instead, which is made only when the span is
+ * over (kis_slot_view).
+ * Whether a key is there already is answered by 256 bits of a filter, mostly with no;
+ * else the block is walked.
+ * The first block lies in the slot; a larger one is taken from the host and kept for the slot's
+ * next span if it is not too large.
  *
  * Always true:
- *   (1) the busy bit is held by whoever reads or writes anything but `word`, until the slot has ended; from then on it is read-only
- *   (2) a handle's generation is the slot's exactly as long as the slot was not taken for another span
+ *   (1) the busy bit is held by whoever reads or writes anything but `word`, until the slot has
+ *       ended; from then on it is read-only
+ *   (2) a handle's generation is the slot's exactly as long as the slot was
+ *       not taken for another span
  *   (3) a slot is in one place: open, in one ring, in one batch, or in the free list of its home
  *   (4) the head of the first block has the ids of the slot's span, wherever its block is
- * (1) is one compare-and-swap that checks (2) as well. It spins only when two threads write one span in the same moment.
+ * (1) is one compare-and-swap that checks (2) as well. It spins only when two threads write
+ * one span in the same moment.
  */
 #ifndef KIS_SDK_SLOT_H
 #define KIS_SDK_SLOT_H
@@ -30,16 +39,18 @@
 
 #define KIS_SLOT_BYTES      1024
 #define KIS_SLOT_BLOCK_KEEP (8u << 10) /* a block up to this stays with its slot */
-#define KIS_SLOT_BLOCK_MAX  (1u << 20) /* of one span; what would go beyond is dropped and counted */
+/* of one span; what would go beyond is dropped and counted */
+#define KIS_SLOT_BLOCK_MAX (1u << 20)
 
-/* The word: generation in the high half, then the process (kis_recorder_epoch), then the state. A handle has it as it is while the span is open, so that
- * entering is one compare-and-swap from the one to the same with the busy bit. */
+/* The word: generation in the high half, then the process (kis_recorder_epoch), then the state. A
+ * handle has it as it is while the span is open, so that entering is one compare-and-swap from the
+ * one to the same with the busy bit. */
 #define KIS_SLOT_BUSY   KIS_SPAN_BUSY_
 #define KIS_SLOT_OPEN   KIS_SPAN_RECORDING_
 #define KIS_SLOT_ENDING 4u /* on_ending hooks run: writable by their thread alone */
 #define KIS_SLOT_ENDED  8u
-#define KIS_SLOT_INLINE \
-    KIS_SPAN_INLINE_           /* beside OPEN: callers may write short attributes themselves */
+/* beside OPEN: callers may write short attributes themselves */
+#define KIS_SLOT_INLINE  KIS_SPAN_INLINE_
 #define KIS_SLOT_SAMPLED 0x20u /* beside OPEN: it will be sent */
 #define KIS_SLOT_STATES  UINT64_C(0xffff)
 
@@ -48,17 +59,19 @@
 #define KIS_SLOT_HOLE    KIS_PB_TAG(6, KIS_PB_BYTES)
 #define KIS_SLOT_MESSAGE KIS_PB_TAG(7, KIS_PB_BYTES)
 
-/* The head: parent id (10 bytes, left away for a root), trace id (18), span id (10), kind (2), start (9), end (9), flags (6). */
+/* The head: parent id (10 bytes, left away for a root), trace id (18), span id (10), kind (2),
+ * start (9), end (9), flags (6). */
 #define KIS_SLOT_HEAD_BYTES 64
 #define KIS_SLOT_HEAD_ROOT  10 /* where the message of a root begins */
-enum {                         /* where the values stand; what is between them never changes */
-       KIS_SLOT_AT_PARENT = 2,
-       KIS_SLOT_AT_TRACE = 12,
-       KIS_SLOT_AT_SPAN = 30,
-       KIS_SLOT_AT_KIND = 39,
-       KIS_SLOT_AT_START = 41,
-       KIS_SLOT_AT_END = 50,
-       KIS_SLOT_AT_FLAGS = 60,
+/* where the values stand; what is between them never changes */
+enum {
+    KIS_SLOT_AT_PARENT = 2,
+    KIS_SLOT_AT_TRACE = 12,
+    KIS_SLOT_AT_SPAN = 30,
+    KIS_SLOT_AT_KIND = 39,
+    KIS_SLOT_AT_START = 41,
+    KIS_SLOT_AT_END = 50,
+    KIS_SLOT_AT_FLAGS = 60,
 };
 
 /* A short attribute (attr_short.h): what it takes at least, and what writing it may touch. */
@@ -81,8 +94,8 @@ typedef struct kis_slot_tally {
     uint32_t dropped_attrs, dropped_events, dropped_links;
     uint32_t hole_bytes;
     uint8_t status; /* kis_status_code */
-    bool
-        is_patched; /* a hole, something dropped, a message: the block cannot be copied as it stands */
+    /* a hole, something dropped, a message: the block cannot be copied as it stands */
+    bool is_patched;
     bool has_status_at_end; /* the last field of the block is the status */
     kis_slot_text message;  /* of the status */
 } kis_slot_tally;
@@ -90,8 +103,8 @@ typedef struct kis_slot_tally {
 typedef struct kis_slot {
     _Atomic uint64_t word;
     uint8_t *at; /* free room of the block */
-    uint8_t *
-        short_end; /* a short attribute may begin up to here: it has room, and its key is not one too many */
+    /* a short attribute may begin up to here: it has room, and its key is not one too many */
+    uint8_t *short_end;
     kis_slot_tally tally; /* so far as kis_span_room_, for attr_inline.h */
     uint8_t *end, *block;
     uint32_t short_text; /* a short attribute's text may have this many bytes */
@@ -122,7 +135,8 @@ kis_slot *kis_slot_ending_here(void);
 
 bool kis_slot_enter_slow(kis_slot *slot, uint64_t word, uint32_t states);
 
-/** Takes the busy bit if the handle is still good and the span is open. False: stale or ended. `word` is the handle's. */
+/** Takes the busy bit if the handle is still good and the span is open. False: stale or ended.
+ * `word` is the handle's. */
 static inline bool kis_slot_enter(kis_slot *slot, uint64_t word)
 {
     uint64_t open = word | KIS_SLOT_OPEN;
@@ -148,7 +162,8 @@ static inline void kis_slot_leave_as(kis_slot *slot, uint64_t word, uint32_t sta
     atomic_store_explicit(&slot->word, (word & ~KIS_SLOT_STATES) | state, memory_order_release);
 }
 
-/** New generation, open and busy: from here on old handles are stale. Answers the word that the span's handle has. `epoch_and_state`: the low half of it. */
+/** New generation, open and busy: from here on old handles are stale. Answers the word that the
+ * span's handle has. `epoch_and_state`: the low half of it. */
 static inline uint64_t kis_slot_open(kis_slot *slot, uint32_t epoch_and_state)
 {
     uint64_t word =
@@ -179,7 +194,8 @@ static inline void kis_slot_put_parent_id(kis_slot *slot, uint64_t id)
 {
     memcpy(slot->block + KIS_SLOT_AT_PARENT, &id, 8);
 }
-/** After the ids: the rest of the head. `kind` is OTLP's number, `flags` OTLP's. The block is open for fields. */
+/** After the ids: the rest of the head. `kind` is OTLP's number, `flags` OTLP's.
+ * The block is open for fields. */
 static inline void kis_slot_begin(kis_slot *slot, uint8_t kind, uint64_t start_unix_ns,
                                   uint32_t flags)
 {
@@ -212,7 +228,8 @@ static inline uint8_t kis_slot_flags(const kis_slot *slot)
     return slot->first_block[KIS_SLOT_AT_FLAGS];
 }
 
-/** Sets short_end anew: after the block has changed, or an attribute was set in another way than the short one. */
+/** Sets short_end anew: after the block has changed, or an attribute was set in
+ * another way than the short one. */
 void kis_slot_limit_short(kis_slot *slot);
 
 /** Room for `size` bytes at slot->at, or NULL. Busy bit held. */
@@ -232,7 +249,8 @@ static inline void kis_slot_set_end(kis_slot *slot, uint64_t end_unix_ns)
 }
 /** After the last write: a status becomes a field of the message, if the message can be copied. */
 void kis_slot_put_status(kis_slot *slot);
-/** The span as others see it; borrows from the slot. Nobody writes the slot any more, or the busy bit is held. */
+/** The span as others see it; borrows from the slot. Nobody writes the slot any more,
+ * or the busy bit is held. */
 void kis_slot_view(const kis_slot *slot, kis_span_view *out);
 
 #endif

@@ -1,12 +1,17 @@
 /* span.c - step 1: a thread starts, fills and ends a span.
  *
- *     kis_span_start   thread's record → slot → parent → trace id → sampler → span id → name, attributes, links → on_start
+ *     kis_span_start   thread's record → slot → parent → trace id → sampler → span id
+ *                      → name, attributes, links → on_start
  *     kis_span_set ..  busy bit → write → busy bit
- *     kis_span_end     times fixed → on_ending → on_end → the thread's ring (or at once, with the simple processor)
+ *     kis_span_end     times fixed → on_ending → on_end
+ *                      → the thread's ring (or at once, with the simple processor)
  *
- * The order of the first line is the specification's (trace/sdk.md, "SDK Span creation"). Every call checks the handle with one compare-and-swap; a stale one does nothing and
- * is counted. Here nothing allocates, locks or waits, but for: the first span of a thread, the 65th open one of it, and a span that outgrows its slot.
- * Not here: how a value is written (attr_write.c), rings and batches (span_ring.c, batcher.c), context (context.c).
+ * The order of the first line is the specification's (trace/sdk.md, "SDK Span creation"). Every
+ * call checks the handle with one compare-and-swap; a stale one does nothing and is counted. Here
+ * nothing allocates, locks or waits, but for: the first span of a thread, the 65th open one of it,
+ * and a span that outgrows its slot.
+ * Not here: how a value is written (attr_write.c), rings and batches (span_ring.c, batcher.c),
+ * context (context.c).
  */
 #include "sdk/span.h"
 
@@ -122,7 +127,8 @@ static inline void make_span_id(const kis_sdk *sdk, kis_rng *rng, kis_slot *slot
     kis_slot_put_span_id(slot, id);
 }
 
-/* The wall clock as the monotonic one tells it, so that spans of one process fit together. Looked up again every few seconds by the batcher. */
+/* The wall clock as the monotonic one tells it, so that spans of one process fit together. Looked
+ * up again every few seconds by the batcher. */
 static uint64_t wall_offset(const kis_sdk *sdk)
 {
     return atomic_load_explicit(&sdk->wall_offset_ns, memory_order_relaxed);
@@ -391,8 +397,10 @@ void kis_recorder_span_set(kis_span span, kis_attr_list attrs)
         set_and_leave(slot, attrs);
 }
 
-/* One attribute in registers. What is less common is called last and has the same parameters, so that nothing need be moved or kept for afterwards.
- * The process is not asked for: a handle of the parent's writes to a slot that the child has as a copy and that nobody reads. */
+/* One attribute in registers. What is less common is called last and has the same parameters, so
+ * that nothing need be moved or kept for afterwards.
+ * The process is not asked for: a handle of the parent's writes to a slot that the child has as a
+ * copy and that nobody reads. */
 
 static kis_attr plain_attr(const char *key, uint64_t word, kis_attr_payload_ value, size_t count)
 {
@@ -656,7 +664,8 @@ __attribute__((noinline)) static void let_go(kis_span span)
     kis_slot_release(slot, kis_recorder_thread_here(slot->sdk, kis_here_get()));
 }
 
-/* Somebody else is busy with the span, it is being ended, or it has ended. True: it is ours to end, busy bit held. */
+/* Somebody else is busy with the span, it is being ended, or it has ended.
+ * True: it is ours to end, busy bit held. */
 __attribute__((noinline)) static bool enter_to_end_later(kis_span span)
 {
     kis_slot *slot = span._slot;

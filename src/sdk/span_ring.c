@@ -3,8 +3,8 @@
  *     application thread                               batcher thread
  *     kis_span_ring_push() --> [ tail ... head ) -->  kis_span_ring_take()
  *
- * One writer, one reader, a power of two places of which `limit` are used. No lock and no waiting, because the
- * writer is somebody else's program in the middle of its work.
+ * One writer, one reader, a power of two places of which `limit` are used. No lock and no waiting,
+ * because the writer is somebody else's program in the middle of its work.
  *
  * Always true:
  *   (1) head - tail <= limit <= places, also after the counters have wrapped
@@ -13,7 +13,8 @@
  *
  * (3) refuses the newest rather than overwriting the oldest: overwriting would need the
  * writer to move `tail`, and then (2) would need a lock.
- * A thread that ends leaves its ring with what is in it; the next thread that begins goes on writing (recorder.c hands it over whole).
+ * A thread that ends leaves its ring with what is in it; the next thread that begins goes on
+ * writing (recorder.c hands it over whole).
  * Not here: who makes rings (recorder.c), batch size and delay (batcher.c).
  */
 #include "sdk/span_ring.h"
@@ -45,8 +46,8 @@ void kis_span_ring_done(kis_span_ring *ring, const kis_alloc *alloc)
 uint32_t kis_span_ring_take(kis_span_ring *ring, struct kis_slot **out, uint32_t max)
 {
     uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-    uint32_t gathered = atomic_load_explicit(&ring->head, memory_order_acquire) -
-                        tail; /* once: KIS_MIN looks twice, and head moves on */
+    /* once: KIS_MIN looks twice, and head moves on */
+    uint32_t gathered = atomic_load_explicit(&ring->head, memory_order_acquire) - tail;
     uint32_t count = KIS_MIN(gathered, max);
 
     for (uint32_t i = 0; i < count; i++)
@@ -57,8 +58,8 @@ uint32_t kis_span_ring_take(kis_span_ring *ring, struct kis_slot **out, uint32_t
 
 uint32_t kis_span_ring_count(const kis_span_ring *ring)
 {
-    uint32_t tail = atomic_load_explicit(&ring->tail,
-                                         memory_order_acquire); /* first: head is never behind it */
+    /* first: head is never behind it */
+    uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
 
     return atomic_load_explicit(&ring->head, memory_order_acquire) - tail;
 }

@@ -10,12 +10,12 @@ struct kis_slot;
 
 typedef struct kis_span_ring {
     _Alignas(64) _Atomic uint32_t head; /* next place to fill; the owner thread alone writes it */
-    _Atomic uint64_t
-        dropped; /* spans refused by a full ring; only grows; the owner thread alone writes it */
-    uint32_t
-        seen_tail; /* the owner's copy of tail: looked up again only when the ring seems full */
-    uint32_t
-        until_look; /* spans until the owner looks whether the batcher should be woken (batcher.c) */
+    /* spans refused by a full ring; only grows; the owner thread alone writes it */
+    _Atomic uint64_t dropped;
+    /* the owner's copy of tail: looked up again only when the ring seems full */
+    uint32_t seen_tail;
+    /* spans until the owner looks whether the batcher should be woken (batcher.c) */
+    uint32_t until_look;
     uint32_t limit; /* spans it holds, at most mask + 1 */
     uint32_t mask;  /* places - 1 */
     struct kis_slot **places;

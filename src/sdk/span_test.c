@@ -1,4 +1,5 @@
-/* span_test.c - what a span records, and what it never does. Rows M* and T* are those of the specification's checklist in docs/api-map.md. */
+/* span_test.c - what a span records, and what it never does. Rows M* and T* are those of the
+ * specification's checklist in docs/api-map.md. */
 #include "sdk/test_host.h"
 
 #include <kiseki/kiseki.h>
@@ -180,9 +181,8 @@ TEST(limits_drop_and_count)
         kis_span_event(span, "e", KIS_KV("a", i), KIS_KV("b", 2));
         kis_span_link(span, &other, KIS_KV("a", 1), KIS_KV("b", 2));
     }
-    kis_span_set(
-        span,
-        KIS_KV("k0", "\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f")); /* four characters in eight bytes */
+    /* four characters in eight bytes */
+    kis_span_set(span, KIS_KV("k0", "\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f"));
     kis_span_set(span, KIS_BYTES("k1", "12345", 5),
                  KIS_MAP("k2", KIS_MAP("a", KIS_MAP("b", KIS_KV("c", 1)))),
                  KIS_TEXTS("k3", "abcd", "e"));

@@ -8,9 +8,8 @@ void kis_sdk_get_stats(const kis_sdk *sdk, kis_sdk_stats *out)
     *out = (kis_sdk_stats){ 0 };
     for (const kis_recorder_thread *t = atomic_load_explicit(&sdk->threads, memory_order_acquire);
          t; t = t->next) {
-        out->ended += atomic_load_explicit(
-            &t->counts.ended,
-            memory_order_relaxed); /* before started: open is never less than nothing */
+        /* before started: open is never less than nothing */
+        out->ended += atomic_load_explicit(&t->counts.ended, memory_order_relaxed);
         out->dropped_queue += atomic_load_explicit(&t->ring.dropped, memory_order_relaxed);
         out->unsampled += atomic_load_explicit(&t->counts.unsampled, memory_order_relaxed);
         out->dropped_memory +=

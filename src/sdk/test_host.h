@@ -1,4 +1,5 @@
-/* test_host.h - for the tests: a host whose clock is set by hand, a sink that keeps what it gets, an SDK on both. */
+/* test_host.h - for the tests: a host whose clock is set by hand, a sink that keeps what it gets,
+ * an SDK on both. */
 #ifndef KIS_SDK_TEST_HOST_H
 #define KIS_SDK_TEST_HOST_H
 

@@ -1,11 +1,13 @@
 /* thread.c - what a recording thread has of its own, and where slots come from.
  *
  *     thread ── kis_here (thread-local): current context, and for each SDK the
- *               kis_recorder_thread ── free slots  <── returned slots (pushed by whoever had the last batch)
+ *               kis_recorder_thread ── free slots  <── returned slots (pushed by whoever had
+ *                                  │                   the last batch)
  *                                  └── ring        ──> batcher
  *
- * Slots are made 64 at a time, as long as `max_spans` allows, and go home to the thread that took them; there is no common list to fight for. A thread
- * that ends leaves its record, with ring and slots, to the next thread that begins.
+ * Slots are made 64 at a time, as long as `max_spans` allows, and go home to the thread that took
+ * them; there is no common list to fight for. A thread that ends leaves its record, with ring and
+ * slots, to the next thread that begins.
  */
 #include "sdk/sdk.h"
 

@@ -1,7 +1,8 @@
 /* tracer.c - tracers: who records, interned once in each SDK.
  *
- * A kis_tracer lies in the instrumented library and caches the scope that it got; the SDK's generation says whether the cache is good. Two tracers with the
- * same name, version, schema URL and attributes are one scope.
+ * A kis_tracer lies in the instrumented library and caches the scope that it got; the SDK's
+ * generation says whether the cache is good. Two tracers with the same name, version, schema URL
+ * and attributes are one scope.
  */
 #include "sdk/sdk.h"
 
@@ -58,8 +59,8 @@ static kis_scope *find_or_add(kis_sdk *sdk, const kis_tracer *tracer)
 
 const kis_scope *kis_scope_get(kis_sdk *sdk, kis_tracer *tracer)
 {
-    static kis_scope
-        nobody; /* when there is no room for one more: spans go on without a name for who made them */
+    /* when there is no room for one more: spans go on without a name for who made them */
+    static kis_scope nobody;
     uint32_t generation = atomic_load_explicit(&sdk->generation, memory_order_relaxed);
     kis_scope *scope;
     bool is_new;
