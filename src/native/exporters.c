@@ -1,7 +1,9 @@
 /* exporters.c - from options to sinks: which senders, with which endpoint, headers and limits.
  *
- * The endpoint (specification, protocol/exporter.md): OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, and what the program says, are used as they stand; to
- * OTEL_EXPORTER_OTLP_ENDPOINT "v1/traces" is added, but not for gRPC. Opened at start, so that a wrong name is told at once, and again in a forked child.
+ * The endpoint (specification, protocol/exporter.md): OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, and
+ * what the program says, are used as they stand; to OTEL_EXPORTER_OTLP_ENDPOINT "v1/traces" is
+ * added, but not for gRPC. Opened at start, so that a wrong name is told at once, and again in
+ * a forked child.
  */
 #include "native/native.h"
 
@@ -71,7 +73,8 @@ static bool is_grpc(const kis_native *native)
 #define TRACES_ENDPOINT "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 #define COMMON_ENDPOINT "OTEL_EXPORTER_OTLP_ENDPOINT"
 
-/* What was written, before anything is added to it, is what an error quotes. gRPC may go without a scheme. */
+/* What was written, before anything is added to it, is what an error quotes.
+ * gRPC may go without a scheme. */
 static kis_err check_endpoint(const kis_native *native, kis_diag *diag)
 {
     const char *own = env_of(native, TRACES_ENDPOINT), *common = env_of(native, COMMON_ENDPOINT);
@@ -298,8 +301,8 @@ static bool is_idle_by(const kis_sink *user_sink, uint64_t deadline_ns)
 bool kis_native_close_sinks(kis_native *native, uint64_t deadline_ns)
 {
     kis_batcher *batcher = &native->sdk->batcher;
-    uint32_t count =
-        native->needs_sinks ? 0 : batcher->sink_count; /* the parent's are not ours to close */
+    /* the parent's are not ours to close */
+    uint32_t count = native->needs_sinks ? 0 : batcher->sink_count;
 
     for (uint32_t i = 0; i < count; i++)
         if (batcher->sinks[i] != native->user_sink)

@@ -1,4 +1,5 @@
-/* fork_test.c - fork and exit: who sends what, with which ids, and that nothing hangs. Spans go to one file, read afterwards.
+/* fork_test.c - fork and exit: who sends what, with which ids, and that nothing hangs.
+ * Spans go to one file, read afterwards.
  *
  *     KISEKI_TEST_FULL=1    1,000 children instead of 50
  */
@@ -22,7 +23,8 @@
 
 KIS_TRACER(tracer, "fork", "1.0")
 
-/* A child leaves alone what its parent's threads held, so a leak checker that runs in the child finds that, rightly and to no use. */
+/* A child leaves alone what its parent's threads held, so a leak checker that runs in the child
+ * finds that, rightly and to no use. */
 const char *__asan_default_options(void);
 __attribute__((visibility("default"))) const char *__asan_default_options(void)
 {
@@ -194,8 +196,9 @@ static void *load(void *unused)
     return NULL;
 }
 
-/* AddressSanitizer's allocator has locks of its own that fork does not know: a child of a process whose other threads allocate may wait for
- * ever. So there the parent is at rest while it forks; the other builds (release, ThreadSanitizer) fork under load. */
+/* AddressSanitizer's allocator has locks of its own that fork does not know: a child of a process
+ * whose other threads allocate may wait for ever. So there the parent is at rest while it forks;
+ * the other builds (release, ThreadSanitizer) fork under load. */
 #if defined(__SANITIZE_ADDRESS__)
 #define LOADERS 0
 #else
@@ -279,7 +282,8 @@ TEST(exit_without_stop_sends_what_there_is)
     free(text);
 }
 
-/* The file exporter: parent and children append to one file, each through a descriptor of its own. */
+/* The file exporter: parent and children append to one file,
+ * each through a descriptor of its own. */
 TEST(a_file_has_the_lines_of_parent_and_children_whole)
 {
     enum { CHILDREN = 8, ROUNDS = 20 };
@@ -342,7 +346,8 @@ static int count_descriptors(void)
     return count;
 }
 
-/* A collector in a process of its own, for one connection at a time. It tells how each ends: e in order, x otherwise. */
+/* A collector in a process of its own, for one connection at a time.
+ * It tells how each ends: e in order, x otherwise. */
 static void collect(int listen_fd, int tell_fd)
 {
     static const char answer[] = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
@@ -351,9 +356,9 @@ static void collect(int listen_fd, int tell_fd)
         char in[65536], end;
         ssize_t got;
         int fd = accept(listen_fd, NULL, NULL);
-        while (
-            (got = recv(fd, in, sizeof(in), 0)) >
-            0) /* a request comes in one piece, or in two and the answer is early: the client does not mind */
+        /* a request comes in one piece, or in two and the answer is early:
+         * the client does not mind */
+        while ((got = recv(fd, in, sizeof(in), 0)) > 0)
             if (memmem(in, (size_t)got, "POST ", 5))
                 (void)!send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL);
         end = got == 0 ? 'e' : 'x';

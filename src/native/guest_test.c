@@ -1,5 +1,6 @@
-/* guest_test.c - how the SDK behaves in somebody else's process: what it prints and when, what it does to signals, that exit and the ends of threads are safe.
- * Each scene is a process of its own, because stderr, signals and exit are a process's.
+/* guest_test.c - how the SDK behaves in somebody else's process: what it prints and when, what it
+ * does to signals, that exit and the ends of threads are safe. Each scene is a process of its own,
+ * because stderr, signals and exit are a process's.
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -23,7 +24,8 @@
 
 KIS_TRACER(tracer, "guest", "1.0")
 
-/* Scenes start threads. ThreadSanitizer knows none behind a fork, but the tests themselves have none. A leak checker has nothing to do in a scene that ends by _exit. */
+/* Scenes start threads. ThreadSanitizer knows none behind a fork, but the tests themselves have
+ * none. A leak checker has nothing to do in a scene that ends by _exit. */
 const char *__tsan_default_options(void);
 __attribute__((visibility("default"))) const char *__tsan_default_options(void)
 {
@@ -349,9 +351,9 @@ TEST(every_wrong_variable_is_named)
         wrong_value = rows[i].value;
         play(start_with_wrong_variable, &s, wrong_name);
         bool is_named = strstr(s.said, wrong_name) || !strcmp(wrong_name, "OTEL_PROPAGATORS");
+        /* may be long, and private */
         bool is_quoted =
-            strstr(s.said, wrong_value) ||
-            !strcmp(wrong_name, "OTEL_RESOURCE_ATTRIBUTES"); /* may be long, and private */
+            strstr(s.said, wrong_value) || !strcmp(wrong_name, "OTEL_RESOURCE_ATTRIBUTES");
         if (s.lines != 1 || strncmp(s.said, "kiseki: ", 8) || !is_named || !is_quoted)
             fail_msg("%s=%s: %s", wrong_name, wrong_value, s.said);
     }
@@ -438,10 +440,10 @@ static void check_masks(void)
             fclose(file);
         if (strncmp(name, "kiseki", 6)) /* a sanitizer's */
             continue;
-        all &= ~(1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1) |
-                 3ull << 31); /* 32 and 33 are the C library's own */
-        for (size_t i = 0; i < COUNT_OF(faults);
-             i++) /* of the thread itself: blocked, they would hide where it happened */
+        /* 32 and 33 are the C library's own */
+        all &= ~(1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1) | 3ull << 31);
+        /* of the thread itself: blocked, they would hide where it happened */
+        for (size_t i = 0; i < COUNT_OF(faults); i++)
             all &= ~(1ull << (faults[i] - 1));
         if ((blocked & all) != all)
             fprintf(stderr, "%s blocks %llx only\n", name, blocked), _exit(9);
@@ -645,12 +647,12 @@ static void end_many_threads(void)
     }
     kis_sdk_get_stats(sdk, &after);
     MUST(after.ended == 1 + 3 * THREADS);
-    MUST(after.held_bytes ==
-         before.held_bytes); /* each thread takes over what the one before it had */
+    /* each thread takes over what the one before it had */
+    MUST(after.held_bytes == before.held_bytes);
     MUST(kis_sdk_stop(sdk, 10000) == KIS_OK);
     pthread_t late;
-    MUST(pthread_create(&late, NULL, thread_with_destructors, NULL) ==
-         0); /* after the stop: nothing, and no harm */
+    /* after the stop: nothing, and no harm */
+    MUST(pthread_create(&late, NULL, thread_with_destructors, NULL) == 0);
     pthread_join(late, NULL);
     kis_sdk_free(sdk);
 }

@@ -1,14 +1,20 @@
-/* host_native.c - the recorder's world on Linux: clock, random bytes, memory, the worker that drives the batcher; fork and exit.
+/* host_native.c - the recorder's world on Linux: clock, random bytes, memory, the worker that
+ * drives the batcher; fork and exit.
  *
- *     a span ends ── wake ──> worker: step, sleep until the next, step, ...        blocks every signal
+ *     a span ends ── wake ──> worker: step, sleep until the next, step, ...    blocks every signal
  *
- * The worker is started by the first wake: a process that forks before it traces pays for no thread.
+ * The worker is started by the first wake: a process that forks before it
+ * traces pays for no thread.
  *
- * fork: the parent's locks are taken before and given back after, so that the child finds them free. In the child there is no worker, the sinks are the parent's
- * (net has closed their sockets, and nobody touches the rest of them), and so are all spans: handles of them do nothing (a new epoch), their contexts are still parents. Records, slots, ids, process.pid and
- * service.instance.id are new. The first span that ends in the child opens sinks and starts a worker. Nothing recorded before the fork is sent by the child.
+ * fork: the parent's locks are taken before and given back after, so that the child finds them
+ * free. In the child there is no worker, the sinks are the parent's (net has closed their sockets,
+ * and nobody touches the rest of them), and so are all spans: handles of them do nothing (a new
+ * epoch), their contexts are still parents. Records, slots, ids, process.pid and
+ * service.instance.id are new. The first span that ends in the child opens sinks and starts a
+ * worker. Nothing recorded before the fork is sent by the child.
  *
- * exit: every SDK that still runs is stopped, within its `exit_flush_ms`. Not on _exit, not on a fatal signal.
+ * exit: every SDK that still runs is stopped, within its `exit_flush_ms`.
+ * Not on _exit, not on a fatal signal.
  */
 #include "native/native.h"
 
@@ -98,8 +104,8 @@ void kis_native_say(kis_native *native, kis_log_level level, const char *text)
         return;
     len = kis_fmt(line, sizeof(line) - 1, "kiseki: %s", text);
     line[len] = '\n';
-    (void)kis_fd_write_some(STDERR_FILENO,
-                            kis_bytes_of(line, len + 1)); /* nobody reads: nobody to tell */
+    /* nobody reads: nobody to tell */
+    (void)kis_fd_write_some(STDERR_FILENO, kis_bytes_of(line, len + 1));
 }
 
 /* ---- the worker ---- */
@@ -250,8 +256,8 @@ kis_native *kis_native_at(size_t index)
 
 /* ---- fork and exit ---- */
 
-/* Whose locks the fork holds: written and read under list_lock. By their mutexes, because locks of one rank may not be held together otherwise; here the
- * order is always the same. */
+/* Whose locks the fork holds: written and read under list_lock. By their mutexes, because locks of
+ * one rank may not be held together otherwise; here the order is always the same. */
 static bool is_held[KIS_SDKS_MAX];
 
 static void before_fork(void)
@@ -306,9 +312,8 @@ static void after_fork_in_child(void)
         if (!is_held[i])
             continue;
         pthread_mutex_unlock(&native->lock._mutex);
-        kis_lock_init(
-            &native->lock,
-            KIS_RANK_SDK); /* threads of the parent may have waited for both; here nobody does */
+        /* threads of the parent may have waited for both; here nobody does */
+        kis_lock_init(&native->lock, KIS_RANK_SDK);
         kis_cond_init(&native->changed);
         native->worker = KIS_WORKER_NONE;
         native->thread = (kis_thread){ 0 };

@@ -1,6 +1,7 @@
 /* native.h - an SDK on Linux: its host, its worker, its sinks. Inside of src/native.
  *
- *     kis_sdk_start ── options (sdk/options) ── resource (resource_detect) ── sinks (exporters) ── kis_sdk_open
+ *     kis_sdk_start ── options (sdk/options) ── resource (resource_detect) ── sinks (exporters)
+ *                   ── kis_sdk_open
  *     worker thread ── kis_batcher_step, as often as it asks; started with the first span that ends
  *     fork, exit    ── host_native.c
  *     a stop that somebody does not let end ── sdk_start.c
@@ -23,7 +24,8 @@ typedef enum kis_worker_state {
 } kis_worker_state;
 
 typedef struct kis_native {
-    /* Made once for the entry and never undone: a thread may be in the middle of waking when its SDK is stopped. */
+    /* Made once for the entry and never undone: a thread may be in the middle of
+     * waking when its SDK is stopped. */
     kis_lock lock;            /* guards worker and what follows it */
     kis_cond changed;         /* the worker went a step, was woken, or ended; a flush moved on */
     _Atomic bool is_given_up; /* the stop is over, but somebody is still inside: see sdk_start.c */
@@ -44,8 +46,9 @@ typedef struct kis_native {
     _Atomic bool is_live; /* between start and stop; written with the lock */
     bool is_stopping;     /* a stop has begun */
     bool has_step;        /* the batcher's step is ours for good: nobody takes spans out any more */
-    _Atomic bool
-        needs_sinks; /* in a forked child: those there are the parent's; the worker clears it once its own are there */
+    /* in a forked child: those there are the parent's; the worker clears
+     * it once its own are there */
+    _Atomic bool needs_sinks;
 
     kis_sink *memory; /* exporter "memory", or NULL */
     kis_sink *user_sink;
@@ -54,9 +57,9 @@ typedef struct kis_native {
 } kis_native;
 
 /* host_native.c */
-kis_native *kis_native_new(
-    const kis_sdk_options *given,
-    kis_diag *diag); /* an entry of the static list, its host made; NULL: all are taken */
+
+/* an entry of the static list, its host made; NULL: all are taken */
+kis_native *kis_native_new(const kis_sdk_options *given, kis_diag *diag);
 void kis_native_drop(kis_native *native);
 kis_native *kis_native_of(const kis_sdk *sdk); /* NULL: not one of ours */
 void kis_native_own(kis_native *native, kis_sdk *sdk);
@@ -66,21 +69,24 @@ void kis_native_hooks(void);                      /* fork and exit; once for the
 bool kis_native_start_worker(kis_native *native); /* lock held */
 
 /* sdk_start.c */
-bool kis_native_clear(
-    kis_native *
-        native); /* given up, and now nobody is inside: free for the next. False: not yet, or not given up */
+
+/* given up, and now nobody is inside: free for the next. False: not yet, or not given up */
+bool kis_native_clear(kis_native *native);
 
 /* exporters.c */
 kis_err kis_native_open_sinks(kis_native *native, kis_diag *diag) KIS_CHECKED;
-/** False: the program's exporter does not come back or does not answer. It was given up then, and is closed by a later call. The others are closed. */
+/** False: the program's exporter does not come back or does not answer. It was given up then, and
+ * is closed by a later call. The others are closed. */
 bool kis_native_close_sinks(kis_native *native, uint64_t deadline_ns);
 bool kis_native_has_exporter(const kis_native *native);
 
 /* resource_detect.c */
-void kis_instance_id(
-    char out[36]); /* a random UUID, RFC 9562 version 4: tells two processes of one service apart */
+
+/* a random UUID, RFC 9562 version 4: tells two processes of one service apart */
+void kis_instance_id(char out[36]);
 #define KIS_RESOURCE_ATTRS_MAX 256
-/** Everything known about this process, in `attrs`, texts in `arena`; answers how many. LIMIT, NOMEM. A malformed OTEL_RESOURCE_ATTRIBUTES is a warning. */
+/** Everything known about this process, in `attrs`, texts in `arena`; answers how many. LIMIT,
+ * NOMEM. A malformed OTEL_RESOURCE_ATTRIBUTES is a warning. */
 kis_err kis_resource_detect(const kis_sdk_options *given, const kis_host *host,
                             const char instance_id[36], kis_arena *arena,
                             kis_attr attrs[KIS_RESOURCE_ATTRS_MAX], size_t *out_count,

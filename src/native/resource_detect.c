@@ -1,6 +1,8 @@
-/* resource_detect.c - who we are: telemetry.sdk.*, service.*, process.*, host.name, and what the environment and the program say.
+/* resource_detect.c - who we are: telemetry.sdk.*, service.*, process.*, host.name, and what the
+ * environment and the program say.
  *
- * The last of a key counts, so the order is: found out, OTEL_RESOURCE_ATTRIBUTES, OTEL_SERVICE_NAME, the program's.
+ * The last of a key counts, so the order is: found out, OTEL_RESOURCE_ATTRIBUTES,
+ * OTEL_SERVICE_NAME, the program's.
  * Source: specification, resource/sdk.md; semantic conventions, resource/process.md.
  */
 #include "native/native.h"
@@ -100,7 +102,8 @@ static char *decode(kis_arena *arena, kis_str text, size_t *len)
     return out;
 }
 
-/* "key=value,key=value". An error anywhere discards all of it (resource/sdk.md, "Specifying resource information via an environment variable"). */
+/* "key=value,key=value". An error anywhere discards all of it (resource/sdk.md, "Specifying
+ * resource information via an environment variable"). */
 static void add_environment(attr_row *row, const kis_host *host, kis_arena *arena)
 {
     const char *text = host->getenv ? host->getenv(host->user, "OTEL_RESOURCE_ATTRIBUTES") : NULL;

@@ -1,12 +1,17 @@
-/* sdk_start.c - kis_sdk_start and what belongs to it: options become parts, parts are joined, and taken apart again.
+/* sdk_start.c - kis_sdk_start and what belongs to it: options become parts, parts are joined,
+ * and taken apart again.
  *
- *     start   options → sampler, propagators, resource → kis_sdk_open → sinks            any failure undoes what stands before it
- *     stop    halt → flush until the deadline → worker ends → sinks closed → what is left is dropped, counted, said
+ *     start   options → sampler, propagators, resource → kis_sdk_open → sinks
+ *             any failure undoes what stands before it
+ *     stop    halt → flush until the deadline → worker ends → sinks closed → what is left is
+ *                                                      │                     dropped, counted, said
  *                                                      └─ not in time: given up
  *
- * Given up: the worker, or a thread of the program that ends spans or ticks, is in an exporter and does not come back, or an answer is missing. The stop is over then:
- * none of the program's functions is called any more, another SDK may start. But who is inside may come out, so the entry, its memory and its sinks stay
- * until he has; the next start, a kis_sdk_free or exit() looks (kis_native_clear). Who never comes out keeps one of the KIS_SDKS_MAX entries.
+ * Given up: the worker, or a thread of the program that ends spans or ticks, is in an exporter and
+ * does not come back, or an answer is missing. The stop is over then: none of the program's
+ * functions is called any more, another SDK may start. But who is inside may come out, so the
+ * entry, its memory and its sinks stay until he has; the next start, a kis_sdk_free or exit() looks
+ * (kis_native_clear). Who never comes out keeps one of the KIS_SDKS_MAX entries.
  *
  * Not here: how an option is found (sdk/options.c), threads and fork (host_native.c).
  */
@@ -120,8 +125,8 @@ static void heard_answer(void *user, const kis_sink_result *result, uint32_t spa
 
 /* ---- words of the environment ---- */
 
-/* Text options that know only some words. What the code says is an error where it is used; what the environment says is told here, and is as if it
- * were not set. */
+/* Text options that know only some words. What the code says is an error where it is used; what the
+ * environment says is told here, and is as if it were not set. */
 static const struct {
     const char *flag;  /* of its row */
     const char *words; /* "a|b|c"; several with commas may be given when is_list */
@@ -466,7 +471,8 @@ static kis_err shutdown_processors(kis_sdk *sdk, uint64_t deadline_ns)
     return err;
 }
 
-/* From here on nobody takes spans out of the rings. False: somebody is doing it, or hangs in a sink while he does. */
+/* From here on nobody takes spans out of the rings. False:
+ * somebody is doing it, or hangs in a sink while he does. */
 static bool take_step(kis_native *native)
 {
     uint32_t unlocked = 0;

@@ -1,4 +1,5 @@
-/* sdk_test.c - the library as a program uses it: start, options, propagation, processors, exporters, stop. Through public headers alone. */
+/* sdk_test.c - the library as a program uses it: start, options, propagation, processors,
+ * exporters, stop. Through public headers alone. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -676,7 +677,8 @@ TEST(the_worker_blocks_every_signal)
     end(sdk);
 }
 
-/* This thread may call exit_group from now on and nothing else. (Strict mode would forbid reading the time stamp counter, which the clock does.) */
+/* This thread may call exit_group from now on and nothing else. (Strict mode would forbid reading
+ * the time stamp counter, which the clock does.) */
 static int allow_only_exit(void)
 {
     struct sock_filter filter[] = {

@@ -1,5 +1,5 @@
-/* stuck_test.c - an exporter that does not return, or does not answer: stop comes back, says what was given up, and the next SDK works.
- * What comes out later, after the stop, does no harm.
+/* stuck_test.c - an exporter that does not return, or does not answer: stop comes back, says what
+ * was given up, and the next SDK works. What comes out later, after the stop, does no harm.
  */
 #include <pthread.h>
 #include <semaphore.h>
@@ -15,7 +15,8 @@
 
 KIS_TRACER(tracer, "stuck", "1.0")
 
-/* Children start threads. ThreadSanitizer promises nothing there, but it need not end them, unless their parent had threads, too. */
+/* Children start threads. ThreadSanitizer promises nothing there, but it need not end them, unless
+ * their parent had threads, too. */
 const char *__tsan_default_options(void);
 __attribute__((visibility("default"))) const char *__tsan_default_options(void)
 {
