@@ -197,8 +197,8 @@ static void h1_take_head(kis_line *line, kis_bytes *in)
     kis_bytes text = kis_bytes_of(all.ptr + scan->start, scan->end - scan->start);
     uint32_t lines = scan->lines;
     *scan = (kis_http1_scan){ 0 };
-    *in = kis_bytes_of(in->ptr + in->len - behind,
-                       behind); /* what was kept ended before the head's end */
+    /* what was kept ended before the head's end */
+    *in = kis_bytes_of(in->ptr + in->len - behind, behind);
     h1_head_is_here(line, text, lines);
     kis_buf_clear(kept);
 }

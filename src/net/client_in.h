@@ -32,15 +32,15 @@
 #define KIS_CLIENT_CONNECT_MS 10000u
 #define KIS_CLIENT_STREAMS    32u /* in flight over HTTP/2, unless told */
 #define KIS_CLIENT_LINES      4u  /* connections of HTTP/1.1, unless told */
-#define KIS_CLIENT_ANSWER_BYTES \
-    (4u << 20) /* KIS_RESPONSE_BYTES_MAX of the model, which net may not see */
-#define KIS_CLIENT_QUEUE_MAX   65536u /* waiting; one more is answered FULL */
-#define KIS_CLIENT_INTERIM_MAX 16u    /* 1xx answers before the answer */
-#define KIS_CLIENT_REOPEN_MS   1000u  /* after a failed connect, while other lines work */
-#define KIS_CLIENT_READ_BYTES  ((size_t)32 << 10) /* at a time, on the stack */
-#define KIS_CLIENT_WRITE_BYTES ((size_t)64 << 10) /* frames of HTTP/2 at a time, on the stack */
-#define KIS_CLIENT_READS_MAX   16u /* of one line in one round, so that others get their turn */
-#define KIS_CLIENT_REFUSALS    32u /* calls that there is no memory for and whose `done` waits */
+/* KIS_RESPONSE_BYTES_MAX of the model, which net may not see */
+#define KIS_CLIENT_ANSWER_BYTES (4u << 20)
+#define KIS_CLIENT_QUEUE_MAX    65536u /* waiting; one more is answered FULL */
+#define KIS_CLIENT_INTERIM_MAX  16u    /* 1xx answers before the answer */
+#define KIS_CLIENT_REOPEN_MS    1000u  /* after a failed connect, while other lines work */
+#define KIS_CLIENT_READ_BYTES   ((size_t)32 << 10) /* at a time, on the stack */
+#define KIS_CLIENT_WRITE_BYTES  ((size_t)64 << 10) /* frames of HTTP/2 at a time, on the stack */
+#define KIS_CLIENT_READS_MAX    16u /* of one line in one round, so that others get their turn */
+#define KIS_CLIENT_REFUSALS     32u /* calls that there is no memory for and whose `done` waits */
 
 typedef struct kis_call kis_call;
 typedef struct kis_line kis_line;
@@ -182,14 +182,14 @@ void kis_call_forget_answer(kis_call *call);                             /* read
 /* ---- client_line.c ---- */
 void kis_line_open(kis_client *client); /* begins; if it fails, also at once, the queue fails with
                                            it unless other lines work on it */
-void kis_line_connect_failed(kis_line *line, kis_err err,
-                             const char *what); /* before it carries calls: dies */
-void kis_line_kill(kis_line *line);             /* its calls have been taken from it */
+/* before it carries calls: dies */
+void kis_line_connect_failed(kis_line *line, kis_err err, const char *what);
+void kis_line_kill(kis_line *line); /* its calls have been taken from it */
 void kis_line_want(kis_line *line, bool writes);
 /** One read into `to`, with the line's clock set: bytes, or KIS_IO_*. */
 ptrdiff_t kis_line_read(kis_line *line, void *to, size_t size);
-bool kis_line_has_more(const kis_line *line, size_t asked, ptrdiff_t got,
-                       uint32_t reads); /* whether to read on at once */
+/* whether to read on at once */
+bool kis_line_has_more(const kis_line *line, size_t asked, ptrdiff_t got, uint32_t reads);
 
 /* ---- client_h1.c ---- */
 void kis_h1_line_ready(kis_line *line);
@@ -205,8 +205,8 @@ void kis_h2_line_event(kis_line *line, uint32_t events);
 /** OK, FULL (later), CLOSED (not on this line), NOMEM. */
 kis_err kis_h2_line_start(kis_line *line, kis_call *call) KIS_CHECKED;
 void kis_h2_line_flush(kis_line *line);
-void kis_h2_line_abandon(kis_line *line,
-                         kis_call *call); /* the call is taken from it: its stream is reset */
+/* the call is taken from it: its stream is reset */
+void kis_h2_line_abandon(kis_line *line, kis_call *call);
 /* one of its calls, from now on the caller's; NULL: none */
 kis_call *kis_h2_line_take(kis_line *line);
 void kis_h2_line_done(kis_line *line);

@@ -133,9 +133,8 @@ static void line_is_connected(kis_line *line)
         kis_line_connect_failed(line, KIS_ERR_NOMEM, "TLS cannot begin");
         return;
     }
-    kis_err err = kis_loop_set_timer(
-        client->loop, &line->timer,
-        line->dial->deadline_ns); /* the handshake has all the time that is left */
+    /* the handshake has all the time that is left */
+    kis_err err = kis_loop_set_timer(client->loop, &line->timer, line->dial->deadline_ns);
     if (err)
         kis_line_connect_failed(line, err, "out of memory");
     else

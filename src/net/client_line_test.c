@@ -190,8 +190,8 @@ TEST(a_name_is_tried_at_all_its_addresses)
     test_server s;
     test_client tc;
     ask a;
-    test_server_start(&s, 1,
-                      NULL); /* on 127.0.0.1 alone; localhost is ::1 first on most machines */
+    /* on 127.0.0.1 alone; localhost is ::1 first on most machines */
+    test_server_start(&s, 1, NULL);
     for (int http2 = 0; http2 < 2; http2++) {
         kis_client_options options = to_port(s.port, http2);
         options.host = KIS_STR("localhost");

@@ -168,8 +168,8 @@ static void check_deadline(bool http2)
     ask_done(&a);
     if (http2)
         WAIT_FOR(atomic_load(&s.gone) == 1, "the server hears that nobody waits");
-    ask_init(&b, &tc, "POST", "/echo", large,
-             size); /* in the middle of a body, which is freed afterwards */
+    /* in the middle of a body, which is freed afterwards */
+    ask_init(&b, &tc, "POST", "/echo", large, size);
     b.request.deadline_ns = kis_now_ns() + 2000000;
     ask_start(&b);
     ask_wait(&b);

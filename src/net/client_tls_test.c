@@ -125,8 +125,8 @@ TEST(tls_carries_both_protocols_and_large_bodies)
     options.tls = t.client;
     client_start(&tc, &options);
     get(&a, &tc, "/");
-    CHECK(a.err == KIS_ERR_SYNTAX || a.err == KIS_ERR_IO,
-          a.diag); /* the server may refuse in the handshake already */
+    /* the server may refuse in the handshake already */
+    CHECK(a.err == KIS_ERR_SYNTAX || a.err == KIS_ERR_IO, a.diag);
     CHECK(strstr(a.diag, "connect to "), a.diag);
     ask_done(&a);
     client_stop(&tc);

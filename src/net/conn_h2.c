@@ -3,11 +3,12 @@
  *     http2 events ──> exchange ──> handler
  *     answers ──> http2 ──> kis_h2_fill ──> cork or socket
  *
- * A body gathers in one piece of memory, sized by content-length or by the prefix of its gRPC message, charged to the budget before the
- * bytes are kept. Only then the windows open again, so a peer without room in the budget stalls or is refused, and never fills memory.
+ * A body gathers in one piece of memory, sized by content-length or by the prefix of its gRPC
+ * message, charged to the budget before the bytes are kept. Only then the windows open again, so a
+ * peer without room in the budget stalls or is refused, and never fills memory.
  *
- * The connection's clock: greeting (header time), then streams open (a sweep every progress time) or idle (idle time); beside that a header
- * block in pieces (header time), whatever else goes on.
+ * The connection's clock: greeting (header time), then streams open (a sweep every progress time)
+ * or idle (idle time); beside that a header block in pieces (header time), whatever else goes on.
  */
 #include "net/conn.h"
 
@@ -65,8 +66,8 @@ static kis_exchange *exchange_of_head(kis_conn *conn, const kis_http2_head *head
     keep_head(exchange, conn, head, text, headers);
     uint64_t length;
     kis_str declared = kis_request_header(&exchange->head, "content-length");
-    bool is_declared = declared.ptr && kis_u64_parse(declared, &length) ==
-                                           KIS_OK; /* nghttp2 refuses wrong and double ones */
+    /* nghttp2 refuses wrong and double ones */
+    bool is_declared = declared.ptr && kis_u64_parse(declared, &length) == KIS_OK;
     exchange->head.content_length = is_declared ? length : head->is_end ? 0 : UINT64_MAX;
     exchange->expected_bytes = is_declared ? length : 0;
     exchange->is_head_method = kis_str_eq(exchange->head.method, KIS_STR("HEAD"));
@@ -206,8 +207,8 @@ static void on_close(void *user, kis_http2_stream *stream, uint32_t error)
     stream->user = NULL;
     if (exchange)
         kis_exchange_detach(exchange, !stream->is_out_over);
-    if (!conn->is_dead &&
-        kis_http2_stream_count(stream->owner) == 1) /* this one, which is about to go */
+    /* this one, which is about to go */
+    if (!conn->is_dead && kis_http2_stream_count(stream->owner) == 1)
         h2_set_phase(conn, H2_IDLE);
 }
 
@@ -241,8 +242,8 @@ static void submit_answer(kis_exchange *exchange, const kis_answer_head *head,
     size_t queued = kis_http2_queued_bytes(conn->h2->session);
     if (stream->is_begun)
         return;
-    if (queued && queued + body->bytes.len >
-                      KIS_H2_QUEUED_BYTES_MAX) { /* it asks, and does not read what it gets */
+    /* it asks, and does not read what it gets */
+    if (queued && queued + body->bytes.len > KIS_H2_QUEUED_BYTES_MAX) {
         kis_http2_reset(stream, KIS_HTTP2_ENHANCE_YOUR_CALM);
         return;
     }
@@ -308,7 +309,8 @@ static void h2_free(kis_conn *conn)
     conn->h2 = NULL;
 }
 
-/* The peer broke the rules, and the connection ends for it: told by nghttp2 (its GOAWAY is among the frames to send) or by us. */
+/* The peer broke the rules, and the connection ends for it:
+ * told by nghttp2 (its GOAWAY is among the frames to send) or by us. */
 static void h2_count_reproach(kis_conn *conn)
 {
     if (conn->h2->is_reproach_counted)
@@ -411,7 +413,8 @@ void kis_h2_fill(kis_conn *conn)
 
 /* ---- time and the end ---- */
 
-/* A stream that moved no byte since the last sweep, although it is its peer's turn, is over; so is one whose body is not there in time. */
+/* A stream that moved no byte since the last sweep, although it is its peer's turn, is over; so is
+ * one whose body is not there in time. */
 static void sweep_stream(kis_conn *conn, kis_http2_stream *stream)
 {
     kis_exchange *exchange = stream->user;
@@ -443,8 +446,8 @@ void kis_h2_timeout(kis_conn *conn)
 {
     kis_http2 *session = conn->h2->session;
     uint64_t now = kis_loop_now_ns(conn->home->loop);
-    if (!kis_http2_is_in_header_block(
-            session)) /* its stream was reset since: that is told by what is sent */
+    /* its stream was reset since: that is told by what is sent */
+    if (!kis_http2_is_in_header_block(session))
         conn->h2->block_ns = 0;
     if (!conn->h2->block_ns && conn->h2->phase_ns > now) {
         h2_set_clock(conn);
@@ -469,9 +472,8 @@ void kis_h2_timeout(kis_conn *conn)
 
 void kis_h2_drain(kis_conn *conn)
 {
-    kis_http2_go_away(
-        conn->h2->session,
-        KIS_HTTP2_NO_ERROR); /* over when the streams that are open are answered: kis_h2_fill sees it */
+    /* over when the streams that are open are answered: kis_h2_fill sees it */
+    kis_http2_go_away(conn->h2->session, KIS_HTTP2_NO_ERROR);
 }
 
 uint32_t kis_h2_open_exchanges(const kis_conn *conn)

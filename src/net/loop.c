@@ -2,17 +2,20 @@
  *
  *     round: posts -> timers that are due -> epoll_wait until the next timer -> what is ready
  *
- * Posts are a stack that any thread pushes to (newest first) and the loop takes whole and turns round. Only who pushes on an
- * empty stack wakes the loop, so a busy loop is woken once for many posts. After the last round the stack is closed for ever:
+ * Posts are a stack that any thread pushes to (newest first) and the loop takes whole and turns
+ * round. Only who pushes on an empty stack wakes the loop, so a busy loop is woken once for many
+ * posts. After the last round the stack is closed for ever:
  * a post is either run or refused, never forgotten.
  *
- * Always true: (1) a watch that was unwatched gets no event, also none that epoll has already handed out, (2) heap[i]->heap_index
- * is i, and no timer fires before its time, (3) `loops` has every loop and each loop's `watches` every descriptor that is in its epoll set:
+ * Always true: (1) a watch that was unwatched gets no event, also none that epoll has already
+ * handed out, (2) heap[i]->heap_index is i, and no timer fires before its time, (3) `loops` has
+ * every loop and each loop's `watches` every descriptor that is in its epoll set:
  * between kis_fork_hold and kis_fork_allow, so that it is also true in a child.
  *
- * A child of fork() has no thread for a loop, but it has its descriptors: a connection that the parent closes would not end for the peer before the child
- * ends, and what the child took out of the epoll set would be gone for the parent. So the child closes them, as the first thing it does; nobody hears of
- * it, because the parent has them still. What lies above (TLS, HTTP/2) is not told.
+ * A child of fork() has no thread for a loop, but it has its descriptors: a connection that the
+ * parent closes would not end for the peer before the child ends, and what the child took out of
+ * the epoll set would be gone for the parent. So the child closes them, as the first thing it does;
+ * nobody hears of it, because the parent has them still. What lies above (TLS, HTTP/2) is not told.
  */
 #include "net/loop.h"
 
@@ -388,8 +391,8 @@ static int wait_ms(const kis_loop *loop)
         return LOOP_WAIT_MS_MAX;
     uint64_t at = loop->heap.at[0]->at_ns;
     uint64_t wait = at > loop->now_ns ? at - loop->now_ns : 0;
-    return (int)KIS_MIN((wait + 999999) / 1000000,
-                        (uint64_t)LOOP_WAIT_MS_MAX); /* rounded up: never too early */
+    /* rounded up: never too early */
+    return (int)KIS_MIN((wait + 999999) / 1000000, (uint64_t)LOOP_WAIT_MS_MAX);
 }
 
 void kis_loop_run(kis_loop *loop)

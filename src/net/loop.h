@@ -1,9 +1,12 @@
 /* loop.h - one thread's epoll loop: sockets, timers, and messages from other threads.
  *
- * Everything a loop owns is touched by its own thread only. Other threads reach it through kis_loop_post.
+ * Everything a loop owns is touched by its own thread only.
+ * Other threads reach it through kis_loop_post.
  *
- * A loop belongs to the process that made it. A child of fork() must not touch it or what hangs on it; the descriptors that it watches, and its own, are closed
- * there before fork() returns, and the peers notice nothing. To be whole in that, open and watch, and unwatch and close, inside of kis_fork_hold (os/fork.h).
+ * A loop belongs to the process that made it. A child of fork() must not touch it or what hangs on
+ * it; the descriptors that it watches, and its own, are closed there before fork() returns, and the
+ * peers notice nothing. To be whole in that, open and watch, and unwatch and close, inside of
+ * kis_fork_hold (os/fork.h).
  */
 #ifndef KIS_NET_LOOP_H
 #define KIS_NET_LOOP_H
@@ -45,14 +48,15 @@ void kis_loop_free(kis_loop *loop); /* stopped and empty */
 kis_err kis_loop_watch(kis_loop *loop, kis_watch *watch, int fd, uint32_t wanted,
                        kis_diag *diag) KIS_CHECKED;
 void kis_loop_rewatch(kis_loop *loop, kis_watch *watch, uint32_t wanted);
-void kis_loop_unwatch(kis_loop *loop,
-                      kis_watch *watch); /* no callback after it, also for events already read */
+/* no callback after it, also for events already read */
+void kis_loop_unwatch(kis_loop *loop, kis_watch *watch);
 
-kis_err kis_loop_set_timer(kis_loop *loop, kis_timer *timer,
-                           uint64_t at_ns) KIS_CHECKED; /* moves one that is set */
+/* moves one that is set */
+kis_err kis_loop_set_timer(kis_loop *loop, kis_timer *timer, uint64_t at_ns) KIS_CHECKED;
 void kis_loop_clear_timer(kis_loop *loop, kis_timer *timer);
 
-/** Runs `post` on the loop's thread, in order of posting. Any thread. After the loop has stopped: false, and `post` was not taken. */
+/** Runs `post` on the loop's thread, in order of posting. Any thread. After the loop has stopped:
+ * false, and `post` was not taken. */
 bool kis_loop_post(kis_loop *loop, kis_post *post);
 
 void kis_loop_run(kis_loop *loop);  /* until stop; the calling thread is the loop's thread */

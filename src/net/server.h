@@ -35,8 +35,8 @@ typedef struct kis_request_head {
     uint64_t content_length; /* UINT64_MAX: unknown */
     bool is_http2, is_tls;
     kis_str peer; /* "127.0.0.1:4711" */
-    uint64_t
-        at_ns; /* monotonic: when the head was there; a deadline that it asks for counts from here */
+    /* monotonic: when the head was there; a deadline that it asks for counts from here */
+    uint64_t at_ns;
 } kis_request_head;
 
 /** The first header of that lower-case name, or an empty text with a NULL pointer. */
@@ -75,8 +75,8 @@ typedef struct kis_handler {
 
 const kis_request_head *kis_exchange_head(const kis_exchange *exchange);
 kis_loop *kis_exchange_loop(const kis_exchange *exchange);
-/** The handler's memo_bytes in this exchange, zeros at first, aligned for anything. Lives as long as
- * the exchange; net does not look at it. Whoever works on the exchange, one thread at a time. */
+/** The handler's memo_bytes in this exchange, zeros at first, aligned for anything. Lives as long
+ * as the exchange; net does not look at it. Whoever works on the exchange, one thread at a time. */
 void *kis_exchange_memo(kis_exchange *exchange);
 kis_exchange *kis_exchange_ref(kis_exchange *exchange); /* any thread */
 void kis_exchange_unref(kis_exchange *exchange);        /* any thread */
@@ -113,8 +113,9 @@ typedef struct kis_listener_options {
     kis_net_budget budget; /* take NULL: unbounded */
     kis_tls_server *tls;   /* NULL: plain */
     bool allow_http1, allow_http2;
-    /** Loop thread; may be NULL. What an operator should hear of and no handler ever will: a peer that speaks TLS where none is spoken, a TLS
-     *  handshake that failed, and why. Who merely went away is not told of. */
+    /** Loop thread; may be NULL. What an operator should hear of and no handler ever will: a peer
+     * that speaks TLS where none is spoken, a TLS handshake that failed, and why. Who merely went
+     * away is not told of. */
     void (*on_note)(void *user, kis_str peer, const char *what);
     void *note_user;
     uint32_t header_timeout_ms; /* 0: 10 s */

@@ -1,6 +1,7 @@
 /* tcp.c - the socket calls, in one place.
  *
- * Writing never raises SIGPIPE (MSG_NOSIGNAL, also below OpenSSL: tls.c), descriptors never pass to children.
+ * Writing never raises SIGPIPE (MSG_NOSIGNAL, also below OpenSSL:
+ * tls.c), descriptors never pass to children.
  */
 #include "net/tcp.h"
 
@@ -66,8 +67,8 @@ static kis_err resolve_blocking(kis_str host, kis_str port, kis_address *out, ki
     int failed = getaddrinfo(host.len ? name : NULL, service, &hints, &found);
     if (failed)
         return kis_diag_set(diag, KIS_ERR_NOT_FOUND, "%s", gai_strerror(failed));
-    const struct addrinfo *pick =
-        found; /* for "all", IPv6 takes IPv4 too; for a name the first, IPv4 before IPv6 (localhost) */
+    /* for "all", IPv6 takes IPv4 too; for a name the first, IPv4 before IPv6 (localhost) */
+    const struct addrinfo *pick = found;
     for (const struct addrinfo *at = found; at; at = at->ai_next) {
         if (at->ai_family == (host.len ? AF_INET : AF_INET6)) {
             pick = at;
@@ -128,7 +129,8 @@ void kis_address_format(const kis_address *address, char out[KIS_ADDRESS_TEXT_MA
 
 /* ---- listening and connecting ---- */
 
-/* A socket file that nobody listens on is left over from a process that was killed: it may go. EEXIST: something else is there. */
+/* A socket file that nobody listens on is left over from a process that was killed: it may go.
+ * EEXIST: something else is there. */
 static int make_way_for_unix_socket(const kis_address *address)
 {
     struct sockaddr_un un;
@@ -169,8 +171,9 @@ kis_err kis_tcp_listen(const kis_address *address, int *out_fd, kis_address *out
         return listen_failed(fd, diag);
     if (family == AF_UNIX && (errno = make_way_for_unix_socket(address)) != 0)
         return listen_failed(fd, diag);
-    if (family !=
-        AF_UNIX) /* a restart need not wait for old connections to time out; a second server still fails, because nobody sets SO_REUSEPORT */
+    /* a restart need not wait for old connections to time out;
+     * a second server still fails, because nobody sets SO_REUSEPORT */
+    if (family != AF_UNIX)
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));

@@ -15,10 +15,11 @@
 
 #define KIS_ADDRESS_TEXT_MAX 80 /* "[v6%scope]:port", or "unix:" and the start of a path */
 
-enum {                     /* instead of a count */
-       KIS_IO_AGAIN = -1,  /* wait until stream->waits_for is ready */
-       KIS_IO_END = -2,    /* the peer has closed its side in order */
-       KIS_IO_FAILED = -3, /* reset, broken, TLS failure */
+/* instead of a count */
+enum {
+    KIS_IO_AGAIN = -1,  /* wait until stream->waits_for is ready */
+    KIS_IO_END = -2,    /* the peer has closed its side in order */
+    KIS_IO_FAILED = -3, /* reset, broken, TLS failure */
 };
 
 typedef struct kis_stream {

@@ -1,4 +1,5 @@
-/* test_tls.h - a server and a client that trust each other, with a certificate made for the test. */
+/* test_tls.h - a server and a client that trust each other,
+ * with a certificate made for the test. */
 #ifndef KIS_NET_TEST_TLS_H
 #define KIS_NET_TEST_TLS_H
 

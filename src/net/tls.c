@@ -1,6 +1,7 @@
 /* tls.c - OpenSSL contexts for servers and clients, and TLS on one stream.
  *
- * OpenSSL reads and writes the socket through a BIO of ours, because its own would raise SIGPIPE in somebody else's program.
+ * OpenSSL reads and writes the socket through a BIO of ours,
+ * because its own would raise SIGPIPE in somebody else's program.
  * A server's context is exchanged whole by reload: connections keep the one they began with.
  */
 #include "net/tls.h"
@@ -57,8 +58,8 @@ static const char *tls_reason_text(unsigned long error)
 
 static kis_err tls_failed(kis_diag *diag, const char *what, const char *file)
 {
-    unsigned long first =
-        ERR_peek_error(); /* the last one says no more than "system lib" or "PEM lib" */
+    /* the last one says no more than "system lib" or "PEM lib" */
+    unsigned long first = ERR_peek_error();
     const char *reason = tls_reason_text(first);
     ERR_clear_error();
     return kis_diag_set(diag, KIS_ERR_IO, "%s '%s': %s", what, file,
@@ -120,8 +121,8 @@ static kis_err server_ctx_new(const kis_tls_server *tls, SSL_CTX **out, kis_diag
         return kis_diag_set(diag, KIS_ERR_NOMEM, "TLS: out of memory");
     set_common(ctx);
     SSL_CTX_set_alpn_select_cb(ctx, alpn_choose, NULL);
-    SSL_CTX_set_session_cache_mode(
-        ctx, SSL_SESS_CACHE_OFF); /* tickets resume sessions; memory per former client does not */
+    /* tickets resume sessions; memory per former client does not */
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"kiseki", 6);
     kis_err err = load_identity(ctx, tls->cert_file, tls->key_file, diag);
     if (!err && tls->client_ca_file[0]) {
@@ -248,8 +249,8 @@ static int bio_read(BIO *bio, char *to, int size)
     return (int)got;
 }
 
-/* It never says that it is at its end (BIO_CTRL_EOF): so a connection that ends without a goodbye of TLS has failed, and an answer that was cut
- * is not taken for whole. */
+/* It never says that it is at its end (BIO_CTRL_EOF): so a connection that ends without a goodbye
+ * of TLS has failed, and an answer that was cut is not taken for whole. */
 static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
 {
     (void)bio;
