@@ -151,8 +151,8 @@ kis_err kis_baggage_parse(kis_baggage *b, kis_str header)
     char decoded[KIS_BAGGAGE_BYTES_MAX];
     while (kis_baggage_next(&rest, decoded, &member, &malformed)) {
         if (member.value.ptr == decoded) {
-            char *place = (char *)member.name.ptr + member.name.len +
-                          1; /* behind the name at least '=' and the coded value */
+            /* behind the name at least '=' and the coded value */
+            char *place = (char *)member.name.ptr + member.name.len + 1;
             memcpy(place, decoded, member.value.len);
             member.value.ptr = place;
         }

@@ -34,8 +34,8 @@ kis_err kis_trace_context_extract(const kis_carrier *carrier, char state[KIS_TRA
 
     if (!carrier->get_all(carrier->user, "traceparent", 0, &parent))
         return KIS_ERR_NOT_FOUND;
-    kis_err err = kis_traceparent_parse(
-        parent, &context); /* before the next call, until which the text lives */
+    /* before the next call, until which the text lives */
+    kis_err err = kis_traceparent_parse(parent, &context);
     if (carrier->get_all(carrier->user, "traceparent", 1, &second))
         return KIS_ERR_SYNTAX;
     if (err)

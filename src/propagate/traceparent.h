@@ -1,4 +1,5 @@
-/* traceparent.h - the header that names the parent: version, trace id, span id, flags. W3C Trace Context, level 2. */
+/* traceparent.h - the header that names the parent: version, trace id, span id, flags.
+ * W3C Trace Context, level 2. */
 #ifndef KIS_PROPAGATE_TRACEPARENT_H
 #define KIS_PROPAGATE_TRACEPARENT_H
 
@@ -15,7 +16,8 @@
  *     version  trace id, 32 hex           span id, 16 hex  flags
  *
  * header  the value alone; spaces and tabs around it are no part of it
- * out     written only on KIS_OK: is_remote is true, trace_state empty, flags of sampled and random only
+ * out     written only on KIS_OK: is_remote is true, trace_state empty,
+ *         flags of sampled and random only
  *
  * KIS_ERR_SYNTAX  wrong length, separator or digit, upper-case hex, version ff
  * KIS_ERR_RANGE   well formed, but an id is all zeros: start a new trace instead
