@@ -212,9 +212,7 @@ static void put_span(const kis_found_span *found, kis_buf *out)
     kis_buf_add_byte(out, '}');
 }
 
-/* ---- indenting
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- indenting ------------------------------------------------------------------------------- */
 
 static void put_line_start(kis_buf *out, unsigned depth)
 {

@@ -25,9 +25,7 @@ static kis_str find_grpc(const kis_client_answer *answer, const char *name)
     return value.ptr ? value : find_header(answer->headers, answer->header_count, name);
 }
 
-/* ---- waiting
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 /* "Sun, 06 Nov 1994 08:49:37 GMT" -> "1994-11-06T08:49:37Z" (RFC 9110, 5.6.7, the preferred form)
  */
@@ -69,9 +67,7 @@ uint64_t kis_backoff_ms(uint32_t n, uint32_t initial_ms, uint32_t max_ms, uint64
     return wait / 2 + (wait * (random & 0xffff)) / 0x10000;
 }
 
-/* ---- HTTP
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- HTTP ------------------------------------------------------------------------------------ */
 
 static void judge_taken(kis_otlp_protocol protocol, kis_bytes body, kis_arena *arena,
                         kis_judgement *out)
@@ -121,9 +117,7 @@ static void judge_http(kis_otlp_protocol protocol, const kis_client_answer *answ
                 : "");
 }
 
-/* ---- gRPC
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- gRPC ------------------------------------------------------------------------------------ */
 
 static uint64_t retry_info_ms(kis_str details_bin, kis_arena *arena)
 {
@@ -189,9 +183,7 @@ static void judge_grpc(const kis_client_answer *answer, kis_arena *arena, kis_ju
             safe[0] ? ": " : "", safe);
 }
 
-/* ---- both
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- both ------------------------------------------------------------------------------------ */
 
 /* No answer: the connection is to blame, or the other side speaks another language. */
 static void judge_failure(kis_otlp_protocol protocol, const kis_client_answer *answer,

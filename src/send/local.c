@@ -15,8 +15,8 @@
 #include "send/send.h"
 #include "wire/otlp.h"
 
-#define TEXT_BYTES_MAX \
-    (256u << 20) /* of one batch as text; a batch of 64 MiB grows about fourfold */
+/* of one batch as text; a batch of 64 MiB grows about fourfold */
+#define TEXT_BYTES_MAX (256u << 20)
 
 typedef struct local_sink {
     kis_sink sink;

@@ -1,7 +1,7 @@
 /* otlp_request.c - see otlp_request.h.
  *
- *     http/protobuf, http/json    the endpoint's path    content-encoding     body: the request
- *     grpc                        the method's path      grpc-encoding, te    body: a prefix, then it
+ *     http/protobuf, http/json   the endpoint's path   content-encoding    body: the request
+ *     grpc                       the method's path     grpc-encoding, te   body: a prefix, then it
  */
 #include "send/otlp_request.h"
 

@@ -1,5 +1,5 @@
-/* otlp_request.h - what a request of the sender looks like, in each of the three protocols: where it
- * goes, with which headers and which body. Inside of src/send.
+/* otlp_request.h - what a request of the sender looks like, in each of the three protocols: where
+ * it goes, with which headers and which body. Inside of src/send.
  */
 #ifndef KIS_SEND_OTLP_REQUEST_H
 #define KIS_SEND_OTLP_REQUEST_H

@@ -554,8 +554,8 @@ TEST(close_while_in_flight_answers_what_is_open)
     WAIT_FOR(atomic_load(&p.requests) == 1, "one is on its way");
     uint64_t start_ns = kis_now_ns();
     sender_stop(&s);
-    CHECK(kis_now_ns() - start_ns < 5000000000u,
-          "close waits for nobody"); /* an attempt has 10 s */
+    /* an attempt has 10 s */
+    CHECK(kis_now_ns() - start_ns < 5000000000u, "close waits for nobody");
     for (int i = 0; i < 3; i++) {
         CHECK_INT(1, atomic_load(&o[i].calls), "done is called once");
         CHECK_ERR(KIS_ERR_CLOSED, o[i].err, o[i].reason);
