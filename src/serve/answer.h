@@ -17,8 +17,8 @@
 #include "serve/pretty.h"
 
 #define KIS_ANSWER_PIECE_BYTES ((size_t)64 << 10)
-#define KIS_ANSWER_BUF_MAX \
-    ((size_t)64 << 20) /* one span of 4 MiB, each byte of it escaped, and room */
+/* one span of 4 MiB, each byte of it escaped, and room */
+#define KIS_ANSWER_BUF_MAX     ((size_t)64 << 20)
 #define KIS_ANSWER_GZIP_MIN    ((size_t)1 << 10) /* smaller bodies are not worth it */
 #define KIS_ANSWER_HEADERS_MAX 8
 
@@ -47,8 +47,8 @@ typedef struct kis_answer_writer {
 
 void kis_answer_init(kis_answer_writer *w, const kis_answer_to *to, const kis_alloc *alloc);
 void kis_answer_done(kis_answer_writer *w); /* gives the memory back; the answer must be over */
-void kis_answer_add_header(kis_answer_writer *w, kis_str name,
-                           kis_str value); /* beyond the bound: left out */
+/* beyond the bound: left out */
+void kis_answer_add_header(kis_answer_writer *w, kis_str name, kis_str value);
 /** False: the answer cannot go on (err says why), stop making it. */
 bool kis_answer_flush(kis_answer_writer *w);
 void kis_answer_finish(kis_answer_writer *w);

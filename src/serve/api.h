@@ -54,8 +54,8 @@ void kis_api_note_partial(kis_api_call *call, const kis_answer *answer);
 /** The request of a call that writes as it reads: its deadline is the whole answer's, for a slow
  * peer is not a slow reader. */
 kis_request kis_api_streaming(const kis_api_call *call);
-/** Of a trace that was not found: when not all that is stored could be looked at, nobody knows that it
- * is not there, and NOT_FOUND becomes CORRUPT, said in `diag`. */
+/** Of a trace that was not found: when not all that is stored could be looked at, nobody knows that
+ * it is not there, and NOT_FOUND becomes CORRUPT, said in `diag`. */
 kis_err kis_api_judge_absence(const kis_api_call *call, kis_err err, kis_diag *diag);
 
 #endif

@@ -580,8 +580,8 @@ TEST(a_trace_that_cannot_be_looked_for_is_not_said_to_be_absent)
     }
     reader.is_partial = true;
     for (int i = 0; i < 4; i++) {
-        reader.keeps_spans_back =
-            i / 2; /* OK, and not a span: they were known, and cannot be read */
+        /* OK, and not a span: they were known, and cannot be read */
+        reader.keeps_spans_back = i / 2;
         snprintf(path, sizeof(path), i % 2 ? "/api/v3/traces/%s" : "/api/traces/%s",
                  hex_of(i / 2 ? 1 : 99));
         ask(path);

@@ -70,8 +70,9 @@ const kis_option kis_serve_option_rows[] = {
 };
 const size_t kis_serve_option_count = KIS_COUNT_OF(kis_serve_option_rows);
 
-/* "ADDR:PORT", "[ADDR]:PORT", ":PORT", "PORT", "unix:PATH" or "off". What ADDR names is found out when it
- * is bound. An empty text is a script's variable that was not set; only none at all is the default. */
+/* "ADDR:PORT", "[ADDR]:PORT", ":PORT", "PORT", "unix:PATH" or "off". What ADDR names is found
+ * out when it is bound. An empty text is a script's variable that was not set; only none at all
+ * is the default. */
 static bool is_address(kis_str text)
 {
     uint64_t port;

@@ -20,8 +20,8 @@
 
 #define LOOPS_MAX          256
 #define MEMORY_STORE_BYTES ((uint64_t)256 << 20)
-#define STOP_FLUSH_MIN_NS \
-    ((uint64_t)1000000000) /* for the sink, when requests have used up the deadline */
+/* for the sink, when requests have used up the deadline */
+#define STOP_FLUSH_MIN_NS ((uint64_t)1000000000)
 
 typedef struct loop_thread {
     kis_loop *loop;
