@@ -20,8 +20,8 @@
 
 #define JAEGER_PUT(out, literal) kis_buf_add((out), literal, sizeof(literal) - 1)
 #define JS_SAFE_INTEGER          9007199254740991 /* 2^53 - 1 */
-#define VALUE_TEXT_BYTES_MAX \
-    (8u << 20) /* of an array or map as text: a span has 4 MiB, escapes and base64 grow it */
+/* of an array or map as text: a span has 4 MiB, escapes and base64 grow it */
+#define VALUE_TEXT_BYTES_MAX (8u << 20)
 
 void kis_jaeger_json_trace_id(const kis_trace_id *id, kis_buf *out)
 {

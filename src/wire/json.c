@@ -376,8 +376,8 @@ static bool read_number_text(kis_json *j, kis_str *out)
     return kis_json_number(j, out);
 }
 
-#define SHORT_DIGITS_MAX \
-    19 /* any number of so many digits fits into 64 bits, of one less into 63 */
+/* any number of so many digits fits into 64 bits, of one less into 63 */
+#define SHORT_DIGITS_MAX 19
 
 /* Digits alone, so few that nothing can overflow: nearly every number there is. */
 static inline bool read_short_u64(kis_str text, uint64_t *out)

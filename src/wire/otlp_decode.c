@@ -212,8 +212,8 @@ static kis_err decode_odd_span(decode_walk *w, kis_bytes message, kis_span_view 
     if (*is_taken)
         out->bytes = KIS_BYTES_NONE;
     else
-        reject_spans(w, 1, "span", w->span_number,
-                     "cannot be repaired"); /* otlp_repair.c (1): does not happen */
+        /* otlp_repair.c (1): does not happen */
+        reject_spans(w, 1, "span", w->span_number, "cannot be repaired");
     return KIS_OK;
 }
 

@@ -318,8 +318,8 @@ static void repair_id(repair_walk *w, const field_rule *rule, kis_bytes id, cons
         if (w->result->body)
             kis_diag_set(&what, KIS_ERR_RANGE, "want %u bytes, got %zu", rule->max, id.len);
         else
-            kis_diag_set(&what, KIS_ERR_RANGE, "want %u hex digits",
-                         rule->max * 2); /* it came as text */
+            /* it came as text */
+            kis_diag_set(&what, KIS_ERR_RANGE, "want %u hex digits", rule->max * 2);
         reject_at(w, rule->name, at, what.text);
         return;
     }
@@ -350,8 +350,8 @@ static kis_err open_inner(repair_walk *w, const field_rule *rule, kis_bytes byte
                              .field_start = w->out.len,
                              .length_room = (uint8_t)kis_varint_size(bytes.len),
                              .slot = rule->max ? rule->slot : SLOTS };
-    put_tag_and_length(&w->out, rule->tag,
-                       bytes.len); /* the old length: as wide as the new one, most times */
+    /* the old length: as wide as the new one, most times */
+    put_tag_and_length(&w->out, rule->tag, bytes.len);
     inner->body_start = w->out.len;
     return w->out.err;
 }
@@ -497,8 +497,8 @@ kis_err kis_otlp_repair_message(kis_otlp_message type, kis_bytes message, kis_ar
     repair->cut_values = 0;
     repair->reject.err = KIS_OK;
     repair->reject.text[0] = 0;
-    kis_buf_init(&w.out, &alloc,
-                 message.len * 3 + 1024); /* (2), and room for what each reserve asks beyond */
+    /* (2), and room for what each reserve asks beyond */
+    kis_buf_init(&w.out, &alloc, message.len * 3 + 1024);
     kis_err err = kis_buf_reserve(&w.out, message.len + message.len / 16 + 64)
                       ? walk_message(&w, message.ptr, diag)
                       : w.out.err;

@@ -2,8 +2,10 @@
  * grpc-status-details-bin.
  *
  *     Status { code (1), message (2), details (3) [ Any { type_url (1), value (2) } ] }
- *     BadRequest { field_violations (1) [ { field (1), description (2) } ] }   for the sender to mend
- *     RetryInfo { retry_delay (1) { seconds (1), nanos (2) } }                 come again after that
+ *     BadRequest { field_violations (1) [ { field (1), description (2) } ] }
+ *         for the sender to mend
+ *     RetryInfo { retry_delay (1) { seconds (1), nanos (2) } }
+ *         come again after that
  */
 #include "wire/json.h"
 #include "wire/otlp.h"
