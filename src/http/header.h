@@ -17,7 +17,8 @@ kis_str kis_header_find(const kis_header *headers, size_t count, kis_str name);
 
 /** Bytes of all names and values together. */
 size_t kis_headers_bytes(const kis_header *headers, size_t count);
-/** Copies `count` fields into `to`, their texts to *at (kis_headers_bytes), and moves *at behind. */
+/** Copies `count` fields into `to`, their texts to *at (kis_headers_bytes),
+ * and moves *at behind. */
 void kis_headers_put(kis_header *to, uint8_t **at, const kis_header *headers, size_t count);
 
 /** The words of a status: "Not Found"; "Status" for one that nobody knows. */

@@ -25,13 +25,14 @@
 /* fill may go over its mark by this much */
 #define KIS_HTTP2_FILL_SLACK (KIS_HTTP2_FRAME_BYTES_MAX + 64u)
 
-typedef enum kis_http2_error { /* RFC 9113, 7 */
-                               KIS_HTTP2_NO_ERROR = 0,
-                               KIS_HTTP2_PROTOCOL_ERROR = 1,
-                               KIS_HTTP2_INTERNAL_ERROR = 2,
-                               KIS_HTTP2_REFUSED_STREAM = 7,
-                               KIS_HTTP2_CANCEL = 8,
-                               KIS_HTTP2_ENHANCE_YOUR_CALM = 11,
+/* RFC 9113, 7 */
+typedef enum kis_http2_error {
+    KIS_HTTP2_NO_ERROR = 0,
+    KIS_HTTP2_PROTOCOL_ERROR = 1,
+    KIS_HTTP2_INTERNAL_ERROR = 2,
+    KIS_HTTP2_REFUSED_STREAM = 7,
+    KIS_HTTP2_CANCEL = 8,
+    KIS_HTTP2_ENHANCE_YOUR_CALM = 11,
 } kis_http2_error;
 
 typedef struct kis_http2 kis_http2;

@@ -128,8 +128,8 @@ TEST(long_values_compare_as_they_are_written)
     static uint8_t any_memory[200000];
     kis_buf any, values;
     for (size_t i = 0; i + 2 < sizeof text; i += 2)
-        memcpy(text + i, i % 7 ? "\xc3\xa9" : "\"\n",
-               2); /* characters and escapes at every place of a piece */
+        /* characters and escapes at every place of a piece */
+        memcpy(text + i, i % 7 ? "\xc3\xa9" : "\"\n", 2);
     kis_buf_init_fixed(&values, any_memory, 100000);
     kis_buf_init_fixed(&any, any_memory + 100000, 100000);
     size_t item = kis_pb_begin(&values, 1);
