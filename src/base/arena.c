@@ -24,8 +24,8 @@ struct kis_arena_block {
     size_t size; /* with this header */
 };
 
-#define BLOCK_HEAD \
-    ((sizeof(kis_arena_block) + 15) & ~(size_t)15) /* data keeps the giver's alignment */
+/* data keeps the giver's alignment */
+#define BLOCK_HEAD ((sizeof(kis_arena_block) + 15) & ~(size_t)15)
 
 static uint8_t *block_data(kis_arena_block *block)
 {

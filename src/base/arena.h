@@ -9,8 +9,8 @@
 
 #include "base/str.h"
 
-#define KIS_ARENA_BLOCK_MAX \
-    ((size_t)1 << 20) /* blocks double from 4 KiB to this; bigger pieces get their own */
+/* blocks double from 4 KiB to this; bigger pieces get their own */
+#define KIS_ARENA_BLOCK_MAX ((size_t)1 << 20)
 
 /* Under AddressSanitizer the free room of an arena may not be touched, nor the bytes behind a
  * piece. */
@@ -43,8 +43,8 @@ typedef struct kis_arena {
     const kis_alloc *alloc;
 } kis_arena;
 
-void kis_arena_init(kis_arena *arena, const kis_alloc *alloc,
-                    size_t max_bytes);  /* takes no memory yet */
+/* takes no memory yet */
+void kis_arena_init(kis_arena *arena, const kis_alloc *alloc, size_t max_bytes);
 void kis_arena_done(kis_arena *arena);  /* gives everything back; fine on zeros */
 void kis_arena_clear(kis_arena *arena); /* everything in it ends; the largest block up to
                                            KIS_ARENA_BLOCK_MAX is kept for next time */

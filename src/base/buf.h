@@ -22,8 +22,8 @@ void kis_buf_init_fixed(kis_buf *buf, void *memory, size_t size);
 void kis_buf_done(kis_buf *buf);  /* gives the memory back; fine on zeros */
 void kis_buf_clear(kis_buf *buf); /* len 0, err OK, memory kept */
 
-uint8_t *kis_buf_grow(kis_buf *buf,
-                      size_t more); /* what kis_buf_reserve does when there is no room */
+/* what kis_buf_reserve does when there is no room */
+uint8_t *kis_buf_grow(kis_buf *buf, size_t more);
 /** Room for `more` bytes behind len, or NULL with err set. Write there, then add to len. */
 static inline uint8_t *kis_buf_reserve(kis_buf *buf, size_t more)
 {
@@ -56,8 +56,8 @@ static inline void kis_buf_add_byte(kis_buf *buf, uint8_t byte)
     *to = byte;
     buf->len++;
 }
-void kis_buf_add_fmt(kis_buf *buf, const char *format, ...)
-    KIS_PRINTF(2, 3);                               /* pieces of at most 512 bytes */
+/* pieces of at most 512 bytes */
+void kis_buf_add_fmt(kis_buf *buf, const char *format, ...) KIS_PRINTF(2, 3);
 void kis_buf_add_u64(kis_buf *buf, uint64_t value); /* decimal text */
 void kis_buf_add_i64(kis_buf *buf, int64_t value);
 /** Removes the first `size` bytes (already sent) by moving the rest down. */

@@ -1,5 +1,5 @@
-/* mem_wasm.c - what a compiler calls by itself, where nobody else supplies them: WebAssembly without a C
- * library. Everywhere else this file is empty.
+/* mem_wasm.c - what a compiler calls by itself, where nobody else supplies them: WebAssembly
+ * without a C library. Everywhere else this file is empty.
  *
  * Copying and filling are single instructions there (bulk memory, see cmake/wasm.cmake).
  */

@@ -7,8 +7,8 @@
 
 #include "base/str.h"
 
-#define KIS_BIG_WORDS \
-    136 /* of 32 bits: the largest is 10^1125 (3738 bits) and some room to shift */
+/* of 32 bits: the largest is 10^1125 (3738 bits) and some room to shift */
+#define KIS_BIG_WORDS 136
 
 typedef struct kis_big {
     uint32_t len;               /* words in use; the last of them is not zero */

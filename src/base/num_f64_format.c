@@ -127,8 +127,8 @@ static void interval_of(interval *v, uint64_t mantissa, int exponent)
     kis_big_set(&v->m_low, 1);
     kis_big_shift(&v->m_low, up);
     kis_big_set(&v->m_high, 1);
-    kis_big_shift(&v->m_high,
-                  up + is_power); /* below a power of two the doubles are twice as dense */
+    /* below a power of two the doubles are twice as dense */
+    kis_big_shift(&v->m_high, up + is_power);
     v->is_even = (mantissa & 1) == 0;
 }
 

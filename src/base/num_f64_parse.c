@@ -25,8 +25,8 @@ typedef struct decimal {
     uint32_t count;           /* significant digits kept, no zeros in front */
     int64_t exponent;         /* value = digits * 10^exponent */
     uint64_t first;           /* the first 19 digits */
-    const char
-        *digits; /* where they start in the text, and where they end; a point may be between */
+    /* where they start in the text, and where they end; a point may be between */
+    const char *digits;
     const char *end;
 } decimal;
 
@@ -107,8 +107,8 @@ static double f64_from_bits(uint64_t bits)
  * top bit set. False when that would be infinite. */
 static bool f64_round(uint64_t bits, int exponent, bool has_more, double *out)
 {
-    int last = KIS_MAX(exponent + 64 - KIS_F64_MANTISSA_BITS,
-                       KIS_F64_EXPONENT_MIN); /* weight of the last bit kept */
+    /* weight of the last bit kept */
+    int last = KIS_MAX(exponent + 64 - KIS_F64_MANTISSA_BITS, KIS_F64_EXPONENT_MIN);
     int cut = last - exponent;
 
     if (cut > 64) {

@@ -221,8 +221,8 @@ TEST(halfway_cases_are_rounded_to_even_and_a_little_more_up)
         check_parse(text);
         char tail[16];
         snprintf(tail, sizeof(tail), "%s", exponent);
-        snprintf(exponent, sizeof(text) - (size_t)(exponent - text), "000000001%s",
-                 tail); /* a little more */
+        /* a little more */
+        snprintf(exponent, sizeof(text) - (size_t)(exponent - text), "000000001%s", tail);
         check_parse(text);
         exponent[8] = '0'; /* the middle again, longer */
         check_parse(text);

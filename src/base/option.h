@@ -31,8 +31,8 @@ typedef struct kis_option {
     size_t offset;
     const char *fallback;  /* default, as text; NULL leaves the field zero */
     const char *min, *max; /* bounds as text, or NULL */
-    const char
-        *choices; /* for KIS_OPT_CHOICE; for others the placeholder in help ("DIR"), or NULL */
+    /* for KIS_OPT_CHOICE; for others the placeholder in help ("DIR"), or NULL */
+    const char *choices;
     const char *help;
 } kis_option;
 

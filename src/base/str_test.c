@@ -175,8 +175,8 @@ TEST(utf8_is_valid_exactly_where_the_standard_says)
         kis_str s = utf8_rows[i].bytes;
         CHECK_INT(utf8_rows[i].prefix, kis_utf8_valid_prefix(s), utf8_rows[i].why);
         CHECK_INT(utf8_rows[i].prefix == s.len, kis_utf8_is_valid(s), utf8_rows[i].why);
-        for (size_t before = 1; before < 40;
-             before++) { /* at every place of the eight-byte steps */
+        /* at every place of the eight-byte steps */
+        for (size_t before = 1; before < 40; before++) {
             memset(padded, 'p', sizeof(padded));
             memcpy(padded + before, s.ptr, s.len);
             kis_str longer = kis_str_of(padded, before + s.len);

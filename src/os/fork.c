@@ -1,8 +1,8 @@
 /* fork.c - see fork.h.
  *
- * One lock for the process. It is held by who works with descriptors, for a few system calls, and by
- * who forks, from before the fork until after it. Nothing else is locked under it, so it does not
- * matter in which order the handlers of pthread_atfork take this lock and others.
+ * One lock for the process. It is held by who works with descriptors, for a few system calls, and
+ * by who forks, from before the fork until after it. Nothing else is locked under it, so it does
+ * not matter in which order the handlers of pthread_atfork take this lock and others.
  */
 #include "os/fork.h"
 

@@ -106,7 +106,8 @@ static void large_give_back(void *ptr, size_t size)
         munmap(ptr, mapped_size(size));
 }
 
-/* AddressSanitizer's allocator has locks that fork does not know, so under it a fork waits until nobody is inside. */
+/* AddressSanitizer's allocator has locks that fork does not know,
+ * so under it a fork waits until nobody is inside. */
 #ifdef KIS_ARENA_ASAN
 #define IS_LARGE(size) (false && (size) >= LARGE_MIN)
 

@@ -17,7 +17,8 @@ typedef struct kis_mem_stats {
 } kis_mem_stats;
 
 kis_mem_stats kis_mem_get_stats(void);
-/** Around fork(), so that no other thread is in the middle of the cache: before in the parent, after in both. */
+/** Around fork(), so that no other thread is in the middle of the cache:
+ * before in the parent, after in both. */
 void kis_mem_before_fork(void);
 void kis_mem_after_fork(void);
 void kis_mem_trim(void); /* gives the cache back to the system */

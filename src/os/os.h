@@ -45,18 +45,17 @@ typedef struct kis_os_ops {
     /** Reserves room, so that later writes inside it need no new metadata; the size grows, new
      * bytes are zero. */
     kis_err (*preallocate)(kis_os *, kis_file, uint64_t size, kis_diag *);
-    kis_err (*sync)(kis_os *, kis_file,
-                    kis_diag *); /* fdatasync. After an error the file's unsynced bytes are lost:
-                                    never call it again on it */
+    /* fdatasync. After an error the file's unsynced bytes are lost: never call it again on it */
+    kis_err (*sync)(kis_os *, kis_file, kis_diag *);
     /** Hints: the range will be read soon / will not be read again (drops it from the page cache
      * once clean). */
     void (*advise)(kis_os *, kis_file, uint64_t offset, uint64_t size, bool will_need);
 
-    kis_err (*rename)(kis_os *, kis_str from, kis_str to,
-                      kis_diag *); /* replaces; durable after sync_dir of the folder */
+    /* replaces; durable after sync_dir of the folder */
+    kis_err (*rename)(kis_os *, kis_str from, kis_str to, kis_diag *);
     kis_err (*remove)(kis_os *, kis_str path, kis_diag *);
-    kis_err (*make_dir)(kis_os *, kis_str path,
-                        kis_diag *); /* with parents, mode 0700; fine when it exists */
+    /* with parents, mode 0700; fine when it exists */
+    kis_err (*make_dir)(kis_os *, kis_str path, kis_diag *);
     kis_err (*sync_dir)(kis_os *, kis_str path, kis_diag *);
     /** Calls `each` for every name in the folder but . and .., in no order. */
     kis_err (*list_dir)(kis_os *, kis_str path, void (*each)(void *user, kis_str name), void *user,

@@ -166,8 +166,8 @@ TEST(random_bytes_differ)
     unsigned ones = 0;
     for (size_t i = 0; i < sizeof(large); i++)
         ones += (unsigned)__builtin_popcount(large[i]);
-    CHECK(ones > 397000 && ones < 403000,
-          "half of the bits, to the end"); /* 400,000, deviation 447 */
+    /* 400,000, deviation 447 */
+    CHECK(ones > 397000 && ones < 403000, "half of the bits, to the end");
     kis_random_bytes(NULL, 0);
 }
 

@@ -383,8 +383,8 @@ static kis_err sim_make_dirs(kis_sim *sim, uint32_t path)
     kis_sim_node *node = kis_sim_disk_find(disk, path);
     if (node)
         return node->is_dir ? KIS_OK : KIS_ERR_IO;
-    kis_err err =
-        sim_make_dirs(sim, disk->paths.at[path].parent); /* as deep as the path has slashes */
+    /* as deep as the path has slashes */
+    kis_err err = sim_make_dirs(sim, disk->paths.at[path].parent);
     if (err)
         return err;
     return kis_sim_disk_make(disk, path, true) ? KIS_OK : KIS_ERR_NOMEM;

@@ -19,8 +19,8 @@
 #include "base/num.h"
 #include "os/mem.h"
 
-#define STACK_BYTES \
-    ((size_t)2 << 20)      /* said aloud: 8 MiB with one C library, 128 KiB with another */
+/* said aloud: 8 MiB with one C library, 128 KiB with another */
+#define STACK_BYTES    ((size_t)2 << 20)
 #define NAME_BYTES_MAX 16u /* with the NUL; the kernel's TASK_COMM_LEN */
 
 #if defined(__has_feature)
