@@ -5,8 +5,8 @@
 
 #include "query/find.h"
 
-#define KIS_DEPEND_TRACES_MAX \
-    2000u /* looked at for one answer: it is a scan, and says so when there were more */
+/* looked at for one answer: it is a scan, and says so when there were more */
+#define KIS_DEPEND_TRACES_MAX   2000u
 #define KIS_DEPEND_SERVICES_MAX 4096u
 #define KIS_DEPEND_EDGES_MAX    65536u
 

@@ -114,8 +114,8 @@ static const kis_filter *kind_is(filter_builder *b, uint8_t kind)
 {
     if (kind != KIS_OTLP_KIND_INTERNAL)
         return compare(b, KIS_ON_KIND, KIS_STR_NONE, KIS_EQ, int_value(kind));
-    return compare(b, KIS_ON_KIND, KIS_STR_NONE, KIS_LE,
-                   int_value(kind)); /* a kind that was not said is read as internal */
+    /* a kind that was not said is read as internal */
+    return compare(b, KIS_ON_KIND, KIS_STR_NONE, KIS_LE, int_value(kind));
 }
 
 static const kis_filter *status_is(filter_builder *b, uint8_t status)

@@ -88,8 +88,9 @@ static void count_refusal(kis_receive_counters *c, const kis_refusal *refusal)
                       1);
 }
 
-/* The words of `diag` for the sender; the part before its last ": " names the place, and where there
- * is none it is the body as a whole: a 400 has its BadRequest (OTLP specification, "Failures"). */
+/* The words of `diag` for the sender; the part before its last ": " names the place, and
+ * where there is none it is the body as a whole: a 400 has its BadRequest (OTLP
+ * specification, "Failures"). */
 static void refuse_by_error(kis_receiver *r, kis_exchange *exchange, const kis_request_form *form,
                             kis_err err, const kis_diag *diag)
 {
