@@ -214,8 +214,8 @@ static kis_err ask_directory(const kis_ask *ask, kis_str path, int *out_status, 
                                   .log = warn_of_store,
                                   .log_user = &lines };
     kis_store *store;
-    kis_err err = options.os->ops->list_dir(options.os, ask->data, skip_name, NULL,
-                                            diag); /* opening would make it */
+    /* opening would make it */
+    kis_err err = options.os->ops->list_dir(options.os, ask->data, skip_name, NULL, diag);
 
     if (!err)
         err = kis_store_open(&options, &store, diag);

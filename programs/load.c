@@ -266,7 +266,8 @@ static uint64_t wait_after(const kis_client_answer *answer)
     return FAILURE_WAIT_NS;
 }
 
-/* A server that restarts is waited for; one that was never there, or is no OTLP receiver, is not. */
+/* A server that restarts is waited for; one that was never there, or is no OTLP receiver,
+ * is not. */
 static bool is_hopeless(const load_run *run, const kis_client_answer *answer, int status)
 {
     kis_str why = kis_str_from_c(answer->diag.text);

@@ -281,8 +281,8 @@ static void write_decimal(uint8_t *to, uint32_t len, uint64_t *random)
 {
     uint64_t bits = kis_load_next_random(random) >> 1;
 
-    for (uint32_t i = 0; i < len;
-         i++, bits /= 10) /* the first digit is never 0: addresses and numbers look like some */
+    /* the first digit is never 0: addresses and numbers look like some */
+    for (uint32_t i = 0; i < len; i++, bits /= 10)
         to[i] = (uint8_t)('0' + (i ? bits % 10 : 1 + bits % 9));
 }
 

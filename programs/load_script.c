@@ -203,8 +203,8 @@ static void put_event(load_writer *w, const kis_load_step *step, uint32_t span)
 {
     size_t event = kis_pb_begin(w->out, 11);
 
-    kis_pb_put_fix64(w->out, 1,
-                     KIS_LOAD_TIME_BASE + 2 * (uint64_t)span + 1); /* at the span's end */
+    /* at the span's end */
+    kis_pb_put_fix64(w->out, 1, KIS_LOAD_TIME_BASE + 2 * (uint64_t)span + 1);
     kis_pb_put_str(w->out, 2, step->is_error ? KIS_STR("exception") : KIS_STR("message"));
     if (step->is_error) {
         kis_attr_put_str(w->out, KIS_TAG_EVENT_ATTRS, KIS_STR("exception.type"),

@@ -47,8 +47,8 @@ typedef struct kis_load_script {
 
 /** Fills the steps: traces of about ten. The same count, services and random give the same. */
 void kis_load_script_write(kis_load_script *script);
-/** The script as an ExportTraceServiceRequest in protobuf, with placeholders. Errors are in out->err.
- * harsh: 15 attributes a span and much random text. */
+/** The script as an ExportTraceServiceRequest in protobuf, with placeholders. Errors are in
+ * out->err. harsh: 15 attributes a span and much random text. */
 void kis_load_script_put(const kis_load_script *script, bool is_harsh, kis_buf *out);
 
 #endif

@@ -12,8 +12,8 @@
 
 #define HELP_BYTES_MAX ((size_t)64 << 10)
 
-#define STDERR_WAIT_MS \
-    1000 /* for a reader that has stopped reading: the sentence is not worth hanging for */
+/* for a reader that has stopped reading: the sentence is not worth hanging for */
+#define STDERR_WAIT_MS 1000
 
 bool kis_program_print(int fd, kis_str text)
 {
