@@ -75,9 +75,16 @@
                      check_got.len);                                                          \
     } while (0)
 
-/* An allocator over malloc that counts, bounds leaks and can fail the n-th request: for allocation sweeps.
+/* An allocator over malloc that counts, bounds leaks and can fail the n-th request:
+ * for allocation sweeps.
  *
- *     for (long n = 0; ; n++) { test_alloc_reset(n); err = scenario(&test_alloc); CHECK_INT(0, test_alloc_live(), "no leak"); if (!test_alloc_failed()) break; }
+ *     for (long n = 0; ; n++) {
+ *         test_alloc_reset(n);
+ *         err = scenario(&test_alloc);
+ *         CHECK_INT(0, test_alloc_live(), "no leak");
+ *         if (!test_alloc_failed())
+ *             break;
+ *     }
  */
 #include "base/mem.h"
 

@@ -1,8 +1,11 @@
-/* otlp_dump.c - decodes one OTLP trace request from standard input and prints what kiseki makes of it, for comparison with decoders that
+/* otlp_dump.c - decodes one OTLP trace request from standard input and prints what kiseki makes of
+ * it, for comparison with decoders that
  * have nothing to do with ours: `kiseki-otlp-dump [protobuf | json]` (or --json).
  *
- * Standard output: the batch as OTLP/JSON, one line. Standard error: "spans=… rejected=… cut=… verbatim=… reason=…".
- * Exit 1: refused, the text on standard error. The input is held in a piece of just its size, so that a sanitizer sees a byte too many.
+ * Standard output: the batch as OTLP/JSON, one line. Standard error:
+ * "spans=… rejected=… cut=… verbatim=… reason=…".
+ * Exit 1: refused, the text on standard error. The input is held in a piece of just its size, so
+ * that a sanitizer sees a byte too many.
  */
 #include <stdio.h>
 #include <stdlib.h>

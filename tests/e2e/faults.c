@@ -9,8 +9,8 @@
  *     sync EIO 1         fsync, fdatasync and sync_file_range fail
  *     disk LEFT 4        statvfs says that 4 % are free
  *
- * `write` covers what needs new room: write, writev, pwrite, pwritev, ftruncate, fallocate. Sockets and
- * pipes never fail here.
+ * `write` covers what needs new room: write, writev, pwrite, pwritev, ftruncate, fallocate.
+ * Sockets and pipes never fail here.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -81,7 +81,8 @@ static bool is_file(int fd)
     return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* What a write to `fd` shall do: true when it has failed already, and then errno is set. `*size` may shrink. */
+/* What a write to `fd` shall do: true when it has failed already, and then errno is set.
+ * `*size` may shrink. */
 static bool write_fails(int fd, size_t *size)
 {
     int fault = is_file(fd) ? fault_for("write") : FAULT_NONE;
