@@ -18,10 +18,6 @@
 
 #include <kiseki/api.h>
 
-#if defined(__GNUC__) && defined(__OPTIMIZE__) && !defined(__cplusplus) && \
-    __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define KIS_HAS_INLINE_ATTRS_ 1
-
 /* What the handle of an open span points to; the SDK has more behind it. */
 typedef struct kis_span_room_ {
     uint64_t word; /* atomic: that of the handle, and KIS_SPAN_BUSY_ while somebody writes */
@@ -31,6 +27,10 @@ typedef struct kis_span_room_ {
     uint64_t keys[4]; /* a bit for each key that was set (kis_key_bit_) */
     uint32_t attr_count;
 } kis_span_room_;
+
+#if defined(__GNUC__) && defined(__OPTIMIZE__) && !defined(__cplusplus) && \
+    __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define KIS_HAS_INLINE_ATTRS_ 1
 
 /* Takes the busy bit and the key's bit. NULL: not now, or not here; nothing has changed. */
 KIS_INLINE_ kis_span_room_ *kis_span_room_take_(kis_span span, uint8_t key_bit)

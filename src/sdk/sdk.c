@@ -89,6 +89,8 @@ static void abandon_memory(kis_sdk *sdk)
 {
     kis_recorder_thread *threads = atomic_load_explicit(&sdk->threads, memory_order_relaxed);
 
+    for (kis_recorder_thread *t = threads; t; t = t->next)
+        atomic_store_explicit(&t->is_abandoned, true, memory_order_relaxed);
     for (kis_slot_chunk *chunk = sdk->chunks, *next; chunk; chunk = next) {
         next = chunk->next;
         chunk->next = abandoned_chunks;
@@ -149,6 +151,8 @@ static void reset_entry(kis_sdk *sdk, const kis_sdk_setup *setup)
         atomic_store_explicit(&t->ring.dropped, 0, memory_order_relaxed);
         t->ring.until_look = 1;
     }
+    atomic_fetch_add_explicit(
+        &sdk->life, 1, memory_order_relaxed); /* spans that are still open are late from here on */
     atomic_store_explicit(&sdk->late_calls, 0, memory_order_relaxed);
     atomic_store_explicit(&sdk->processor_count, 0, memory_order_relaxed);
     sdk->has_on_ending = sdk->has_listeners = false;

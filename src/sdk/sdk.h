@@ -65,6 +65,8 @@ typedef struct kis_recorder_thread {
     struct kis_recorder_thread *next; /* in sdk->threads; never changes once in */
     uint32_t flush_head;              /* the ring's head when a flush began; the stepper's */
     _Atomic bool is_taken;            /* a thread has it */
+    /* the entry goes on with other records: nothing is charged to it, given back to it, or sent */
+    _Atomic bool is_abandoned;
     /* slots on their way back; any thread pushes, the owner takes all */
     _Alignas(64) _Atomic(kis_slot *) returned;
 } kis_recorder_thread;
@@ -86,6 +88,8 @@ typedef enum kis_sampler_short {
 struct kis_sdk {
     /* of this entry: changes when an SDK starts in it; 0: never used */
     _Atomic uint32_t generation;
+    /* the same, but also when it goes on with the records of the last one */
+    _Atomic uint32_t life;
     _Atomic bool is_recording;
     bool is_taken; /* entry is in use; guarded by the registry's lock */
     bool is_local, is_disabled, has_listeners;

@@ -66,6 +66,13 @@ static size_t block_size(const kis_slot *slot)
     return (size_t)(slot->end - slot->block);
 }
 
+/* Memory of another life of the entry is neither charged nor given back: it may be another
+ * allocator's. */
+static bool is_abandoned(const kis_slot *slot)
+{
+    return atomic_load_explicit(&slot->home->is_abandoned, memory_order_relaxed);
+}
+
 static void give_block_back(kis_slot *slot)
 {
     kis_sdk *sdk = slot->home->sdk;
@@ -88,7 +95,7 @@ uint8_t *kis_slot_grow(kis_slot *slot, size_t size)
             return slot->at;
     }
     len = (size_t)(slot->at - slot->block);
-    if (len + size > KIS_SLOT_BLOCK_MAX)
+    if (len + size > KIS_SLOT_BLOCK_MAX || is_abandoned(slot))
         return NULL;
     while (cap < len + size)
         cap *= 2;
@@ -113,6 +120,8 @@ refuse:
 
 void kis_slot_shrink(kis_slot *slot)
 {
+    if (is_abandoned(slot))
+        return;
     give_block_back(slot);
     slot->block = slot->first_block;
     slot->end = slot->first_block + KIS_SLOT_FIRST_BLOCK;

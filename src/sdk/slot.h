@@ -20,7 +20,7 @@
  *
  * Always true:
  *   (1) the busy bit is held by whoever reads or writes anything but `word`, until the slot has
- *       ended; from then on it is read-only
+ *       ended; from then on it is read-only, but for the bag, which is let go with the bit held
  *   (2) a handle's generation is the slot's exactly as long as the slot was
  *       not taken for another span
  *   (3) a slot is in one place: open, in one ring, in one batch, or in the free list of its home
@@ -113,6 +113,7 @@ typedef struct kis_slot {
     uint64_t to_unix_ns; /* wall time of the span's start minus monotonic time of it */
     struct kis_bag *bag; /* held until the slot is free again */
     uint32_t bag_generation;
+    uint32_t life; /* of the SDK, when its span began */
     const struct kis_scope *scope;
     struct kis_sdk *sdk;              /* that of its home */
     struct kis_recorder_thread *home; /* where it goes back to */
@@ -155,6 +156,17 @@ static inline void kis_slot_leave(kis_slot *slot)
 {
     uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
     atomic_store_explicit(&slot->word, word & ~(uint64_t)KIS_SLOT_BUSY, memory_order_release);
+}
+/** Takes the busy bit whatever the state. Of a slot that is on its way back: only readers of ids
+ * may be there. */
+static inline void kis_slot_take_busy(kis_slot *slot)
+{
+    uint64_t word =
+        atomic_load_explicit(&slot->word, memory_order_relaxed) & ~(uint64_t)KIS_SLOT_BUSY;
+
+    while (!atomic_compare_exchange_weak_explicit(&slot->word, &word, word | KIS_SLOT_BUSY,
+                                                  memory_order_acquire, memory_order_relaxed))
+        word &= ~(uint64_t)KIS_SLOT_BUSY;
 }
 /** Leaves it in another state. Busy bit held. */
 static inline void kis_slot_leave_as(kis_slot *slot, uint64_t word, uint32_t state)

@@ -42,7 +42,14 @@ static void count_late(kis_slot *slot)
     atomic_fetch_add_explicit(&slot->home->sdk->late_calls, 1, memory_order_relaxed);
 }
 
-/* The slot of a handle, busy; NULL: the span has ended, or it was its parent process's. */
+/* A span that is open while its SDK is stopped and another one started in its place is nobody's. */
+static inline bool is_of_this_life(const kis_slot *slot)
+{
+    return KIS_LIKELY(slot->life == atomic_load_explicit(&slot->sdk->life, memory_order_relaxed));
+}
+
+/* The slot of a handle, busy; NULL: the span has ended, its SDK was stopped, or it was its parent
+ * process's. */
 static inline kis_slot *enter(kis_span span)
 {
     kis_slot *slot = span._slot;
@@ -53,9 +60,11 @@ static inline kis_slot *enter(kis_span span)
         count_late(slot);
         return NULL;
     }
-    if (KIS_LIKELY(atomic_load_explicit(&slot->sdk->is_recording, memory_order_relaxed)))
+    if (KIS_LIKELY(is_of_this_life(slot) &&
+                   atomic_load_explicit(&slot->sdk->is_recording, memory_order_relaxed)))
         return slot;
     kis_slot_leave(slot);
+    count_late(slot);
     return NULL;
 }
 
@@ -361,6 +370,7 @@ kis_span kis_recorder_span_start(kis_sdk *sdk, kis_tracer *tracer, const kis_spa
     kis_count(&thread->counts.started, 1);
     slot->scope = scope_of(sdk, tracer);
     slot->to_unix_ns = start_unix_ns - now;
+    slot->life = atomic_load_explicit(&sdk->life, memory_order_relaxed);
     open_block(sdk, slot, name);
     if (o->attrs.count)
         kis_slot_set_attrs(slot, &sdk->limits, o->attrs);
@@ -585,7 +595,8 @@ bool kis_recorder_span_is_recording(kis_span span)
     uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
 
     return span._word & KIS_SPAN_RECORDING_ && is_of_this_process(span) &&
-           !((word ^ span._word) & ~KIS_SLOT_STATES) && word & (KIS_SLOT_OPEN | KIS_SLOT_ENDING) &&
+           !((word ^ span._word) & ~KIS_SLOT_STATES) && is_of_this_life(slot) &&
+           word & (KIS_SLOT_OPEN | KIS_SLOT_ENDING) &&
            atomic_load_explicit(&slot->sdk->is_recording, memory_order_relaxed);
 }
 
@@ -595,9 +606,11 @@ bool kis_recorder_span_get_context(kis_span span, kis_span_context *out)
 
     if (!kis_slot_enter_to_read(slot, span._word))
         return false;
-    *out =
-        (kis_span_context){ kis_slot_trace_id(slot), kis_slot_span_id(slot), kis_slot_flags(slot),
-                            false, slot->bag ? kis_bag_trace_state(slot->bag) : KIS_STR_NONE };
+    bool has_ended = atomic_load_explicit(&slot->word, memory_order_relaxed) & KIS_SLOT_ENDED;
+    *out = (kis_span_context){ kis_slot_trace_id(slot), kis_slot_span_id(slot),
+                               kis_slot_flags(slot), false,
+                               slot->bag && !has_ended ? kis_bag_trace_state(slot->bag)
+                                                       : KIS_STR_NONE };
     kis_slot_leave(slot);
     return true;
 }
@@ -622,7 +635,7 @@ static void tell_ending(kis_sdk *sdk, kis_slot *slot, kis_span span, uint32_t co
         ending &= ~(uint64_t)KIS_SLOT_BUSY; /* somebody reads the ids this moment */
 }
 
-/* on_end: everybody may read. */
+/* on_end: nobody writes any more, everybody may read. */
 static void tell_ended(kis_sdk *sdk, kis_slot *slot, uint32_t count)
 {
     kis_scope_view scope = { .name = slot->scope->name,
@@ -700,7 +713,9 @@ void kis_recorder_span_end(kis_span span, uint64_t end_unix_ns)
     if (KIS_UNLIKELY(!enter_at_once(span) && !enter_to_end_later(span)))
         return;
     thread = kis_recorder_thread_here(sdk, kis_here_get());
-    if (KIS_UNLIKELY(!thread || !atomic_load_explicit(&sdk->is_recording, memory_order_relaxed))) {
+    if (KIS_UNLIKELY(!thread || !is_of_this_life(slot) ||
+                     !atomic_load_explicit(&sdk->is_recording, memory_order_relaxed))) {
+        count_late(slot);
         let_go(span);
         return;
     }
@@ -711,8 +726,9 @@ void kis_recorder_span_end(kis_span span, uint64_t end_unix_ns)
         tell_ending(sdk, slot, span, processors);
     if (KIS_UNLIKELY(slot->tally.status))
         kis_slot_put_status(slot);
+    kis_slot_leave_as(slot, span._word,
+                      KIS_SLOT_ENDED); /* hooks and others may ask for its ids from here on */
     if (KIS_UNLIKELY(processors))
         tell_ended(sdk, slot, processors);
-    kis_slot_leave_as(slot, span._word, KIS_SLOT_ENDED);
     hand_over(sdk, thread, slot, span._word & KIS_SLOT_SAMPLED);
 }

@@ -160,9 +160,11 @@ bool kis_slot_find_free(kis_recorder_thread *t)
 /* What a slot need not keep for its next span. */
 static inline void let_go_of_extras(kis_slot *slot)
 {
-    if (KIS_UNLIKELY(slot->bag)) {
+    if (KIS_UNLIKELY(slot->bag)) { /* somebody may be reading the ids of the span that ended */
+        kis_slot_take_busy(slot);
         kis_bag_drop(slot->bag);
         slot->bag = NULL;
+        kis_slot_leave(slot);
     }
     if (KIS_UNLIKELY((size_t)(slot->end - slot->block) > KIS_SLOT_BLOCK_KEEP))
         kis_slot_shrink(slot);
