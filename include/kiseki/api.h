@@ -7,7 +7,9 @@
  *
  * So a library that records spans links to nothing. Where no SDK is in the process, kis_api_here()
  * is NULL, and everything costs a load and a test.
- * The table only grows at its end; `size` says how much of it there is.
+ * From 0.1 on the table only grows at its end. `size` says how much of it there is: a header that
+ * calls what was added later asks first (api->size > offsetof(kis_api, that)), and does without it
+ * where the library is older.
  *
  * One thing to know: a library opened with RTLD_LOCAL while libkiseki is linked *statically* into
  * the program does not see the symbol. Link the program with
