@@ -14,8 +14,8 @@
  * (3) refuses the newest rather than overwriting the oldest: overwriting would need the
  * writer to move `tail`, and then (2) would need a lock.
  * A thread that ends leaves its ring with what is in it; the next thread that begins goes on
- * writing (recorder.c hands it over whole).
- * Not here: who makes rings (recorder.c), batch size and delay (batcher.c).
+ * writing (thread.c hands it over whole).
+ * Not here: who makes rings (thread.c), batch size and delay (batcher.c).
  */
 #include "sdk/span_ring.h"
 
