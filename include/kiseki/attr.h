@@ -157,7 +157,7 @@ KIS_INLINE_ kis_attr kis_attr_items_(const char *key, kis_attr_type type, const 
 {
     kis_attr attr;
     attr.key = key;
-    attr.key_len = (uint32_t)KIS_TEXT_LEN_(key);
+    attr.key_len = key ? (uint32_t)KIS_TEXT_LEN_(key) : 0; /* none: dropped and counted */
     attr.type = (uint8_t)type;
     attr._key_bit = kis_key_bit_(key, attr.key_len);
     attr._flags = kis_key_flags_(key, attr.key_len);

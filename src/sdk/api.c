@@ -9,7 +9,7 @@ static kis_sdk *sdk_of(const kis_tracer *tracer)
 
 static kis_span span_start(kis_tracer *tracer, const kis_span_options *options)
 {
-    kis_sdk *sdk = sdk_of(tracer);
+    kis_sdk *sdk = tracer ? sdk_of(tracer) : NULL;
 
     return sdk && atomic_load_explicit(&sdk->is_recording, memory_order_acquire)
                ? kis_recorder_span_start(sdk, tracer, options)
@@ -18,7 +18,7 @@ static kis_span span_start(kis_tracer *tracer, const kis_span_options *options)
 
 static bool tracer_enabled(kis_tracer *tracer)
 {
-    kis_sdk *sdk = sdk_of(tracer);
+    kis_sdk *sdk = tracer ? sdk_of(tracer) : NULL;
 
     return sdk && atomic_load_explicit(&sdk->is_recording, memory_order_acquire) &&
            sdk->has_listeners;

@@ -344,6 +344,31 @@ TEST(the_zero_span_does_nothing)
     test_sdk_end(&t);
 }
 
+/* What a program passes when something of its own is missing. */
+TEST(what_is_null_is_dropped_and_ends_nothing)
+{
+    const char *volatile nothing = NULL;
+    kis_error no_error = { 0 };
+
+    test_sdk_begin(&t);
+    kis_span none = kis_span_start(NULL, "without a tracer");
+    CHECK(!none._slot && !kis_tracer_enabled(NULL), "no tracer, no span");
+    kis_span span = kis_span_start(shop(), nothing, .attrs = KIS_ATTRS(KIS_KV(nothing, "text")));
+    kis_span_set(span, KIS_KV(nothing, "text"));
+    kis_span_set(span, KIS_KV(nothing, 7), KIS_KV("value", nothing));
+    kis_span_event(span, nothing, KIS_KV(nothing, 1));
+    kis_span_record_error_with(span, &no_error, KIS_ATTRS(KIS_KV(nothing, 1)));
+    kis_span_update_name(span, nothing);
+    kis_span_fail(span, nothing);
+    kis_span_end(span);
+    const kis_span_view *v = only_span();
+    CHECK_INT(1, v->attr_count, "the one with a key");
+    CHECK_INT(3, v->dropped_attrs, "those without are counted");
+    CHECK_INT(2, v->event_count, "events need no name");
+    CHECK_INT(KIS_STATUS_ERROR, v->status, "nor does a status need words");
+    test_sdk_end(&t);
+}
+
 TEST(arguments_are_not_evaluated_when_nobody_listens)
 {
     int calls = 0;
@@ -577,7 +602,7 @@ TEST_MAIN(RUN(a_span_arrives_as_it_was_recorded), RUN(the_same_key_again_takes_t
           RUN(limits_drop_and_count), RUN(text_that_is_not_utf8_is_repaired),
           RUN(status_keeps_its_order), RUN(an_ended_span_does_nothing_and_is_counted),
           RUN(the_zero_span_does_nothing), RUN(arguments_are_not_evaluated_when_nobody_listens),
-          RUN(children_know_their_parent), RUN(an_ended_span_is_still_a_parent),
-          RUN(remote_parents_are_said_to_be_remote), RUN(links_and_events_keep_order_and_content),
-          RUN(times_of_ones_own_are_taken), RUN(many_open_spans_are_bounded_and_counted),
-          RUN(a_span_may_be_large_and_is_bounded))
+          RUN(what_is_null_is_dropped_and_ends_nothing), RUN(children_know_their_parent),
+          RUN(an_ended_span_is_still_a_parent), RUN(remote_parents_are_said_to_be_remote),
+          RUN(links_and_events_keep_order_and_content), RUN(times_of_ones_own_are_taken),
+          RUN(many_open_spans_are_bounded_and_counted), RUN(a_span_may_be_large_and_is_bounded))

@@ -185,22 +185,35 @@ static void judge_grpc(const kis_client_answer *answer, kis_arena *arena, kis_ju
 
 /* ---- both ------------------------------------------------------------------------------------ */
 
+/* What to do about a connection that failed, where it can be known from how it did. */
+static const char *connection_hint(kis_otlp_protocol protocol, const kis_client_answer *answer)
+{
+    kis_str why = kis_str_from_c(answer->diag.text);
+
+    if (answer->err == KIS_ERR_SYNTAX)
+        return protocol == KIS_OTLP_GRPC
+                   ? "; the endpoint does not speak gRPC: set "
+                     "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"
+                   : "; if the endpoint speaks gRPC: set OTEL_EXPORTER_OTLP_PROTOCOL=grpc";
+    if (kis_str_find(why, KIS_STR("TLS handshake: what came is not TLS")) != KIS_STR_NPOS)
+        return protocol == KIS_OTLP_GRPC
+                   ? " Write http:// before the endpoint, or set OTEL_EXPORTER_OTLP_INSECURE=true"
+                   : " Write http:// instead of https:// in the endpoint";
+    return kis_str_ends(why, KIS_STR("connection refused")) ? "; is the collector running there?"
+                                                            : "";
+}
+
 /* No answer: the connection is to blame, or the other side speaks another language. */
 static void judge_failure(kis_otlp_protocol protocol, const kis_client_answer *answer,
                           kis_judgement *out)
 {
     bool may_try_again = answer->err == KIS_ERR_IO || answer->err == KIS_ERR_TIMEOUT ||
                          answer->err == KIS_ERR_FULL || answer->err == KIS_ERR_NOMEM;
-    const char *hint = "";
 
-    if (answer->err == KIS_ERR_SYNTAX)
-        hint = protocol == KIS_OTLP_GRPC
-                   ? "; the endpoint does not speak gRPC: set "
-                     "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"
-                   : "; if the endpoint speaks gRPC: set OTEL_EXPORTER_OTLP_PROTOCOL=grpc";
     *out = (kis_judgement){ .verdict = may_try_again ? KIS_VERDICT_TRY_AGAIN : KIS_VERDICT_NEVER,
                             .err = answer->err };
-    kis_fmt(out->text, sizeof(out->text), "%s%s", answer->diag.text, hint);
+    kis_fmt(out->text, sizeof(out->text), "%s%s", answer->diag.text,
+            connection_hint(protocol, answer));
 }
 
 void kis_judge_answer(kis_otlp_protocol protocol, const kis_client_answer *answer,

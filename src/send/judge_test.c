@@ -119,6 +119,30 @@ TEST(a_wrong_port_or_path_is_told_where_spans_go)
     }
 }
 
+TEST(a_connection_that_fails_says_what_to_do_about_it)
+{
+    static const struct {
+        const char *why, *text;
+        kis_otlp_protocol protocol;
+        const char *want;
+    } rows[] = {
+        { "gRPC without a scheme means TLS",
+          "connect to localhost:4317: TLS handshake: what came is not TLS; is it plain text there?",
+          KIS_OTLP_GRPC, "OTEL_EXPORTER_OTLP_INSECURE=true" },
+        { "https where http is spoken",
+          "connect to localhost:4318: TLS handshake: what came is not TLS; is it plain text there?",
+          KIS_OTLP_HTTP_PROTOBUF, "Write http:// instead of https://" },
+        { "nobody is there", "connect to localhost:4999: connection refused",
+          KIS_OTLP_HTTP_PROTOBUF, "is the collector running there?" },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        kis_client_answer lost = { .err = KIS_ERR_IO };
+        snprintf(lost.diag.text, sizeof(lost.diag.text), "%s", rows[i].text);
+        kis_judgement got = judge(rows[i].protocol, &lost);
+        CHECK(strstr(got.text, rows[i].want), got.text);
+    }
+}
+
 TEST(lost_connections_are_tried_again)
 {
     kis_client_answer lost = { .err = KIS_ERR_IO };
@@ -168,5 +192,6 @@ TEST_MAIN(RUN(http_statuses_are_judged_as_the_specification_says),
           RUN(resource_exhausted_is_tried_again_only_with_retry_info),
           RUN(partial_success_is_taken_and_told), RUN(the_other_language_is_named),
           RUN(a_wrong_port_or_path_is_told_where_spans_go), RUN(lost_connections_are_tried_again),
+          RUN(a_connection_that_fails_says_what_to_do_about_it),
           RUN(retry_after_is_read_in_both_forms_and_capped),
           RUN(backoff_grows_by_half_with_jitter_and_is_capped))
