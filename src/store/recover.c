@@ -2,7 +2,7 @@
  *
  *     segments of a generation without a log       are there
  *     segments of a generation with its log        all parts there: the log goes; some missing:
- *                                                  they go, the log is replayed
+ *                                                  the log is replayed, then they go
  *     logs of several attempts of one generation   the highest wins: it took its name only when
  *                                                  it was whole
  *     tmp-…                                        was never finished: goes
@@ -30,6 +30,8 @@ typedef struct recovery {
     kis_head *head;       /* being replayed */
     kis_segment *segment; /* whose names are being read */
     uint32_t keys_from_s;
+    KIS_VEC(kis_folder_file) unfinished; /* parts of flushes that were not finished */
+    kis_alloc alloc;                     /* of the arena */
 } recovery;
 
 /* ---- segments -------------------------------------------------------------------------------- */
@@ -63,18 +65,41 @@ static uint32_t parts_wanted(kis_segment **open, uint32_t count)
     return 0;
 }
 
-static void delete_parts(recovery *r, kis_segment **open, uint32_t first, uint32_t count)
+/* The log has it all, if it reads: until that is known the parts stay, for they may be all that is
+ * left. */
+static kis_err set_parts_aside(recovery *r, kis_segment **open, uint32_t first, uint32_t end,
+                               kis_diag *diag)
+{
+    for (uint32_t i = first; i < end; i++) {
+        kis_segment_unref(open[i]);
+        open[i] = NULL;
+        if (!KIS_VEC_PUSH(&r->unfinished, &r->alloc, r->folder.segments.at[i]))
+            return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to open %u segments", end - first);
+    }
+    return KIS_OK;
+}
+
+static bool has_head(const kis_store *s, uint64_t generation)
+{
+    for (uint32_t i = 0; i < s->frozen_count; i++)
+        if (s->frozen[i]->generation == generation)
+            return true;
+    return s->active && s->active->generation == generation;
+}
+
+/* Once all logs were read. Parts whose log held nothing after all stay for the next start, which
+ * finds them without one. */
+static void delete_unfinished(recovery *r)
 {
     char path[KIS_STORE_PATH_MAX];
     kis_store *s = r->store;
 
-    for (uint32_t i = 0; i < count; i++) {
-        kis_folder_file file = r->folder.segments.at[first + i];
+    for (uint32_t i = 0; i < r->unfinished.len; i++) {
+        kis_folder_file file = r->unfinished.at[i];
         size_t len = kis_segment_path(path, sizeof path, s->options.dir, "seg-", file.generation,
                                       file.number);
-        kis_segment_unref(open[i]);
-        open[i] = NULL;
-        (void)s->os->ops->remove(s->os, kis_str_of(path, len), NULL);
+        if (has_head(s, file.generation))
+            (void)s->os->ops->remove(s->os, kis_str_of(path, len), NULL);
     }
 }
 
@@ -174,11 +199,8 @@ static kis_err open_generation(recovery *r, kis_segment **open, uint32_t first, 
         damaged += err != KIS_OK;
     }
     if (has_log(r, generation) &&
-        (damaged || parts_wanted(open + first, end - first) != end - first)) {
-        /* the flush was not finished: the log has it all */
-        delete_parts(r, open + first, first, end - first);
-        return KIS_OK;
-    }
+        (damaged || parts_wanted(open + first, end - first) != end - first))
+        return set_parts_aside(r, open, first, end, diag);
     if (has_log(r, generation))
         delete_logs_of(r, generation);
     err = KIS_OK;
@@ -522,6 +544,7 @@ kis_err kis_store_recover(kis_store *s, kis_diag *diag)
                    .keys_from_s = (uint32_t)(now_s > KIS_KEYS_AGE_S ? now_s - KIS_KEYS_AGE_S : 0) };
 
     kis_arena_init(&r.arena, s->alloc, RECOVER_BYTES_MAX);
+    r.alloc = kis_arena_as_alloc(&r.arena);
     kis_err err = kis_folder_list(&r.folder, s->os, s->options.dir, &r.arena, diag);
     if (err)
         goto done;
@@ -535,6 +558,7 @@ kis_err kis_store_recover(kis_store *s, kis_diag *diag)
     if (!err && !s->active)
         err = first_head(&r, diag);
     if (!err) {
+        delete_unfinished(&r);
         kis_catalog_set_oldest(&s->catalog, s->segments->count ? s->segments->at[0]->info.generation
                                             : s->frozen_count  ? s->frozen[0]->generation
                                                                : s->active->generation);

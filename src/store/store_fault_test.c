@@ -581,6 +581,45 @@ TEST(a_log_that_stops_the_start_is_repaired_to_all_but_what_does_not_read)
     }
 }
 
+/* A flush that was cut between the renames of its two parts: as long as the log is not read, the
+ * first part may be all that is left. */
+TEST(a_part_of_an_unfinished_flush_goes_only_when_the_log_was_read)
+{
+    static const char log[] = "/data/log-0000000000000001-0000.wal";
+    life l = { .head_bytes = (uint64_t)1 << 20 };
+    kis_diag diag = { 0 };
+
+    CHECK_ERR(KIS_OK, kis_sim_new(&kis_mem, 3, &l.sim), "a machine");
+    CHECK_ERR(KIS_OK, life_open(&l, &diag), diag.text);
+    for (uint64_t trace = 1; trace <= 4; trace++) {
+        l.f.tenant = trace % 2 ? KIS_STR_NONE : KIS_STR("b");
+        CHECK_ERR(KIS_OK, fixture_push(&l.f, one_trace(trace)), "two tenants, two parts");
+    }
+    kis_sim_fail_at(l.sim, KIS_SIM_RENAME, 2, 1000000, KIS_ERR_IO);
+    CHECK_ERR(KIS_ERR_IO, kis_store_flush(l.f.store, UINT64_MAX, &diag), "the second rename fails");
+    kis_store_close(l.f.store);
+    kis_sim_fail_at(l.sim, KIS_SIM_RENAME, 0, 0, KIS_OK);
+    CHECK_INT(1, list_sim(&l).seg_count, "one part");
+    CHECK_INT(1, list_sim(&l).attempts, "and the log");
+    for (int times = 0; times < 2; times++) {
+        flip_sim(&l, log, 64 + 5);
+        CHECK_ERR(KIS_ERR_CORRUPT, life_open(&l, &diag), "the log does not read");
+        CHECK(strstr(diag.text, log + sizeof "/data"), diag.text);
+        CHECK_INT(1, list_sim(&l).seg_count, "the part is still there");
+        flip_sim(&l, log, 64 + 5);
+    }
+    kis_sim_fail_at(l.sim, KIS_SIM_RENAME, 1, 1000000, KIS_ERR_IO);
+    CHECK_ERR(KIS_OK, life_open(&l, &diag), diag.text);
+    CHECK_INT(0, list_sim(&l).seg_count, "the log reads: it has it all, and the part goes");
+    kis_sim_fail_at(l.sim, KIS_SIM_RENAME, 0, 0, KIS_OK);
+    for (uint64_t trace = 1; trace <= 4; trace++) {
+        l.f.tenant = trace % 2 ? KIS_STR_NONE : KIS_STR("b");
+        CHECK_INT(60, fixture_get(&l.f, trace).count, "once, and whole");
+    }
+    kis_store_close(l.f.store);
+    kis_sim_free(l.sim);
+}
+
 /* The power goes at each write of a repair: then it is done, or can be done again. */
 TEST(a_repair_that_is_cut_off_loses_nothing_more)
 {
@@ -637,7 +676,9 @@ TEST(a_segment_that_vanishes_under_way_is_an_error_and_no_crash)
 }
 
 TEST_MAIN(RUN(a_log_that_stops_the_start_is_repaired_to_all_but_what_does_not_read),
-          RUN(a_repair_that_is_cut_off_loses_nothing_more), RUN(each_failing_call_loses_nothing),
+          RUN(a_repair_that_is_cut_off_loses_nothing_more),
+          RUN(a_part_of_an_unfinished_flush_goes_only_when_the_log_was_read),
+          RUN(each_failing_call_loses_nothing),
           RUN(a_power_cut_at_each_write_loses_nothing_that_was_answered),
           RUN(a_full_disk_is_told_and_got_over),
           RUN(a_log_of_a_failed_rewrite_does_not_outlive_its_generation),
