@@ -38,8 +38,11 @@ typedef struct kis_os_ops {
     kis_err (*write_at)(kis_os *, kis_file, uint64_t offset, const void *from, size_t size,
                         kis_diag *);
     /** All of `size` bytes behind the end of the file, in one piece: what others append, in this
-     * process or another, comes before or after it. After an error nothing of it is there, unless
-     * somebody has appended behind the part that fitted. */
+     * process or another, comes before or after it. After an error nothing of it is there and all
+     * of what others appended is: while it appends, others who append here wait. Through one
+     * kis_file one caller at a time. A process that dies in between leaves the part that fitted;
+     * so does a file system that has no locks.
+     * TIMEOUT: another process has been at it for seconds, stopped perhaps. */
     kis_err (*append)(kis_os *, kis_file, const void *from, size_t size, kis_diag *);
     kis_err (*truncate)(kis_os *, kis_file, uint64_t size, kis_diag *);
     /** Reserves room, so that later writes inside it need no new metadata; the size grows, new

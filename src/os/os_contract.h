@@ -2,6 +2,7 @@
  *
  *     static kis_os *contract_open(char dir[256]);   an empty folder of its own
  *     static void contract_close(kis_os *os, const char *dir);
+ *     static void contract_limit(uint64_t bytes);    of a file, or of all together; 0: none
  *     #include "os/os_contract.h"
  *     TEST_MAIN(OS_CONTRACT, RUN(...))
  */
@@ -14,6 +15,7 @@
 
 static kis_os *contract_open(char dir[256]);
 static void contract_close(kis_os *os, const char *dir);
+static void contract_limit(uint64_t bytes);
 
 typedef struct contract {
     kis_os *os;
@@ -180,6 +182,26 @@ TEST(what_is_appended_comes_behind_what_others_appended)
     contract_end(&c);
 }
 
+TEST(what_does_not_fit_is_not_appended)
+{
+    contract c = contract_begin();
+    static char bytes[8192];
+    kis_file one = open_it(&c, "f", KIS_OPEN_APPEND), two = open_it(&c, "f", KIS_OPEN_APPEND);
+    contract_limit(2 * 4096);
+    CHECK_ERR(KIS_OK, c.ops->append(c.os, one, "one ", 4, &c.diag), c.diag.text);
+    CHECK_ERR(KIS_OK, c.ops->append(c.os, two, "two, ", 5, &c.diag), c.diag.text);
+    for (int i = 0; i < 2; i++)
+        check_words(&c, KIS_ERR_FULL, c.ops->append(c.os, one, bytes, sizeof(bytes), &c.diag), "f",
+                    "the part that fitted made it full");
+    check_content(&c, one, "one two, ", 9, "and is gone again");
+    CHECK_ERR(KIS_OK, c.ops->append(c.os, two, "two", 3, &c.diag), "what fits does");
+    contract_limit(0);
+    CHECK_ERR(KIS_OK, c.ops->append(c.os, one, bytes, sizeof(bytes), &c.diag), c.diag.text);
+    c.ops->close(c.os, one);
+    c.ops->close(c.os, two);
+    contract_end(&c);
+}
+
 TEST(truncate_cuts_and_fills_with_zeros)
 {
     contract c = contract_begin();
@@ -326,12 +348,13 @@ TEST(the_disk_and_the_clocks_can_be_asked)
     contract_end(&c);
 }
 
-#define OS_CONTRACT                                                                        \
-    RUN(what_is_written_is_read_back), RUN(reading_behind_the_end_says_more),              \
-        RUN(open_modes_say_what_must_exist),                                               \
-        RUN(what_is_appended_comes_behind_what_others_appended),                           \
-        RUN(truncate_cuts_and_fills_with_zeros), RUN(preallocate_grows_and_keeps),         \
-        RUN(rename_replaces_and_remove_removes), RUN(folders_are_made_with_their_parents), \
-        RUN(a_lock_is_held_by_one), RUN(the_disk_and_the_clocks_can_be_asked)
+#define OS_CONTRACT                                                                      \
+    RUN(what_is_written_is_read_back), RUN(reading_behind_the_end_says_more),            \
+        RUN(open_modes_say_what_must_exist),                                             \
+        RUN(what_is_appended_comes_behind_what_others_appended),                         \
+        RUN(what_does_not_fit_is_not_appended), RUN(truncate_cuts_and_fills_with_zeros), \
+        RUN(preallocate_grows_and_keeps), RUN(rename_replaces_and_remove_removes),       \
+        RUN(folders_are_made_with_their_parents), RUN(a_lock_is_held_by_one),            \
+        RUN(the_disk_and_the_clocks_can_be_asked)
 
 #endif

@@ -24,6 +24,8 @@
 #define PATH_BYTES_MAX 4096
 #define FILE_MODE      0600
 #define DIR_MODE       0700
+#define APPEND_WAIT_NS ((uint64_t)5000000000) /* for others who append; one takes microseconds */
+#define APPEND_ASK_NS  200000                 /* between two looks whether they are done */
 #define ZEROS_BYTES    65536 /* a write of zeros, where the file system cannot preallocate */
 
 static int real_fd(kis_file file)
@@ -184,7 +186,36 @@ static kis_err real_write_at(kis_os *os, kis_file file, uint64_t offset, const v
     return KIS_OK;
 }
 
-/* The part that fitted is cut off again, if it is still the end of the file. */
+/* False: somebody else holds it. Where there are no locks nobody does. */
+static bool real_try_lock(int fd, bool *out_is_locked)
+{
+    int failed;
+
+    do
+        failed = flock(fd, LOCK_EX | LOCK_NB);
+    while (failed && errno == EINTR);
+    *out_is_locked = !failed;
+    return !failed || errno != EWOULDBLOCK;
+}
+
+/* Asks again and again instead of waiting: a process that was stopped with the lock must not stop
+ * others. */
+static bool real_lock_for_append(int fd, bool *out_is_locked)
+{
+    uint64_t until = 0;
+
+    while (!real_try_lock(fd, out_is_locked)) {
+        uint64_t now = kis_now_ns();
+        until = until ? until : now + APPEND_WAIT_NS;
+        if (now >= until)
+            return false;
+        nanosleep(&(struct timespec){ .tv_nsec = APPEND_ASK_NS }, NULL);
+    }
+    return true;
+}
+
+/* The part that fitted is cut off again, if it is still the end of the file. With the lock held:
+ * else somebody could append between the look and the cut. */
 static void real_cut_part(int fd, ssize_t part)
 {
     struct stat status;
@@ -194,21 +225,30 @@ static void real_cut_part(int fd, ssize_t part)
         (void)!ftruncate(fd, end - part);
 }
 
-/* One write, because O_APPEND makes that one whole among others, and no more than one. */
+/* One write, because O_APPEND makes that one whole, also among others who do not lock, and no more
+ * than one. */
 static kis_err real_append(kis_os *os, kis_file file, const void *from, size_t size, kis_diag *diag)
 {
     int fd = real_fd(file);
+    char path[PATH_BYTES_MAX];
+    bool is_locked;
     ssize_t put;
     (void)os;
 
+    if (!real_lock_for_append(fd, &is_locked))
+        return kis_diag_set(diag, KIS_ERR_TIMEOUT,
+                            "cannot append to '" KIS_FMT "': another process does not let it go",
+                            KIS_ARG(real_path_of(file, path)));
     do
         put = write(fd, from, size);
     while (put < 0 && errno == EINTR);
-    if (put == (ssize_t)size)
-        return KIS_OK;
     int number = put < 0 ? errno : ENOSPC; /* a regular file takes less only when it is full */
-    real_cut_part(fd, put);
-    return real_fail_fd(diag, "append to", file, number);
+    bool is_whole = put == (ssize_t)size;
+    if (!is_whole && is_locked)
+        real_cut_part(fd, put);
+    if (is_locked)
+        (void)flock(fd, LOCK_UN);
+    return is_whole ? KIS_OK : real_fail_fd(diag, "append to", file, number);
 }
 
 static kis_err real_truncate(kis_os *os, kis_file file, uint64_t size, kis_diag *diag)

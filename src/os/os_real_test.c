@@ -3,6 +3,7 @@
 #include "tests/test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -41,6 +42,15 @@ static void contract_close(kis_os *os, const char *dir)
 {
     (void)os;
     remove_tree(dir);
+}
+
+static void contract_limit(uint64_t bytes)
+{
+    struct rlimit limit;
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = bytes ? bytes : limit.rlim_max;
+    assert_int_equal(0, setrlimit(RLIMIT_FSIZE, &limit));
 }
 
 TEST(errors_carry_the_words_of_the_system)
@@ -89,22 +99,102 @@ TEST(a_short_write_is_an_error_after_its_part)
     contract_end(&c);
 }
 
-TEST(what_does_not_fit_is_not_appended)
+enum { WRITERS = 2, CUTS_MIN = 200, LINES_MIN = 2000 };
+
+/* Lines that are whole or not there at all, numbered: "writer number xxx…\n". */
+static size_t make_line(char out[256], int writer, int number)
+{
+    int head = snprintf(out, 256, "%d %d ", writer, number), len = head + 20 + number % 50;
+    memset(out + head, 'x', (size_t)(len - head));
+    out[len] = '\n';
+    return (size_t)len + 1;
+}
+
+/* Its files may grow by a little more each time, and its lines do not fit: each leaves a part that
+ * must be cut off again. */
+static void append_what_does_not_fit(const char *path, const int *done)
+{
+    static char bytes[5000];
+    struct rlimit limit;
+    struct stat status;
+    kis_os *os = kis_os_real();
+    kis_file file;
+    char byte;
+    int cuts = 0;
+
+    memset(bytes, '!', sizeof(bytes));
+    if (os->ops->open(os, kis_str_from_c(path), KIS_OPEN_APPEND, &file, NULL) != KIS_OK)
+        _exit(1);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    while (read(done[0], &byte, 1) != 0 || cuts < CUTS_MIN) {
+        if (stat(path, &status) != 0)
+            _exit(2);
+        limit.rlim_cur = (rlim_t)status.st_size + 4000;
+        if (setrlimit(RLIMIT_FSIZE, &limit) != 0)
+            _exit(3);
+        cuts += os->ops->append(os, file, bytes, sizeof(bytes), NULL) == KIS_ERR_FULL;
+    }
+    _exit(0);
+}
+
+static void append_lines(const char *path, int writer)
+{
+    char line[256];
+    kis_os *os = kis_os_real();
+    kis_file file;
+
+    if (os->ops->open(os, kis_str_from_c(path), KIS_OPEN_APPEND, &file, NULL) != KIS_OK)
+        _exit(1);
+    uint64_t until = kis_now_ns() + 1000000000;
+    for (int i = 0; i < LINES_MIN || kis_now_ns() < until; i++)
+        if (os->ops->append(os, file, line, make_line(line, writer, i), NULL) != KIS_OK)
+            _exit(2);
+    _exit(0);
+}
+
+static void wait_for_child(pid_t child)
+{
+    int status = 0;
+    assert_int_equal(child, waitpid(child, &status, 0));
+    CHECK_INT(0, status, "a child's end");
+}
+
+TEST(a_part_that_is_cut_off_takes_no_line_of_another_process)
 {
     contract c = contract_begin();
-    struct rlimit before, small = { 1000, RLIM_INFINITY };
-    kis_file file = open_it(&c, "f", KIS_OPEN_APPEND);
-    static char bytes[5000];
-    getrlimit(RLIMIT_FSIZE, &before);
-    small.rlim_max = before.rlim_max;
+    char path[600];
+    pid_t lines[WRITERS], parts;
+    int done[2], next[WRITERS] = { 0 };
+
     signal(SIGXFSZ, SIG_IGN);
-    CHECK_ERR(KIS_OK, c.ops->append(c.os, file, "line\n", 5, &c.diag), c.diag.text);
-    assert_int_equal(0, setrlimit(RLIMIT_FSIZE, &small));
-    kis_err err = c.ops->append(c.os, file, bytes, sizeof(bytes), &c.diag);
-    setrlimit(RLIMIT_FSIZE, &before);
-    CHECK_ERR(KIS_ERR_FULL, err, "the part that fitted made it full");
-    check_content(&c, file, "line\n", 5, "and is gone again");
-    c.ops->close(c.os, file);
+    snprintf(path, sizeof(path), "%s/f", c.dir);
+    close(open(path, O_CREAT | O_WRONLY, 0600));
+    assert_int_equal(0, pipe2(done, O_NONBLOCK));
+    parts = fork();
+    if (parts == 0) {
+        close(done[1]);
+        append_what_does_not_fit(path, done);
+    }
+    for (int i = 0; i < WRITERS; i++) {
+        lines[i] = fork();
+        if (lines[i] == 0)
+            append_lines(path, i);
+    }
+    for (int i = 0; i < WRITERS; i++)
+        wait_for_child(lines[i]);
+    close(done[1]);
+    wait_for_child(parts);
+    close(done[0]);
+    FILE *file = fopen(path, "r");
+    char got[8192], want[256];
+    while (fgets(got, sizeof(got), file)) {
+        int writer = got[0] - '0';
+        CHECK(writer >= 0 && writer < WRITERS, "no part of what did not fit");
+        want[make_line(want, writer, next[writer]++)] = '\0';
+        assert_string_equal(want, got);
+    }
+    fclose(file);
+    CHECK(next[0] >= LINES_MIN && next[1] >= LINES_MIN, "all lines");
     contract_end(&c);
 }
 
@@ -172,6 +262,7 @@ TEST(random_bytes_differ)
 }
 
 TEST_MAIN(OS_CONTRACT, RUN(errors_carry_the_words_of_the_system),
-          RUN(a_short_write_is_an_error_after_its_part), RUN(what_does_not_fit_is_not_appended),
+          RUN(a_short_write_is_an_error_after_its_part),
+          RUN(a_part_that_is_cut_off_takes_no_line_of_another_process),
           RUN(a_lock_of_another_process_ends_with_it), RUN(files_are_private_and_not_inherited),
           RUN(random_bytes_differ))

@@ -26,6 +26,11 @@ static void contract_close(kis_os *os, const char *dir)
     CHECK_INT(0, test_alloc_live(), "no leak");
 }
 
+static void contract_limit(uint64_t bytes)
+{
+    kis_sim_set_disk_bytes(contract_sim, bytes ? bytes : UINT64_MAX);
+}
+
 /* A machine with the folder /d, synced. */
 static contract begin_with_seed(uint64_t seed)
 {
