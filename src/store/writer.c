@@ -9,9 +9,9 @@
  * time, only the answer time does.
  *
  * Between two answers lies about one group: it is as large as what is entered in the time of a
- * sync, and it ends where the active head does. So many senders at once are answered in a stream
- * and not in a row, a slow disk still gets large writes, and nobody who is on the disk waits for
- * the flush that makes room for the next.
+ * sync, but at least KIS_GROUP_BYTES_MIN and at most _MAX, and it ends where the active head does.
+ * So many senders at once are answered in a stream and not in a row, a slow disk still gets large
+ * writes, and nobody who is on the disk waits for the flush that makes room for the next.
  *
  * A repeat of a key that is in the same group waits for the first one's answer; one that comes
  * later finds the key remembered, or, when the first one failed, is stored like a new one.
