@@ -178,7 +178,7 @@ typedef struct kis_reader_ops {
     /** Summaries of these traces in this order; ids that are not there are left out. */
     kis_err (*summaries)(kis_reader *, const kis_request *, const kis_trace_id *ids, uint32_t count,
                          kis_summary_fn *, void *user, kis_answer *, kis_diag *);
-    /* by name */
+    /** By name. Whether the list is whole stands in the answer before the first name. */
     kis_err (*services)(kis_reader *, const kis_request *, kis_name_fn *, void *user, kis_answer *,
                         kis_diag *);
     /** Operations of a service, by name then kind; empty service: of all. */

@@ -30,6 +30,7 @@ typedef struct depend_scan {
     kis_arena tree_arena;
     kis_tree tree;
     bool is_partial;
+    const char *why;
 } depend_scan;
 _Static_assert(KIS_DEPEND_SERVICES_MAX <= 1u << 16, "two services fit a word");
 
@@ -91,6 +92,7 @@ static kis_err scan_trace(depend_scan *s, kis_reader *reader, const kis_request 
     if (err)
         return err;
     s->is_partial |= answer.is_partial;
+    s->why = answer.why ? answer.why : s->why;
     for (uint32_t row = 0; row < s->tree.row_count; row++) {
         const kis_tree_row *child = kis_tree_at(&s->tree, row);
         if (child->parent == KIS_TREE_NONE)
@@ -147,6 +149,7 @@ static kis_err give_out(depend_scan *s, kis_dependencies *out)
     out->at = at;
     out->count = s->edges.len;
     out->is_partial = s->is_partial;
+    out->why = s->why;
     return KIS_OK;
 }
 
@@ -170,6 +173,7 @@ kis_err kis_query_dependencies(kis_reader *reader, const kis_request *request,
     kis_map_init(&scan.edge_map, alloc);
     kis_arena_init(&scan.tree_arena, alloc, TREE_BYTES_MAX);
     scan.is_partial = found.has_more || found.answer.is_partial;
+    scan.why = found.answer.why;
     for (uint32_t i = 0; i < found.count && !err; i++)
         err = scan_trace(&scan, reader, request, &found.traces[i].trace_id, diag);
     if (!err) {

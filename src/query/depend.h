@@ -21,6 +21,7 @@ typedef struct kis_dependencies {
     uint32_t traces_looked_at;
     bool is_partial; /* there were more traces, services or edges than the bounds above, or
                         something could not be read */
+    const char *why; /* what could not be read; NULL: all could, or nobody knows */
 } kis_dependencies;
 
 /** Over traces with a span that starts in [min, max). */

@@ -58,6 +58,7 @@ void kis_v1_fail(kis_api_call *call, kis_err err, const char *text)
 
 typedef struct v1_names {
     kis_api_call *call;
+    kis_answer answer; /* what the reader says of the whole list: before the first name */
     uint64_t count;
     int kind;          /* only this one, or KIS_QUERY_KIND_ANY */
     kis_str last_name; /* operations come by name and then kind: the names alone are the first of
@@ -67,10 +68,20 @@ typedef struct v1_names {
 
 static bool put_v1_name(v1_names *names, kis_str name)
 {
+    kis_api_note_partial(names->call, &names->answer);
     if (names->count++)
         kis_buf_add_byte(&names->call->out->buf, ',');
     kis_json_put_str(&names->call->out->buf, name);
     return kis_answer_flush(names->call->out);
+}
+
+static void end_v1_names(v1_names *names, kis_err err, const kis_diag *diag)
+{
+    kis_api_note_partial(names->call, &names->answer);
+    if (err)
+        kis_api_fail(names->call, kis_v1_error, err, diag);
+    else
+        kis_v1_end_data(names->call, names->count);
 }
 
 static bool put_v1_service(void *user, kis_str name, uint8_t kind)
@@ -82,16 +93,12 @@ static bool put_v1_service(void *user, kis_str name, uint8_t kind)
 void kis_v1_services(kis_api_call *call)
 {
     v1_names names = { .call = call };
-    kis_answer answer = { 0 };
     kis_diag diag = { 0 };
 
     kis_v1_begin_data(call);
     kis_err err = call->reader->ops->services(call->reader, &call->request, put_v1_service, &names,
-                                              &answer, &diag);
-    if (err)
-        kis_api_fail(call, kis_v1_error, err, &diag);
-    else
-        kis_v1_end_data(call, names.count);
+                                              &names.answer, &diag);
+    end_v1_names(&names, err, &diag);
 }
 
 /* A name that is too long to remember is shown once a kind. */
@@ -113,16 +120,12 @@ static bool put_operation_name(void *user, kis_str name, uint8_t kind)
 void kis_v1_service_operations(kis_api_call *call)
 {
     v1_names names = { .call = call };
-    kis_answer answer = { 0 };
     kis_diag diag = { 0 };
 
     kis_v1_begin_data(call);
     kis_err err = call->reader->ops->operations(call->reader, &call->request, call->captures[0],
-                                                put_operation_name, &names, &answer, &diag);
-    if (err)
-        kis_api_fail(call, kis_v1_error, err, &diag);
-    else
-        kis_v1_end_data(call, names.count);
+                                                put_operation_name, &names, &names.answer, &diag);
+    end_v1_names(&names, err, &diag);
 }
 
 static bool put_v1_operation(void *user, kis_str name, uint8_t kind)
@@ -133,6 +136,7 @@ static bool put_v1_operation(void *user, kis_str name, uint8_t kind)
 
     if (names->kind != KIS_QUERY_KIND_ANY && names->kind != shown)
         return true;
+    kis_api_note_partial(names->call, &names->answer);
     kis_buf_add_str(out, names->count++ ? KIS_STR(",{\"name\":") : KIS_STR("{\"name\":"));
     kis_json_put_str(out, name);
     kis_buf_add_fmt(out, ",\"spanKind\":\"" KIS_FMT "\"}", KIS_ARG(kis_kind_name(shown)));
@@ -144,7 +148,6 @@ void kis_v1_operations(kis_api_call *call)
     v1_names names = { .call = call, .kind = KIS_QUERY_KIND_ANY };
     kis_str service = kis_params_get(call->params, KIS_STR("service")),
             kind_text = kis_params_get(call->params, KIS_STR("spanKind"));
-    kis_answer answer = { 0 };
     kis_diag diag = { 0 };
     uint8_t kind;
 
@@ -160,11 +163,8 @@ void kis_v1_operations(kis_api_call *call)
         names.kind = kind;
     kis_v1_begin_data(call);
     kis_err err = call->reader->ops->operations(call->reader, &call->request, service,
-                                                put_v1_operation, &names, &answer, &diag);
-    if (err)
-        kis_api_fail(call, kis_v1_error, err, &diag);
-    else
-        kis_v1_end_data(call, names.count);
+                                                put_v1_operation, &names, &names.answer, &diag);
+    end_v1_names(&names, err, &diag);
 }
 
 kis_err kis_v1_read_epoch(const kis_params *params, kis_str name, uint64_t unit_ns, uint64_t *out,
@@ -183,6 +183,18 @@ kis_err kis_v1_read_epoch(const kis_params *params, kis_str name, uint64_t unit_
 }
 
 /* ---- dependencies ---- */
+
+static void note_partial_dependencies(kis_api_call *call, const kis_dependencies *found)
+{
+    if (found->why) {
+        kis_api_note_partial(call, &(kis_answer){ .is_partial = true, .why = found->why });
+        return;
+    }
+    kis_fmt(call->notice, sizeof(call->notice),
+            "calls of the newest %u traces of this time range only: there are more",
+            found->traces_looked_at);
+    kis_answer_add_header(call->out, KIS_STR("x-kiseki-notice"), kis_str_from_c(call->notice));
+}
 
 void kis_v1_dependencies(kis_api_call *call)
 {
@@ -204,9 +216,7 @@ void kis_v1_dependencies(kis_api_call *call)
         return;
     }
     if (found.is_partial)
-        kis_fmt(call->notice, sizeof(call->notice),
-                "calls of the newest %u traces of this time range only: there are more",
-                found.traces_looked_at);
+        note_partial_dependencies(call, &found);
     kis_v1_begin_data(call);
     for (uint32_t i = 0; i < found.count; i++) {
         const kis_dependency *d = &found.at[i];

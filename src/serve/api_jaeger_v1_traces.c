@@ -9,6 +9,7 @@
 #include "base/diag.h"
 #include "base/fmt.h"
 #include "base/num.h"
+#include "model/json_put.h"
 #include "query/clock_skew.h"
 #include "query/tree.h"
 #include "serve/api_jaeger_v1.h"
@@ -272,14 +273,17 @@ static kis_err read_trace_ids(const kis_params *params, kis_trace_id *ids, uint3
 static void put_missing(kis_api_call *call, const kis_trace_id *missing, uint32_t count)
 {
     kis_buf *out = &call->out->buf;
+    kis_diag why;
+    bool is_known = kis_api_judge_absence(call, KIS_ERR_NOT_FOUND, &why) == KIS_ERR_NOT_FOUND;
 
     kis_buf_add_str(out, KIS_STR("],\"total\":0,\"limit\":0,\"offset\":0,\"errors\":"));
     for (uint32_t i = 0; i < count; i++) {
         char hex[32];
         kis_hex_format(missing[i].bytes, 16, hex);
         kis_buf_add_str(out, i ? KIS_STR(",") : KIS_STR("["));
-        kis_buf_add_fmt(out, "{\"code\":404,\"msg\":\"trace not found\",\"traceID\":\"%.*s\"}", 32,
-                        hex);
+        kis_buf_add_fmt(out, "{\"code\":%d,\"msg\":", is_known ? 404 : 500);
+        kis_json_put_str(out, is_known ? KIS_STR("trace not found") : kis_str_from_c(why.text));
+        kis_buf_add_fmt(out, ",\"traceID\":\"%.*s\"}", 32, hex);
     }
     kis_buf_add_str(out, count ? KIS_STR("]}") : KIS_STR("null}"));
     kis_answer_finish(call->out);

@@ -31,6 +31,7 @@ void kis_v3_error(kis_answer_writer *out, int status, kis_str message)
 
 typedef struct name_list {
     kis_api_call *call;
+    kis_answer answer; /* of names: what the reader says of the whole list, before the first */
     bool is_first;
     int kind; /* of operations: only this one, or KIS_QUERY_KIND_ANY */
 } name_list;
@@ -41,6 +42,7 @@ static bool put_service(void *user, kis_str name, uint8_t kind)
     kis_buf *out = &list->call->out->buf;
 
     (void)kind;
+    kis_api_note_partial(list->call, &list->answer);
     if (!list->is_first)
         kis_buf_add_byte(out, ',');
     list->is_first = false;
@@ -48,21 +50,26 @@ static bool put_service(void *user, kis_str name, uint8_t kind)
     return kis_answer_flush(list->call->out);
 }
 
+static void end_names(name_list *list, kis_err err, const kis_diag *diag)
+{
+    kis_api_note_partial(list->call, &list->answer);
+    if (err) {
+        kis_api_fail(list->call, kis_v3_error, err, diag);
+        return;
+    }
+    kis_buf_add_str(&list->call->out->buf, KIS_STR("]}"));
+    kis_answer_finish(list->call->out);
+}
+
 void kis_v3_services(kis_api_call *call)
 {
     name_list list = { .call = call, .is_first = true };
-    kis_answer answer = { 0 };
     kis_diag diag = { 0 };
 
     kis_buf_add_str(&call->out->buf, KIS_STR("{\"services\":["));
     kis_err err = call->reader->ops->services(call->reader, &call->request, put_service, &list,
-                                              &answer, &diag);
-    if (err) {
-        kis_api_fail(call, kis_v3_error, err, &diag);
-        return;
-    }
-    kis_buf_add_str(&call->out->buf, KIS_STR("]}"));
-    kis_answer_finish(call->out);
+                                              &list.answer, &diag);
+    end_names(&list, err, &diag);
 }
 
 static bool put_operation(void *user, kis_str name, uint8_t kind)
@@ -73,6 +80,7 @@ static bool put_operation(void *user, kis_str name, uint8_t kind)
 
     if (list->kind != KIS_QUERY_KIND_ANY && list->kind != shown)
         return true;
+    kis_api_note_partial(list->call, &list->answer);
     if (!list->is_first)
         kis_buf_add_byte(out, ',');
     list->is_first = false;
@@ -93,7 +101,6 @@ void kis_v3_operations(kis_api_call *call)
 {
     name_list list = { .call = call, .is_first = true, .kind = KIS_QUERY_KIND_ANY };
     kis_str kind_text = either(call->params, KIS_STR("spanKind"), KIS_STR("span_kind"));
-    kis_answer answer = { 0 };
     kis_diag diag = { 0 };
     uint8_t kind;
 
@@ -109,13 +116,8 @@ void kis_v3_operations(kis_api_call *call)
     kis_buf_add_str(&call->out->buf, KIS_STR("{\"operations\":["));
     kis_err err = call->reader->ops->operations(call->reader, &call->request,
                                                 kis_params_get(call->params, KIS_STR("service")),
-                                                put_operation, &list, &answer, &diag);
-    if (err) {
-        kis_api_fail(call, kis_v3_error, err, &diag);
-        return;
-    }
-    kis_buf_add_str(&call->out->buf, KIS_STR("]}"));
-    kis_answer_finish(call->out);
+                                                put_operation, &list, &list.answer, &diag);
+    end_names(&list, err, &diag);
 }
 
 /* ---- what a search asks ---- */

@@ -539,6 +539,27 @@ TEST(a_partial_answer_says_so)
     end_api();
 }
 
+TEST(names_of_what_could_not_be_read_are_said_to_be_missing)
+{
+    static const char *const paths[] = { "/api/services",
+                                         "/api/services/shop/operations",
+                                         "/api/operations?service=shop",
+                                         "/api/dependencies?endTs=1000200000",
+                                         "/api/v3/services",
+                                         "/api/v3/operations?service=shop" };
+
+    begin_api();
+    for (size_t i = 0; i < 2 * COUNT_OF(paths); i++) {
+        reader.is_partial = i % 2;
+        ask(paths[i / 2]);
+        CHECK_INT(200, got.status, at_path);
+        CHECK_STR(i % 2 ? "this answer is not complete: a block is damaged" : "",
+                  test_answer_header(&got, "x-kiseki-notice"), at_path);
+        test_answer_done(&got);
+    }
+    end_api();
+}
+
 /* The header leaves with the first piece, so it cannot wait for the end. */
 TEST(a_large_partial_answer_says_so_too)
 {
@@ -579,6 +600,10 @@ TEST(a_trace_that_cannot_be_looked_for_is_not_said_to_be_absent)
         test_answer_done(&got);
     }
     reader.is_partial = true;
+    snprintf(path, sizeof(path), "/api/traces?traceID=%s", hex_of(99));
+    ask(path);
+    want_part(200, "[{\"code\":500,\"msg\":\"the trace was not found, and this answer is not "
+                   "complete: a block is damaged\",\"traceID\":\"");
     for (int i = 0; i < 4; i++) {
         /* OK, and not a span: they were known, and cannot be read */
         reader.keeps_spans_back = i / 2;
@@ -631,6 +656,8 @@ TEST_MAIN(RUN(names_are_answered_in_both_versions), RUN(pretty_print_indents),
           RUN(pages_of_summaries_go_on_where_the_last_ended), RUN(traces_in_v3_are_otlp),
           RUN(v3_errors_have_their_form), RUN(a_reader_that_fails_is_an_error_answer),
           RUN(a_reader_that_fails_halfway_leaves_no_half_answer_that_looks_whole),
-          RUN(a_partial_answer_says_so), RUN(a_large_partial_answer_says_so_too),
+          RUN(a_partial_answer_says_so),
+          RUN(names_of_what_could_not_be_read_are_said_to_be_missing),
+          RUN(a_large_partial_answer_says_so_too),
           RUN(a_trace_that_cannot_be_looked_for_is_not_said_to_be_absent),
           RUN(paths_are_found_in_the_table))

@@ -90,6 +90,8 @@ static const metric_row plain_rows[] = {
     GAUGE("kiseki_store_head_spans", store.head_spans, "Newest spans, not yet in a segment."),
     GAUGE("kiseki_store_pending_bytes", store.pending_bytes, "Bytes pushed and not yet answered."),
     GAUGE("kiseki_store_segments", store.segment_count, "Segment files."),
+    GAUGE("kiseki_store_segments_left_out", store.segments_left_out,
+          "Segment files that are damaged and left out as a whole."),
     GAUGE("kiseki_store_segment_spans", store.segment_spans, "Spans in segment files."),
     GAUGE("kiseki_store_disk_bytes", store.disk_bytes, "Bytes of the data directory."),
     GAUGE("kiseki_store_disk_limit_bytes", store.disk_limit_bytes,

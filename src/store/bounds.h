@@ -24,7 +24,7 @@
 #define KIS_GROUP_PUSHES_MAX 1024u
 /* indexes of segments in memory; older ones are read when they are asked */
 #define KIS_INDEX_PINNED_BYTES_MAX ((uint64_t)48 << 20)
-/* indexes of damaged segments, which cannot be read again; more files are left out */
+/* indexes of damaged segments, which cannot be read again; with more their files are left out */
 #define KIS_SEG_REBUILT_BYTES_MAX ((uint64_t)32 << 20)
 #define KIS_BLOCK_CACHE_BYTES     ((uint64_t)16 << 20)
 /* what one call of the reader may take; more makes its answer partial */

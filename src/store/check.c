@@ -145,8 +145,8 @@ static kis_err open_rebuilt(checking *c, kis_folder_file file, kis_segment **out
     if (!err)
         kis_segment_rebuilt_text(*out, &diag);
     say(c,
-        err ? "  seg-%016llx-%04x is left out as a whole: %s"
-            : "  seg-%016llx-%04x is used as far as it reads: %s",
+        err || (*out)->is_left_out ? "  seg-%016llx-%04x is left out as a whole: %s"
+                                   : "  seg-%016llx-%04x is used as far as it reads: %s",
         (unsigned long long)file.generation, (unsigned)file.number, diag.text);
     return err;
 }

@@ -166,7 +166,7 @@ static kis_err add_segment_places(finding *f, uint32_t segment, kis_diag *diag)
     const kis_segment *s = l->snapshot.segments->at[segment];
     kis_err err;
 
-    if (!kis_str_eq(s->info.tenant, l->request->tenant) ||
+    if (s->is_unknown || !kis_str_eq(s->info.tenant, l->request->tenant) ||
         !time_may_match(f, s->info.start_min, s->info.start_max))
         return KIS_OK;
     kis_lookup_note_lost(l, s, s->info.start_min, s->info.start_max);

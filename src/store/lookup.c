@@ -5,6 +5,9 @@
 
 #define STACK_DEPTH 64u
 
+#define PARTIAL_BY_DAMAGE  "some stored spans are damaged and were left out"
+#define PARTIAL_BY_UNKNOWN "a damaged file of stored spans was left out as a whole"
+
 void kis_snapshot_take(kis_store *s, kis_snapshot *out)
 {
     kis_lock_take(&s->lock);
@@ -40,8 +43,11 @@ kis_err kis_lookup_begin(kis_lookup *l, kis_store *store, const kis_request *req
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to search in");
     }
     memset(l->index, 0, bytes);
-    for (uint32_t i = 0; i < l->snapshot.segments->count; i++)
+    for (uint32_t i = 0; i < l->snapshot.segments->count; i++) {
         l->has_lost |= l->snapshot.segments->at[i]->lost_blocks > 0;
+        if (l->snapshot.segments->at[i]->is_unknown) /* it may have had any span of anybody */
+            l->why = PARTIAL_BY_UNKNOWN;
+    }
     return KIS_OK;
 }
 
@@ -68,8 +74,6 @@ kis_err kis_lookup_check(const kis_lookup *l, kis_diag *diag)
 {
     return kis_request_check(l->store, l->request, diag);
 }
-
-#define PARTIAL_BY_DAMAGE "some stored spans are damaged and were left out"
 
 static bool is_damage(kis_err err)
 {
@@ -173,6 +177,18 @@ uint32_t kis_filter_needs(const kis_filter *filter)
     return needs;
 }
 
+/* Of segments that are known the catalogue has the names, or says that some are missing. */
+static bool has_unknown(kis_store *s)
+{
+    bool found = false;
+
+    kis_lock_take(&s->lock);
+    for (uint32_t i = 0; i < s->segments->count && !found; i++)
+        found = s->segments->at[i]->is_unknown;
+    kis_lock_give(&s->lock);
+    return found;
+}
+
 static kis_err list_names(kis_reader *reader, const kis_request *request, bool is_services,
                           kis_str service, kis_name_fn *each, void *user, kis_answer *answer,
                           kis_diag *diag)
@@ -184,6 +200,8 @@ static kis_err list_names(kis_reader *reader, const kis_request *request, bool i
     kis_err err = kis_request_check(s, request, diag);
     if (err)
         return err;
+    if (has_unknown(s))
+        *answer = (kis_answer){ .is_partial = true, .why = PARTIAL_BY_UNKNOWN };
     kis_arena_init(&arena, s->alloc, KIS_QUERY_BYTES_MAX);
     err = is_services
               ? kis_catalog_list_services(&s->catalog, request->tenant, &arena, each, user, diag)

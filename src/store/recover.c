@@ -7,7 +7,7 @@
  *                                                  it was whole
  *     tmp-…                                        was never finished: goes
  *     a segment without a log that does not open   is opened by what of it reads
- *                                                  (segment_rebuild.h), or left out; never deleted
+ *                                                  (segment_rebuild.h), or left out; not deleted
  *
  * The newest log's head is written on; older ones are frozen and flushed in the background,
  * so starting waits for no flush.
@@ -170,7 +170,8 @@ static kis_err open_damaged(recovery *r, kis_folder_file file, kis_segment **out
         return kis_diag_set(diag, err, "%s", also.text);
     if (err) {
         say_left_out(r, why, &also);
-        return KIS_OK;
+        return kis_segment_leave_out(s->os, s->alloc, s->options.dir, file.generation, file.number,
+                                     out, diag);
     }
     if ((*out)->entries)
         r->rebuilt_bytes += (*out)->pinned_bytes;
@@ -248,6 +249,28 @@ static kis_err open_segments(recovery *r, kis_diag *diag)
     return KIS_OK;
 }
 
+/* Retention takes a file of which nothing reads when what came after it is old enough: a head is
+ * frozen before the next one takes spans, so nothing in it was received later than the first span
+ * of the next generation. */
+static void bound_unknown_times(kis_store *s)
+{
+    const kis_head *first = s->frozen_count ? s->frozen[0] : s->active;
+    uint64_t later_ns = first->wal_header.created_unix_ns, generation = first->generation,
+             earliest_ns = later_ns; /* of this generation */
+
+    for (uint32_t i = s->segments->count; i-- > 0;) {
+        kis_seg_info *info = &s->segments->at[i]->info;
+        if (info->generation != generation) {
+            generation = info->generation;
+            later_ns = earliest_ns;
+        }
+        if (s->segments->at[i]->is_unknown)
+            info->received_max = later_ns;
+        else
+            earliest_ns = KIS_MIN(earliest_ns, info->received_min);
+    }
+}
+
 static bool note_segment_name(void *user, kis_str service, kis_str name, uint8_t kind)
 {
     recovery *r = user;
@@ -299,6 +322,8 @@ static void read_names_and_keys(recovery *r)
     kis_arena_init(&scratch, s->alloc, KIS_SEG_META_BYTES_MAX * 2);
     for (uint32_t i = 0; i < s->segments->count; i++) {
         kis_segment *segment = s->segments->at[i];
+        if (segment->is_unknown)
+            continue;
         kis_arena_clear(&scratch);
         r->segment = segment;
         if (segment->info.flags & KIS_SEG_NAMES_CUT)
@@ -559,6 +584,7 @@ kis_err kis_store_recover(kis_store *s, kis_diag *diag)
         err = first_head(&r, diag);
     if (!err) {
         delete_unfinished(&r);
+        bound_unknown_times(s);
         kis_catalog_set_oldest(&s->catalog, s->segments->count ? s->segments->at[0]->info.generation
                                             : s->frozen_count  ? s->frozen[0]->generation
                                                                : s->active->generation);

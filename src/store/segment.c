@@ -450,6 +450,26 @@ kis_err kis_segment_open_by_lead(kis_os *os, const kis_alloc *alloc, kis_str dir
     return KIS_OK;
 }
 
+kis_err kis_segment_leave_out(kis_os *os, const kis_alloc *alloc, kis_str dir, uint64_t generation,
+                              uint32_t part, kis_segment **out, kis_diag *diag)
+{
+    char path[KIS_STORE_PATH_MAX];
+    kis_str name = { path, kis_segment_path(path, sizeof path, dir, "seg-", generation, part) };
+    kis_file file;
+
+    kis_segment *s = segment_new(os, alloc, dir, generation, part);
+    if (!s)
+        return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for a segment");
+    s->is_left_out = s->is_unknown = true;
+    if (os->ops->open(os, name, KIS_OPEN_READ, &file, NULL) == KIS_OK) {
+        if (os->ops->size(os, file, &s->file_bytes, NULL) != KIS_OK)
+            s->file_bytes = 0;
+        os->ops->close(os, file);
+    }
+    *out = s;
+    return KIS_OK;
+}
+
 kis_segment *kis_segment_ref(kis_segment *s)
 {
     atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);

@@ -118,6 +118,10 @@ typedef struct kis_segment {
     const kis_seg_index_entry *entries;
     uint32_t lost_blocks; /* that are not in `info` any more, but for start_min to received_max */
     uint64_t lost_rows;
+    bool is_left_out; /* as a whole: `info` and index have no block */
+    /* and of what tenant and time it was cannot be told: received_max is a bound, the rest of
+     * `info` nothing. It is there for its bytes, and to be told of */
+    bool is_unknown;
 } kis_segment;
 
 typedef struct kis_segment_set { /* in the order of generation and part */
@@ -145,6 +149,10 @@ kis_err kis_segment_open_by_lead(kis_os *os, const kis_alloc *alloc, kis_str dir
                                  uint64_t generation, uint32_t part, bool pin, kis_segment **out,
                                  struct kis_seg_lead *out_lead, bool *out_has_index,
                                  kis_diag *diag) KIS_CHECKED;
+/** The place of a file of which nothing reads: `is_unknown`. Its size, as far as that can be asked.
+ * NOMEM. */
+kis_err kis_segment_leave_out(kis_os *os, const kis_alloc *alloc, kis_str dir, uint64_t generation,
+                              uint32_t part, kis_segment **out, kis_diag *diag) KIS_CHECKED;
 kis_segment *kis_segment_ref(kis_segment *segment);
 void kis_segment_unref(kis_segment *segment);
 

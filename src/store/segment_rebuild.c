@@ -220,16 +220,13 @@ static kis_err rebuild_index(kis_segment *s, const kis_seg_lead *lead, uint64_t 
                      .end = KIS_MIN(lead->info.index_offset, s->file_bytes) };
     kis_err err = KIS_OK;
 
-    if (index_bytes(lead->info.block_count, lead->info.index_count, lead->info.trace_count) >
-        KIS_MIN(max_bytes, UINT32_MAX))
-        return kis_diag_set(diag, KIS_ERR_LIMIT,
-                            "its index cannot be made anew: those of damaged files already take "
-                            "all the memory they may");
+    s->is_left_out = index_bytes(lead->info.block_count, lead->info.index_count,
+                                 lead->info.trace_count) > KIS_MIN(max_bytes, UINT32_MAX);
     s->pinned_bytes = 0; /* of the data that did not read */
     r.window = s->alloc->take(s->alloc->user, WINDOW_BYTES);
     if (!r.window)
         return no_memory_to_rebuild(diag);
-    err = walk_blocks(&r, diag);
+    err = s->is_left_out ? KIS_OK : walk_blocks(&r, diag);
     /* of no block, too: then it says at least what is missing, and retention takes it away */
     if (!err)
         err = make_index(&r, diag);
@@ -269,6 +266,11 @@ void kis_segment_rebuilt_text(const kis_segment *s, kis_diag *out)
     if (!s->entries)
         (void)kis_diag_set(out, KIS_ERR_CORRUPT,
                            "the copy of its footer at its beginning is used, no span is lost");
+    else if (s->is_left_out)
+        (void)kis_diag_set(out, KIS_ERR_CORRUPT,
+                           "its index cannot be made anew, for those of damaged files already take "
+                           "all the memory they may: its %llu spans are left out",
+                           (unsigned long long)s->lost_rows);
     else if (!s->lost_blocks)
         (void)kis_diag_set(out, KIS_ERR_CORRUPT,
                            "its index was made anew from its %u blocks, no span is lost",

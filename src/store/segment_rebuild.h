@@ -4,6 +4,7 @@
  *     footer does not read       the lead has the same places: the index is read, nothing is lost
  *     nor does the pinned data   the index is made anew, in memory, from the blocks that read
  *     nor does the lead          the file is left out: nobody knows whose spans these are
+ *     no memory for an index     it is left out, but whose spans these are, and of when, is known
  *
  * The file itself is not touched: what does not read today may do so tomorrow, on another
  * machine. So all this is done again at each start as long as the file is there; files without
@@ -24,10 +25,11 @@
 /**
  * Opens a file that kis_segment_open calls CORRUPT.
  *
- * max_bytes  of memory for an index made anew: it cannot be read again from the file, and so stays
+ * max_bytes  of memory for an index made anew: it cannot be read again from the file, and so stays.
+ *            A segment whose index would take more is opened without its blocks, `is_left_out`:
+ *            what it says of its tenant, times and names stays true
  *
  * CORRUPT  there is no lead, or it does not read: nobody knows whose spans these are
- * LIMIT    the index would take more than max_bytes
  * IO, NOMEM
  */
 kis_err kis_segment_rebuild(kis_os *os, const kis_alloc *alloc, kis_str dir, uint64_t generation,

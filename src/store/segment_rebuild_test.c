@@ -160,7 +160,8 @@ static fixture_answer find_at(whole *w, uint64_t start_unix_ns, const kis_filter
 {
     fixture_answer a = { .is_ordered = true };
     kis_reader *reader = kis_store_reader(w->f.store);
-    kis_find find = { .filter = filter,
+    kis_find find = { .request = { .tenant = w->f.tenant },
+                      .filter = filter,
                       .start_min_unix_ns = start_unix_ns,
                       .start_max_unix_ns = start_unix_ns + 1,
                       .limit = 1000 };
@@ -221,8 +222,7 @@ static uint32_t check_harmed(whole *w, uint64_t begin, uint64_t end, size_t size
         if (!is_touched(w, trace, begin, end))
             CHECK(a.hash == w->hash[trace], why);
         if (a.hash != w->hash[trace]) {
-            CHECK(a.is_partial || size < KIS_SEG_LEAD_BYTES,
-                  "what is not whole is said not to be, where the file still says what it had");
+            CHECK(a.is_partial, "what is not whole is said not to be");
             CHECK(kis_store_get_stats(w->f.store).damaged_blocks > 0 &&
                       w->logged[2] + w->logged[3] > 0,
                   "counted and logged");
@@ -459,6 +459,135 @@ static size_t without_lead(const whole *w, uint8_t *to)
     return size;
 }
 
+static bool names_are_whole(store_fixture *f, bool is_services)
+{
+    int count = 0;
+    kis_reader *reader = kis_store_reader(f->store);
+    kis_request request = { .tenant = f->tenant };
+    kis_answer answer;
+
+    CHECK_ERR(KIS_OK,
+              is_services ? reader->ops->services(reader, &request, fixture_count_name, &count,
+                                                  &answer, NULL)
+                          : reader->ops->operations(reader, &request, KIS_STR_NONE,
+                                                    fixture_count_name, &count, &answer, NULL),
+              "listed");
+    CHECK(answer.is_partial == (answer.why != NULL), "and why not");
+    return !answer.is_partial;
+}
+
+static bool summary_is_whole(store_fixture *f, uint32_t trace)
+{
+    fixture_summary taken;
+    kis_trace_id id = test_trace_id(trace);
+    kis_reader *reader = kis_store_reader(f->store);
+    kis_request request = { .tenant = f->tenant };
+    kis_answer answer;
+
+    CHECK_ERR(KIS_OK,
+              reader->ops->summaries(reader, &request, &id, 1, fixture_take_summary, &taken,
+                                     &answer, NULL),
+              "summed up");
+    return !answer.is_partial;
+}
+
+/* Of a file of which nothing reads nobody knows what it had: no answer to anybody is whole. */
+static void check_left_out(whole *w, size_t size)
+{
+    static const char *const tenants[] = { "", "somebody else" };
+    kis_store_stats stats = kis_store_get_stats(w->f.store);
+    kis_filter service = { .op = KIS_FILTER_COMPARE,
+                           .on = KIS_ON_SERVICE,
+                           .compare = KIS_EQ,
+                           .value = { .kind = KIS_VALUE_STR, .str = KIS_STR("no service") } };
+
+    CHECK(stats.segment_count == 1 && stats.segments_left_out == 1 && stats.segment_spans == 0,
+          "counted as left out");
+    CHECK(stats.disk_bytes > size, "with its bytes");
+    for (size_t i = 0; i < COUNT_OF(tenants); i++) {
+        w->f.tenant = kis_str_from_c(tenants[i]);
+        fixture_answer a = fixture_get(&w->f, 1);
+        CHECK(a.err == KIS_ERR_NOT_FOUND && a.is_partial, "a trace may have been in it");
+        CHECK(find_at(w, 1, NULL).is_partial, "at any time");
+        CHECK(find_at(w, 1, &service).is_partial, "of any service");
+        CHECK(!summary_is_whole(&w->f, 1), "a summary");
+        CHECK(!names_are_whole(&w->f, true) && !names_are_whole(&w->f, false), "and any name");
+    }
+    w->f.tenant = KIS_STR_NONE;
+    CHECK_ERR(KIS_OK, fixture_push_generated(&w->f, 9000, 1, 3), "storing goes on");
+    fixture_answer a = fixture_get(&w->f, 9000);
+    CHECK(a.count == 3 && a.is_partial, "of a trace that is there, too, more may be missing");
+}
+
+TEST(a_segment_that_does_not_read_at_all_makes_every_answer_partial)
+{
+    whole w;
+
+    whole_open(&w);
+    memcpy(w.harmed, w.bytes, w.size);
+    w.harmed[20] ^= 1;
+    w.harmed[w.size - 10] ^= 1;
+    write_segment(&w, w.size);
+    fixture_start(&w.f);
+    CHECK(strstr(w.said, SEGMENT) && strstr(w.said, "left out as a whole"), w.said);
+    check_left_out(&w, w.size);
+    fixture_close(&w.f);
+    memcpy(w.harmed, w.bytes, w.size);
+    write_segment(&w, w.size);
+    kis_sim_fail_at(w.sim, KIS_SIM_READ, 3, 2, KIS_ERR_IO); /* the version twice, footer, lead */
+    fixture_start(&w.f);
+    check_left_out(&w, w.size);
+    fixture_close(&w.f);
+    fixture_start(&w.f);
+    fixture_answer a = fixture_get(&w.f, 1);
+    CHECK(a.hash == w.hash[1] && !a.is_partial, "a disk that reads again has it back");
+    CHECK(names_are_whole(&w.f, true) && names_are_whole(&w.f, false), "and its names");
+    CHECK_INT(0, kis_store_get_stats(w.f.store).segments_left_out, "nothing is left out");
+    fixture_close(&w.f);
+    whole_done(&w);
+}
+
+/* Its lead reads, and says that its index would take too much memory: then it is known which
+ * answers lack something. */
+TEST(a_segment_without_room_for_its_index_makes_its_own_answers_partial)
+{
+    whole w;
+    kis_filter service = { .op = KIS_FILTER_COMPARE,
+                           .on = KIS_ON_SERVICE,
+                           .compare = KIS_EQ,
+                           .value = { .kind = KIS_VALUE_STR, .str = KIS_STR("no service") } };
+
+    whole_open(&w);
+    memcpy(w.harmed, w.bytes, w.size);
+    kis_seg_lead lead = w.lead;
+    lead.info.index_count = (uint32_t)(KIS_SEG_REBUILT_BYTES_MAX / sizeof(kis_seg_index_entry));
+    kis_seg_lead_encode(&lead, w.harmed);
+    w.harmed[w.size - 10] ^= 1;
+    w.harmed[w.lead.footer.pinned_offset] ^= 1;
+    write_segment(&w, w.size);
+    fixture_start(&w.f);
+    CHECK(strstr(w.said, SEGMENT) && strstr(w.said, "its 10001 spans are left out"), w.said);
+    kis_store_stats stats = kis_store_get_stats(w.f.store);
+    CHECK(stats.segments_left_out == 1 && stats.segment_spans == 0 && stats.disk_bytes > w.size,
+          "counted as left out, with its bytes");
+    fixture_answer a = fixture_get(&w.f, 1);
+    CHECK(a.err == KIS_ERR_NOT_FOUND && a.is_partial, "a trace of this tenant");
+    CHECK(!summary_is_whole(&w.f, 1), "its summary");
+    CHECK(find_at(&w, w.newest_ns[1], NULL).is_partial, "a search in its time");
+    CHECK(!find_at(&w, 1, NULL).is_partial, "not one of another");
+    CHECK(!find_at(&w, w.newest_ns[1], &service).is_partial, "nor for a service that it has not");
+    CHECK_INT(w.services, fixture_names(&w.f, true, ""), "its names are there");
+    CHECK(names_are_whole(&w.f, true) && names_are_whole(&w.f, false), "all of them");
+    CHECK_INT(0, fixture_push_key(&w.f, TRACES + 1, "once"), "and its keys:");
+    CHECK_INT(1, kis_store_get_stats(w.f.store).batches_repeated, "nothing is stored twice");
+    w.f.tenant = KIS_STR("somebody else");
+    a = fixture_get(&w.f, 1);
+    CHECK(a.err == KIS_ERR_NOT_FOUND && !a.is_partial, "another tenant misses nothing");
+    CHECK(!find_at(&w, w.newest_ns[1], NULL).is_partial, "nor does his search");
+    fixture_close(&w.f);
+    whole_done(&w);
+}
+
 TEST(a_file_without_a_lead_reads_and_is_left_out_when_its_end_is_damaged)
 {
     whole w;
@@ -479,6 +608,7 @@ TEST(a_file_without_a_lead_reads_and_is_left_out_when_its_end_is_damaged)
     write_segment(&w, size);
     fixture_start(&w.f);
     CHECK_INT(0, fixture_get(&w.f, 1).count, "whose spans these are stands in the lost part");
+    check_left_out(&w, size);
     CHECK(strstr(w.said, SEGMENT) && strstr(w.said, "left out as a whole") &&
               strstr(w.said, "an earlier version wrote it"),
           w.said);
@@ -539,10 +669,14 @@ TEST(missing_memory_is_told_and_nothing_leaks)
     kis_segment *segment;
     kis_block_codec *codec = kis_block_codec_new(&kis_mem);
     kis_diag diag;
-    CHECK_ERR(KIS_ERR_LIMIT,
+    CHECK_ERR(KIS_OK,
               kis_segment_rebuild(kis_sim_os(w.sim), &kis_mem, kis_str_from_c(w.f.dir), 1, 0, true,
                                   1000, codec, &segment, &diag),
               "too large");
+    CHECK(segment->is_left_out && segment->lost_rows == w.lead.info.row_count &&
+              segment->pinned_bytes < 1000,
+          "without its blocks");
+    kis_segment_unref(segment);
     kis_block_codec_free(codec);
     whole_done(&w);
 }
@@ -551,5 +685,7 @@ TEST_MAIN(RUN(missing_memory_is_told_and_nothing_leaks),
           RUN(a_flipped_bit_costs_at_most_the_block_that_it_is_in),
           RUN(a_file_cut_anywhere_answers_from_the_blocks_before),
           RUN(damage_of_several_parts_is_told_in_numbers),
+          RUN(a_segment_that_does_not_read_at_all_makes_every_answer_partial),
+          RUN(a_segment_without_room_for_its_index_makes_its_own_answers_partial),
           RUN(bytes_that_look_like_a_block_are_none), RUN(a_tenants_file_stays_his),
           RUN(a_file_without_a_lead_reads_and_is_left_out_when_its_end_is_damaged))

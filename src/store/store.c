@@ -319,6 +319,7 @@ kis_store_stats kis_store_get_stats(kis_store *s)
     }
     out.segment_count = s->segments->count;
     for (uint32_t i = 0; i < s->segments->count; i++) {
+        out.segments_left_out += s->segments->at[i]->is_left_out;
         out.segment_spans += s->segments->at[i]->info.row_count;
         out.index_bytes += sizeof **s->segments->at +
                            (s->segments->at[i]->pinned ? s->segments->at[i]->pinned_bytes : 0);

@@ -57,7 +57,10 @@ typedef struct kis_store_stats {
     uint64_t head_bytes, head_spans, pending_bytes, segment_count, disk_bytes,
         disk_limit_bytes;   /* gauges */
     uint64_t segment_spans; /* gauge: spans in segments */
-    uint64_t index_bytes;   /* gauge: memory of indexes and dictionaries */
+    /* gauge: of segment_count, damaged and left out as a whole: answers that may lack something are
+     * partial */
+    uint64_t segments_left_out;
+    uint64_t index_bytes; /* gauge: memory of indexes and dictionaries */
     uint64_t replayed_spans, replay_ns;
     /* gauge: the last 5 % of the disk are reached, pushes are refused until there is room */
     bool is_disk_full;

@@ -250,6 +250,20 @@ static sim_names list_sim(life *l)
     return names;
 }
 
+static void flip_sim(life *l, const char *path, uint64_t at)
+{
+    kis_os *os = kis_sim_os(l->sim);
+    kis_file file;
+    uint8_t byte;
+
+    CHECK_ERR(KIS_OK, os->ops->open(os, kis_str_from_c(path), KIS_OPEN_WRITE, &file, NULL), path);
+    CHECK_ERR(KIS_OK, os->ops->read_at(os, file, at, &byte, 1, NULL), "the byte");
+    byte ^= 0x20;
+    CHECK_ERR(KIS_OK, os->ops->write_at(os, file, at, &byte, 1, NULL), "flipped");
+    CHECK_ERR(KIS_OK, os->ops->sync(os, file, NULL), "for good");
+    os->ops->close(os, file);
+}
+
 /* A rewrite whose file takes its name and whose folder sync then fails: the file is whole, is not
  * used, and must go with its generation. */
 TEST(a_log_of_a_failed_rewrite_does_not_outlive_its_generation)
@@ -331,6 +345,55 @@ TEST(age_deletes_by_the_time_of_receiving)
     CHECK_INT(60, fixture_get(&l.f, 2).count, "stays");
     kis_store_close(l.f.store);
     CHECK_INT(11, said, "told as an information");
+    kis_sim_free(l.sim);
+}
+
+/* Nothing of the oldest file reads. It goes with what came after it, and until then it counts. */
+TEST(a_file_of_which_nothing_reads_goes_when_its_turn_comes)
+{
+    static const char path[] = "/data/seg-0000000000000001-0000.kseg";
+    life l = { 0 };
+    kis_diag diag = { 0 };
+    kis_os *os;
+    kis_file file;
+    uint64_t size;
+
+    CHECK_ERR(KIS_OK, kis_sim_new(&kis_mem, 5, &l.sim), "a machine");
+    os = kis_sim_os(l.sim);
+    l.f.options = (kis_store_options){ .os = os,
+                                       .alloc = &kis_mem,
+                                       .dir = KIS_STR("/data"),
+                                       .keep_ns = 3600000000000,
+                                       .keep_bytes = (uint64_t)1 << 32 };
+    CHECK_ERR(KIS_OK, kis_store_open(&l.f.options, &l.f.store, &diag), diag.text);
+    for (uint64_t trace = 1; trace <= 3; trace++) { /* at 0, 1500 and 3000 seconds */
+        CHECK_ERR(KIS_OK, fixture_push(&l.f, one_trace(trace)), "pushed");
+        CHECK_ERR(KIS_OK, kis_store_flush(l.f.store, UINT64_MAX, &diag), diag.text);
+        kis_sim_advance(l.sim, trace < 3 ? 1500000000000 : 0);
+    }
+    kis_store_close(l.f.store);
+    CHECK_ERR(KIS_OK, os->ops->open(os, kis_str_from_c(path), KIS_OPEN_READ, &file, NULL), path);
+    CHECK_ERR(KIS_OK, os->ops->size(os, file, &size, NULL), "its size");
+    os->ops->close(os, file);
+    flip_sim(&l, path, 20);
+    flip_sim(&l, path, size - 10);
+    CHECK_ERR(KIS_OK, kis_store_open(&l.f.options, &l.f.store, &diag), diag.text);
+    kis_sim_advance(l.sim, 700000000000);
+    usleep(600000); /* the flush thread looks four times a second */
+    kis_store_stats stats = kis_store_get_stats(l.f.store);
+    CHECK(stats.segment_count == 3 && stats.segments_left_out == 1,
+          "nobody knows that it is an hour old: the one after it is not");
+    CHECK(stats.disk_bytes >= ((uint64_t)4 << 20) + 3 * size / 2, "it counts with its bytes");
+    CHECK(fixture_get(&l.f, 3).is_partial, "and may have had more of any trace");
+    kis_sim_advance(l.sim, 1500000000000);
+    for (int i = 0; i < 3000 && kis_store_get_stats(l.f.store).segment_count > 1; i++)
+        usleep(1000);
+    stats = kis_store_get_stats(l.f.store);
+    CHECK(stats.segment_count == 1 && stats.segments_left_out == 0, "both are gone");
+    fixture_answer a = fixture_get(&l.f, 3);
+    CHECK(a.count == 60 && !a.is_partial, "what is there is whole");
+    CHECK_INT(0, list_sim(&l).seg_count, "the file, too");
+    kis_store_close(l.f.store);
     kis_sim_free(l.sim);
 }
 
@@ -494,20 +557,6 @@ static uint32_t live_into_two_logs(life *l)
     kis_sim_fail_at(l->sim, KIS_SIM_RENAME, 0, 0, KIS_OK);
     CHECK(traces > 4, "several in the first");
     return traces;
-}
-
-static void flip_sim(life *l, const char *path, uint64_t at)
-{
-    kis_os *os = kis_sim_os(l->sim);
-    kis_file file;
-    uint8_t byte;
-
-    CHECK_ERR(KIS_OK, os->ops->open(os, kis_str_from_c(path), KIS_OPEN_WRITE, &file, NULL), path);
-    CHECK_ERR(KIS_OK, os->ops->read_at(os, file, at, &byte, 1, NULL), "the byte");
-    byte ^= 0x20;
-    CHECK_ERR(KIS_OK, os->ops->write_at(os, file, at, &byte, 1, NULL), "flipped");
-    CHECK_ERR(KIS_OK, os->ops->sync(os, file, NULL), "for good");
-    os->ops->close(os, file);
 }
 
 static uint32_t lost_traces(life *l, uint32_t traces)
@@ -683,6 +732,7 @@ TEST_MAIN(RUN(a_log_that_stops_the_start_is_repaired_to_all_but_what_does_not_re
           RUN(a_full_disk_is_told_and_got_over),
           RUN(a_log_of_a_failed_rewrite_does_not_outlive_its_generation),
           RUN(age_deletes_by_the_time_of_receiving),
+          RUN(a_file_of_which_nothing_reads_goes_when_its_turn_comes),
           RUN(a_flipped_bit_anywhere_in_a_segment_is_told_and_the_rest_is_shown),
           RUN(a_flipped_bit_in_a_log_is_refused_or_was_never_answered),
           RUN(a_segment_that_vanishes_under_way_is_an_error_and_no_crash))

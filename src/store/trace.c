@@ -109,7 +109,8 @@ static kis_err gather_segment(kis_lookup *l, uint32_t segment, const kis_trace_i
     kis_diag why;
     kis_err err;
 
-    if (!kis_str_eq(s->info.tenant, l->request->tenant) || s->info.start_max < start_min)
+    if (s->is_unknown || !kis_str_eq(s->info.tenant, l->request->tenant) ||
+        s->info.start_max < start_min)
         return KIS_OK;
     const kis_seg_index *index = kis_lookup_index(l, segment, &err, diag);
     if (!index)

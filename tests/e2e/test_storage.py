@@ -385,6 +385,38 @@ def test_row60_a_damaged_end_of_a_segment_costs_no_span(own_server, copy, data, 
     assert done.returncode == 1 and segment.stem in done.stdout and "no span is lost" in done.stdout, done.stdout
 
 
+FILE_LEFT_OUT = "this answer is not complete: a damaged file of stored spans was left out as a whole"
+
+
+def test_row60_a_segment_that_does_not_read_at_all_is_said_by_every_answer(own_server, copy, data):
+    segment = files(data, ".kseg")[0]
+    content = bytearray(segment.read_bytes())
+    for at in (20, -10):  # FORMAT.md, "Segment file": a bit of the lead and one of the footer
+        content[at] ^= 4
+    segment.write_bytes(content)
+    server = own_server()
+    assert segment.name in server.stderr and "left out as a whole" in server.stderr, server.stderr
+    assert server.metric("kiseki_store_segments_left_out") == 1
+    assert server.metric("kiseki_store_disk_bytes") >= sum(path.stat().st_size for path in files(data, ".kseg"))
+    for path in (f"/api/traces/{copy[0]}", f"/api/v3/traces/{copy[0]}"):
+        got = jaeger.get(server.query, path)
+        assert (got.status, got.notice) == (500, FILE_LEFT_OUT), got
+        assert "the trace was not found, and " + FILE_LEFT_OUT in json.dumps(got.tree)
+    (error,) = jaeger.get(server.query, "/api/traces", traceID=copy[0]).tree["errors"]
+    assert error["code"] == 500 and FILE_LEFT_OUT in error["msg"]
+    now = time.time()
+    times = {f"query.startTime{end}": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+             for end, at in (("Min", now - 7200), ("Max", now + 7200))}
+    for path, query in (("/api/traces", {"service": "load"}), ("/api/traces", {"service": "nobody"}),
+                        ("/api/v3/trace-summaries", {"query.serviceName": "load", **times}),
+                        ("/api/services", {}), ("/api/services/load/operations", {}), ("/api/operations", {"service": "load"}),
+                        ("/api/v3/services", {}), ("/api/v3/operations", {"service": "load"}), ("/api/dependencies", {})):
+        got = jaeger.get(server.query, path, **query)
+        assert (got.status, got.notice) == (200, FILE_LEFT_OUT), f"{path} {query}: {got.status} {got.notice}"
+    success(post(server.http, request([span()]).SerializeToString()))
+    server.stop()
+
+
 def query_directory(data, *words):
     return subprocess.run([str(PROGRAM), "query", *words, "--data", str(data)], capture_output=True, text=True, timeout=120)
 
