@@ -102,6 +102,10 @@ static const metric_row plain_rows[] = {
     GAUGE_NS("kiseki_store_replay", store.replay_ns, "Time the log's replay took at start."),
     { "kiseki_store_disk_full", "1 while spans are refused because the disk is nearly full.",
       AT(store.is_disk_full), false, METRIC_FLAG },
+    { "kiseki_store_write_failing", "1 while spans are refused because the log cannot be written.",
+      AT(store.is_write_failing), false, METRIC_FLAG },
+    { "kiseki_store_flush_failing", "1 while spans in memory cannot be written out as segments.",
+      AT(store.is_flush_failing), false, METRIC_FLAG },
 
     COUNTER("kiseki_server_connections_accepted", server.connections_accepted,
             "Connections accepted."),

@@ -295,13 +295,24 @@ static kis_err start_tls(kis_serve *s, kis_diag *diag)
     return o->tls_cert.len ? kis_tls_server_new(&options, &s->tls, diag) : KIS_OK;
 }
 
-static kis_str disk_notice(void *user)
+static kis_str store_notice(void *user)
 {
     kis_serve *s = user;
-    return kis_store_get_stats(s->store).is_disk_full
-               ? KIS_STR("The disk is nearly full: new spans are refused until there is room "
-                         "(senders are told to try again).")
-               : KIS_STR_NONE;
+    kis_store_stats stats = kis_store_get_stats(s->store);
+
+    if (stats.is_disk_full)
+        return KIS_STR("The disk is nearly full: new spans are refused until there is room "
+                       "(senders are told to try again).");
+    if (stats.is_write_failing && stats.write_err == KIS_ERR_FULL)
+        return KIS_STR("No space is left on the disk: new spans are refused until there is room "
+                       "(senders are told to try again).");
+    if (stats.is_write_failing)
+        return KIS_STR("The log cannot be written: new spans are refused until it can (senders are "
+                       "told to try again). The server's own log says why.");
+    if (stats.is_flush_failing)
+        return KIS_STR("Spans in memory cannot be written out: they are safe in the log, but new "
+                       "ones are refused once memory is full. The server's own log says why.");
+    return KIS_STR_NONE;
 }
 
 static kis_err start_queries(kis_serve *s, kis_diag *diag)
@@ -312,7 +323,7 @@ static kis_err start_queries(kis_serve *s, kis_diag *diag)
     q->alloc = s->setup.alloc;
     q->ui = s->setup.ui;
     q->log = s->setup.log;
-    q->notice = disk_notice;
+    q->notice = store_notice;
     q->notice_user = s;
     if (!kis_host_names_split(s->setup.options->allow_host, q->hosts.hosts, &q->hosts.host_count))
         return kis_diag_set(diag, KIS_ERR_LIMIT, "--allow-host: too many names");

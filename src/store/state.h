@@ -93,6 +93,8 @@ struct kis_store {
     uint64_t disk_looked_ns; /* writer thread: when the free room was last asked for */
     uint64_t disk_written;   /* and what was written since */
     _Atomic bool is_disk_full;
+    _Atomic kis_err
+        write_err; /* how the last attempt to store something ended; the writer alone writes it */
     _Atomic uint64_t segment_bytes; /* of all segment files, those being deleted included */
     _Atomic uint64_t log_bytes;     /* of log files of heads, reserved room included */
     uint64_t keep_bytes;

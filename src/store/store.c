@@ -312,6 +312,7 @@ kis_store_stats kis_store_get_stats(kis_store *s)
 
     fill_counters(&s->count, &out);
     kis_lock_take(&s->lock);
+    out.is_flush_failing = s->is_flush_failing;
     for (uint32_t i = 0; i <= s->frozen_count; i++) {
         const kis_head *head = i < s->frozen_count ? s->frozen[i] : s->active;
         out.head_bytes += atomic_load_explicit(&head->bytes, memory_order_relaxed);
@@ -332,6 +333,8 @@ kis_store_stats kis_store_get_stats(kis_store *s)
     out.disk_bytes = atomic_load_explicit(&s->segment_bytes, memory_order_relaxed) +
                      atomic_load_explicit(&s->log_bytes, memory_order_relaxed);
     out.disk_limit_bytes = s->keep_bytes;
+    out.write_err = atomic_load_explicit(&s->write_err, memory_order_relaxed);
+    out.is_write_failing = out.write_err != KIS_OK;
     out.is_disk_full = atomic_load_explicit(&s->is_disk_full, memory_order_relaxed);
     return out;
 }

@@ -64,6 +64,12 @@ typedef struct kis_store_stats {
     uint64_t replayed_spans, replay_ns;
     /* gauge: the last 5 % of the disk are reached, pushes are refused until there is room */
     bool is_disk_full;
+    /* gauge: the last attempt to store something failed, as `write_err` says, and it was refused */
+    bool is_write_failing;
+    /* gauge: spans cannot be written out as segments; they are safe in the log, but new ones are
+     * refused once memory is full */
+    bool is_flush_failing;
+    kis_err write_err;
 } kis_store_stats;
 
 typedef struct kis_store kis_store;

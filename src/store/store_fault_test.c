@@ -225,6 +225,48 @@ TEST(a_full_disk_is_told_and_got_over)
     kis_sim_free(l.sim);
 }
 
+/* The page has it from these: what fails now, and not what once failed. */
+TEST(a_store_that_cannot_write_says_so_until_it_can)
+{
+    static const struct {
+        const char *why;
+        unsigned kinds;
+        kis_err err;
+    } rows[] = {
+        { "the disk is full", KIS_SIM_WRITE | KIS_SIM_PREALLOCATE, KIS_ERR_FULL },
+        { "writes fail", KIS_SIM_WRITE, KIS_ERR_IO },
+        { "syncs fail", KIS_SIM_SYNC, KIS_ERR_IO },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        life l = { .head_bytes = (uint64_t)1 << 20 };
+        kis_diag diag = { 0 };
+
+        CHECK_ERR(KIS_OK, kis_sim_new(&kis_mem, 5, &l.sim), "a machine");
+        CHECK_ERR(KIS_OK, life_open(&l, &diag), diag.text);
+        CHECK_ERR(KIS_OK, fixture_push(&l.f, one_trace(1)), "stored");
+        CHECK(!kis_store_get_stats(l.f.store).is_write_failing, "nothing to say");
+        kis_sim_fail_at(l.sim, rows[i].kinds, 1, 1000000, rows[i].err);
+        CHECK_ERR(rows[i].err, fixture_push(&l.f, one_trace(2)), rows[i].why);
+        kis_store_stats stats = kis_store_get_stats(l.f.store);
+        CHECK(stats.is_write_failing && !stats.is_flush_failing, rows[i].why);
+        CHECK_ERR(rows[i].err, stats.write_err, "which of them");
+        kis_sim_fail_at(l.sim, rows[i].kinds, 0, 0, KIS_OK);
+        CHECK_ERR(KIS_OK, fixture_push(&l.f, one_trace(3)), "stored again");
+        CHECK(!kis_store_get_stats(l.f.store).is_write_failing, "nothing to say any more");
+        kis_sim_fail_at(l.sim, KIS_SIM_RENAME, 1, 1000000, rows[i].err);
+        CHECK_ERR(KIS_ERR_IO, kis_store_flush(l.f.store, UINT64_MAX, &diag), "no names");
+        stats = kis_store_get_stats(l.f.store);
+        CHECK(!stats.is_write_failing && stats.is_flush_failing, "the flush alone fails");
+        kis_sim_fail_at(l.sim, KIS_SIM_RENAME, 0, 0, KIS_OK);
+        for (int again = 0; again < 8000 && kis_store_get_stats(l.f.store).is_flush_failing;
+             again++)
+            usleep(1000);
+        CHECK(!kis_store_get_stats(l.f.store).is_flush_failing, "and is got over");
+        kis_store_close(l.f.store);
+        kis_sim_free(l.sim);
+    }
+}
+
 typedef struct sim_names {
     char seg[8][64];
     uint32_t seg_count, attempts; /* attempts: log files of generation 1 */
@@ -730,6 +772,7 @@ TEST_MAIN(RUN(a_log_that_stops_the_start_is_repaired_to_all_but_what_does_not_re
           RUN(each_failing_call_loses_nothing),
           RUN(a_power_cut_at_each_write_loses_nothing_that_was_answered),
           RUN(a_full_disk_is_told_and_got_over),
+          RUN(a_store_that_cannot_write_says_so_until_it_can),
           RUN(a_log_of_a_failed_rewrite_does_not_outlive_its_generation),
           RUN(age_deletes_by_the_time_of_receiving),
           RUN(a_file_of_which_nothing_reads_goes_when_its_turn_comes),

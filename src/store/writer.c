@@ -289,6 +289,12 @@ static kis_err make_durable(kis_store *s, kis_head *head, slab_mark from, kis_di
     return kis_store_rewrite_log(s, head, diag);
 }
 
+/* What the page shows, until the next attempt. */
+static void note_write(kis_store *s, kis_err err)
+{
+    atomic_store_explicit(&s->write_err, err, memory_order_relaxed);
+}
+
 /* ---- heads ----------------------------------------------------------------------------------- */
 
 /* The file that was made ahead, or zeros. Until the claim is given back nobody else makes one. */
@@ -399,8 +405,11 @@ static kis_err make_room_by_rotating(kis_store *s, kis_diag *diag)
         return err;
     }
     kis_err err = wait_for_flush(s);
-    return err ? kis_diag_set(diag, err, "the spans in memory cannot be written out now")
-               : rotate(s, diag);
+    if (err)
+        return kis_diag_set(diag, err, "the spans in memory cannot be written out now");
+    err = rotate(s, diag);
+    note_write(s, err);
+    return err;
 }
 
 /* While a flush runs, the active head must not fill faster than the frozen one empties: otherwise
@@ -521,6 +530,7 @@ static void commit_entered(kis_store *s, kis_push *group, slab_mark mark, uint32
     if (head->rows == first_row)
         return;
     kis_err err = s->is_memory ? KIS_OK : make_durable(s, head, mark, &diag);
+    note_write(s, err);
     if (err) {
         kis_head_kill_rows(head, first_row);
         mark_records_dead(head, mark);

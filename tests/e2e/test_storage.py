@@ -72,6 +72,11 @@ def stored_after_restart(server, own_server, acknowledged):
     return again
 
 
+def banner(server):
+    """What the page shows above everything else."""
+    return jaeger.get(server.query, "/api/services").notice
+
+
 # -- 55: no room -------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("fault, count, sentence", [
@@ -113,11 +118,10 @@ def test_row55_a_full_disk_is_said_so_that_senders_retry_and_heals_by_itself(own
         assert server.metric("otelcol_receiver_refused_spans_total") >= 2 * SPANS
         assert re.search(r"ERROR store: .*(no space|nearly full)", server.stderr), "an operator hears of it"
         assert missing(server, acknowledged) == [], "what was acknowledged can be read while the disk is full"
-        with urllib.request.urlopen(server.query + "/api/services", timeout=10) as asked:
-            notice = asked.headers.get("X-Kiseki-Notice")
-        if count == "refused_disk":
-            assert "nearly full" in notice, "what the page shows as a banner"
-            assert server.metric("kiseki_store_disk_full") == 1
+        is_reserve = count == "refused_disk"
+        assert ("The disk is nearly full" if is_reserve else "No space is left on the disk") in banner(server)
+        assert server.metric("kiseki_store_disk_full") == is_reserve
+        assert server.metric("kiseki_store_write_failing") == (not is_reserve)
         faults.end()
 
         def taken():
@@ -127,6 +131,7 @@ def test_row55_a_full_disk_is_said_so_that_senders_retry_and_heals_by_itself(own
             return answer.status == 200
         until(taken, 30, "taking spans again without a restart")
         assert server.metric("kiseki_store_disk_full") == 0
+        assert banner(server) == "", "it goes away when writing works again"
     stored_after_restart(server, own_server, acknowledged).stop()
 
 
@@ -174,6 +179,7 @@ def test_row56_nothing_is_acknowledged_that_could_not_be_synced(own_server, faul
             answer, _ = send(connection)
             status = failure(answer, 503)
             assert status.message == "the log cannot be written" and retry_delay(status), "it may be tried again"
+        assert "The log cannot be written" in banner(server)
         faults.end()
 
         def taken():
@@ -182,6 +188,7 @@ def test_row56_nothing_is_acknowledged_that_could_not_be_synced(own_server, faul
                 acknowledged.append(trace_id)
             return answer.status == 200
         until(taken, 30, "taking spans again, in another file")
+        assert banner(server) == "", "it goes away when writing works again"
         for _ in range(5):
             taken()
     assert server.metric("kiseki_store_sync_errors_total") >= 5
@@ -230,6 +237,7 @@ def test_row57_failing_writes_are_refused_and_heal(own_server, faults):
                     acknowledged.append(trace_id)
                 else:
                     assert retry_delay(failure(answer, 503)), "it may be tried again"
+                assert (answer.status == 503) == ("The log cannot be written" in banner(server)), fault
             faults.end()
 
             def taken():
@@ -238,6 +246,7 @@ def test_row57_failing_writes_are_refused_and_heal(own_server, faults):
                     acknowledged.append(trace_id)
                 return answer.status == 200
             until(taken, 30, "taking spans again")
+            assert banner(server) == "", "it goes away when writing works again"
     assert server.metric("kiseki_store_write_errors_total") >= 3
     stored_after_restart(server, own_server, acknowledged).stop()
 
