@@ -245,9 +245,8 @@ static kis_err open_one(kis_native *native, exporter_kind kind, kis_sink **out, 
 
 kis_err kis_native_open_sinks(kis_native *native, kis_diag *diag)
 {
-    kis_batcher *batcher = &native->sdk->batcher;
     kis_str rest = native->options.exporter;
-    kis_sink *sinks[KIS_SINKS_MAX];
+    kis_sink **sinks = native->sinks;
     uint32_t count = 0;
     kis_err err = KIS_OK;
 
@@ -281,9 +280,22 @@ kis_err kis_native_open_sinks(kis_native *native, kis_diag *diag)
         native->memory = native->user_sink = NULL;
         return err;
     }
-    kis_batcher_replace_sinks(batcher, sinks, count);
-    native->needs_sinks = false;
+    native->sink_count = count;
+    kis_batcher_set_sinks(&native->sdk->batcher, sinks, count);
     return KIS_OK;
+}
+
+void kis_native_open_child_sinks(void *user)
+{
+    kis_native *native = user;
+    kis_diag diag;
+
+    if (kis_native_open_sinks(native, &diag) != KIS_OK) {
+        char text[KIS_DIAG_TEXT_MAX + 64];
+        kis_fmt(text, sizeof(text), "after fork: %s; spans of this process are lost", diag.text);
+        kis_native_say(native, KIS_LOG_ERROR, text);
+        kis_batcher_set_sinks(&native->sdk->batcher, NULL, 0);
+    }
 }
 
 static bool is_idle_by(const kis_sink *user_sink, uint64_t deadline_ns)
@@ -300,14 +312,11 @@ static bool is_idle_by(const kis_sink *user_sink, uint64_t deadline_ns)
 
 bool kis_native_close_sinks(kis_native *native, uint64_t deadline_ns)
 {
-    kis_batcher *batcher = &native->sdk->batcher;
-    /* the parent's are not ours to close */
-    uint32_t count = native->needs_sinks ? 0 : batcher->sink_count;
-
-    for (uint32_t i = 0; i < count; i++)
-        if (batcher->sinks[i] != native->user_sink)
-            kis_sink_close(batcher->sinks[i]);
-    batcher->sink_count = 0;
+    kis_batcher_set_sinks(&native->sdk->batcher, NULL, 0);
+    for (uint32_t i = 0; i < native->sink_count; i++)
+        if (native->sinks[i] != native->user_sink)
+            kis_sink_close(native->sinks[i]);
+    native->sink_count = 0;
     native->memory = NULL;
     if (!native->user_sink)
         return true;

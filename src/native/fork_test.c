@@ -4,6 +4,8 @@
  *     KISEKI_TEST_FULL=1    1,000 children instead of 50
  */
 #include <arpa/inet.h>
+#include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -182,6 +184,75 @@ TEST(a_child_records_and_sends_its_own_and_nothing_else)
     values_of(text, "\"key\":\"process.pid\",\"value\":{\"intValue\":\"", &different);
     CHECK_INT(2, different, "two processes");
     free(text);
+}
+
+/* Threads cannot be started any more, as on a machine that has too many. */
+static _Atomic bool has_no_threads;
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                   void *user)
+{
+    static int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    if (!real)
+        *(void **)(void *)&real = dlsym(RTLD_NEXT, "pthread_create");
+    return has_no_threads ? EAGAIN : real(thread, attributes, run, user);
+}
+
+TEST(a_child_sends_with_every_processor_and_every_drive)
+{
+    static const struct {
+        const char *why;
+        kis_str processor;
+        kis_drive drive;
+        bool has_no_threads;
+        int parent_spans; /* before the fork, and flushed */
+    } rows[] = {
+        { "batch, a worker", KIS_STR_INIT("batch"), KIS_DRIVE_THREAD, false, 1 },
+        { "batch, ticks", KIS_STR_INIT("batch"), KIS_DRIVE_TICK, false, 1 },
+        { "batch, the worker cannot be started", KIS_STR_INIT("batch"), KIS_DRIVE_THREAD, true, 1 },
+        { "simple, a worker", KIS_STR_INIT("simple"), KIS_DRIVE_THREAD, false, 1 },
+        { "simple, ticks", KIS_STR_INIT("simple"), KIS_DRIVE_TICK, false, 1 },
+        { "simple, the worker cannot be started", KIS_STR_INIT("simple"), KIS_DRIVE_THREAD, true,
+          1 },
+        { "simple, and the parent sent nothing", KIS_STR_INIT("simple"), KIS_DRIVE_THREAD, false,
+          0 },
+        { "batch, ticks, and the parent sent nothing", KIS_STR_INIT("batch"), KIS_DRIVE_TICK, false,
+          0 },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        kis_sdk_options options = { .exporter = KIS_STR("none"),
+                                    .user_exporter = &exporter,
+                                    .processor = rows[i].processor,
+                                    .drive = rows[i].drive,
+                                    .is_quiet = true };
+        kis_sdk_stats stats;
+        kis_diag diag;
+        int status = 0;
+        begin();
+        kis_sdk *sdk = kis_sdk_start(&options, &diag);
+        CHECK(sdk, sdk ? "" : diag.text);
+        record("parent", rows[i].parent_spans);
+        CHECK_ERR(KIS_OK, kis_sdk_flush(sdk, 5000), rows[i].why);
+        pid_t child = fork();
+        if (child == 0) {
+            has_no_threads = rows[i].has_no_threads;
+            record("child", 2);
+            kis_sdk_tick(sdk);
+            bool is_sent = kis_sdk_flush(sdk, 10000) == KIS_OK;
+            record("child", 3);
+            is_sent = is_sent && kis_sdk_stop(sdk, 10000) == KIS_OK;
+            kis_sdk_get_stats(sdk, &stats);
+            _exit(is_sent && stats.exported == 5 ? 7 : 1);
+        }
+        CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status), rows[i].why);
+        CHECK_INT(7, WEXITSTATUS(status), rows[i].why);
+        record("parent", 1);
+        CHECK_ERR(KIS_OK, kis_sdk_stop(sdk, 5000), rows[i].why);
+        kis_sdk_free(sdk);
+        char *text = read_spans();
+        CHECK_INT(5, count_of(text, "\"name\":\"child\""), rows[i].why);
+        CHECK_INT(1 + rows[i].parent_spans, count_of(text, "\"name\":\"parent\""), rows[i].why);
+        free(text);
+    }
 }
 
 static _Atomic bool is_loading;
@@ -468,6 +539,7 @@ TEST(a_fork_with_two_sdks_holds_the_locks_of_both)
 
 TEST_MAIN(RUN(a_fork_with_two_sdks_holds_the_locks_of_both),
           RUN(a_child_records_and_sends_its_own_and_nothing_else),
+          RUN(a_child_sends_with_every_processor_and_every_drive),
           RUN(many_children_forked_while_spans_are_sent_never_share_ids),
           RUN(a_grandchild_and_a_child_that_never_traces),
           RUN(a_file_has_the_lines_of_parent_and_children_whole),

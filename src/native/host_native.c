@@ -10,8 +10,9 @@
  * free. In the child there is no worker, the sinks are the parent's (net has closed their sockets,
  * and nobody touches the rest of them), and so are all spans: handles of them do nothing (a new
  * epoch), their contexts are still parents. Records, slots, ids, process.pid and
- * service.instance.id are new. The first span that ends in the child opens sinks and starts a
- * worker. Nothing recorded before the fork is sent by the child.
+ * service.instance.id are new. The first span that ends in the child starts a worker, and the
+ * first step with something to send, whoever drives, opens sinks. Nothing recorded before the
+ * fork is sent by the child.
  *
  * exit: every SDK that still runs is stopped, within its `exit_flush_ms`.
  * Not on _exit, not on a fatal signal.
@@ -110,26 +111,10 @@ void kis_native_say(kis_native *native, kis_log_level level, const char *text)
 
 /* ---- the worker ---- */
 
-/* Sinks of our own, in a forked child that has spans now. */
-static void open_own_sinks(kis_native *native)
-{
-    kis_diag diag;
-
-    if (kis_native_open_sinks(native, &diag) != KIS_OK) {
-        char text[KIS_DIAG_TEXT_MAX + 64];
-        kis_fmt(text, sizeof(text), "after fork: %s; spans of this process are lost", diag.text);
-        kis_native_say(native, KIS_LOG_ERROR, text);
-        native->sdk->batcher.sink_count = 0;
-        native->needs_sinks = false;
-    }
-}
-
 static void work(void *user)
 {
     kis_native *native = user;
 
-    if (native->needs_sinks) /* nobody else looks at sinks before the first batch */
-        open_own_sinks(native);
     kis_lock_take(&native->lock);
     while (!native->wants_end) {
         uint64_t next;
@@ -318,7 +303,7 @@ static void after_fork_in_child(void)
         native->worker = KIS_WORKER_NONE;
         native->thread = (kis_thread){ 0 };
         native->is_woken = false;
-        native->needs_sinks = native->sdk->batcher.sink_count > 0;
+        native->sink_count = 0; /* the parent's are not ours to close */
         native->memory = native->user_sink = NULL;
         native->last_line_ns = 0;
         kis_sdk_after_fork(native->sdk);

@@ -46,12 +46,11 @@ typedef struct kis_native {
     _Atomic bool is_live; /* between start and stop; written with the lock */
     bool is_stopping;     /* a stop has begun */
     bool has_step;        /* the batcher's step is ours for good: nobody takes spans out any more */
-    /* in a forked child: those there are the parent's; the worker clears
-     * it once its own are there */
-    _Atomic bool needs_sinks;
 
-    kis_sink *memory; /* exporter "memory", or NULL */
-    kis_sink *user_sink;
+    kis_sink *sinks[KIS_SINKS_MAX]; /* open; the batcher borrows them */
+    uint32_t sink_count;
+    kis_sink *memory;              /* one of them: exporter "memory", or NULL */
+    kis_sink *_Atomic user_sink;   /* another, which is asked before it is closed */
     _Atomic uint64_t last_line_ns; /* when the last line about failures was written */
     _Atomic uint32_t quiet_lines;  /* failures not said since */
 } kis_native;
@@ -75,6 +74,8 @@ bool kis_native_clear(kis_native *native);
 
 /* exporters.c */
 kis_err kis_native_open_sinks(kis_native *native, kis_diag *diag) KIS_CHECKED;
+/** The same in a forked child; says what goes wrong. */
+void kis_native_open_child_sinks(void *native);
 /** False: the program's exporter does not come back or does not answer. It was given up then, and
  * is closed by a later call. The others are closed. */
 bool kis_native_close_sinks(kis_native *native, uint64_t deadline_ns);

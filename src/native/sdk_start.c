@@ -289,6 +289,8 @@ kis_sdk *kis_sdk_start(const kis_sdk_options *options, kis_diag *diag)
         goto drop;
     native->sdk->batcher.on_result = heard_answer;
     native->sdk->batcher.on_result_user = native;
+    native->sdk->batcher.open_sinks = kis_native_open_child_sinks;
+    native->sdk->batcher.open_sinks_user = native;
     if (!native->options.is_disabled) {
         err = kis_native_open_sinks(native, d);
         if (err)
@@ -374,12 +376,7 @@ static kis_err flush_until(kis_native *native, uint64_t deadline_ns)
     uint64_t failed = atomic_load(&batcher->failed_batches);
 
     if (has_nothing_to_send(batcher))
-        return err;            /* and no worker is started for it */
-    if (native->needs_sinks) { /* a child that records, but has not sent yet */
-        kis_lock_take(&native->lock);
-        kis_native_start_worker(native);
-        kis_lock_give(&native->lock);
-    }
+        return err; /* and no worker is started for it */
     if (!wait_for_flush(native, kis_batcher_flush(batcher), deadline_ns))
         return KIS_ERR_TIMEOUT;
     for (uint32_t i = 0; i < batcher->sink_count; i++)

@@ -68,23 +68,17 @@ kis_err kis_batcher_init(kis_batcher *batcher, kis_sdk *sdk, const kis_batcher_o
     return KIS_OK;
 }
 
-void kis_batcher_add_sink(kis_batcher *batcher, kis_sink *sink)
-{
-    uint32_t count = atomic_load_explicit(&batcher->sink_count, memory_order_relaxed);
-
-    KIS_ASSERT(count < KIS_SINKS_MAX);
-    batcher->sinks[count] = sink;
-    atomic_store_explicit(&batcher->sink_count, count + 1, memory_order_release);
-}
-
-/* The count goes from the old one to the new one at once:
- * a thread that saw none in between would let its span go. */
-void kis_batcher_replace_sinks(kis_batcher *batcher, kis_sink *const *sinks, uint32_t count)
+void kis_batcher_set_sinks(kis_batcher *batcher, kis_sink *const *sinks, uint32_t count)
 {
     KIS_ASSERT(count <= KIS_SINKS_MAX);
     for (uint32_t i = 0; i < count; i++)
         batcher->sinks[i] = sinks[i];
     atomic_store_explicit(&batcher->sink_count, count, memory_order_release);
+    atomic_store_explicit(&batcher->intake,
+                          !count                       ? KIS_INTAKE_NONE
+                          : batcher->options.is_simple ? KIS_INTAKE_NOW
+                                                       : KIS_INTAKE_RING,
+                          memory_order_release);
 }
 
 void kis_batcher_after_fork(kis_batcher *batcher)
@@ -93,13 +87,19 @@ void kis_batcher_after_fork(kis_batcher *batcher)
     kis_batcher_options options = batcher->options;
     void (*on_result)(void *, const kis_sink_result *, uint32_t) = batcher->on_result;
     void *user = batcher->on_result_user;
-    uint32_t sinks = atomic_load_explicit(&batcher->sink_count, memory_order_relaxed);
+    void (*open_sinks)(void *) = batcher->open_sinks;
+    void *open_sinks_user = batcher->open_sinks_user;
+    bool has_exporter = batcher->needs_sinks ||
+                        atomic_load_explicit(&batcher->sink_count, memory_order_relaxed) > 0;
 
     KIS_ASSERT(kis_batcher_init(batcher, sdk, &options) == KIS_OK);
     batcher->on_result = on_result;
     batcher->on_result_user = user;
-    /* of the parent: the host puts new ones in their place before the first batch */
-    atomic_store_explicit(&batcher->sink_count, sinks, memory_order_relaxed);
+    batcher->open_sinks = open_sinks;
+    batcher->open_sinks_user = open_sinks_user;
+    batcher->needs_sinks = has_exporter;
+    atomic_store_explicit(&batcher->intake, has_exporter ? KIS_INTAKE_RING : KIS_INTAKE_NONE,
+                          memory_order_relaxed);
 }
 
 uint64_t kis_batcher_queued(const kis_batcher *batcher)
@@ -281,7 +281,8 @@ static void push_flight(kis_batcher *b, kis_flight *flight, bool is_stepper)
  * there, or no memory (then they wait on). */
 static uint32_t send_one(kis_batcher *b, uint64_t queued)
 {
-    uint32_t want = (uint32_t)KIS_MIN(queued, (uint64_t)b->options.batch_spans), got = 0;
+    uint64_t most = b->options.is_simple ? 1 : b->options.batch_spans;
+    uint32_t want = (uint32_t)KIS_MIN(queued, most), got = 0;
     kis_flight *flight;
 
     if (!want)
@@ -396,11 +397,23 @@ static void check_clock(kis_sdk *sdk, uint64_t now_ns)
         atomic_store_explicit(&sdk->wall_offset_ns, offset, memory_order_relaxed);
 }
 
+/* The simple processor has something in the rings only when there was no sink yet:
+ * it waits for nothing. */
+static bool is_time_to_send(const kis_batcher *b, uint64_t queued)
+{
+    return queued >= b->options.batch_spans ||
+           (queued && (b->is_draining || b->is_flush_taking || b->options.is_simple));
+}
+
 static uint64_t step_locked(kis_batcher *b, uint64_t now)
 {
     uint64_t queued = kis_batcher_queued(b), delay_ns = (uint64_t)b->options.delay_ms * 1000000u;
     bool is_saturated = false;
 
+    if (KIS_UNLIKELY(b->needs_sinks && queued)) {
+        b->needs_sinks = false;
+        b->open_sinks(b->open_sinks_user);
+    }
     check_clock(b->sdk, now);
     if (!b->due_ns)
         b->due_ns = now + delay_ns;
@@ -409,7 +422,7 @@ static uint64_t step_locked(kis_batcher *b, uint64_t now)
             atomic_load_explicit(&b->flush_served, memory_order_relaxed))
         begin_flush(b);
     b->is_draining |= now >= b->due_ns;
-    while (queued >= b->options.batch_spans || (queued && (b->is_draining || b->is_flush_taking))) {
+    while (is_time_to_send(b, queued)) {
         uint32_t sent;
         is_saturated = kis_batcher_in_flight(b) >= KIS_BATCHES_IN_FLIGHT;
         if (is_saturated) {

@@ -31,12 +31,19 @@ typedef enum kis_driver {
     KIS_DRIVER_WATCHING,
 } kis_driver;
 
+/** Where a sampled span goes when it ends. */
+typedef enum kis_intake {
+    KIS_INTAKE_NONE, /* nowhere: there is no exporter */
+    KIS_INTAKE_RING, /* into its thread's ring, for the next steps */
+    KIS_INTAKE_NOW,  /* at once into the sinks: the simple processor */
+} kis_intake;
+
 typedef struct kis_batcher {
     struct kis_sdk *sdk;
     kis_batcher_options options;
     kis_alloc body_alloc;           /* gives the slots of a batch back, see batcher.c */
+    _Atomic uint32_t intake;        /* kis_intake: recording threads ask */
     kis_sink *sinks[KIS_SINKS_MAX]; /* borrowed */
-    /* recording threads ask whether there are any; 0 only when there shall be none */
     _Atomic uint32_t sink_count;
     _Atomic uint32_t driver;    /* kis_driver */
     _Atomic uint32_t step_lock; /* one stepper at a time */
@@ -45,6 +52,7 @@ typedef struct kis_batcher {
     uint64_t last_full_ns; /* a full batch was taken */
     uint32_t batch_number; /* for marks in scopes */
     bool is_draining;      /* due or flushing: partial batches too */
+    bool needs_sinks;      /* in a child: the first step that has something to send opens them */
     bool is_flush_taking, is_flush_waiting;
     uint32_t flush_run; /* the ticket that the flush under way serves */
     /* anybody's: */
@@ -58,17 +66,20 @@ typedef struct kis_batcher {
     /** Hears of every answer; set before the first span, on any thread. */
     void (*on_result)(void *user, const kis_sink_result *result, uint32_t span_count);
     void *on_result_user;
+    /** In a child: opens its own sinks and gives them to kis_batcher_set_sinks.
+     * By whoever steps, and nobody else steps meanwhile. */
+    void (*open_sinks)(void *user);
+    void *open_sinks_user;
 } kis_batcher;
 
 kis_err kis_batcher_init(kis_batcher *batcher, struct kis_sdk *sdk,
                          const kis_batcher_options *options) KIS_CHECKED;
-/** Where batches go; before the first span, or after a fork.
- * Several: each batch goes to all, and is answered when all have. */
-void kis_batcher_add_sink(kis_batcher *batcher, kis_sink *sink);
+/** Where batches go: before the first span, or in `open_sinks` while other threads end spans.
+ * Each batch goes to all, and is answered when all have. */
+void kis_batcher_set_sinks(kis_batcher *batcher, kis_sink *const *sinks, uint32_t count);
+/** In the child: the parent's sinks are forgotten. What ends waits in the rings
+ * until the first step, which opens others. */
 void kis_batcher_after_fork(kis_batcher *batcher);
-/** These instead of all that are there, which are the parent process's: in a child, by the stepper,
- * while other threads end spans. */
-void kis_batcher_replace_sinks(kis_batcher *batcher, kis_sink *const *sinks, uint32_t count);
 
 /**
  * Does what is due at `now` (monotonic) and answers when to be called again at the latest. One

@@ -148,7 +148,7 @@ typedef struct kis_sdk_setup {
     kis_attr_list resource; /* complete, service.name in it; the last of a key counts */
     kis_str resource_schema_url;
     kis_batcher_options batcher;
-    bool has_exporter; /* sinks will be given with kis_batcher_add_sink */
+    bool has_exporter; /* sinks will be given with kis_batcher_set_sinks */
     uint32_t max_spans, queue_spans;
     bool is_local, is_disabled;
 } kis_sdk_setup;

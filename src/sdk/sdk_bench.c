@@ -124,7 +124,7 @@ static kis_sdk *start(bool is_sampled)
         fprintf(stderr, "%s\n", diag.text);
         exit(1);
     }
-    kis_batcher_add_sink(&sdk->batcher, &encode_sink);
+    kis_batcher_set_sinks(&sdk->batcher, (kis_sink *[]){ &encode_sink }, 1);
     return sdk;
 }
 

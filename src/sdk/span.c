@@ -653,14 +653,15 @@ static void tell_ended(kis_sdk *sdk, kis_slot *slot, uint32_t count)
             sdk->processors[i].on_end(sdk->processors[i].user, &data);
 }
 
-/* Where an ended span goes: into its thread's ring, at once to the exporter, or nowhere. */
+/* Where an ended span goes: mostly into its thread's ring. */
 static inline void hand_over(kis_sdk *sdk, kis_recorder_thread *thread, kis_slot *slot,
                              bool is_sampled)
 {
-    if (KIS_UNLIKELY(!is_sampled ||
-                     atomic_load_explicit(&sdk->batcher.sink_count, memory_order_relaxed) == 0))
+    uint32_t intake = atomic_load_explicit(&sdk->batcher.intake, memory_order_relaxed);
+
+    if (KIS_UNLIKELY(!is_sampled || intake == KIS_INTAKE_NONE))
         kis_slot_release(slot, thread);
-    else if (KIS_UNLIKELY(sdk->batcher.options.is_simple))
+    else if (KIS_UNLIKELY(intake != KIS_INTAKE_RING))
         kis_batcher_push_one(&sdk->batcher, slot);
     else if (KIS_LIKELY(kis_span_ring_push(&thread->ring, slot)))
         kis_batcher_saw_span(&sdk->batcher, &thread->ring);
