@@ -294,7 +294,7 @@ void kis_native_open_child_sinks(void *user)
         char text[KIS_DIAG_TEXT_MAX + 64];
         kis_fmt(text, sizeof(text), "after fork: %s; spans of this process are lost", diag.text);
         kis_native_say(native, KIS_LOG_ERROR, text);
-        kis_batcher_set_sinks(&native->sdk->batcher, NULL, 0);
+        kis_batcher_lose_sinks(&native->sdk->batcher);
     }
 }
 
@@ -312,7 +312,7 @@ static bool is_idle_by(const kis_sink *user_sink, uint64_t deadline_ns)
 
 bool kis_native_close_sinks(kis_native *native, uint64_t deadline_ns)
 {
-    kis_batcher_set_sinks(&native->sdk->batcher, NULL, 0);
+    kis_batcher_lose_sinks(&native->sdk->batcher);
     for (uint32_t i = 0; i < native->sink_count; i++)
         if (native->sinks[i] != native->user_sink)
             kis_sink_close(native->sinks[i]);

@@ -255,6 +255,50 @@ TEST(a_child_sends_with_every_processor_and_every_drive)
     }
 }
 
+TEST(a_child_that_cannot_open_its_exporter_loses_its_spans_and_says_so)
+{
+    static const kis_str processors[] = { KIS_STR_INIT("batch"), KIS_STR_INIT("simple") };
+    for (size_t i = 0; i < COUNT_OF(processors); i++) {
+        char directory[] = "/tmp/kiseki-fork-test-XXXXXX", file[64];
+        kis_sdk_stats stats;
+        kis_diag diag;
+        int status = 0;
+        CHECK(mkdtemp(directory), "a directory");
+        snprintf(file, sizeof(file), "%s/spans.jsonl", directory);
+        kis_sdk *sdk = kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("file"),
+                                                         .file_path = { file, strlen(file) },
+                                                         .processor = processors[i],
+                                                         .delay_ms = 600000,
+                                                         .is_quiet = true },
+                                     &diag);
+        CHECK(sdk, sdk ? "" : diag.text);
+        unlink(file);
+        rmdir(directory);
+        pid_t child = fork();
+        if (child == 0) {
+            record("child", 3);
+            kis_err err = kis_sdk_flush(sdk, 10000); /* TIMEOUT: nobody answers for them */
+            bool is_simple = i == 1;                 /* then the worker may have lost them before */
+            if (err != KIS_ERR_CLOSED && !(is_simple && err == KIS_OK))
+                _exit(1);
+            kis_sdk_get_stats(sdk, &stats);
+            if (stats.dropped_export != 3 || stats.in_flight || stats.queued)
+                _exit(2);
+            record("child", 4);
+            kis_sdk_get_stats(sdk, &stats);
+            if (stats.ended != 7 || stats.dropped_export != 7)
+                _exit(3);
+            if (kis_sdk_stop(sdk, 10000) != KIS_OK)
+                _exit(4);
+            _exit(7);
+        }
+        CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status), "it ends by itself");
+        CHECK_INT(7, WEXITSTATUS(status), "and counts what it loses");
+        CHECK_ERR(KIS_OK, kis_sdk_stop(sdk, 5000), "the parent");
+        kis_sdk_free(sdk);
+    }
+}
+
 static _Atomic bool is_loading;
 static void *load(void *unused)
 {
@@ -540,6 +584,7 @@ TEST(a_fork_with_two_sdks_holds_the_locks_of_both)
 TEST_MAIN(RUN(a_fork_with_two_sdks_holds_the_locks_of_both),
           RUN(a_child_records_and_sends_its_own_and_nothing_else),
           RUN(a_child_sends_with_every_processor_and_every_drive),
+          RUN(a_child_that_cannot_open_its_exporter_loses_its_spans_and_says_so),
           RUN(many_children_forked_while_spans_are_sent_never_share_ids),
           RUN(a_grandchild_and_a_child_that_never_traces),
           RUN(a_file_has_the_lines_of_parent_and_children_whole),

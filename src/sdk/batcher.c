@@ -81,6 +81,13 @@ void kis_batcher_set_sinks(kis_batcher *batcher, kis_sink *const *sinks, uint32_
                           memory_order_release);
 }
 
+void kis_batcher_lose_sinks(kis_batcher *batcher)
+{
+    if (atomic_load_explicit(&batcher->intake, memory_order_relaxed) != KIS_INTAKE_NONE)
+        atomic_store_explicit(&batcher->intake, KIS_INTAKE_LOST, memory_order_relaxed);
+    atomic_store_explicit(&batcher->sink_count, 0, memory_order_release);
+}
+
 void kis_batcher_after_fork(kis_batcher *batcher)
 {
     kis_sdk *sdk = batcher->sdk;
@@ -89,16 +96,15 @@ void kis_batcher_after_fork(kis_batcher *batcher)
     void *user = batcher->on_result_user;
     void (*open_sinks)(void *) = batcher->open_sinks;
     void *open_sinks_user = batcher->open_sinks_user;
-    bool has_exporter = batcher->needs_sinks ||
-                        atomic_load_explicit(&batcher->sink_count, memory_order_relaxed) > 0;
+    uint32_t intake = atomic_load_explicit(&batcher->intake, memory_order_relaxed);
 
     KIS_ASSERT(kis_batcher_init(batcher, sdk, &options) == KIS_OK);
     batcher->on_result = on_result;
     batcher->on_result_user = user;
     batcher->open_sinks = open_sinks;
     batcher->open_sinks_user = open_sinks_user;
-    batcher->needs_sinks = has_exporter;
-    atomic_store_explicit(&batcher->intake, has_exporter ? KIS_INTAKE_RING : KIS_INTAKE_NONE,
+    batcher->needs_sinks = intake == KIS_INTAKE_RING || intake == KIS_INTAKE_NOW;
+    atomic_store_explicit(&batcher->intake, batcher->needs_sinks ? KIS_INTAKE_RING : intake,
                           memory_order_relaxed);
 }
 
@@ -123,6 +129,12 @@ static void wake_driver(kis_batcher *batcher)
         host->wake(host->user);
 }
 
+static void count_failure(kis_batcher *batcher, uint32_t err)
+{
+    atomic_store_explicit(&batcher->last_error, err, memory_order_relaxed);
+    atomic_fetch_add_explicit(&batcher->failed_batches, 1, memory_order_relaxed);
+}
+
 static void finish_flight(kis_flight *flight)
 {
     kis_batcher *b = flight->batcher;
@@ -130,9 +142,8 @@ static void finish_flight(kis_flight *flight)
              parity = flight->parity;
     uint32_t spans = flight->span_count;
 
-    atomic_store_explicit(&b->last_error, err, memory_order_relaxed);
     if (err) {
-        atomic_fetch_add_explicit(&b->failed_batches, 1, memory_order_relaxed);
+        count_failure(b, err);
         atomic_fetch_add_explicit(&b->dropped_export, spans, memory_order_relaxed);
     } else {
         atomic_fetch_add_explicit(&b->exported, spans, memory_order_relaxed);
@@ -259,8 +270,9 @@ static void push_flight(kis_batcher *b, kis_flight *flight, bool is_stepper)
     uint32_t sinks = atomic_load_explicit(&b->sink_count, memory_order_acquire);
 
     flight->batcher = b;
-    flight->batch = make_batch(b, flight, is_stepper);
+    flight->batch = sinks ? make_batch(b, flight, is_stepper) : NULL;
     if (!flight->batch) {
+        count_failure(b, sinks ? KIS_ERR_NOMEM : KIS_ERR_CLOSED);
         drop_slots(b, flight->slots, flight->span_count);
         b->sdk->alloc.give_back(b->sdk->alloc.user, flight, flight_size(flight->span_count));
         return;

@@ -36,6 +36,7 @@ typedef enum kis_intake {
     KIS_INTAKE_NONE, /* nowhere: there is no exporter */
     KIS_INTAKE_RING, /* into its thread's ring, for the next steps */
     KIS_INTAKE_NOW,  /* at once into the sinks: the simple processor */
+    KIS_INTAKE_LOST, /* nowhere, and counted as not delivered: there are no sinks any more */
 } kis_intake;
 
 typedef struct kis_batcher {
@@ -62,7 +63,7 @@ typedef struct kis_batcher {
     _Atomic uint32_t flush_asked, flush_served;
     _Atomic bool wants_answer; /* wake the driver at the next answer */
     _Atomic uint64_t in_flight_spans, batches, failed_batches, exported, rejected, dropped_export;
-    _Atomic uint32_t last_error; /* kis_err of the last batch that was answered */
+    _Atomic uint32_t last_error; /* kis_err of the last batch that failed */
     /** Hears of every answer; set before the first span, on any thread. */
     void (*on_result)(void *user, const kis_sink_result *result, uint32_t span_count);
     void *on_result_user;
@@ -77,6 +78,9 @@ kis_err kis_batcher_init(kis_batcher *batcher, struct kis_sdk *sdk,
 /** Where batches go: before the first span, or in `open_sinks` while other threads end spans.
  * Each batch goes to all, and is answered when all have. */
 void kis_batcher_set_sinks(kis_batcher *batcher, kis_sink *const *sinks, uint32_t count);
+/** No sinks from now on. What ends, and what a step finds in the rings, is dropped and counted.
+ * As above, or when nobody steps any more. */
+void kis_batcher_lose_sinks(kis_batcher *batcher);
 /** In the child: the parent's sinks are forgotten. What ends waits in the rings
  * until the first step, which opens others. */
 void kis_batcher_after_fork(kis_batcher *batcher);
@@ -99,7 +103,8 @@ static inline uint32_t kis_batcher_in_flight(const kis_batcher *batcher)
            atomic_load_explicit(&batcher->unanswered[1], memory_order_acquire);
 }
 
-/** The simple processor: one span, now. Takes over the slot. Any thread. */
+/** The simple processor: one span, now; without sinks it is lost.
+ * Takes over the slot. Any thread. */
 void kis_batcher_push_one(kis_batcher *batcher, struct kis_slot *slot);
 /** Gives up what is queued, counts it as dropped, and answers how much it was.
  * For the end of a stop; no step runs. */
