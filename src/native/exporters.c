@@ -298,11 +298,11 @@ void kis_native_open_child_sinks(void *user)
     }
 }
 
-static bool is_idle_by(const kis_sink *user_sink, uint64_t deadline_ns)
+static bool is_by(bool (*holds)(const void *), const void *what, uint64_t deadline_ns)
 {
     static const struct timespec pause = { .tv_nsec = 1000000 };
 
-    while (!kis_exporter_sink_is_idle(user_sink)) {
+    while (!holds(what)) {
         if (kis_now_ns() >= deadline_ns)
             return false;
         nanosleep(&pause, NULL);
@@ -310,9 +310,29 @@ static bool is_idle_by(const kis_sink *user_sink, uint64_t deadline_ns)
     return true;
 }
 
-bool kis_native_close_sinks(kis_native *native, uint64_t deadline_ns)
+static bool is_left(const void *batcher)
 {
-    kis_batcher_lose_sinks(&native->sdk->batcher);
+    return kis_batcher_is_left(batcher);
+}
+static bool is_idle(const void *user_sink)
+{
+    return kis_exporter_sink_is_idle(user_sink);
+}
+
+static bool give_up(kis_native *native)
+{
+    if (native->user_sink)
+        kis_exporter_sink_give_up(native->user_sink);
+    return false;
+}
+
+bool kis_native_close_sinks(kis_native *native, uint64_t deadline_ns, uint64_t ours_ns)
+{
+    kis_batcher *batcher = &native->sdk->batcher;
+
+    kis_batcher_lose_sinks(batcher);
+    if (!is_by(is_left, batcher, ours_ns))
+        return give_up(native);
     for (uint32_t i = 0; i < native->sink_count; i++)
         if (native->sinks[i] != native->user_sink)
             kis_sink_close(native->sinks[i]);
@@ -320,10 +340,8 @@ bool kis_native_close_sinks(kis_native *native, uint64_t deadline_ns)
     native->memory = NULL;
     if (!native->user_sink)
         return true;
-    if (!is_idle_by(native->user_sink, deadline_ns)) {
-        kis_exporter_sink_give_up(native->user_sink);
-        return false;
-    }
+    if (!is_by(is_idle, native->user_sink, deadline_ns))
+        return give_up(native);
     kis_exporter_sink_set_deadline(native->user_sink, deadline_ns);
     kis_sink_close(native->user_sink);
     native->user_sink = NULL;

@@ -76,9 +76,13 @@ bool kis_native_clear(kis_native *native);
 kis_err kis_native_open_sinks(kis_native *native, kis_diag *diag) KIS_CHECKED;
 /** The same in a forked child; says what goes wrong. */
 void kis_native_open_child_sinks(void *native);
-/** False: the program's exporter does not come back or does not answer. It was given up then, and
- * is closed by a later call. The others are closed. */
-bool kis_native_close_sinks(kis_native *native, uint64_t deadline_ns);
+/**
+ * False: the program's exporter does not come back or does not answer, or a thread of the program
+ * is still in one of the sinks. The program's was given up then, and what is not closed is closed
+ * by a later call. `ours_ns` is when to stop waiting for threads that need nothing but the
+ * processor.
+ */
+bool kis_native_close_sinks(kis_native *native, uint64_t deadline_ns, uint64_t ours_ns);
 bool kis_native_has_exporter(const kis_native *native);
 
 /* resource_detect.c */

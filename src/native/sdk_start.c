@@ -27,6 +27,8 @@
 #include "sdk/sampler.h"
 
 #define LINE_EVERY_NS 60000000000u /* between two lines about spans that do not arrive */
+/* after a stop's time: for threads that need nothing but the processor */
+#define OURS_NS 100000000u
 
 /* ---- start ---- */
 
@@ -379,8 +381,9 @@ static kis_err flush_until(kis_native *native, uint64_t deadline_ns)
         return err; /* and no worker is started for it */
     if (!wait_for_flush(native, kis_batcher_flush(batcher), deadline_ns))
         return KIS_ERR_TIMEOUT;
-    for (uint32_t i = 0; i < batcher->sink_count; i++)
+    for (uint32_t i = 0, sinks = kis_batcher_enter(batcher); i < sinks; i++)
         err = worse(err, kis_sink_flush(batcher->sinks[i], deadline_ns));
+    kis_batcher_leave(batcher);
     if (!err && atomic_load(&batcher->failed_batches) != failed)
         err = (kis_err)atomic_load(&batcher->last_error);
     return err;
@@ -480,7 +483,7 @@ static bool take_step(kis_native *native)
 }
 
 /* Nobody is inside when it answers true; `false` may be asked again. */
-static bool close_all(kis_native *native, uint64_t deadline_ns)
+static bool close_all(kis_native *native, uint64_t deadline_ns, uint64_t ours_ns)
 {
     if (!take_step(native)) {
         if (native->user_sink)
@@ -488,7 +491,7 @@ static bool close_all(kis_native *native, uint64_t deadline_ns)
         return false;
     }
     kis_batcher_drop_queued(&native->sdk->batcher);
-    return kis_native_close_sinks(native, deadline_ns) &&
+    return kis_native_close_sinks(native, deadline_ns, ours_ns) &&
            kis_batcher_in_flight(&native->sdk->batcher) == 0;
 }
 
@@ -504,7 +507,7 @@ static void let_go(kis_native *native)
 static kis_err stop_native(kis_native *native, uint32_t timeout_ms)
 {
     kis_sdk *sdk = native->sdk;
-    uint64_t deadline_ns = deadline_in(timeout_ms);
+    uint64_t deadline_ns = deadline_in(timeout_ms), ours_ns;
     kis_err err;
     bool is_closed;
 
@@ -513,9 +516,10 @@ static kis_err stop_native(kis_native *native, uint32_t timeout_ms)
     kis_lock_take(&native->lock);
     native->is_live = false; /* no worker is started any more */
     kis_lock_give(&native->lock);
-    end_worker(native, KIS_MAX(deadline_ns, kis_now_ns() + 100000000u));
+    ours_ns = KIS_MAX(deadline_ns, kis_now_ns() + OURS_NS);
+    end_worker(native, ours_ns);
     err = worse(err, shutdown_processors(sdk, deadline_ns));
-    is_closed = close_all(native, deadline_ns);
+    is_closed = close_all(native, deadline_ns, ours_ns);
     say_what_was_lost(native, !is_closed);
     if (is_closed) {
         let_go(native);
@@ -532,7 +536,7 @@ bool kis_native_clear(kis_native *native)
 
     if (!native->is_given_up || atomic_exchange(&native->is_being_cleared, true))
         return false;
-    is_clear = native->is_given_up && end_worker(native, 0) && close_all(native, 0);
+    is_clear = native->is_given_up && end_worker(native, 0) && close_all(native, 0, 0);
     if (is_clear)
         let_go(native);
     native->is_being_cleared = false;

@@ -2,6 +2,7 @@
  * was given up, and the next SDK works. What comes out later, after the stop, does no harm.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -221,6 +222,145 @@ TEST(threads_that_export_by_themselves_are_let_go)
     next_works(NULL);
 }
 
+/* ---- threads of the program that are on their way into an exporter ---- */
+
+/* A world whose memory keeps a thread waiting: at its `slow_take`-th request from now. */
+static _Thread_local int slow_take;
+static sem_t take_goes_on;
+static atomic_int takes_waiting;
+static void *take(void *user, size_t size)
+{
+    (void)user;
+    if (slow_take && !--slow_take) {
+        takes_waiting++;
+        while (sem_wait(&take_goes_on))
+            ;
+    }
+    return malloc(size);
+}
+static void give_back(void *user, void *ptr, size_t size)
+{
+    (void)user, (void)size;
+    free(ptr);
+}
+static uint64_t now_ns(void *user)
+{
+    (void)user;
+    return now_ms() * 1000000u;
+}
+static void fill(void *user, void *to, size_t size)
+{
+    (void)user;
+    memset(to, 7, size);
+}
+static void *end_one_span_slowly(void *unused)
+{
+    kis_span span = kis_span_start(tracer(), "slow");
+    (void)unused;
+    slow_take = 2; /* of the batch: the first is the list of its spans */
+    kis_span_end(span);
+    return NULL;
+}
+
+TEST(a_thread_that_is_about_to_export_finds_no_closed_exporter)
+{
+    static const kis_alloc memory = { take, give_back, NULL };
+    static const kis_host host = {
+        .now_ns = now_ns, .now_unix_ns = now_ns, .random = fill, .alloc = &memory
+    };
+    stubborn s = { .answers_first = true };
+    kis_exporter exporter = exporter_of(&s);
+    pthread_t thread;
+    kis_sdk_stats stats;
+    sem_init(&take_goes_on, 0, 0);
+    kis_sdk *sdk = start_with((kis_sdk_options){ .exporter = KIS_STR("memory"),
+                                                 .user_exporter = &exporter,
+                                                 .processor = KIS_STR("simple"),
+                                                 .host = &host });
+    pthread_create(&thread, NULL, end_one_span_slowly, NULL);
+    WAIT_UNTIL(takes_waiting == 1, "it makes a batch");
+    CHECK_ERR(KIS_ERR_TIMEOUT, kis_sdk_stop(sdk, 50), "it was not in time");
+    CHECK(!kis_sdk_global(), "tracing is over");
+    sem_post(&take_goes_on);
+    pthread_join(thread, NULL);
+    CHECK_INT(0, s.entered, "no function of the exporter is called after the stop");
+    kis_sdk_get_stats(sdk, &stats);
+    CHECK_INT(1, stats.ended, "the span");
+    CHECK_INT(1, stats.dropped_export, "is lost, and counted");
+    for (int i = 0; i < 3; i++)
+        next_works(NULL);
+}
+
+/* Threads that record while they may, and say when they do not. */
+enum { RECORDERS = 3 };
+static struct {
+    pthread_t threads[RECORDERS];
+    atomic_bool may_record, has_ended;
+    atomic_int at_rest;
+} recorders;
+
+static void *keep_recording(void *unused)
+{
+    (void)unused;
+    while (!recorders.has_ended) {
+        while (recorders.may_record)
+            record(1);
+        recorders.at_rest++;
+        while (!recorders.may_record && !recorders.has_ended)
+            sched_yield();
+        recorders.at_rest--;
+    }
+    return NULL;
+}
+
+static void begin_recorders(void)
+{
+    recorders.has_ended = recorders.may_record = false;
+    recorders.at_rest = 0;
+    for (int i = 0; i < RECORDERS; i++)
+        pthread_create(&recorders.threads[i], NULL, keep_recording, NULL);
+}
+
+static void let_them_record(bool may_record)
+{
+    recorders.may_record = may_record;
+    WAIT_UNTIL(recorders.at_rest == (may_record ? 0 : RECORDERS), "they do as they are told");
+}
+
+static void end_recorders(void)
+{
+    recorders.has_ended = true;
+    for (int i = 0; i < RECORDERS; i++)
+        pthread_join(recorders.threads[i], NULL);
+}
+
+static void answer(void *user, const kis_export_batch *batch, kis_export_done *done)
+{
+    (void)user, (void)batch;
+    done->call(done, KIS_OK);
+}
+
+TEST(threads_that_record_through_many_stops_do_no_harm)
+{
+    static const kis_exporter quick = { .export_spans = answer };
+    static const kis_str processors[] = { KIS_STR_INIT("simple"), KIS_STR_INIT("batch") };
+    begin_recorders();
+    for (int i = 0; i < 200; i++) {
+        struct timespec pause = { .tv_nsec = 100000 * (i % 7) };
+        kis_sdk *sdk = start_with((kis_sdk_options){ .exporter = KIS_STR("memory"),
+                                                     .user_exporter = i % 4 < 2 ? &quick : NULL,
+                                                     .max_spans = 1000,
+                                                     .processor = processors[i % 2],
+                                                     .is_quiet = true });
+        let_them_record(true);
+        nanosleep(&pause, NULL);
+        CHECK_ERR(KIS_OK, kis_sdk_stop(sdk, 10000), "stop");
+        let_them_record(false);
+    }
+    end_recorders();
+    next_works(NULL);
+}
+
 static void *tick(void *user)
 {
     kis_sdk_flush(user, 10000); /* with ticks, the thread that flushes exports */
@@ -343,6 +483,8 @@ TEST(exit_does_not_wait_for_one_that_does_not_come_back)
 
 TEST_MAIN(RUN(an_exporter_that_does_not_come_back_is_given_up),
           RUN(threads_that_export_by_themselves_are_let_go),
+          RUN(a_thread_that_is_about_to_export_finds_no_closed_exporter),
+          RUN(threads_that_record_through_many_stops_do_no_harm),
           RUN(a_tick_that_does_not_come_back_is_given_up),
           RUN(each_that_stays_away_keeps_one_place),
           RUN(a_child_of_a_process_with_one_that_was_given_up_traces),

@@ -60,7 +60,8 @@ kis_err kis_batcher_init(kis_batcher *batcher, kis_sdk *sdk, const kis_batcher_o
         return KIS_ERR_RANGE;
     /* scopes that stay remember the numbers of earlier lives */
     uint32_t number = batcher->batch_number;
-    memset(batcher, 0, sizeof(*batcher));
+    memset((uint8_t *)batcher + offsetof(kis_batcher, sdk), 0,
+           sizeof(*batcher) - offsetof(kis_batcher, sdk));
     batcher->batch_number = number;
     batcher->sdk = sdk;
     batcher->options = *options;
@@ -85,7 +86,25 @@ void kis_batcher_lose_sinks(kis_batcher *batcher)
 {
     if (atomic_load_explicit(&batcher->intake, memory_order_relaxed) != KIS_INTAKE_NONE)
         atomic_store_explicit(&batcher->intake, KIS_INTAKE_LOST, memory_order_relaxed);
-    atomic_store_explicit(&batcher->sink_count, 0, memory_order_release);
+    atomic_store_explicit(&batcher->sink_count, 0, memory_order_seq_cst);
+}
+
+/* Either the count that is read here is 0 already, or who set it to 0 sees us inside:
+ * so all three are in one order. */
+uint32_t kis_batcher_enter(kis_batcher *batcher)
+{
+    atomic_fetch_add_explicit(&batcher->inside, 1, memory_order_seq_cst);
+    return atomic_load_explicit(&batcher->sink_count, memory_order_seq_cst);
+}
+
+void kis_batcher_leave(kis_batcher *batcher)
+{
+    atomic_fetch_sub_explicit(&batcher->inside, 1, memory_order_release);
+}
+
+bool kis_batcher_is_left(const kis_batcher *batcher)
+{
+    return atomic_load_explicit(&batcher->inside, memory_order_seq_cst) == 0;
 }
 
 void kis_batcher_after_fork(kis_batcher *batcher)
@@ -99,6 +118,7 @@ void kis_batcher_after_fork(kis_batcher *batcher)
     uint32_t intake = atomic_load_explicit(&batcher->intake, memory_order_relaxed);
 
     KIS_ASSERT(kis_batcher_init(batcher, sdk, &options) == KIS_OK);
+    atomic_store_explicit(&batcher->inside, 0, memory_order_relaxed); /* they are not here */
     batcher->on_result = on_result;
     batcher->on_result_user = user;
     batcher->open_sinks = open_sinks;
@@ -265,10 +285,8 @@ static kis_batch *make_batch(kis_batcher *batcher, kis_flight *flight, bool is_s
     return batch;
 }
 
-static void push_flight(kis_batcher *b, kis_flight *flight, bool is_stepper)
+static void push_flight(kis_batcher *b, kis_flight *flight, uint32_t sinks, bool is_stepper)
 {
-    uint32_t sinks = atomic_load_explicit(&b->sink_count, memory_order_acquire);
-
     flight->batcher = b;
     flight->batch = sinks ? make_batch(b, flight, is_stepper) : NULL;
     if (!flight->batch) {
@@ -307,7 +325,7 @@ static uint32_t send_one(kis_batcher *b, uint64_t queued)
         got += kis_span_ring_take(&t->ring, flight->slots + got, want - got);
     KIS_ASSERT(got == want); /* rings only fill while we look */
     flight->span_count = got;
-    push_flight(b, flight, true);
+    push_flight(b, flight, atomic_load_explicit(&b->sink_count, memory_order_relaxed), true);
     return got;
 }
 
@@ -321,7 +339,8 @@ void kis_batcher_push_one(kis_batcher *b, kis_slot *slot)
     }
     flight->span_count = 1;
     flight->slots[0] = slot;
-    push_flight(b, flight, false);
+    push_flight(b, flight, kis_batcher_enter(b), false);
+    kis_batcher_leave(b);
 }
 
 uint64_t kis_batcher_drop_queued(kis_batcher *b)

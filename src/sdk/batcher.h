@@ -40,6 +40,8 @@ typedef enum kis_intake {
 } kis_intake;
 
 typedef struct kis_batcher {
+    /* threads that use `sinks` without being the stepper; stays when another SDK begins */
+    _Atomic uint32_t inside;
     struct kis_sdk *sdk;
     kis_batcher_options options;
     kis_alloc body_alloc;           /* gives the slots of a batch back, see batcher.c */
@@ -102,6 +104,14 @@ static inline uint32_t kis_batcher_in_flight(const kis_batcher *batcher)
     return atomic_load_explicit(&batcher->unanswered[0], memory_order_acquire) +
            atomic_load_explicit(&batcher->unanswered[1], memory_order_acquire);
 }
+
+/**
+ * For everybody but the stepper: how many of `sinks` are there until kis_batcher_leave. Who takes
+ * them away (kis_batcher_lose_sinks) closes them only when kis_batcher_is_left says so.
+ */
+uint32_t kis_batcher_enter(kis_batcher *batcher);
+void kis_batcher_leave(kis_batcher *batcher);
+bool kis_batcher_is_left(const kis_batcher *batcher);
 
 /** The simple processor: one span, now; without sinks it is lost.
  * Takes over the slot. Any thread. */
