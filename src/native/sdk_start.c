@@ -8,10 +8,11 @@
  *                                                      └─ not in time: given up
  *
  * Given up: the worker, or a thread of the program that ends spans or ticks, is in an exporter and
- * does not come back, or an answer is missing. The stop is over then: none of the program's
- * functions is called any more, another SDK may start. But who is inside may come out, so the
- * entry, its memory and its sinks stay until he has; the next start, a kis_sdk_free or exit() looks
- * (kis_native_clear). Who never comes out keeps one of the KIS_SDKS_MAX entries.
+ * does not come back, or an answer is missing, or the worker lives though everything is closed,
+ * because nobody let it run. The stop is over then: none of the program's functions is called any
+ * more, another SDK may start. But who is inside may come out, so the entry, its memory and its
+ * sinks stay until he has; the next start, a kis_sdk_free or exit() looks (kis_native_clear). Who
+ * never comes out keeps one of the KIS_SDKS_MAX entries.
  *
  * Not here: how an option is found (sdk/options.c), threads and fork (host_native.c).
  */
@@ -416,7 +417,7 @@ uint32_t kis_sdk_tick(kis_sdk *sdk)
 
 /* ---- stop ---- */
 
-/* False: it is stuck in an exporter. */
+/* False: it is stuck in an exporter, or got no processor time. */
 static bool end_worker(kis_native *native, uint64_t deadline_ns)
 {
     bool has_ended;
@@ -509,7 +510,7 @@ static kis_err stop_native(kis_native *native, uint32_t timeout_ms)
     kis_sdk *sdk = native->sdk;
     uint64_t deadline_ns = deadline_in(timeout_ms), ours_ns;
     kis_err err;
-    bool is_closed;
+    bool has_ended, is_closed;
 
     kis_sdk_halt(sdk);
     err = flush_until(native, deadline_ns);
@@ -517,11 +518,11 @@ static kis_err stop_native(kis_native *native, uint32_t timeout_ms)
     native->is_live = false; /* no worker is started any more */
     kis_lock_give(&native->lock);
     ours_ns = KIS_MAX(deadline_ns, kis_now_ns() + OURS_NS);
-    end_worker(native, ours_ns);
+    has_ended = end_worker(native, ours_ns);
     err = worse(err, shutdown_processors(sdk, deadline_ns));
     is_closed = close_all(native, deadline_ns, ours_ns);
     say_what_was_lost(native, !is_closed);
-    if (is_closed) {
+    if (is_closed && has_ended) {
         let_go(native);
         return err;
     }

@@ -1,6 +1,7 @@
 /* stuck_test.c - an exporter that does not return, or does not answer: stop comes back, says what
  * was given up, and the next SDK works. What comes out later, after the stop, does no harm.
  */
+#include <dlfcn.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -386,6 +387,73 @@ TEST(a_tick_that_does_not_come_back_is_given_up)
     next_works(NULL);
 }
 
+/* ---- a worker that gets no processor time ---- */
+
+static atomic_bool comes_late;
+static atomic_int late_threads;
+static sem_t late_goes_on;
+static struct {
+    void *(*run)(void *);
+    void *user;
+} late;
+static void *begin_late(void *unused)
+{
+    (void)unused;
+    while (sem_wait(&late_goes_on))
+        ;
+    void *answer = late.run(late.user);
+    late_threads--;
+    return answer;
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                   void *user)
+{
+    static int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    if (!real)
+        *(void **)(void *)&real = dlsym(RTLD_NEXT, "pthread_create");
+    if (!atomic_exchange(&comes_late, false))
+        return real(thread, attributes, run, user);
+    late.run = run;
+    late.user = user;
+    late_threads++;
+    return real(thread, attributes, begin_late, NULL);
+}
+
+TEST(a_worker_that_begins_after_the_stop_does_not_serve_the_next_sdk)
+{
+    for (int is_freed = 0; is_freed < 2; is_freed++) {
+        stubborn s = { .answers_first = true };
+        kis_exporter exporter = exporter_of(&s);
+        kis_sdk_stats stats;
+        sem_init(&late_goes_on, 0, 0);
+        kis_sdk *sdk = start_with(
+            (kis_sdk_options){ .exporter = KIS_STR("none"), .user_exporter = &exporter });
+        comes_late = true;
+        record(3);
+        CHECK_INT(1, late_threads, "it has been started");
+        CHECK_ERR(KIS_ERR_TIMEOUT, kis_sdk_stop(sdk, 50), "it was not in time");
+        CHECK(strstr(log_text, "3 were not delivered"), log_text);
+        CHECK_INT(1, s.other_calls, "the exporter is shut down");
+        kis_sdk_get_stats(sdk, &stats);
+        CHECK_INT(3, stats.dropped_export, "counted");
+        CHECK(!kis_sdk_global(), "tracing is over");
+        if (is_freed)
+            kis_sdk_free(sdk); /* its memory stays */
+        next_works(NULL);
+        sdk = start_with((kis_sdk_options){ .exporter = KIS_STR("memory") });
+        sem_post(&late_goes_on);
+        WAIT_UNTIL(late_threads == 0, "it ends at once");
+        record(5);
+        CHECK_ERR(KIS_OK, kis_sdk_flush(sdk, 5000), "another serves");
+        CHECK_INT(5, kis_sdk_memory_count(sdk), "its spans");
+        CHECK_ERR(KIS_OK, kis_sdk_stop(sdk, 5000), "stop");
+        kis_sdk_free(sdk);
+        CHECK_INT(0, s.entered, "nothing is exported after the stop");
+        next_works(NULL);
+    }
+}
+
 /* ---- bounds, fork, exit ---- */
 
 TEST(each_that_stays_away_keeps_one_place)
@@ -486,6 +554,7 @@ TEST_MAIN(RUN(an_exporter_that_does_not_come_back_is_given_up),
           RUN(a_thread_that_is_about_to_export_finds_no_closed_exporter),
           RUN(threads_that_record_through_many_stops_do_no_harm),
           RUN(a_tick_that_does_not_come_back_is_given_up),
+          RUN(a_worker_that_begins_after_the_stop_does_not_serve_the_next_sdk),
           RUN(each_that_stays_away_keeps_one_place),
           RUN(a_child_of_a_process_with_one_that_was_given_up_traces),
           RUN(exit_does_not_wait_for_one_that_does_not_come_back))
