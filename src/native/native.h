@@ -1,7 +1,7 @@
 /* native.h - an SDK on Linux: its host, its worker, its sinks. Inside of src/native.
  *
- *     kis_sdk_start ── options (sdk/options) ── resource (resource_detect) ── sinks (exporters)
- *                   ── kis_sdk_open
+ *     kis_sdk_start ── options (sdk/options) ── resource (resource_detect) ── kis_sdk_open
+ *                   ── sinks (exporters) ── kis_sdk_publish
  *     worker thread ── kis_batcher_step, as often as it asks; started with the first span that ends
  *     fork, exit    ── host_native.c
  *     a stop that somebody does not let end ── sdk_start.c

@@ -1,7 +1,7 @@
 /* sdk_start.c - kis_sdk_start and what belongs to it: options become parts, parts are joined,
  * and taken apart again.
  *
- *     start   options → sampler, propagators, resource → kis_sdk_open → sinks
+ *     start   options → sampler, propagators, resource → kis_sdk_open → sinks → kis_sdk_publish
  *             any failure undoes what stands before it
  *     stop    halt → flush until the deadline → worker ends → sinks closed → what is left is
  *                                                      │                     dropped, counted, said
@@ -272,6 +272,7 @@ kis_sdk *kis_sdk_start(const kis_sdk_options *options, kis_diag *diag)
 {
     kis_diag nobody, *d = diag ? diag : &nobody;
     kis_native *native;
+    kis_sdk *sdk;
     kis_err err;
 
     for (size_t i = 0; (native = kis_native_at(i)) != NULL; i++)
@@ -289,7 +290,7 @@ kis_sdk *kis_sdk_start(const kis_sdk_options *options, kis_diag *diag)
     if (!err)
         err = open_sdk(native, options, d);
     if (err)
-        goto drop;
+        goto fail;
     native->sdk->batcher.on_result = heard_answer;
     native->sdk->batcher.on_result_user = native;
     native->sdk->batcher.open_sinks = kis_native_open_child_sinks;
@@ -297,20 +298,22 @@ kis_sdk *kis_sdk_start(const kis_sdk_options *options, kis_diag *diag)
     if (!native->options.is_disabled) {
         err = kis_native_open_sinks(native, d);
         if (err)
-            goto close;
+            goto fail;
     }
     kis_native_hooks();
     kis_lock_take(&native->lock);
     native->is_live = true;
     kis_lock_give(&native->lock);
+    kis_sdk_publish(native->sdk);
     return native->sdk;
 
-close:
-    kis_sdk_close(native->sdk);
-drop:
+fail:
     if (!diag) /* who does not ask why must not have to wonder */
         say_why_not(native, d);
+    sdk = native->sdk;
     kis_native_drop(native);
+    if (sdk) /* not closed: if its entry served before, others may be in its memory */
+        kis_sdk_retire(sdk);
     return NULL;
 }
 

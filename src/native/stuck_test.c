@@ -341,22 +341,28 @@ static void answer(void *user, const kis_export_batch *batch, kis_export_done *d
     done->call(done, KIS_OK);
 }
 
-TEST(threads_that_record_through_many_stops_do_no_harm)
+/* And nothing is lost without being counted, at either end. */
+TEST(threads_that_record_through_many_starts_and_stops_do_no_harm)
 {
     static const kis_exporter quick = { .export_spans = answer };
     static const kis_str processors[] = { KIS_STR_INIT("simple"), KIS_STR_INIT("batch") };
     begin_recorders();
     for (int i = 0; i < 200; i++) {
         struct timespec pause = { .tv_nsec = 100000 * (i % 7) };
+        kis_sdk_stats stats;
+        let_them_record(true);
         kis_sdk *sdk = start_with((kis_sdk_options){ .exporter = KIS_STR("memory"),
                                                      .user_exporter = i % 4 < 2 ? &quick : NULL,
                                                      .max_spans = 1000,
                                                      .processor = processors[i % 2],
                                                      .is_quiet = true });
-        let_them_record(true);
         nanosleep(&pause, NULL);
         CHECK_ERR(KIS_OK, kis_sdk_stop(sdk, 10000), "stop");
         let_them_record(false);
+        kis_sdk_get_stats(sdk, &stats);
+        CHECK(stats.ended <= stats.exported + stats.dropped_export + stats.dropped_queue +
+                                 stats.queued + stats.in_flight,
+              "each that ended is in one of the counters");
     }
     end_recorders();
     next_works(NULL);
@@ -389,7 +395,8 @@ TEST(a_tick_that_does_not_come_back_is_given_up)
 
 /* ---- a worker that gets no processor time ---- */
 
-static atomic_bool comes_late;
+static atomic_bool comes_late;     /* the next thread begins late */
+static atomic_bool waits_at_start; /* who starts the next thread waits */
 static atomic_int late_threads;
 static sem_t late_goes_on;
 static struct {
@@ -412,6 +419,11 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
     static int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
     if (!real)
         *(void **)(void *)&real = dlsym(RTLD_NEXT, "pthread_create");
+    if (atomic_exchange(&waits_at_start, false)) {
+        late_threads++;
+        while (sem_wait(&late_goes_on))
+            ;
+    }
     if (!atomic_exchange(&comes_late, false))
         return real(thread, attributes, run, user);
     late.run = run;
@@ -452,6 +464,48 @@ TEST(a_worker_that_begins_after_the_stop_does_not_serve_the_next_sdk)
         CHECK_INT(0, s.entered, "nothing is exported after the stop");
         next_works(NULL);
     }
+}
+
+/* ---- an exporter that is opened slowly ---- */
+
+static void *start_slowly(void *user)
+{
+    kis_sdk **out = user;
+    waits_at_start = true; /* that of the thread that sends */
+    *out = start_with((kis_sdk_options){ .exporter = KIS_STR("otlp"),
+                                         .otlp_endpoint = KIS_STR("http://127.0.0.1:1"),
+                                         .export_timeout_ms = 1 });
+    return NULL;
+}
+
+TEST(nothing_is_recorded_before_the_exporter_is_open)
+{
+    kis_sdk *sdk = NULL;
+    kis_sdk_stats stats;
+    kis_diag diag;
+    pthread_t thread;
+    late_threads = 0;
+    sem_init(&late_goes_on, 0, 0);
+    pthread_create(&thread, NULL, start_slowly, &sdk);
+    WAIT_UNTIL(late_threads == 1, "it is being opened");
+    record(5);
+    CHECK(!kis_tracer_enabled(tracer()) && !kis_sdk_global(), "nobody records");
+    CHECK(!kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("none") }, &diag),
+          "but its place is taken");
+    CHECK(strstr(diag.text, "a global SDK runs already"), diag.text);
+    sem_post(&late_goes_on);
+    pthread_join(thread, NULL);
+    CHECK(kis_sdk_global() == sdk, "now it runs");
+    record(2);
+    kis_sdk_flush(sdk, 10000); /* nobody answers at that address */
+    kis_sdk_get_stats(sdk, &stats);
+    CHECK_INT(2, stats.ended, "what was recorded");
+    CHECK_INT(2, stats.exported + stats.dropped_export + stats.queued + stats.in_flight,
+              "is somewhere");
+    kis_sdk_stop(sdk, 5000);
+    kis_sdk_free(sdk);
+    late_threads = 0;
+    next_works(NULL);
 }
 
 /* ---- bounds, fork, exit ---- */
@@ -552,9 +606,10 @@ TEST(exit_does_not_wait_for_one_that_does_not_come_back)
 TEST_MAIN(RUN(an_exporter_that_does_not_come_back_is_given_up),
           RUN(threads_that_export_by_themselves_are_let_go),
           RUN(a_thread_that_is_about_to_export_finds_no_closed_exporter),
-          RUN(threads_that_record_through_many_stops_do_no_harm),
+          RUN(threads_that_record_through_many_starts_and_stops_do_no_harm),
           RUN(a_tick_that_does_not_come_back_is_given_up),
           RUN(a_worker_that_begins_after_the_stop_does_not_serve_the_next_sdk),
+          RUN(nothing_is_recorded_before_the_exporter_is_open),
           RUN(each_that_stays_away_keeps_one_place),
           RUN(a_child_of_a_process_with_one_that_was_given_up_traces),
           RUN(exit_does_not_wait_for_one_that_does_not_come_back))

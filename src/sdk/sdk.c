@@ -1,10 +1,10 @@
 /* sdk.c - an SDK's entry: opened, halted, closed; what forking leaves of it.
  *
- *     free --open--> recording --halt--> halted --close--> free   memory given back
- *                                           |----retire--> free, memory kept for the next open with
- *                                           |              the same host's allocator
- *                                           '----resign--> taken, but not global: somebody does not
- *                                                          come back; retired when he does
+ *     free --open--> made --publish--> recording --halt--> halted
+ *
+ *     halted --close--> free   memory given back
+ *        |----retire--> free, memory kept for the next open with the same host's allocator
+ *        '----resign--> taken, but not global: somebody does not come back; retired when he does
  *
  * The entries are one static array. A thread may be inside kis_span_end while another stops
  * the SDK, and a program may keep a span for an hour: so slots and thread records stay
@@ -261,7 +261,14 @@ void kis_sdk_renew_resource(kis_sdk *sdk, kis_attr_list attrs)
     sdk->resource_attr_count = count;
 }
 
-static void refresh_listening(void);
+/* One that is not published yet counts, too. The registry's lock is held. */
+static bool has_global(void)
+{
+    for (uint32_t i = 0; i < KIS_SDKS_MAX; i++)
+        if (entries[i].is_global)
+            return true;
+    return false;
+}
 
 kis_err kis_sdk_open(const kis_sdk_setup *setup, kis_sdk **out, kis_diag *diag)
 {
@@ -272,7 +279,7 @@ kis_err kis_sdk_open(const kis_sdk_setup *setup, kis_sdk **out, kis_diag *diag)
     sdk = free_entry(setup);
     if (!sdk) {
         kis_diag_set(diag, err, "%d SDKs run already", KIS_SDKS_MAX);
-    } else if (!setup->is_local && kis_sdk_of_context()) {
+    } else if (!setup->is_local && has_global()) {
         kis_diag_set(diag, err, "a global SDK runs already; stop it first, or set is_local");
     } else {
         sdk->index = (uint32_t)(sdk - entries);
@@ -284,17 +291,12 @@ kis_err kis_sdk_open(const kis_sdk_setup *setup, kis_sdk **out, kis_diag *diag)
     }
     if (!err) {
         sdk->is_taken = true;
+        sdk->is_global = !sdk->is_local;
         *out = sdk;
-        if (!sdk->is_local)
-            atomic_store_explicit(&kis_recorder_global, sdk, memory_order_release);
-        atomic_store_explicit(&sdk->is_recording, !sdk->is_disabled, memory_order_release);
-        refresh_listening();
     }
     unlock(&registry_lock);
     return err;
 }
-
-/* ---- halt, retire, close ---- */
 
 /* The registry's lock is held. */
 static void refresh_listening(void)
@@ -305,6 +307,18 @@ static void refresh_listening(void)
         any |= atomic_load_explicit(&entries[i].is_recording, memory_order_relaxed);
     kis_api_set_listening(any);
 }
+
+void kis_sdk_publish(kis_sdk *sdk)
+{
+    lock(&registry_lock);
+    if (sdk->is_global)
+        atomic_store_explicit(&kis_recorder_global, sdk, memory_order_release);
+    atomic_store_explicit(&sdk->is_recording, !sdk->is_disabled, memory_order_release);
+    refresh_listening();
+    unlock(&registry_lock);
+}
+
+/* ---- halt, retire, close ---- */
 
 void kis_sdk_halt(kis_sdk *sdk)
 {
@@ -318,8 +332,11 @@ void kis_sdk_resign(kis_sdk *sdk)
 {
     kis_sdk *expected = sdk;
 
+    lock(&registry_lock);
+    sdk->is_global = false;
     atomic_compare_exchange_strong_explicit(&kis_recorder_global, &expected, NULL,
                                             memory_order_release, memory_order_relaxed);
+    unlock(&registry_lock);
 }
 
 void kis_sdk_retire(kis_sdk *sdk)

@@ -92,6 +92,8 @@ struct kis_sdk {
     _Atomic uint32_t life;
     _Atomic bool is_recording;
     bool is_taken; /* entry is in use; guarded by the registry's lock */
+    /* it is kis_recorder_global, or will be when it is published; guarded by the registry's lock */
+    bool is_global;
     bool is_local, is_disabled, has_listeners;
     uint32_t index;
     kis_host host;
@@ -148,17 +150,20 @@ typedef struct kis_sdk_setup {
     kis_attr_list resource; /* complete, service.name in it; the last of a key counts */
     kis_str resource_schema_url;
     kis_batcher_options batcher;
-    bool has_exporter; /* sinks will be given with kis_batcher_set_sinks */
+    bool has_exporter; /* sinks are given with kis_batcher_set_sinks before it is published */
     uint32_t max_spans, queue_spans;
     bool is_local, is_disabled;
 } kis_sdk_setup;
 
 /**
- * Starts recording in a free entry. Everything in `setup` but the host's table, sampler, ids,
- * processors' and propagators' own state is copied.
+ * Makes an SDK in a free entry. Nobody records in it until it is published. Everything in `setup`
+ * but the host's table, sampler, ids, processors' and propagators' own state is copied.
  * FULL: KIS_SDKS_MAX run, or a global one does. NOMEM. RANGE, LIMIT: an option.
  */
 kis_err kis_sdk_open(const kis_sdk_setup *setup, kis_sdk **out, kis_diag *diag) KIS_CHECKED;
+/** Starts recording, and makes it the global one unless it is local:
+ * once it has its sinks, and who drives it can be woken. */
+void kis_sdk_publish(kis_sdk *sdk);
 /** Nothing is recorded from now on; what has ended stays in the rings for the batcher. */
 void kis_sdk_halt(kis_sdk *sdk);
 /** Gives the memory back and frees the entry. No thread is in a call with one of its spans,

@@ -125,6 +125,7 @@ static kis_sdk *start(bool is_sampled)
         exit(1);
     }
     kis_batcher_set_sinks(&sdk->batcher, (kis_sink *[]){ &encode_sink }, 1);
+    kis_sdk_publish(sdk);
     return sdk;
 }
 

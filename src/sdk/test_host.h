@@ -200,6 +200,7 @@ static inline void test_sdk_open(test_sdk *t)
     CHECK_ERR(KIS_OK, kis_sdk_open(&t->setup, &t->sdk, &diag), "open");
     if (t->setup.has_exporter)
         kis_batcher_set_sinks(&t->sdk->batcher, (kis_sink *[]){ &t->sink.sink }, 1);
+    kis_sdk_publish(t->sdk);
 }
 static inline void test_sdk_begin(test_sdk *t)
 {
