@@ -10,7 +10,9 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -188,14 +190,25 @@ TEST(a_child_records_and_sends_its_own_and_nothing_else)
     free(text);
 }
 
-/* Threads cannot be started any more, as on a machine that has too many. */
-static _Atomic bool has_no_threads;
+/* Threads cannot be started any more, as on a machine that has too many;
+ * or who starts the next one waits. */
+static _Atomic bool has_no_threads, waits_at_start;
+static sem_t goes_on;
+static _Atomic int waiting;
+static void wait_here(void)
+{
+    waiting++;
+    while (sem_wait(&goes_on))
+        ;
+}
 int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
                    void *user)
 {
     static int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
     if (!real)
         *(void **)(void *)&real = dlsym(RTLD_NEXT, "pthread_create");
+    if (atomic_exchange(&waits_at_start, false))
+        wait_here();
     return has_no_threads ? EAGAIN : real(thread, attributes, run, user);
 }
 
@@ -299,6 +312,116 @@ TEST(a_child_that_cannot_open_its_exporter_loses_its_spans_and_says_so)
         CHECK_ERR(KIS_OK, kis_sdk_stop(sdk, 5000), "the parent");
         kis_sdk_free(sdk);
     }
+}
+
+/* ---- while another thread starts or stops one ---- */
+
+static kis_err wait_in_hook(void *user, uint64_t deadline_ns)
+{
+    (void)user, (void)deadline_ns;
+    wait_here();
+    return KIS_OK;
+}
+static const kis_processor waits_in_flush = { .force_flush = wait_in_hook };
+static const kis_processor waits_in_shutdown = { .shutdown = wait_in_hook };
+
+static void *start_and_stop(void *user)
+{
+    const kis_processor *processor = user;
+    kis_sdk *sdk;
+    waits_at_start = !processor; /* that of the thread that sends */
+    sdk = kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("otlp"),
+                                            .otlp_endpoint = KIS_STR("http://127.0.0.1:1"),
+                                            .processors = processor,
+                                            .processor_count = processor ? 1 : 0,
+                                            .is_quiet = true },
+                        NULL);
+    kis_sdk_stop(sdk, 100);
+    return sdk;
+}
+
+/* Answers 7 when every place is free and a new global SDK works. */
+static int use_every_place(void)
+{
+    kis_sdk *all[KIS_SDKS_MAX];
+    kis_sdk_stats stats;
+    if (kis_sdk_global())
+        return 1;
+    for (int i = 0; i < KIS_SDKS_MAX; i++)
+        if (!(all[i] = kis_sdk_start(
+                  &(kis_sdk_options){ .exporter = KIS_STR("memory"), .is_local = i > 0 }, NULL)))
+            return 2;
+    record("child", 5);
+    if (kis_sdk_flush(all[0], 10000) != KIS_OK)
+        return 3;
+    kis_sdk_get_stats(all[0], &stats);
+    if (stats.exported != 5)
+        return 4;
+    for (int i = 0; i < KIS_SDKS_MAX; i++)
+        if (kis_sdk_stop(all[i], 10000) != KIS_OK)
+            return 5;
+    return 7;
+}
+
+/* Comes first: the row of the start is the first start of the process. */
+TEST(a_child_has_nothing_of_an_sdk_that_another_thread_starts_or_stops)
+{
+    static const struct {
+        const char *why;
+        const kis_processor *processor;
+    } rows[] = {
+        { "the exporters are being opened", NULL },
+        { "what has ended is being sent", &waits_in_flush },
+        { "processors are being shut down", &waits_in_shutdown },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct timespec pause = { .tv_nsec = 1000000 };
+        pthread_t thread;
+        void *sdk;
+        int status = 0;
+        waiting = 0;
+        sem_init(&goes_on, 0, 0);
+        pthread_create(&thread, NULL, start_and_stop, (void *)(uintptr_t)rows[i].processor);
+        for (int ms = 0; ms < 10000 && !waiting; ms++)
+            nanosleep(&pause, NULL);
+        CHECK_INT(1, waiting, rows[i].why);
+        pid_t child = fork();
+        if (child == 0)
+            _exit(use_every_place());
+        CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status), rows[i].why);
+        CHECK_INT(7, WEXITSTATUS(status), rows[i].why);
+        sem_post(&goes_on);
+        pthread_join(thread, &sdk);
+        kis_sdk_free(sdk);
+        CHECK_INT(7, use_every_place(), "nor has the parent, afterwards");
+    }
+}
+
+static kis_err fork_in_hook(void *user, uint64_t deadline_ns)
+{
+    pid_t *child = user;
+    (void)deadline_ns;
+    *child = fork();
+    return KIS_OK;
+}
+
+TEST(a_child_of_the_thread_that_stops_goes_on_with_the_stop)
+{
+    pid_t child = -1;
+    kis_processor processor = { .shutdown = fork_in_hook, .user = &child };
+    int status = 0;
+    kis_sdk *sdk = kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("memory"),
+                                                     .processors = &processor,
+                                                     .processor_count = 1 },
+                                 NULL);
+    record("parent", 3);
+    kis_err err = kis_sdk_stop(sdk, 10000);
+    if (child == 0)
+        _exit(err ? 1 : use_every_place());
+    CHECK_ERR(KIS_OK, err, "the parent");
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status), "the child");
+    CHECK_INT(7, WEXITSTATUS(status), "it came out, and starts others");
+    kis_sdk_free(sdk);
 }
 
 static _Atomic bool is_loading;
@@ -583,7 +706,9 @@ TEST(a_fork_with_two_sdks_holds_the_locks_of_both)
     free(text);
 }
 
-TEST_MAIN(RUN(a_fork_with_two_sdks_holds_the_locks_of_both),
+TEST_MAIN(RUN(a_child_has_nothing_of_an_sdk_that_another_thread_starts_or_stops),
+          RUN(a_child_of_the_thread_that_stops_goes_on_with_the_stop),
+          RUN(a_fork_with_two_sdks_holds_the_locks_of_both),
           RUN(a_child_records_and_sends_its_own_and_nothing_else),
           RUN(a_child_sends_with_every_processor_and_every_drive),
           RUN(a_child_that_cannot_open_its_exporter_loses_its_spans_and_says_so),

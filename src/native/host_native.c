@@ -13,6 +13,8 @@
  * service.instance.id are new. The first span that ends in the child starts a worker, and the
  * first step with something to send, whoever drives, opens sinks. Nothing recorded before the
  * fork is sent by the child.
+ * An SDK that another thread is starting or stopping at that moment is not there in the child,
+ * and nobody has its place.
  *
  * exit: every SDK that still runs is stopped, within its `exit_flush_ms`.
  * Not on _exit, not on a fatal signal.
@@ -191,6 +193,7 @@ kis_native *kis_native_new(const kis_sdk_options *given, kis_diag *diag)
     memset((uint8_t *)native + offsetof(kis_native, sdk), 0,
            sizeof(*native) - offsetof(kis_native, sdk));
     pthread_mutex_unlock(&list_lock);
+    native->by = pthread_self();
     kis_arena_init(&native->texts, &kis_mem, 4 << 20);
     native->host =
         (kis_host){ native,    host_now_ns,       host_now_unix_ns, host_random, &kis_mem,
@@ -215,14 +218,21 @@ void kis_native_drop(kis_native *native)
     pthread_mutex_unlock(&list_lock);
 }
 
+/* list_lock is held. */
+static kis_native *find_of(const kis_sdk *sdk)
+{
+    for (size_t i = 0; sdk && i < KIS_SDKS_MAX; i++)
+        if (is_taken[i] && natives[i].sdk == sdk)
+            return &natives[i];
+    return NULL;
+}
+
 kis_native *kis_native_of(const kis_sdk *sdk)
 {
-    kis_native *found = NULL;
+    kis_native *found;
 
     pthread_mutex_lock(&list_lock);
-    for (size_t i = 0; sdk && i < KIS_SDKS_MAX && !found; i++)
-        if (is_taken[i] && natives[i].sdk == sdk)
-            found = &natives[i];
+    found = find_of(sdk);
     pthread_mutex_unlock(&list_lock);
     return found;
 }
@@ -241,24 +251,27 @@ kis_native *kis_native_at(size_t index)
 
 /* ---- fork and exit ---- */
 
-/* Whose locks the fork holds: written and read under list_lock. By their mutexes, because locks of
- * one rank may not be held together otherwise; here the order is always the same. */
+/* Whose locks the fork holds: all that were ever made, because somebody may be waking an SDK that
+ * was stopped. Written and read under list_lock. By their mutexes, because locks of one rank may
+ * not be held together otherwise; here the order is always the same. */
 static bool is_held[KIS_SDKS_MAX];
 
 static void before_fork(void)
 {
     pthread_mutex_lock(&list_lock);
     for (size_t i = 0; i < KIS_SDKS_MAX; i++) {
-        is_held[i] = is_taken[i] && (natives[i].is_live || natives[i].is_given_up);
+        is_held[i] = natives[i].lock._rank != 0;
         if (is_held[i])
             pthread_mutex_lock(&natives[i].lock._mutex);
     }
+    kis_recorder_before_fork();
     kis_mem_before_fork();
 }
 
 static void after_fork_in_parent(void)
 {
     kis_mem_after_fork();
+    kis_recorder_after_fork_in_parent();
     for (size_t i = KIS_SDKS_MAX; i-- > 0;)
         if (is_held[i])
             pthread_mutex_unlock(&natives[i].lock._mutex);
@@ -278,13 +291,35 @@ static void renew_resource(kis_native *native)
     kis_sdk_renew_resource(native->sdk, (kis_attr_list){ attrs, is_ours ? 2 : 1 });
 }
 
-/* Whoever did not come back in the parent is not here. list_lock is held. */
-static void forget_given_up(kis_native *native)
+/* False: a thread that is not here was starting it, stopping it, or in an exporter of it after
+ * a stop. */
+static bool goes_on(const kis_native *native)
 {
-    kis_sdk_retire(native->sdk);
-    kis_arena_done(&native->texts);
+    bool is_running = native->is_live && !native->is_stopping && native->sdk->is_published;
+
+    return !native->is_given_up && (is_running || pthread_equal(native->by, pthread_self()));
+}
+
+static void go_on(kis_native *native)
+{
+    native->worker = KIS_WORKER_NONE;
+    native->thread = (kis_thread){ 0 };
+    native->is_woken = false;
+    native->sink_count = 0; /* the parent's are not ours to close */
+    native->memory = native->user_sink = NULL;
+    native->last_line_ns = 0;
+    if (!native->sdk)
+        return; /* not made yet */
+    kis_sdk_after_fork(native->sdk);
+    renew_resource(native);
+}
+
+static void forget(kis_native *native)
+{
+    if (native->is_given_up && !native->is_being_cleared) /* else somebody was writing them */
+        kis_arena_done(&native->texts);
     native->sdk = NULL;
-    native->is_given_up = native->is_being_cleared = false;
+    native->is_live = native->is_given_up = native->is_being_cleared = false;
     is_taken[native - natives] = false;
 }
 
@@ -300,17 +335,15 @@ static void after_fork_in_child(void)
         /* threads of the parent may have waited for both; here nobody does */
         kis_lock_init(&native->lock, KIS_RANK_SDK);
         kis_cond_init(&native->changed);
-        native->worker = KIS_WORKER_NONE;
-        native->thread = (kis_thread){ 0 };
-        native->is_woken = false;
-        native->sink_count = 0; /* the parent's are not ours to close */
-        native->memory = native->user_sink = NULL;
-        native->last_line_ns = 0;
-        kis_sdk_after_fork(native->sdk);
-        if (native->is_given_up)
-            forget_given_up(native);
+        if (is_taken[i] && goes_on(native))
+            go_on(native);
         else
-            renew_resource(native);
+            forget(native);
+    }
+    for (uint32_t i = 0; i < KIS_SDKS_MAX; i++) {
+        kis_sdk *sdk = kis_sdk_entry(i);
+        if (sdk && !find_of(sdk))
+            kis_sdk_forget(sdk);
     }
     pthread_mutex_unlock(&list_lock);
 }

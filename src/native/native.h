@@ -40,6 +40,7 @@ typedef struct kis_native {
     size_t propagator_count;
     char instance_id[36]; /* service.instance.id, unless the program gave another */
 
+    pthread_t by; /* the thread that starts it, or stops it; a fork asks */
     kis_thread thread;
     kis_worker_state worker;
     bool is_woken, wants_end;

@@ -275,6 +275,7 @@ kis_sdk *kis_sdk_start(const kis_sdk_options *options, kis_diag *diag)
     kis_sdk *sdk;
     kis_err err;
 
+    kis_native_hooks();
     for (size_t i = 0; (native = kis_native_at(i)) != NULL; i++)
         kis_native_clear(native);
     native = kis_native_new(options, d);
@@ -300,7 +301,6 @@ kis_sdk *kis_sdk_start(const kis_sdk_options *options, kis_diag *diag)
         if (err)
             goto fail;
     }
-    kis_native_hooks();
     kis_lock_take(&native->lock);
     native->is_live = true;
     kis_lock_give(&native->lock);
@@ -554,6 +554,8 @@ static bool take_stop(kis_native *native)
     kis_lock_take(&native->lock);
     is_first = native->is_live && !native->is_stopping;
     native->is_stopping = true;
+    if (is_first)
+        native->by = pthread_self();
     kis_lock_give(&native->lock);
     return is_first;
 }

@@ -291,6 +291,7 @@ kis_err kis_sdk_open(const kis_sdk_setup *setup, kis_sdk **out, kis_diag *diag)
     }
     if (!err) {
         sdk->is_taken = true;
+        sdk->is_published = false;
         sdk->is_global = !sdk->is_local;
         *out = sdk;
     }
@@ -311,6 +312,7 @@ static void refresh_listening(void)
 void kis_sdk_publish(kis_sdk *sdk)
 {
     lock(&registry_lock);
+    sdk->is_published = true;
     if (sdk->is_global)
         atomic_store_explicit(&kis_recorder_global, sdk, memory_order_release);
     atomic_store_explicit(&sdk->is_recording, !sdk->is_disabled, memory_order_release);
@@ -385,6 +387,16 @@ void kis_sdk_close(kis_sdk *sdk)
 
 /* ---- fork ---- */
 
+void kis_recorder_before_fork(void)
+{
+    lock(&registry_lock);
+}
+
+void kis_recorder_after_fork_in_parent(void)
+{
+    unlock(&registry_lock);
+}
+
 void kis_recorder_after_fork(void)
 {
     kis_recorder_epoch++;
@@ -407,4 +419,13 @@ void kis_sdk_after_fork(kis_sdk *sdk)
     atomic_store_explicit(&sdk->late_calls, 0, memory_order_relaxed);
     kis_bags_after_fork(&sdk->bags);
     kis_batcher_after_fork(&sdk->batcher);
+}
+
+void kis_sdk_forget(kis_sdk *sdk)
+{
+    if (!sdk->is_taken)
+        return;
+    kis_sdk_after_fork(sdk);
+    kis_sdk_halt(sdk);
+    kis_sdk_retire(sdk);
 }

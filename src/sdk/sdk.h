@@ -91,7 +91,8 @@ struct kis_sdk {
     /* the same, but also when it goes on with the records of the last one */
     _Atomic uint32_t life;
     _Atomic bool is_recording;
-    bool is_taken; /* entry is in use; guarded by the registry's lock */
+    bool is_taken;     /* entry is in use; guarded by the registry's lock */
+    bool is_published; /* guarded by the registry's lock, as is_global */
     /* it is kis_recorder_global, or will be when it is published; guarded by the registry's lock */
     bool is_global;
     bool is_local, is_disabled, has_listeners;
@@ -181,6 +182,12 @@ void kis_sdk_after_fork(kis_sdk *sdk);
 /** These attributes instead of what the resource says for their keys; no other thread records. What
  * cannot be done is left as it was. */
 void kis_sdk_renew_resource(kis_sdk *sdk, kis_attr_list attrs);
+/** In the child: somebody in the parent was starting or stopping it, and nobody goes on with it
+ * here. Nothing when it is free. */
+void kis_sdk_forget(kis_sdk *sdk);
+/** No SDK is half open or half closed while the process forks. */
+void kis_recorder_before_fork(void);
+void kis_recorder_after_fork_in_parent(void);
 /** Once for the process, in the child: handles of the parent do nothing from now on. */
 void kis_recorder_after_fork(void);
 extern uint16_t kis_recorder_epoch;
