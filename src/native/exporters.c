@@ -298,7 +298,7 @@ void kis_native_open_child_sinks(void *user)
     }
 }
 
-static bool is_by(bool (*holds)(const void *), const void *what, uint64_t deadline_ns)
+bool kis_native_is_by(bool (*holds)(void *), void *what, uint64_t deadline_ns)
 {
     static const struct timespec pause = { .tv_nsec = 1000000 };
 
@@ -310,11 +310,11 @@ static bool is_by(bool (*holds)(const void *), const void *what, uint64_t deadli
     return true;
 }
 
-static bool is_left(const void *batcher)
+static bool is_left(void *batcher)
 {
     return kis_batcher_is_left(batcher);
 }
-static bool is_idle(const void *user_sink)
+static bool is_idle(void *user_sink)
 {
     return kis_exporter_sink_is_idle(user_sink);
 }
@@ -331,7 +331,7 @@ bool kis_native_close_sinks(kis_native *native, uint64_t deadline_ns, uint64_t o
     kis_batcher *batcher = &native->sdk->batcher;
 
     kis_batcher_lose_sinks(batcher);
-    if (!is_by(is_left, batcher, ours_ns))
+    if (!kis_native_is_by(is_left, batcher, ours_ns))
         return give_up(native);
     for (uint32_t i = 0; i < native->sink_count; i++)
         if (native->sinks[i] != native->user_sink)
@@ -340,7 +340,7 @@ bool kis_native_close_sinks(kis_native *native, uint64_t deadline_ns, uint64_t o
     native->memory = NULL;
     if (!native->user_sink)
         return true;
-    if (!is_by(is_idle, native->user_sink, deadline_ns))
+    if (!kis_native_is_by(is_idle, native->user_sink, deadline_ns))
         return give_up(native);
     kis_exporter_sink_set_deadline(native->user_sink, deadline_ns);
     kis_sink_close(native->user_sink);

@@ -84,6 +84,8 @@ void kis_native_open_child_sinks(void *native);
  * processor.
  */
 bool kis_native_close_sinks(kis_native *native, uint64_t deadline_ns, uint64_t ours_ns);
+/** Looks every millisecond whether it holds. False: not by then. */
+bool kis_native_is_by(bool (*holds)(void *what), void *what, uint64_t deadline_ns);
 bool kis_native_has_exporter(const kis_native *native);
 
 /* resource_detect.c */

@@ -477,8 +477,9 @@ static kis_err shutdown_processors(kis_sdk *sdk, uint64_t deadline_ns)
 
 /* From here on nobody takes spans out of the rings. False:
  * somebody is doing it, or hangs in a sink while he does. */
-static bool take_step(kis_native *native)
+static bool take_step(void *user)
 {
+    kis_native *native = user;
     uint32_t unlocked = 0;
 
     native->has_step = native->has_step || atomic_compare_exchange_strong(
@@ -489,7 +490,7 @@ static bool take_step(kis_native *native)
 /* Nobody is inside when it answers true; `false` may be asked again. */
 static bool close_all(kis_native *native, uint64_t deadline_ns, uint64_t ours_ns)
 {
-    if (!take_step(native)) {
+    if (!kis_native_is_by(take_step, native, ours_ns)) {
         if (native->user_sink)
             kis_exporter_sink_give_up(native->user_sink);
         return false;

@@ -393,6 +393,33 @@ TEST(a_tick_that_does_not_come_back_is_given_up)
     next_works(NULL);
 }
 
+static void *let_go_soon(void *user)
+{
+    struct timespec pause = { .tv_nsec = 200000000 };
+    nanosleep(&pause, NULL);
+    sem_post(&((stubborn *)user)->go_on);
+    return NULL;
+}
+
+TEST(a_stop_waits_for_a_tick_as_long_as_it_has_time)
+{
+    stubborn s = { .answers_first = true, .hangs = true };
+    kis_exporter exporter = exporter_of(&s);
+    pthread_t ticking, letting;
+    kis_sdk *sdk = start_with((kis_sdk_options){
+        .exporter = KIS_STR("none"), .user_exporter = &exporter, .drive = KIS_DRIVE_TICK });
+    record(3);
+    pthread_create(&ticking, NULL, tick, sdk);
+    WAIT_UNTIL(s.entered == 1, "it is in the exporter, and all has been answered");
+    pthread_create(&letting, NULL, let_go_soon, &s);
+    CHECK_ERR(KIS_OK, kis_sdk_stop(sdk, 10000), "in time");
+    CHECK(s.left == 1, "it was waited for");
+    CHECK(s.other_calls > 0, "and the exporter was shut down");
+    pthread_join(ticking, NULL);
+    pthread_join(letting, NULL);
+    next_works(NULL);
+}
+
 /* ---- a worker that gets no processor time ---- */
 
 static atomic_bool comes_late;     /* the next thread begins late */
@@ -608,6 +635,7 @@ TEST_MAIN(RUN(an_exporter_that_does_not_come_back_is_given_up),
           RUN(a_thread_that_is_about_to_export_finds_no_closed_exporter),
           RUN(threads_that_record_through_many_starts_and_stops_do_no_harm),
           RUN(a_tick_that_does_not_come_back_is_given_up),
+          RUN(a_stop_waits_for_a_tick_as_long_as_it_has_time),
           RUN(a_worker_that_begins_after_the_stop_does_not_serve_the_next_sdk),
           RUN(nothing_is_recorded_before_the_exporter_is_open),
           RUN(each_that_stays_away_keeps_one_place),
