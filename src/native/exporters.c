@@ -277,7 +277,8 @@ kis_err kis_native_open_sinks(kis_native *native, kis_diag *diag)
     if (err) {
         while (count > 0)
             kis_sink_close(sinks[--count]);
-        native->memory = native->user_sink = NULL;
+        native->memory = NULL;
+        native->user_sink = NULL;
         return err;
     }
     native->sink_count = count;

@@ -306,7 +306,8 @@ static void go_on(kis_native *native)
     native->thread = (kis_thread){ 0 };
     native->is_woken = false;
     native->sink_count = 0; /* the parent's are not ours to close */
-    native->memory = native->user_sink = NULL;
+    native->memory = NULL;
+    native->user_sink = NULL;
     native->last_line_ns = 0;
     if (!native->sdk)
         return; /* not made yet */
