@@ -156,18 +156,22 @@ static void *serve_one(void *user)
     return NULL;
 }
 
-static int listen_on(int port)
+/* Port 0 becomes the one that was free. */
+static int listen_on(int *port)
 {
     struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_port = htons((uint16_t)port),
+                                   .sin_port = htons((uint16_t)*port),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof(address);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
 
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) || listen(fd, 128)) {
+    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) || listen(fd, 128) ||
+        getsockname(fd, (struct sockaddr *)&address, &len)) {
         close(fd);
         return -1;
     }
+    *port = ntohs(address.sin_port);
     return fd;
 }
 
@@ -175,7 +179,7 @@ bool http_serve(const char *name, int port,
                 void (*handle)(http_message *request, http_message *response))
 {
     struct sigaction action = { .sa_handler = end }; /* no SA_RESTART: accept returns */
-    int listener = listen_on(port), fd;
+    int listener = listen_on(&port), fd;
     pthread_attr_t detached;
     pthread_t thread;
 

@@ -32,8 +32,9 @@ kis_carrier http_carrier(http_message *message);
 
 void http_set_header(http_message *message, const char *name, const char *value, size_t len);
 
-/** Listens on 127.0.0.1:port and calls `handle` on a thread of its own for each request, until
- * SIGINT or SIGTERM. False: the port cannot be had. */
+/** Listens on 127.0.0.1:port (0: a free one) and calls `handle` on a thread of its own for each
+ * request, until SIGINT or SIGTERM. Where it listens goes to stderr: "name: http://127.0.0.1:8081".
+ * False: the port cannot be had. */
 bool http_serve(const char *name, int port,
                 void (*handle)(http_message *request, http_message *response));
 
