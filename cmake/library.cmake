@@ -1,6 +1,7 @@
 # libkiseki: what a program that records spans links to. The folders below `native` in one static archive, the same as one shared
 # library that shows kis_* alone, a pkg-config file, and a CMake package: find_package(kiseki), target kiseki::kiseki.
 include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
 
 set(KIS_LIBRARY_FOLDERS base model os wire propagate http compress sdk net send native)
 set(KIS_LIBRARY_MODULES libnghttp2 openssl libdeflate zlib libzstd)
@@ -56,11 +57,13 @@ if(NOT KIS_FUZZ AND NOT CMAKE_SYSTEM_NAME STREQUAL "Generic") # Generic: WebAsse
     string(REGEX REPLACE "/$" "" KIS_PC_TO_PREFIX ${KIS_PC_TO_PREFIX})
     configure_file(${CMAKE_SOURCE_DIR}/cmake/kiseki.pc.in ${CMAKE_BINARY_DIR}/kiseki.pc @ONLY)
     configure_file(${CMAKE_SOURCE_DIR}/cmake/kiseki-config.cmake.in ${CMAKE_BINARY_DIR}/kiseki-config.cmake @ONLY)
+    write_basic_package_version_file(${CMAKE_BINARY_DIR}/kiseki-config-version.cmake COMPATIBILITY SameMinorVersion) # until 1.0
     install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/kiseki DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT library
             FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
     install(FILES ${archive} DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library)
     install(FILES ${CMAKE_BINARY_DIR}/kiseki.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT library)
-    install(FILES ${CMAKE_BINARY_DIR}/kiseki-config.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/kiseki COMPONENT library)
+    install(FILES ${CMAKE_BINARY_DIR}/kiseki-config.cmake ${CMAKE_BINARY_DIR}/kiseki-config-version.cmake
+            DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/kiseki COMPONENT library)
     if(NOT KIS_SANITIZE)
         install(TARGETS kiseki_shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library)
     endif()
