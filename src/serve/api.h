@@ -18,8 +18,22 @@
 /* Of a streamed answer as a whole: a slow peer holds a query thread no longer. */
 #define KIS_API_ANSWER_NS ((uint64_t)120 * 1000000000)
 
+#define KIS_API_LISTENERS_MAX 8
+
+/* What the server says of itself: the ready lines, for those who did not see them. */
+typedef struct kis_server_facts {
+    struct {
+        const char *label; /* "OTLP/HTTP" */
+        char address[96];  /* as printed at the start: "http://127.0.0.1:4318", "127.0.0.1:4317" */
+        bool has_tls;
+    } listeners[KIS_API_LISTENERS_MAX]; /* those that are open */
+    size_t listener_count;
+    char promise[96]; /* "keeps 72h or 10.0 GiB; OTLP answers are durable" */
+} kis_server_facts;
+
 typedef struct kis_api_call {
     kis_reader *reader;
+    const kis_server_facts *server; /* NULL: nobody listens */
     const kis_alloc *alloc;
     kis_arena *arena;
     kis_request request; /* tenant, deadline, cancel */
@@ -40,6 +54,8 @@ void kis_v1_error(kis_answer_writer *out, int status, kis_str message);
 /* Jaeger query v3 */
 kis_api_fn kis_v3_services, kis_v3_operations, kis_v3_search, kis_v3_trace, kis_v3_summaries;
 void kis_v3_error(kis_answer_writer *out, int status, kis_str message);
+/* kiseki's own; errors as in v3 */
+kis_api_fn kis_api_server;
 
 /* ---- shared by the versions ---- */
 

@@ -11,6 +11,7 @@
 static test_reader reader;
 static test_answer got;
 static const char *at_path; /* for messages */
+static const kis_server_facts *facts;
 
 /* Trace 1: two services, an error, an orphan, every attribute type, an event, a link. Trace 2: one
  * span, newer. Seconds since 1970. */
@@ -88,6 +89,7 @@ static void ask(const char *path_and_query)
     kis_answer_init(&out, &got.to, &kis_mem);
     kis_arena_init(&arena, &kis_mem, KIS_API_ARENA_MAX);
     kis_api_call call = { .reader = &reader.reader,
+                          .server = facts,
                           .alloc = &kis_mem,
                           .arena = &arena,
                           .now_unix_ns = 1000200000000000,
@@ -619,6 +621,27 @@ TEST(a_trace_that_cannot_be_looked_for_is_not_said_to_be_absent)
     end_api();
 }
 
+TEST(the_server_says_where_it_listens_and_what_it_promises)
+{
+    static const kis_server_facts told = {
+        .listeners = { { "page and query", "http://127.0.0.1:16686", false },
+                       { "OTLP/gRPC", "[::]:4317", true } },
+        .listener_count = 2,
+        .promise = "keeps \"72h\"",
+    };
+
+    begin_api();
+    ask("/api/kiseki/server");
+    want(404, V3_ERROR("404", "no server is at work here"));
+    facts = &told;
+    ask("/api/kiseki/server");
+    facts = NULL;
+    want(200, "{\"version\":\"" KIS_VERSION "\",\"promise\":\"keeps \\\"72h\\\"\",\"listeners\":["
+              "{\"label\":\"page and query\",\"address\":\"http://127.0.0.1:16686\",\"tls\":false},"
+              "{\"label\":\"OTLP/gRPC\",\"address\":\"[::]:4317\",\"tls\":true}]}");
+    end_api();
+}
+
 TEST(paths_are_found_in_the_table)
 {
     static const struct {
@@ -660,4 +683,5 @@ TEST_MAIN(RUN(names_are_answered_in_both_versions), RUN(pretty_print_indents),
           RUN(names_of_what_could_not_be_read_are_said_to_be_missing),
           RUN(a_large_partial_answer_says_so_too),
           RUN(a_trace_that_cannot_be_looked_for_is_not_said_to_be_absent),
+          RUN(the_server_says_where_it_listens_and_what_it_promises),
           RUN(paths_are_found_in_the_table))

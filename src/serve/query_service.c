@@ -86,6 +86,7 @@ static void answer_job(kis_query_job *job, kis_arena *arena, kis_codecs *codecs)
     kis_answer_writer out;
     kis_api_call call = {
         .reader = service->reader,
+        .server = service->facts,
         .alloc = service->alloc,
         .arena = arena,
         .request = { .deadline_ns = now_ns + KIS_API_READ_NS, .is_cancelled = &job->is_cancelled },

@@ -23,6 +23,7 @@ typedef struct kis_query_job kis_query_job;
 
 typedef struct kis_query_service {
     kis_reader *reader;
+    const kis_server_facts *facts; /* complete before the first request */
     const kis_alloc *alloc;
     kis_host_rules hosts;
     kis_static_ui ui;

@@ -17,6 +17,7 @@ static const kis_route routes[] = {
     { "/api/v3/traces", kis_v3_search, kis_v3_error },
     { "/api/v3/traces/*", kis_v3_trace, kis_v3_error },
     { "/api/v3/trace-summaries", kis_v3_summaries, kis_v3_error },
+    { "/api/kiseki/server", kis_api_server, kis_v3_error },
 };
 
 static bool path_matches(kis_str pattern, kis_str path, kis_str captures[2])

@@ -50,8 +50,11 @@ struct kis_serve {
     kis_str origins[KIS_HOST_NAMES_MAX];
     size_t origin_count;
     char addresses[KIS_LISTENERS][80];
+    kis_server_facts facts;
     bool is_accepting;
 };
+
+_Static_assert(KIS_LISTENERS <= KIS_API_LISTENERS_MAX, "each listener can be told");
 
 /* ---- listeners, as a table ---- */
 
@@ -320,6 +323,7 @@ static kis_err start_queries(kis_serve *s, kis_diag *diag)
     kis_query_service *q = &s->queries;
 
     q->reader = kis_store_reader(s->store);
+    q->facts = &s->facts;
     q->alloc = s->setup.alloc;
     q->ui = s->setup.ui;
     q->log = s->setup.log;
@@ -370,6 +374,103 @@ static kis_err start_server(kis_serve *s, kis_diag *diag)
     return err;
 }
 
+/* ---- words ---- */
+
+const char *kis_serve_address(const kis_serve *serve, kis_listener_name name)
+{
+    return serve->addresses[name];
+}
+
+static void put_promise(const kis_serve *s, kis_buf *out)
+{
+    const kis_serve_options *o = s->setup.options;
+    char keep[KIS_NUM_TEXT_MAX], bytes[KIS_NUM_TEXT_MAX];
+
+    if (o->memory) {
+        kis_str size = { bytes, kis_size_format(o->keep_bytes ? o->keep_bytes : MEMORY_STORE_BYTES,
+                                                bytes) };
+        kis_buf_add_fmt(out, "keeps " KIS_FMT "; spans end with the program", KIS_ARG(size));
+        return;
+    }
+    uint64_t limit = kis_store_get_stats(s->store).disk_limit_bytes;
+    kis_str age = { keep, kis_duration_format(o->keep_ns, keep) },
+            size = { bytes, kis_size_format(limit, bytes) };
+    kis_buf_add_fmt(out, "keeps " KIS_FMT " or " KIS_FMT "; OTLP answers are durable", KIS_ARG(age),
+                    KIS_ARG(size));
+}
+
+static bool is_on_every_address(kis_str host)
+{
+    return kis_str_eq(host, KIS_STR("0.0.0.0")) || kis_str_eq(host, KIS_STR("::"));
+}
+
+/* As it is printed. The page's is clicked: 0.0.0.0 and [::] are addresses to listen on, not to go
+ * to. */
+static void put_address(const kis_serve *s, kis_listener_name name, kis_buf *out)
+{
+    const struct listener_row *row = &listener_rows[name];
+    kis_str address = kis_str_from_c(s->addresses[name]), host = kis_host_of_address(address);
+    size_t port = host.len + (address.ptr[0] == '[' ? 2 : 0);
+
+    if (row->is_url)
+        kis_buf_add_str(out, row->has_tls && s->tls ? KIS_STR("https://") : KIS_STR("http://"));
+    if (name == KIS_LISTENER_QUERY && is_on_every_address(host)) {
+        kis_buf_add_str(out, KIS_STR("127.0.0.1"));
+        address = kis_str_slice(address, port, address.len);
+    }
+    kis_buf_add_str(out, address);
+    kis_buf_add_str(out, kis_str_from_c(row->path));
+}
+
+static void collect_facts(kis_serve *s)
+{
+    kis_server_facts *facts = &s->facts;
+    kis_buf text;
+
+    for (int i = 0; i < KIS_LISTENERS; i++) {
+        if (!s->addresses[i][0])
+            continue;
+        size_t at = facts->listener_count++;
+        facts->listeners[at].label = listener_rows[i].label;
+        facts->listeners[at].has_tls = listener_rows[i].has_tls && s->tls;
+        kis_buf_init_fixed(&text, facts->listeners[at].address,
+                           sizeof(facts->listeners[at].address) - 1); /* the NUL is there */
+        put_address(s, (kis_listener_name)i, &text);
+    }
+    kis_buf_init_fixed(&text, facts->promise, sizeof(facts->promise) - 1);
+    put_promise(s, &text);
+}
+
+static void put_data_line(const kis_serve *s, kis_buf *out)
+{
+    kis_buf_add_fmt(out, "  %-16s ", "data");
+    kis_buf_add_str(out, s->setup.options->memory ? KIS_STR("memory") : s->setup.options->data);
+    kis_buf_add_fmt(out, "  (%s)\n", s->facts.promise);
+}
+
+static void put_listener_line(const kis_serve *s, size_t at, kis_buf *out)
+{
+    kis_str page = kis_str_from_c(s->addresses[KIS_LISTENER_QUERY]);
+    const char *label = s->facts.listeners[at].label;
+    bool is_page = label == listener_rows[KIS_LISTENER_QUERY].label;
+
+    kis_buf_add_fmt(out, "  %-16s %s%s\n", label, s->facts.listeners[at].address,
+                    is_page && is_on_every_address(kis_host_of_address(page))
+                        ? "  (and on this machine's other addresses)"
+                        : "");
+}
+
+void kis_serve_ready_lines(const kis_serve *s, kis_buf *out)
+{
+    kis_buf_add_fmt(out, "kiseki %s\n", KIS_VERSION);
+    for (size_t i = 0; i < s->facts.listener_count; i++)
+        put_listener_line(s, i, out);
+    put_data_line(s, out);
+    kis_buf_add_str(out, KIS_STR("ready\n"));
+}
+
+/* ---- the start ---- */
+
 kis_err kis_serve_start(const kis_serve_setup *setup, kis_serve **out, kis_diag *diag)
 {
     kis_diag own;
@@ -400,68 +501,11 @@ kis_err kis_serve_start(const kis_serve_setup *setup, kis_serve **out, kis_diag 
         return err;
     }
     s->is_accepting = true;
+    collect_facts(s);
     kis_server_start(s->server);
     atomic_store(&s->health.is_available, true);
     *out = s;
     return KIS_OK;
-}
-
-/* ---- words ---- */
-
-const char *kis_serve_address(const kis_serve *serve, kis_listener_name name)
-{
-    return serve->addresses[name];
-}
-
-static void put_data_line(const kis_serve *s, kis_buf *out)
-{
-    const kis_serve_options *o = s->setup.options;
-    char keep[KIS_NUM_TEXT_MAX], bytes[KIS_NUM_TEXT_MAX];
-    uint64_t limit = kis_store_get_stats(s->store).disk_limit_bytes;
-
-    if (o->memory) {
-        kis_str size = { bytes, kis_size_format(o->keep_bytes ? o->keep_bytes : MEMORY_STORE_BYTES,
-                                                bytes) };
-        kis_buf_add_fmt(out, "  %-16s memory  (keeps " KIS_FMT "; spans end with the program)\n",
-                        "data", KIS_ARG(size));
-        return;
-    }
-    kis_str age = { keep, kis_duration_format(o->keep_ns, keep) },
-            size = { bytes, kis_size_format(limit, bytes) };
-    kis_buf_add_fmt(out, "  %-16s ", "data");
-    kis_buf_add_str(out, o->data);
-    kis_buf_add_fmt(out, "  (keeps " KIS_FMT " or " KIS_FMT "; OTLP answers are durable)\n",
-                    KIS_ARG(age), KIS_ARG(size));
-}
-
-/* The page's line is clicked: 0.0.0.0 and [::] are addresses to listen on, not to go to. */
-static void put_listener_line(const kis_serve *s, kis_listener_name name, kis_buf *out)
-{
-    const struct listener_row *row = &listener_rows[name];
-    kis_str address = kis_str_from_c(s->addresses[name]), host = kis_host_of_address(address);
-    bool is_any = name == KIS_LISTENER_QUERY && !kis_str_starts(address, KIS_STR("unix:")) &&
-                  (kis_str_eq(host, KIS_STR("0.0.0.0")) || kis_str_eq(host, KIS_STR("::")));
-    kis_str port = kis_str_slice(address, host.len + (address.ptr[0] == '[' ? 2 : 0), address.len);
-
-    kis_buf_add_fmt(out, "  %-16s %s", row->label,
-                    !row->is_url             ? ""
-                    : row->has_tls && s->tls ? "https://"
-                                             : "http://");
-    if (is_any)
-        kis_buf_add_fmt(out, "127.0.0.1" KIS_FMT "  (and on this machine's other addresses)\n",
-                        KIS_ARG(port));
-    else
-        kis_buf_add_fmt(out, "%s%s\n", s->addresses[name], row->path);
-}
-
-void kis_serve_ready_lines(const kis_serve *s, kis_buf *out)
-{
-    kis_buf_add_fmt(out, "kiseki %s\n", KIS_VERSION);
-    for (int i = 0; i < KIS_LISTENERS; i++)
-        if (s->addresses[i][0])
-            put_listener_line(s, (kis_listener_name)i, out);
-    put_data_line(s, out);
-    kis_buf_add_str(out, KIS_STR("ready\n"));
 }
 
 /* ---- the end ---- */

@@ -473,6 +473,26 @@ TEST(a_listener_that_others_can_reach_is_warned_about)
     close(ends[0]);
 }
 
+/* The page is told the same addresses, by the same labels, as the ready lines have. */
+static void check_facts(const char *lines)
+{
+    http_answer answer = get("/api/kiseki/server");
+    const char *at = answer.body;
+    int count = 0;
+
+    CHECK_INT(200, answer.status, answer.body);
+    CHECK(strstr(at, "\"version\":\"" KIS_VERSION "\""), at);
+    CHECK(strstr(at, "\"promise\":\"keeps 256.0 MiB; spans end with the program\""), at);
+    for (; (at = strstr(at, "\"label\":\"")); at++, count++) {
+        char label[64], address[128], line[256];
+        CHECK_INT(2, sscanf(at, "\"label\":\"%63[^\"]\",\"address\":\"%127[^\"]\"", label, address),
+                  at);
+        snprintf(line, sizeof(line), "\n  %-16s %s\n", label, address);
+        CHECK(strstr(lines, line), line);
+    }
+    CHECK_INT(4, count, "page, OTLP twice, health; metrics is off");
+}
+
 TEST(ready_lines_are_what_scripts_wait_for)
 {
     char room[4096];
@@ -493,6 +513,7 @@ TEST(ready_lines_are_what_scripts_wait_for)
     CHECK(!strstr(room, "metrics"), "a listener that is off has no line");
     CHECK(strstr(room, "\n  data             memory  (keeps 256.0 MiB; "), room);
     CHECK(strcmp(room + lines.len - 7, "\nready\n") == 0, room);
+    check_facts(room);
     stop();
 }
 

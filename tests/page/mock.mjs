@@ -46,9 +46,19 @@ async function answer(state, request, response) {
     if (mood.notice) response.setHeader('x-kiseki-notice', mood.notice);
     if (mood.status) return sendError(response, mood.status, mood.message ?? 'as the mock was told');
     if (mood.garbage) return response.writeHead(200).end('<html>a proxy speaks</html>');
-    const found = route(state, url);
+    const found = url.pathname === '/api/kiseki/server'
+        ? mood.server ?? serverFacts(request.headers.host) : route(state, url);
     if (found === null) return sendError(response, 404, 'No traces found');
     return sendJson(response, 200, found);
+}
+
+/** As the real server words it; the mock takes spans where it shows them. */
+function serverFacts(host) {
+    const listener = (label, address) => ({ label, address, tls: false });
+    return {
+        version: '0.0.0', promise: 'keeps what it is told until it ends',
+        listeners: [listener('page and query', `http://${host}`), listener('OTLP/HTTP', `http://${host}`)],
+    };
 }
 
 function route({ traces }, url) {

@@ -2,13 +2,44 @@
 import { check, mockTest, same, test, until } from './harness.mjs';
 import { checkout, send } from './spans.mjs';
 
-mockTest('an empty store tells how to send the first trace', async ({ page, mock }) => {
+/** What the page says when nothing has come yet, also over a server that has traces. */
+async function emptyPage(page) {
+    await page.route('**/api/v3/services', (route) => route.fulfill({ json: { services: [] } }));
+    await page.route('**/api/v3/trace-summaries?*', (route) => route.fulfill({ json: {} }));
+    await page.goto('/');
+    await page.getByRole('heading', { name: 'No traces yet' }).waitFor();
+    return page.locator('.state').innerText();
+}
+
+test('the empty page hands out the address that this server listens on', async ({ page, otlpUrl }) => {
+    const text = await emptyPage(page);
+    for (const part of [`OTEL_EXPORTER_OTLP_ENDPOINT=${otlpUrl} ./your-program`, 'This server keeps ',
+        'kiseki load --', './dev demo'])
+        check(text.includes(part), `"${part}" in ${text}`);
+});
+
+for (const [what, server, parts] of [
+    ['on every address is named as the page is', { listeners: [
+        { label: 'OTLP/HTTP', address: 'http://0.0.0.0:14318', tls: false },
+        { label: 'OTLP/gRPC', address: '[::]:14317', tls: false },
+    ] }, ['OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:14318', 'http://127.0.0.1:14317',
+        'kiseki load --to 127.0.0.1:14317']],
+    ['without OTLP says so', { listeners: [
+        { label: 'page and query', address: 'http://127.0.0.1:16686', tls: false },
+    ] }, ['takes no spans over the network', '--otlp-http']],
+    ['that says nothing of itself has the usual ports', {},
+        ['OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318', ':4317', 'default ports']],
+])
+    mockTest(`the empty page: a server ${what}`, async ({ page, mock }) => {
+        mock.mood.server = server;
+        const text = await emptyPage(page);
+        for (const part of parts) check(text.includes(part), `"${part}" in ${text}`);
+    });
+
+mockTest('an empty store waits for the first trace', async ({ page, mock }) => {
     mock.forget();
     await page.goto('/');
     await page.getByRole('heading', { name: 'No traces yet' }).waitFor();
-    const text = await page.locator('.state').innerText();
-    for (const part of ['OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318', ':4317'])
-        check(text.includes(part), `"${part}" in ${text}`);
     await send(mock.otlpUrl, checkout());
     await page.getByRole('button', { name: 'Look again' }).click();
     await page.locator('.trace-item').first().waitFor();
