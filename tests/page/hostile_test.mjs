@@ -57,7 +57,7 @@ test('a very long name does not widen the page', async ({ page, otlpUrl }) => {
 
 test('an address of markup is text', async ({ page }) => {
     await page.goto('/trace/%3Cimg%20src%3Dx%20onerror%3Dwindow.pwned%3D1%3E?span=%3Cb%3E&q=%3Cscript%3E');
-    await page.getByRole('alert').waitFor();
+    await page.getByRole('heading', { name: 'Not a trace id' }).waitFor();
     await isUnharmed(page);
     await page.goto('/search?service=%3Cscript%3Ewindow.pwned%3D1%3C/script%3E&tags=%3Cimg%3E');
     await page.getByRole('button', { name: 'Find traces' }).waitFor();

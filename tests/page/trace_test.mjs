@@ -125,7 +125,6 @@ test('JSON in a value is indented on demand; keys break where they may', async (
     const sent = '{"id":9007199254740993,"items":["tea","cup"],"is_gift":false}';
     trace.span('shop', 'order', '', 0, 100, { attributes: { 'order.as_json': sent } });
     await open(world, trace);
-    await page.locator('.row').click();
     const value = page.locator('.attributes > div', { hasText: 'order.as_json' });
     check((await value.innerText()).includes(sent), 'as it was sent');
     await value.getByRole('button', { name: 'Indent JSON' }).click();
@@ -391,6 +390,26 @@ test('the theme follows the system until the switch says otherwise', async (worl
     await page.getByRole('button', { name: /^Theme: light/ }).click();
     await page.emulateMedia({ colorScheme: 'light' });
     same(dark, await ink(), 'dark by choice');
+});
+
+test('what is no trace id is told so in the words of the search box', async ({ page }) => {
+    await page.goto('/trace/xyz');
+    await page.getByRole('heading', { name: 'Not a trace id' }).waitFor();
+    const text = await page.locator('.state').innerText();
+    check(text.includes('32 hexadecimal digits') && text.includes('xyz'), text);
+    await page.getByRole('link', { name: 'Go to the search' }).click();
+    await page.getByRole('button', { name: 'Find traces' }).waitFor();
+});
+
+test('a trace of one span shows its detail at once, and lets it be closed', async ({ page, otlpUrl }) => {
+    const one = new TraceMaker();
+    one.span('shop', 'alone', null, 0, 1000, { attributes: { 'who.is': 'alone' } });
+    await send(otlpUrl, one);
+    await page.goto(`/trace/${one.traceId}`);
+    await page.locator('.detail').getByText('who.is').waitFor();
+    await page.keyboard.press('Escape');
+    await page.locator('.detail').waitFor({ state: 'detached' });
+    same(1, await rowCount(page), 'rows');
 });
 
 test('an unknown trace is said to be unknown', async ({ page }) => {

@@ -85,9 +85,6 @@ function durationOf(text: string): number | null | undefined {
     return text.trim() ? parseGoDuration(text.trim()) : undefined;
 }
 
-/** A relative range ends a little in the future: clocks differ, and the newest span is wanted. */
-const FUTURE_MS = 60_000;
-
 export function rangeOf(form: Form, nowMs: number): Range {
     if (form.lookback === 'all') return ALL_TIME;
     const lookbackNs = parseGoDuration(form.lookback);
@@ -98,7 +95,7 @@ export function rangeOf(form: Form, nowMs: number): Range {
         };
     return {
         start: instantFromMillis(nowMs - lookbackNs / 1e6),
-        end: instantFromMillis(nowMs + FUTURE_MS),
+        end: instantFromMillis(nowMs),
     };
 }
 

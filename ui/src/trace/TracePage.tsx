@@ -4,14 +4,19 @@ import { ApiFailure } from '../api/client';
 import { fetchSpans, tracePath } from '../api/otlp';
 import { assignColors } from '../format/color';
 import { cutText, visibleLine } from '../format/text';
-import { FailureState, LoadingState } from '../parts/States';
+import { EmptyState, FailureState, LoadingState } from '../parts/States';
 import { Link } from '../parts/Link';
 import { useLoad } from '../parts/use_load';
+import { cleanTraceId } from '../router';
 import { buildTrace, type Trace } from './model';
 import { TraceView } from './TraceView';
 
+/** As the search box has it; the server would speak of its parameter. */
+const NOT_AN_ID = 'A trace id is 32 hexadecimal digits.';
+
 export function TracePage({ traceId, params }: { traceId: string; params: URLSearchParams }) {
     const { load, retry, cancel } = useLoad<Trace>(traceId, async (options) => {
+        if (!cleanTraceId(traceId)) throw new ApiFailure('bad_request', NOT_AN_ID);
         const spans = await fetchSpans(traceId, options);
         if (spans.length === 0) throw new ApiFailure('not_found', 'This trace has no spans.', 404);
         const trace = buildTrace(traceId, spans);
@@ -51,6 +56,13 @@ function TraceFailure({ traceId, failure, onRetry }: {
                 </p>
                 <p><Link to="/search">Go to the search</Link></p>
             </FailureState>
+        );
+    if (failure.message === NOT_AN_ID)
+        return (
+            <EmptyState title="Not a trace id">
+                <p>{NOT_AN_ID} This is none: {shown}</p>
+                <p><Link to="/search">Go to the search</Link></p>
+            </EmptyState>
         );
     return (
         <FailureState failure={failure} onRetry={onRetry}>

@@ -26,7 +26,10 @@ export function TraceView({ trace, params, onReload }: {
     onReload: () => void;
 }) {
     const { tree, durationNs } = trace;
-    const [selected, setSelected] = useState(() => rowOfSpan(trace, params.get('span') ?? ''));
+    const [selected, setSelected] = useState(() =>
+        /* of a trace of one span there is nothing else to look at */
+        trace.spans.length === 1 ? 0 : rowOfSpan(trace, params.get('span') ?? ''),
+    );
     const [folded, setFolded] = useState(() => unfoldAll(tree));
     const [view, setView] = useState<View>(() => parseView(params.get('zoom'), durationNs));
     const [text, setText] = useState(params.get('q') ?? '');
