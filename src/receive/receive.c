@@ -88,6 +88,21 @@ static void count_refusal(kis_receive_counters *c, const kis_refusal *refusal)
                       1);
 }
 
+static void tell(const kis_receiver *r, const kis_exchange *exchange, const kis_request_form *form,
+                 int http_status, kis_str what)
+{
+    if (r->options.on_refusal)
+        r->options.on_refusal(r->options.refusal_user, form->is_grpc, http_status,
+                              kis_exchange_head(exchange)->peer, what);
+}
+
+static void refuse(const kis_receiver *r, kis_exchange *exchange, const kis_request_form *form,
+                   const kis_refusal *refusal)
+{
+    tell(r, exchange, form, refusal->http_status, refusal->message);
+    kis_receive_refuse(exchange, form, refusal);
+}
+
 /* The words of `diag` for the sender; the part before its last ": " names the place, and
  * where there is none it is the body as a whole: a 400 has its BadRequest (OTLP
  * specification, "Failures"). */
@@ -111,10 +126,22 @@ static void refuse_by_error(kis_receiver *r, kis_exchange *exchange, const kis_r
     if (form->is_grpc && err == KIS_ERR_MORE && refusal.grpc_status == KIS_GRPC_OK)
         refusal.grpc_status = KIS_GRPC_INVALID_ARGUMENT;
     count_refusal(&r->counters[form->is_grpc], &refusal);
-    kis_receive_refuse(exchange, form, &refusal);
+    refuse(r, exchange, form, &refusal);
 }
 
 /* ---- the sink's word ---- */
+
+static void tell_of_rejected(const pending_answer *p, const kis_request_form *form,
+                             uint64_t rejected, kis_str why)
+{
+    uint64_t all = (uint64_t)p->batch->span_count + p->batch->rejected_spans;
+    char text[KIS_ERROR_TEXT_MAX];
+
+    tell(p->receiver, p->exchange, form, 200,
+         kis_str_of(text, kis_fmt(text, sizeof(text), "%llu of %llu spans %s rejected: " KIS_FMT,
+                                  (unsigned long long)rejected, (unsigned long long)all,
+                                  rejected == 1 ? "was" : "were", KIS_ARG(why))));
+}
 
 static void answer_stored(const pending_answer *p, const kis_sink_result *result)
 {
@@ -134,6 +161,8 @@ static void answer_stored(const pending_answer *p, const kis_sink_result *result
     kis_receive_count(&c->accepted_spans, batch->span_count - result->rejected_spans);
     kis_receive_count(&c->rejected_spans, rejected);
     kis_receive_count(&c->cut_values, batch->cut_values);
+    if (rejected)
+        tell_of_rejected(p, form, rejected, message);
     kis_receive_accept(p->exchange, form, rejected, message);
 }
 
@@ -155,7 +184,7 @@ static void answer_not_stored(const pending_answer *p, const kis_sink_result *re
     kis_receive_count(may_try_again ? &c->refused_spans : &c->failed_spans, p->batch->span_count);
     if (may_try_again)
         kis_receive_count(&c->requests_no_room, 1);
-    kis_receive_refuse(p->exchange, form, &refusal);
+    refuse(p->receiver, p->exchange, form, &refusal);
 }
 
 static void sink_has_spoken(void *user, const kis_sink_result *result)
@@ -309,7 +338,7 @@ static void refuse_frame(kis_receiver *r, kis_exchange *exchange, const kis_requ
                                                                 : KIS_GRPC_INTERNAL,
                             .message = kis_str_from_c(diag->text) };
     count_refusal(&r->counters[form->is_grpc], &refusal);
-    kis_receive_refuse(exchange, form, &refusal);
+    refuse(r, exchange, form, &refusal);
 }
 
 static void receiver_on_body(void *user, kis_exchange *exchange, uint8_t *body, size_t body_len,
@@ -374,7 +403,7 @@ static bool receiver_on_head(void *user, kis_exchange *exchange, uint64_t *max_b
     }
     if (!passed) {
         count_refusal(&r->counters[form->is_grpc], &refusal);
-        kis_receive_refuse(exchange, form, &refusal);
+        refuse(r, exchange, form, &refusal);
         return false;
     }
     *max_body_bytes = r->options.max_request_bytes + (form->is_grpc ? KIS_GRPC_PREFIX_BYTES : 0);

@@ -77,9 +77,9 @@ static struct kis_log_kind *find_kind(kis_log *log, uint64_t hash)
 }
 
 /* True: show it, and say that `left_out` more were not shown before. */
-static bool may_show(kis_log *log, kis_str text, uint32_t *left_out)
+static bool may_show(kis_log *log, uint64_t hash, uint32_t *left_out)
 {
-    struct kis_log_kind *kind = find_kind(log, kind_of(text));
+    struct kis_log_kind *kind = find_kind(log, hash);
     uint64_t now_ns = kis_now_ns();
 
     if (kind->window_start_ns == 0 || now_ns - kind->window_start_ns > KIS_LOG_WINDOW_NS) {
@@ -134,7 +134,9 @@ static void put_line(kis_log *log, kis_log_level level, kis_str text, uint32_t l
         log->lost_lines++;
 }
 
-static void write_v(kis_log *log, kis_log_level level, bool is_limited, const char *format,
+enum { UNLIMITED, BY_TEXT }; /* what write_v counts a line by; any other value is a kind's hash */
+
+static void write_v(kis_log *log, kis_log_level level, uint64_t kind, const char *format,
                     va_list args)
 {
     char text[1024];
@@ -144,7 +146,9 @@ static void write_v(kis_log *log, kis_log_level level, bool is_limited, const ch
         return;
     kis_str message = { text, kis_fmt_v(text, sizeof(text), format, args) };
     kis_lock_take(&log->lock);
-    if (!is_limited || may_show(log, message, &left_out))
+    if (kind == BY_TEXT)
+        kind = kind_of(message);
+    if (kind == UNLIMITED || may_show(log, kind, &left_out))
         put_line(log, level, message, left_out);
     kis_lock_give(&log->lock);
 }
@@ -153,7 +157,15 @@ void kis_log_write(kis_log *log, kis_log_level level, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    write_v(log, level, true, format, args);
+    write_v(log, level, BY_TEXT, format, args);
+    va_end(args);
+}
+
+void kis_log_write_kind(kis_log *log, kis_log_level level, kis_str kind, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    write_v(log, level, kis_hash_str(kind, 2) | 2, format, args); /* neither of the two words */
     va_end(args);
 }
 
@@ -161,6 +173,6 @@ void kis_log_always(kis_log *log, kis_log_level level, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    write_v(log, level, false, format, args);
+    write_v(log, level, UNLIMITED, format, args);
     va_end(args);
 }

@@ -43,7 +43,11 @@ void kis_log_done(kis_log *log);
 /** Any thread. The text is escaped: control characters, line ends and broken UTF-8 cannot forge a
  * line or move a cursor. */
 void kis_log_write(kis_log *log, kis_log_level level, const char *format, ...) KIS_PRINTF(3, 4);
-/** The same, never limited: for lines that come once, like the last one. */
+/** The same where the text holds a sender's words, which could make each line a kind of its own:
+ * lines of one `kind` are counted together, whatever they say. */
+void kis_log_write_kind(kis_log *log, kis_log_level level, kis_str kind, const char *format, ...)
+    KIS_PRINTF(4, 5);
+/** The same as kis_log_write, never limited: for lines that come once, like the last one. */
 void kis_log_always(kis_log *log, kis_log_level level, const char *format, ...) KIS_PRINTF(3, 4);
 
 /** Writes without ever blocking; false: the reader is gone or full. For lines on stdout. */

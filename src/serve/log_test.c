@@ -90,6 +90,18 @@ TEST(one_kind_of_message_does_not_flood)
     end_log();
 }
 
+TEST(words_of_strangers_make_no_kinds_of_their_own)
+{
+    begin_log(KIS_LOG_INFO, false);
+    for (int i = 0; i < 1000; i++)
+        kis_log_write_kind(&log_, KIS_LOG_WARN, KIS_STR("404"), "%c'%c: unknown path", 'a' + i % 26,
+                           'a' + i / 26 % 26);
+    kis_log_write_kind(&log_, KIS_LOG_WARN, KIS_STR("415"), "another kind");
+    read_log();
+    CHECK_INT(KIS_LOG_BURST + 1, count_lines(), "a burst of the one, and the other");
+    end_log();
+}
+
 TEST(a_reader_that_stopped_reading_costs_lines_and_no_time)
 {
     begin_log(KIS_LOG_INFO, false);
@@ -107,8 +119,8 @@ TEST(a_descriptor_that_is_closed_is_survived)
     kis_log_done(&log_);
 }
 
-TEST_MAIN(RUN(a_line_has_time_level_and_text), RUN(json_lines_are_json),
-          RUN(a_message_cannot_forge_a_line_or_move_a_cursor),
+TEST_MAIN(RUN(a_line_has_time_level_and_text), RUN(words_of_strangers_make_no_kinds_of_their_own),
+          RUN(json_lines_are_json), RUN(a_message_cannot_forge_a_line_or_move_a_cursor),
           RUN(one_kind_of_message_does_not_flood),
           RUN(a_reader_that_stopped_reading_costs_lines_and_no_time),
           RUN(a_descriptor_that_is_closed_is_survived))

@@ -133,6 +133,21 @@ static void log_note(void *user, kis_str peer, const char *what)
                   KIS_ARG(peer), what);
 }
 
+/* One kind for each status, whatever the sender's words are: they are a stranger's. */
+static void log_refusal(void *user, bool is_grpc, int http_status, kis_str peer, kis_str what)
+{
+    kis_serve *s = user;
+    kis_listener_name name = is_grpc ? KIS_LISTENER_OTLP_GRPC : KIS_LISTENER_OTLP_HTTP;
+    const char *label = listener_rows[name].label;
+    char kind[32];
+    size_t len = kis_fmt(kind, sizeof(kind), "%s %d", label, http_status);
+
+    kis_log_write_kind(s->setup.log, KIS_LOG_WARN, kis_str_of(kind, len),
+                       http_status == 200 ? "%s: '" KIS_FMT "': " KIS_FMT
+                                          : "%s: '" KIS_FMT "' was refused: " KIS_FMT,
+                       label, KIS_ARG(peer), KIS_ARG(what));
+}
+
 static bool is_open_to_others(const kis_serve *s, kis_listener_name name)
 {
     kis_str address = kis_str_from_c(s->addresses[name]);
@@ -283,6 +298,8 @@ static kis_err start_receiver(kis_serve *s, kis_diag *diag)
         .max_request_bytes = o->max_request_bytes,
         .allowed_origins = s->origins,
         .allowed_origin_count = s->origin_count,
+        .on_refusal = log_refusal,
+        .refusal_user = s,
         .os = s->setup.os,
         .alloc = s->setup.alloc,
     };

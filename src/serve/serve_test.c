@@ -493,6 +493,60 @@ static void check_facts(const char *lines)
     CHECK_INT(4, count, "page, OTLP twice, health; metrics is off");
 }
 
+static int post_to(const char *path, const char *type, const char *body)
+{
+    char request[2048];
+    int fd = dial(KIS_LISTENER_OTLP_HTTP);
+    int len = snprintf(request, sizeof(request),
+                       "POST %s HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Type: "
+                       "%s\r\nContent-Length: %zu\r\n\r\n%s",
+                       path, type, strlen(body), body);
+    send_all(fd, request, (size_t)len);
+    return read_answer(fd).status;
+}
+
+TEST(what_is_refused_is_in_the_log_and_a_flood_of_it_is_not)
+{
+    static const char json[] = "application/json";
+    int ends[2];
+    static char text[1 << 16];
+    kis_diag diag = { 0 };
+    size_t lines = 0;
+
+    CHECK(pipe2(ends, O_CLOEXEC) == 0, "a pipe for the log");
+    default_options();
+    kis_serve_setup setup = {
+        .options = &options, .os = kis_os_real(), .alloc = &kis_mem, .log = &server_log
+    };
+    kis_log_init(&server_log, ends[1], KIS_LOG_INFO, false);
+    CHECK_ERR(KIS_OK, kis_serve_start(&setup, &server, &diag), diag.text);
+    CHECK_INT(415, post_to("/v1/traces", "text/plain", "a"), "a wrong type");
+    CHECK_INT(400, post_to("/v1/traces", json, "{"), "broken JSON");
+    CHECK_INT(200,
+              post_to("/v1/traces", json,
+                      "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":["
+                      "{\"traceId\":\"0af7651916cd43dd8448eb211c80319c\",\"spanId\":\"b7ad\"},"
+                      "{\"traceId\":\"0af7651916cd43dd8448eb211c80319c\","
+                      "\"spanId\":\"b7ad6b7169203331\"}]}]}]}"),
+              "one of two spans");
+    for (int i = 0; i < 3 * KIS_LOG_BURST; i++) {
+        char path[32];
+        snprintf(path, sizeof(path), "/%c'%c", 'a' + i % 26, 'z' - i % 26);
+        CHECK_INT(404, post_to(path, json, "{}"), "a path of its own each time");
+    }
+    stop();
+    close(ends[1]);
+    CHECK(read(ends[0], text, sizeof(text) - 1) > 0, "the log has lines");
+    close(ends[0]);
+    CHECK(strstr(text, "WARN  OTLP/HTTP: '127.0.0.1"), text);
+    CHECK(strstr(text, "' was refused: content-type: want application/x-protobuf or"), text);
+    CHECK(strstr(text, "' was refused: ") && strstr(text, "at byte"), text);
+    CHECK(strstr(text, "': 1 of 2 spans was rejected: "), text);
+    for (const char *at = text; (at = strstr(at, "unknown path")); at++)
+        lines++;
+    CHECK_INT(KIS_LOG_BURST, lines, "a burst, and no more");
+}
+
 TEST(ready_lines_are_what_scripts_wait_for)
 {
     char room[4096];
@@ -750,6 +804,7 @@ TEST_MAIN(RUN(a_trace_goes_in_by_otlp_and_comes_out_by_both_apis),
           RUN(health_and_metrics_answer), RUN(a_taken_port_ends_the_start_or_is_a_warning),
           RUN(a_listener_that_others_can_reach_is_warned_about),
           RUN(ready_lines_are_what_scripts_wait_for),
+          RUN(what_is_refused_is_in_the_log_and_a_flood_of_it_is_not),
           RUN(the_page_on_every_address_has_a_line_to_click_and_one_warning),
           RUN(what_was_acknowledged_is_there_after_a_stop),
           RUN(a_stop_waits_for_a_request_in_flight), RUN(a_large_trace_streams),
