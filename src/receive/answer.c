@@ -7,6 +7,8 @@
  *              Retry-After when it may be tried    grpc-status-details-bin with the same Status
  *              again
  *
+ * Who sent neither protobuf nor JSON, or asked with GET, gets the message as text.
+ *
  * Source: OTLP specification 1.11, "OTLP/HTTP Response" and "OTLP/gRPC Response"; gRPC over HTTP/2.
  */
 #include "receive/receive_int.h"
@@ -123,10 +125,19 @@ void kis_receive_refuse(kis_exchange *exchange, const kis_request_form *form,
     answer_headers h = { .count = 0 };
 
     kis_buf_init_fixed(&body, memory, sizeof(memory));
-    kis_rpc_status_encode(refusal->grpc_status, message, refusal->field, refusal->retry_ms,
-                          form->is_json, &body);
+    if (form->is_text) {
+        kis_buf_add_str(&body, message);
+        kis_buf_add_byte(&body, '\n');
+    } else {
+        kis_rpc_status_encode(refusal->grpc_status, message, refusal->field, refusal->retry_ms,
+                              form->is_json, &body);
+    }
     add_header(&h, "content-type",
-               form->is_json ? KIS_STR("application/json") : KIS_STR("application/x-protobuf"));
+               form->is_text   ? KIS_STR("text/plain; charset=utf-8")
+               : form->is_json ? KIS_STR("application/json")
+                               : KIS_STR("application/x-protobuf"));
+    if (form->is_text)
+        add_header(&h, "x-content-type-options", KIS_STR("nosniff"));
     if (refusal->retry_ms > 0)
         add_header(&h, "retry-after",
                    kis_str_of(seconds, kis_u64_format((refusal->retry_ms + 999) / 1000, seconds)));

@@ -8,11 +8,14 @@
 #include "receive/receive_int.h"
 
 #include "base/diag.h"
+#include "base/fmt.h"
 #include "http/grpc.h"
 
 static const kis_str http_path = KIS_STR_INIT("/v1/traces");
 static const kis_str grpc_path =
     KIS_STR_INIT("/opentelemetry.proto.collector.trace.v1.TraceService/Export");
+
+#define PATH_SHOWN_MAX 64u /* bytes of a wrong path in a refusal */
 
 #define CODINGS "gzip, zstd, deflate, identity"
 
@@ -20,6 +23,11 @@ static const kis_str grpc_path =
 static kis_str media_type(kis_str content_type)
 {
     return kis_str_trim(kis_str_cut(&content_type, ';'));
+}
+
+static bool is_protobuf(kis_str content_type)
+{
+    return kis_str_eq_nocase(media_type(content_type), KIS_STR("application/x-protobuf"));
 }
 
 static bool refuse_head(kis_refusal *refusal, int http, int grpc, kis_str message)
@@ -85,29 +93,71 @@ static bool judge_grpc_head(const kis_request_head *head, kis_request_form *form
     return true;
 }
 
-static bool judge_http_head(const kis_request_head *head, kis_request_form *form,
-                            kis_refusal *refusal)
+/* What was asked, and, of the mistakes that are made with an endpoint, the way out. */
+static bool refuse_path(const kis_request_head *head, kis_refusal *refusal)
 {
-    kis_str type = media_type(kis_request_header(head, "content-type"));
+    char path[4 * PATH_SHOWN_MAX + 1];
+    bool is_other_signal = kis_str_eq(head->path, KIS_STR("/v1/metrics")) ||
+                           kis_str_eq(head->path, KIS_STR("/v1/logs"));
+    bool is_doubled = kis_str_ends(head->path, KIS_STR("/v1/traces/v1/traces"));
+    bool is_bare = kis_str_eq(head->path, KIS_STR("/"));
+    kis_str shown = kis_str_slice(head->path, 0, PATH_SHOWN_MAX);
+
+    refuse_head(refusal, 404, KIS_GRPC_NOT_FOUND, KIS_STR_NONE);
+    kis_fmt_escape(path, sizeof(path), shown);
+    size_t len = kis_fmt(
+        refusal->room, sizeof(refusal->room),
+        is_other_signal
+            ? "POST %s%s: this server keeps traces only: metrics and logs have no place here"
+        : is_doubled ? "unknown path %s%s: leave /v1/traces out of OTEL_EXPORTER_OTLP_ENDPOINT: "
+                       "it is added"
+        : is_bare    ? "unknown path %s%s: set OTEL_EXPORTER_OTLP_ENDPOINT, or add /v1/traces to "
+                       "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+                     : "unknown path %s%s: POST traces to /v1/traces",
+        path, shown.len < head->path.len ? "..." : "");
+    refusal->message = kis_str_of(refusal->room, len);
+    return false;
+}
+
+/* Somebody looks what is here: a browser, curl. */
+static bool refuse_reading(const kis_receiver *r, const kis_request_head *head,
+                           kis_request_form *form, kis_refusal *refusal)
+{
+    const char *page = r->options.page;
+    kis_str accept = kis_request_header(head, "accept");
+
+    form->is_json = kis_str_find(accept, KIS_STR("application/json")) != KIS_STR_NPOS;
+    form->is_text =
+        !form->is_json && kis_str_find(accept, KIS_STR("application/x-protobuf")) == KIS_STR_NPOS;
+    bool is_ours = kis_str_eq(head->path, http_path);
+    refuse_head(refusal, is_ours ? 405 : 404, is_ours ? KIS_GRPC_UNIMPLEMENTED : KIS_GRPC_NOT_FOUND,
+                KIS_STR_NONE);
+    refusal->allow = is_ours ? "POST" : NULL;
+    size_t len = kis_fmt(refusal->room, sizeof(refusal->room),
+                         "nothing to read here: POST spans to /v1/traces%s%s",
+                         page && *page ? "; the page is at " : "", page ? page : "");
+    refusal->message = kis_str_of(refusal->room, len);
+    return false;
+}
+
+static bool judge_http_head(const kis_receiver *r, const kis_request_head *head,
+                            kis_request_form *form, kis_refusal *refusal)
+{
+    kis_str type = kis_request_header(head, "content-type");
 
     if (kis_str_eq(head->path, grpc_path))
         return refuse_head(refusal, 415, KIS_GRPC_INVALID_ARGUMENT,
                            KIS_STR("content-type: this path is gRPC's: want application/grpc"));
-    if (!kis_str_eq(head->path, http_path)) {
-        bool is_other_signal = kis_str_eq(head->path, KIS_STR("/v1/metrics")) ||
-                               kis_str_eq(head->path, KIS_STR("/v1/logs"));
-        return refuse_head(
-            refusal, 404, KIS_GRPC_NOT_FOUND,
-            is_other_signal
-                ? KIS_STR("this server keeps traces only: metrics and logs have no place here")
-                : KIS_STR("unknown path: POST traces to /v1/traces"));
-    }
+    if (kis_str_eq(head->method, KIS_STR("GET")) || kis_str_eq(head->method, KIS_STR("HEAD")))
+        return refuse_reading(r, head, form, refusal);
+    if (!kis_str_eq(head->path, http_path))
+        return refuse_path(head, refusal);
     if (!kis_str_eq(head->method, KIS_STR("POST"))) {
         refuse_head(refusal, 405, KIS_GRPC_UNIMPLEMENTED, KIS_STR("method: want POST"));
         refusal->allow = "POST";
         return false;
     }
-    if (!form->is_json && !kis_str_eq_nocase(type, KIS_STR("application/x-protobuf")))
+    if (!form->is_json && !is_protobuf(type))
         return refuse_head(
             refusal, 415, KIS_GRPC_INVALID_ARGUMENT,
             KIS_STR("content-type: want application/x-protobuf or application/json"));
@@ -128,6 +178,7 @@ bool kis_receive_judge_head(const kis_receiver *r, const kis_request_head *head,
     /* the type first: a refusal is answered in the request's own encoding */
     *form = (kis_request_form){ .is_grpc = kis_str_starts(type, KIS_STR("application/grpc")) };
     form->is_json = kis_str_eq_nocase(media_type(type), KIS_STR("application/json"));
+    form->is_text = !form->is_grpc && !form->is_json && !is_protobuf(type);
     kis_str origin = kis_request_header(head, "origin");
     if (origin.len > 0) {
         if (!kis_receive_is_origin_allowed(r, origin))
@@ -137,8 +188,8 @@ bool kis_receive_judge_head(const kis_receiver *r, const kis_request_head *head,
                         "--allow-origin"));
         form->origin = origin;
     }
-    bool passed =
-        form->is_grpc ? judge_grpc_head(head, form, refusal) : judge_http_head(head, form, refusal);
+    bool passed = form->is_grpc ? judge_grpc_head(head, form, refusal)
+                                : judge_http_head(r, head, form, refusal);
     if (!passed)
         return false;
     if (kis_request_header(head, "idempotency-key").len > KIS_IDEMPOTENCY_KEY_BYTES_MAX)

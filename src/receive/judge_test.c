@@ -89,6 +89,81 @@ TEST(a_head_is_refused_for_what_it_says)
     }
 }
 
+TEST(a_wrong_path_is_named_with_the_way_out_of_the_usual_mistakes)
+{
+    static const struct {
+        const char *path, *want;
+    } rows[] = {
+        { "/v1/traces/v1/traces", "unknown path /v1/traces/v1/traces: leave /v1/traces out of "
+                                  "OTEL_EXPORTER_OTLP_ENDPOINT: it is added" },
+        { "/collect/v1/traces/v1/traces",
+          "unknown path /collect/v1/traces/v1/traces: leave /v1/traces out of "
+          "OTEL_EXPORTER_OTLP_ENDPOINT: it is added" },
+        { "/", "unknown path /: set OTEL_EXPORTER_OTLP_ENDPOINT, or add /v1/traces to "
+               "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" },
+        { "/v1/metrics", "POST /v1/metrics: this server keeps traces only: metrics and logs have "
+                         "no place here" },
+        { "/a\x1b[2J", "unknown path /a\\x1b[2J: POST traces to /v1/traces" },
+        { "/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+          "unknown path /0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde...: POST "
+          "traces to /v1/traces" },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        kis_header header = { KIS_STR("content-type"), KIS_STR("application/json") };
+        kis_request_head head = { .method = KIS_STR("POST"),
+                                  .path = kis_str_from_c(rows[i].path),
+                                  .headers = &header,
+                                  .header_count = 1 };
+        kis_request_form form;
+        kis_refusal refusal;
+        CHECK(!kis_receive_judge_head(new_receiver(), &head, &form, &refusal), rows[i].path);
+        CHECK_INT(404, refusal.http_status, rows[i].path);
+        CHECK_STR(rows[i].want, refusal.message, rows[i].path);
+        CHECK(form.is_json && !form.is_text, "in the request's own encoding");
+    }
+}
+
+TEST(who_sends_no_spans_is_answered_in_a_sentence)
+{
+    static const struct {
+        const char *why, *method, *path, *type, *accept;
+        int want_status;
+        bool want_text, want_json;
+        const char *want;
+    } rows[] = {
+        { "a browser", "GET", "/", "", "text/html,*/*;q=0.8", 404, true, false,
+          "nothing to read here: POST spans to /v1/traces; the page is at http://page:1" },
+        { "curl", "GET", "/v1/traces", "", "*/*", 405, true, false,
+          "nothing to read here: POST spans to /v1/traces; the page is at http://page:1" },
+        { "a tool that wants JSON", "GET", "/", "", "application/json", 404, false, true, NULL },
+        { "one that wants protobuf", "GET", "/", "", "application/x-protobuf", 404, false, false,
+          NULL },
+        { "curl -d", "POST", "/v1/traces", "application/x-www-form-urlencoded", "*/*", 415, true,
+          false, "content-type: want application/x-protobuf or application/json" },
+        { "no type", "POST", "/v1/traces", "", "", 415, true, false, NULL },
+        { "protobuf", "POST", "/v1/trace", "application/x-protobuf; a=b", "", 404, false, false,
+          NULL },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        kis_header headers[] = { { KIS_STR("content-type"), kis_str_from_c(rows[i].type) },
+                                 { KIS_STR("accept"), kis_str_from_c(rows[i].accept) } };
+        kis_request_head head = { .method = kis_str_from_c(rows[i].method),
+                                  .path = kis_str_from_c(rows[i].path),
+                                  .headers = headers,
+                                  .header_count = 2 };
+        kis_receiver *r = new_receiver();
+        kis_request_form form;
+        kis_refusal refusal;
+        r->options.page = "http://page:1";
+        CHECK(!kis_receive_judge_head(r, &head, &form, &refusal), rows[i].why);
+        CHECK_INT(rows[i].want_status, refusal.http_status, rows[i].why);
+        CHECK_INT(rows[i].want_text, form.is_text, rows[i].why);
+        CHECK_INT(rows[i].want_json, form.is_json, rows[i].why);
+        if (rows[i].want)
+            CHECK_STR(rows[i].want, refusal.message, rows[i].why);
+    }
+}
+
 TEST(pages_of_other_origins_may_not_send)
 {
     static const struct {
@@ -174,6 +249,9 @@ TEST(a_grpc_time_out_that_is_none_is_refused)
     }
 }
 
-TEST_MAIN(RUN(a_head_is_refused_for_what_it_says), RUN(pages_of_other_origins_may_not_send),
+TEST_MAIN(RUN(a_head_is_refused_for_what_it_says),
+          RUN(a_wrong_path_is_named_with_the_way_out_of_the_usual_mistakes),
+          RUN(who_sends_no_spans_is_answered_in_a_sentence),
+          RUN(pages_of_other_origins_may_not_send),
           RUN(a_key_longer_than_its_bound_is_refused_rather_than_cut),
           RUN(a_grpc_time_out_that_is_none_is_refused))

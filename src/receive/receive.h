@@ -24,8 +24,11 @@ typedef struct kis_receive_options {
     /* CORS for browsers' pages: exact, or with one star; none: loopback only */
     const kis_str *allowed_origins;
     size_t allowed_origin_count;
-    /** Any thread; may be NULL. A request was refused, in the words that its sender gets, or (status
-     * 200) some of its spans were. The words hold what strangers wrote. */
+    /* where people find the page: "http://127.0.0.1:16686"; read while requests come; may be NULL
+     * or empty */
+    const char *page;
+    /** Any thread; may be NULL. A request was refused, in the words that its sender gets, or
+     * (status 200) some of its spans were. The words hold what strangers wrote. */
     void (*on_refusal)(void *user, bool is_grpc, int http_status, kis_str peer, kis_str what);
     void *refusal_user;
     kis_os *os;

@@ -35,6 +35,7 @@ struct kis_receiver {
 /** What a request says about itself, read from its head; the memo of its exchange. */
 typedef struct kis_request_form {
     bool is_grpc, is_json;
+    bool is_text; /* a refusal is a sentence: asked by a person's tool, not by a sender of spans */
     kis_coding coding;
     kis_str origin; /* of a browser's page that may send here; empty: no Origin header */
 } kis_request_form;
@@ -47,6 +48,7 @@ typedef struct kis_refusal {
     uint64_t retry_ms;           /* > 0: the sender may try again after so long */
     const char *allow;           /* value of an Allow header, or NULL */
     const char *accept_encoding; /* value of Accept-Encoding / grpc-accept-encoding, or NULL */
+    char room[384];              /* for a message that is made, not constant */
 } kis_refusal;
 
 /** Adds to a counter of the receiver. Any thread, and several at once: a locked instruction. */

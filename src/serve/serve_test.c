@@ -505,6 +505,21 @@ static int post_to(const char *path, const char *type, const char *body)
     return read_answer(fd).status;
 }
 
+TEST(who_looks_for_the_page_at_another_port_is_told_where_it_is)
+{
+    char want[256];
+
+    default_options();
+    start_well();
+    http_answer answer = get_with(KIS_LISTENER_OTLP_HTTP, "/", "Accept: text/html\r\n");
+    CHECK_INT(404, answer.status, answer.text);
+    CHECK(strstr(answer.text, "content-type: text/plain; charset=utf-8\r\n"), answer.text);
+    snprintf(want, sizeof(want), "; the page is at http://%s\n",
+             kis_serve_address(server, KIS_LISTENER_QUERY));
+    CHECK(strstr(answer.body, want), answer.body);
+    stop();
+}
+
 TEST(what_is_refused_is_in_the_log_and_a_flood_of_it_is_not)
 {
     static const char json[] = "application/json";
@@ -804,6 +819,7 @@ TEST_MAIN(RUN(a_trace_goes_in_by_otlp_and_comes_out_by_both_apis),
           RUN(health_and_metrics_answer), RUN(a_taken_port_ends_the_start_or_is_a_warning),
           RUN(a_listener_that_others_can_reach_is_warned_about),
           RUN(ready_lines_are_what_scripts_wait_for),
+          RUN(who_looks_for_the_page_at_another_port_is_told_where_it_is),
           RUN(what_is_refused_is_in_the_log_and_a_flood_of_it_is_not),
           RUN(the_page_on_every_address_has_a_line_to_click_and_one_warning),
           RUN(what_was_acknowledged_is_there_after_a_stop),

@@ -678,8 +678,9 @@ def test_known_codings_are_taken(server, coding, pack):
 def test_row34_other_content_types_are_415(server, kind):
     before = counted(server, "requests_wrong_type")[0]
     with Http(server.http) as connection:
-        status = failure(connection.post(request([span()]).SerializeToString(), kind), 415)
-        assert status.message == "content-type: want application/x-protobuf or application/json"
+        answer = connection.post(request([span()]).SerializeToString(), kind)
+        assert answer.status == 415 and answer.headers.get_content_type() == "text/plain", "neither encoding was the sender's"
+        assert answer.body == b"content-type: want application/x-protobuf or application/json\n"
         success(connection.post(b""))
     assert counted(server, "requests_wrong_type")[0] == before + 1
 
@@ -695,14 +696,20 @@ def test_row34_other_methods_are_405_with_what_is_allowed(server, method):
     with Http(server.http) as connection:
         answer = connection.post(None if method in ("GET", "HEAD", "TRACE") else b"", method=method)
         assert answer.status == 405 and answer.headers["Allow"] == "POST"
-        assert method == "HEAD" or failure(answer, 405).message == "method: want POST"
+        if method == "GET":  # a person looks what is here
+            assert answer.headers.get_content_type() == "text/plain"
+            assert answer.body.startswith(b"nothing to read here: POST spans to /v1/traces; the page is at http://127.0.0.1:")
+        elif method != "HEAD":
+            assert failure(answer, 405).message == "method: want POST"
         success(connection.post(b""))
 
 
 @pytest.mark.parametrize("path", ["/", "/v1/trace", "/v1/traces/", "/v1/traces/x", "/V1/TRACES", "//v1/traces", "/v1/%74races/x"])
 def test_row34_other_paths_are_404(server, path):
     with Http(server.http) as connection:
-        assert failure(connection.post(b"", path=path), 404).message == "unknown path: POST traces to /v1/traces"
+        hint = ("set OTEL_EXPORTER_OTLP_ENDPOINT, or add /v1/traces to OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" if path == "/"
+                else "POST traces to /v1/traces")
+        assert failure(connection.post(b"", path=path), 404).message == f"unknown path {path}: {hint}"
         failure(connection.post(b"{}", JSON, path), 404, JSON)
         success(connection.post(b""))
 
