@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "ask.h"
+#include "nothing.h"
 #include "program.h"
 #include "show.h"
 
@@ -12,6 +13,7 @@
 #include "model/json_put.h"
 #include "os/mem.h"
 #include "os/os.h"
+#include "serve/params.h"
 
 static const char usage[] =
     "kiseki query - services, operations, traces, one trace, dependencies\n\n"
@@ -57,13 +59,15 @@ static const kis_option rows[] = {
         "How long the answer may take."),
 };
 
-#define TAGS_MAX 64
+#define TAGS_MAX       64
+#define HINT_BYTES_MAX ((size_t)4 << 20) /* of a list of names that is asked for a hint */
 
 typedef struct query_call {
     query_options options;
     kis_str tags[TAGS_MAX];
     uint32_t tag_count;
     const char *argument; /* SERVICE or ID */
+    uint64_t from_unix_ns, to_unix_ns;
     kis_buf path;
 } query_call;
 
@@ -123,33 +127,26 @@ static void put_param(kis_buf *path, const char *name, kis_str value)
     kis_url_encode(value, path);
 }
 
-static bool read_range(const query_call *call, const char *default_from, uint64_t *from,
-                       uint64_t *to)
-{
-    kis_str from_text = call->options.from.len ? call->options.from : kis_str_from_c(default_from);
-    uint64_t now_unix_ns = kis_now_unix_ns();
-
-    return read_when(from_text, now_unix_ns, from) && read_when(call->options.to, now_unix_ns, to);
-}
-
-static bool ask_services(query_call *call)
+static void ask_services(query_call *call)
 {
     kis_buf_add_str(&call->path, KIS_STR("/api/v3/services"));
-    return true;
 }
 
-static bool ask_operations(query_call *call)
+static void put_operations_path(kis_buf *path, kis_str service)
 {
-    kis_buf_add_str(&call->path, KIS_STR("/api/v3/operations"));
-    put_param(&call->path, "service", kis_str_from_c(call->argument));
-    return true;
+    kis_buf_add_str(path, KIS_STR("/api/v3/operations"));
+    put_param(path, "service", service);
 }
 
-static bool ask_trace(query_call *call)
+static void ask_operations(query_call *call)
+{
+    put_operations_path(&call->path, kis_str_from_c(call->argument));
+}
+
+static void ask_trace(query_call *call)
 {
     kis_buf_add_str(&call->path, KIS_STR("/api/v3/traces/"));
     kis_url_encode(kis_str_from_c(call->argument), &call->path);
-    return true;
 }
 
 static void put_tags(query_call *call)
@@ -172,40 +169,34 @@ static void put_tags(query_call *call)
         call->path.err = json.err;
 }
 
-static bool ask_traces(query_call *call)
+static void ask_traces(query_call *call)
 {
     const query_options *o = &call->options;
     char from_text[KIS_NUM_TEXT_MAX], to_text[KIS_NUM_TEXT_MAX], limit[KIS_NUM_TEXT_MAX];
-    uint64_t from, to;
 
-    if (!read_range(call, "-48h", &from, &to))
-        return false;
     kis_buf_add_str(&call->path, KIS_STR("/api/v3/trace-summaries"));
     put_param(&call->path, "query.serviceName", o->service);
     put_param(&call->path, "query.operationName", o->operation);
     put_param(&call->path, "query.startTimeMin",
-              kis_str_of(from_text, kis_time_format(from, from_text)));
-    put_param(&call->path, "query.startTimeMax", kis_str_of(to_text, kis_time_format(to, to_text)));
+              kis_str_of(from_text, kis_time_format(call->from_unix_ns, from_text)));
+    put_param(&call->path, "query.startTimeMax",
+              kis_str_of(to_text, kis_time_format(call->to_unix_ns, to_text)));
     put_param(&call->path, "query.durationMin", o->min);
     put_param(&call->path, "query.durationMax", o->max);
     put_param(&call->path, "query.searchDepth", kis_str_of(limit, kis_u64_format(o->limit, limit)));
     put_tags(call);
-    return true;
 }
 
-static bool ask_dependencies(query_call *call)
+static void ask_dependencies(query_call *call)
 {
     char end[KIS_NUM_TEXT_MAX], lookback[KIS_NUM_TEXT_MAX];
-    uint64_t from, to;
+    uint64_t to = call->to_unix_ns, from = call->from_unix_ns;
 
-    if (!read_range(call, "-24h", &from, &to))
-        return false;
     kis_buf_add_str(&call->path, KIS_STR("/api/dependencies"));
     put_param(&call->path, "endTs", kis_str_of(end, kis_u64_format(to / 1000000, end)));
     put_param(
         &call->path, "lookback",
         kis_str_of(lookback, kis_u64_format(to > from ? (to - from) / 1000000 : 0, lookback)));
-    return true;
 }
 
 /* ---- answers ---- */
@@ -218,15 +209,92 @@ static kis_err show_trace_answer(kis_bytes json, kis_arena *arena, kis_buf *out)
 
 static const struct question {
     const char *name, *argument; /* NULL: takes none */
-    bool (*ask)(query_call *);
+    void (*ask)(query_call *);
     kis_err (*show)(kis_bytes json, kis_arena *, kis_buf *out);
+    const char *one;  /* of what it finds */
+    const char *from; /* the usual --from; NULL: time is nothing to it */
 } questions[] = {
-    { "services", NULL, ask_services, kis_show_services },
-    { "operations", "SERVICE", ask_operations, kis_show_operations },
-    { "traces", NULL, ask_traces, kis_show_summaries },
-    { "trace", "ID", ask_trace, show_trace_answer },
-    { "dependencies", NULL, ask_dependencies, kis_show_dependencies },
+    { "services", NULL, ask_services, kis_show_services, "service", NULL },
+    { "operations", "SERVICE", ask_operations, kis_show_operations, "operation", NULL },
+    { "traces", NULL, ask_traces, kis_show_summaries, "trace", "-48h" },
+    { "trace", "ID", ask_trace, show_trace_answer, "trace", NULL },
+    { "dependencies", NULL, ask_dependencies, kis_show_dependencies, "call between services",
+      "-24h" },
 };
+
+/* ---- what is wrong with the words is said before anybody is asked ---- */
+
+/* The duration of an option; UINT64_MAX: it is not given. */
+static bool read_took(const char *flag, kis_str text, uint64_t *out, kis_diag *diag)
+{
+    int64_t ns = 0;
+
+    *out = UINT64_MAX;
+    if (!text.len)
+        return true;
+    if (kis_duration_parse(text, &ns) != KIS_OK || ns < 0) {
+        (void)kis_diag_set(diag, KIS_ERR_SYNTAX,
+                           "--%s wants a time such as 300ms or 1.5s, not '" KIS_FMT "'", flag,
+                           KIS_ARG(text));
+        return false;
+    }
+    *out = (uint64_t)ns;
+    return true;
+}
+
+static bool read_durations(const query_options *o, kis_diag *diag)
+{
+    uint64_t min, max;
+
+    if (!read_took("min", o->min, &min, diag) || !read_took("max", o->max, &max, diag))
+        return false;
+    if (o->min.len && min > max) {
+        (void)kis_diag_set(diag, KIS_ERR_RANGE, "--min " KIS_FMT " is more than --max " KIS_FMT,
+                           KIS_ARG(o->min), KIS_ARG(o->max));
+        return false;
+    }
+    return true;
+}
+
+static bool read_range(const struct question *q, query_call *call, kis_diag *diag)
+{
+    const query_options *o = &call->options;
+    kis_str from = o->from.len ? o->from : kis_str_from_c(q->from ? q->from : "-48h");
+    uint64_t now_unix_ns = kis_now_unix_ns();
+
+    if (!read_when(from, now_unix_ns, &call->from_unix_ns) ||
+        !read_when(o->to, now_unix_ns, &call->to_unix_ns)) {
+        (void)kis_diag_set(diag, KIS_ERR_SYNTAX,
+                           "--from and --to want now, -1h or 2026-11-21T07:49:21Z");
+        return false;
+    }
+    if (q->from && call->from_unix_ns >= call->to_unix_ns) {
+        (void)kis_diag_set(diag, KIS_ERR_RANGE, "--from " KIS_FMT " is not before --to " KIS_FMT,
+                           KIS_ARG(from), KIS_ARG(o->to));
+        return false;
+    }
+    return true;
+}
+
+static bool judge_words(const struct question *q, query_call *call, kis_diag *diag)
+{
+    kis_trace_id id;
+
+    if (q->argument && !*call->argument) {
+        (void)kis_diag_set(diag, KIS_ERR_SYNTAX, "%s wants one %s, and '' is none", q->name,
+                           q->argument);
+        return false;
+    }
+    if (q->ask == ask_trace &&
+        kis_param_trace_id(kis_str_from_c(call->argument), &id, diag) != KIS_OK)
+        return false;
+    return read_durations(&call->options, diag) && read_range(q, call, diag);
+}
+
+static kis_ask ask_of(const query_options *o)
+{
+    return (kis_ask){ o->server, o->data, o->ca, (uint64_t)o->timeout_ns };
+}
 
 /* An answer that the query API does not give: to its own errors belongs a message. The listener
  * before it refuses in one line of text, a proxy in a page of markup. */
@@ -245,6 +313,68 @@ static int fail_without_message(const query_call *call, int status, kis_bytes bo
     return kis_program_fail("the server answered %d", status);
 }
 
+/* The body of an answer to one more question; empty when it cannot be had: it is for a hint. */
+static kis_bytes ask_more(const query_call *call, kis_str path, kis_arena *arena)
+{
+    kis_buf body;
+    kis_diag nothing;
+    int status = 0;
+    uint8_t *copy = NULL;
+    size_t len = 0;
+
+    kis_buf_init(&body, &kis_mem, HINT_BYTES_MAX);
+    kis_ask ask = ask_of(&call->options);
+    if (kis_ask_get(&ask, path, &status, &body, &nothing) == KIS_OK && status == 200) {
+        copy = kis_arena_take(arena, body.len, 1);
+        len = copy ? body.len : 0;
+        if (len)
+            memcpy(copy, body.ptr, len);
+    }
+    kis_buf_done(&body);
+    return kis_bytes_of(copy, len);
+}
+
+/* More questions, to say which of the words nobody knows. */
+static void say_nothing_found(const struct question *q, const query_call *call, kis_buf *out)
+{
+    const query_options *o = &call->options;
+    char path_room[4096];
+    kis_buf path;
+    kis_arena arena;
+    bool is_search = q->ask == ask_traces;
+
+    kis_arena_init(&arena, &kis_mem, KIS_ASK_ANSWER_MAX);
+    kis_nothing nothing = {
+        .what = q->one,
+        .service = is_search     ? o->service
+                   : q->argument ? kis_str_from_c(call->argument)
+                                 : KIS_STR_NONE,
+        .operation = is_search ? o->operation : KIS_STR_NONE,
+        .has_terms = is_search && (call->tag_count || o->min.len || o->max.len),
+        .from_unix_ns = q->from ? call->from_unix_ns : 0,
+        .services = ask_more(call, KIS_STR("/api/v3/services"), &arena),
+    };
+    kis_buf_init_fixed(&path, path_room, sizeof(path_room));
+    put_operations_path(&path, nothing.service);
+    if (nothing.service.len && nothing.operation.len && !path.err)
+        nothing.operations = ask_more(call, kis_buf_str(&path), &arena);
+    kis_nothing_say(&nothing, &arena, out);
+    kis_arena_done(&arena);
+}
+
+static int fail_with_nothing(const struct question *q, const query_call *call)
+{
+    char text[900];
+    kis_buf out;
+
+    kis_buf_init_fixed(&out, text, sizeof(text));
+    if (q->ask == ask_trace)
+        kis_nothing_say_id(kis_str_from_c(call->argument), &out);
+    else
+        say_nothing_found(q, call, &out);
+    return kis_program_fail(KIS_FMT, KIS_ARG(kis_buf_str(&out)));
+}
+
 static int print_answer(const struct question *q, const query_call *call, int status,
                         kis_bytes body)
 {
@@ -256,15 +386,17 @@ static int print_answer(const struct question *q, const query_call *call, int st
     kis_buf_init(&text, &kis_mem, KIS_ASK_ANSWER_MAX);
     if (status != 200) {
         kis_str message = kis_show_error(body, &arena);
-        exit_code = message.len ? kis_program_fail(KIS_FMT, KIS_ARG(message))
-                                : fail_without_message(call, status, body);
+        exit_code = !message.len ? fail_without_message(call, status, body)
+                    : status == 404 && q->ask == ask_trace
+                        ? fail_with_nothing(q, call)
+                        : kis_program_fail(KIS_FMT, KIS_ARG(message));
     } else if (call->options.json) {
         kis_program_print(STDOUT_FILENO, kis_str_of_bytes(body));
         kis_program_print(STDOUT_FILENO, KIS_STR("\n"));
     } else {
         kis_err err = q->show(body, &arena, &text);
         if (err == KIS_ERR_NOT_FOUND)
-            exit_code = kis_program_fail("No %s found", q->name);
+            exit_code = fail_with_nothing(q, call);
         else if (err || text.err)
             exit_code = kis_program_fail(
                 "the answer is not what was asked for (--json prints it as it is)");
@@ -278,14 +410,14 @@ static int print_answer(const struct question *q, const query_call *call, int st
 
 static int run_question(const struct question *q, query_call *call)
 {
-    kis_ask ask = { call->options.server, call->options.data, call->options.ca,
-                    (uint64_t)call->options.timeout_ns };
+    kis_ask ask = ask_of(&call->options);
     kis_diag diag = { 0 };
     kis_buf body;
     int status = 0, exit_code;
 
-    if (!q->ask(call))
-        return kis_program_misuse("query", "--from and --to want now, -1h or 2026-11-21T07:49:21Z");
+    if (!judge_words(q, call, &diag))
+        return kis_program_misuse("query", "%s", diag.text);
+    q->ask(call);
     if (call->path.err)
         return kis_program_misuse("query", "the question is too long");
     kis_buf_init(&body, &kis_mem, KIS_ASK_ANSWER_MAX);

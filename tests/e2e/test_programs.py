@@ -79,6 +79,34 @@ def test_query_that_finds_nothing_says_so_and_is_exit_1(server, known):
         assert done.returncode == 1 and done.stderr.strip(), arguments
 
 
+def test_query_that_finds_nothing_says_what_was_looked_for_and_what_to_do(server, known):
+    _, service = known
+    for arguments, said in ((["traces", "--service", service.upper()], f"of service '{service.upper()}' since 20"),
+                            (["traces", "--service", service.upper()], f"; there is a '{service}'"),
+                            (["operations", service.upper()], f"no operation of service '{service.upper()}'; there is a '{service}'"),
+                            (["traces", "--service", service, "--operation", "get /basket"], f"; '{service}' has a 'GET /basket'"),
+                            (["traces", "--service", service, "--min", "1h"], "; --from -3000d looks further"),
+                            (["trace", "12ab"], "no trace 12ab; a trace id has 32 digits, this one has 4"),
+                            (["trace", "0123456789abcdef0123456789abcdef"], "no trace 0123456789abcdef0123456789abcdef; ")):
+        done = kiseki("query", *arguments, "--server", server.query)
+        assert done.returncode == 1 and said in done.stderr, (arguments, done.stderr)
+    done = kiseki("query", "traces", "--service", service, "--from", "-3000d", "--server", server.query)
+    assert done.returncode == 0, "what the hint says works"
+
+
+def test_query_judges_its_words_before_it_asks_anybody():
+    for arguments, said in ((["trace", ""], "trace wants one ID, and '' is none"),
+                            (["operations", ""], "operations wants one SERVICE, and '' is none"),
+                            (["trace", "xyz"], "'xyz' is not a trace id"),
+                            (["traces", "--from", "now", "--to", "-1h"], "--from now is not before --to -1h"),
+                            (["traces", "--from", "yesterday"], "--from and --to want now"),
+                            (["traces", "--min", "5"], "--min wants a time such as 300ms or 1.5s, not '5'"),
+                            (["traces", "--max", "-5s"], "--max wants a time"),
+                            (["traces", "--min", "2s", "--max", "1s"], "--min 2s is more than --max 1s")):
+        done = kiseki("query", *arguments, "--server", "http://127.0.0.1:1")
+        assert done.returncode == 2 and said in done.stderr, (arguments, done)
+
+
 def test_query_without_a_server_says_where_it_looked():
     done = kiseki("query", "services", "--server", "http://127.0.0.1:1")
     assert done.returncode == 1 and "127.0.0.1:1" in done.stderr
