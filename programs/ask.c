@@ -9,6 +9,7 @@
 #include "net/client.h"
 #include "os/mem.h"
 #include "serve/routes.h"
+#include "store/folder.h"
 #include "store/store.h"
 
 /* ---- over HTTP ---- */
@@ -174,12 +175,6 @@ static kis_err run_call(const kis_ask *ask, kis_reader *reader, kis_str path,
     return captured->body->err;
 }
 
-static void skip_name(void *user, kis_str name)
-{
-    (void)user;
-    (void)name;
-}
-
 #define STORE_LINES_MAX 5u /* each damaged block would be one */
 
 /* The store's own threads speak here, too. */
@@ -214,8 +209,8 @@ static kis_err ask_directory(const kis_ask *ask, kis_str path, int *out_status, 
                                   .log = warn_of_store,
                                   .log_user = &lines };
     kis_store *store;
-    /* opening would make it */
-    kis_err err = options.os->ops->list_dir(options.os, ask->data, skip_name, NULL, diag);
+    /* opening would make one */
+    kis_err err = kis_folder_read_version(options.os, ask->data, diag);
 
     if (!err)
         err = kis_store_open(&options, &store, diag);

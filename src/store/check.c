@@ -27,6 +27,7 @@ typedef struct checking {
     kis_folder folder;
     kis_block_codec *codec;
     uint64_t damages, spans_in_segments, spans_in_logs, blocks;
+    bool is_log_cut; /* a log's damage ended the count of its spans */
 } checking;
 
 static void say(checking *c, const char *format, ...) KIS_PRINTF(2, 3);
@@ -254,9 +255,10 @@ static void check_log(checking *c, uint32_t log)
     if (err == KIS_ERR_SYNTAX && log + 1 == c->folder.logs.len && !kis_wal_has_records(bytes))
         say(c, "log-%016llx-%04x was being made when the machine stopped; nothing is in it",
             (unsigned long long)file.generation, (unsigned)file.number);
-    else if (err)
+    else if (err) {
         say_damage(c, "log", file, &diag);
-    else if (scan.cut_bytes)
+        c->is_log_cut = true;
+    } else if (scan.cut_bytes)
         say(c,
             "log-%016llx-%04x has a torn end: %llu bytes behind offset %llu were never answered "
             "(%s)",
@@ -269,6 +271,21 @@ static bool is_superseded(const checking *c, uint32_t log)
 {
     return log + 1 < c->folder.logs.len &&
            c->folder.logs.at[log + 1].generation == c->folder.logs.at[log].generation;
+}
+
+static const char *plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+static void say_sum(checking *c)
+{
+    say(c, "%u segment%s, %llu block%s, %llu span%s; %u log%s, %llu span%s%s; damaged places: %llu",
+        c->folder.segments.len, plural(c->folder.segments.len), (unsigned long long)c->blocks,
+        plural(c->blocks), (unsigned long long)c->spans_in_segments, plural(c->spans_in_segments),
+        c->folder.logs.len, plural(c->folder.logs.len), (unsigned long long)c->spans_in_logs,
+        plural(c->spans_in_logs), c->is_log_cut ? " before the damage" : "",
+        (unsigned long long)c->damages);
 }
 
 static kis_err check_all(checking *c, kis_diag *diag)
@@ -284,10 +301,7 @@ static kis_err check_all(checking *c, kis_diag *diag)
             check_log(c, i);
     if (err)
         return err;
-    say(c, "%u segments, %llu blocks, %llu spans; %u logs, %llu spans; damaged places: %llu",
-        c->folder.segments.len, (unsigned long long)c->blocks,
-        (unsigned long long)c->spans_in_segments, c->folder.logs.len,
-        (unsigned long long)c->spans_in_logs, (unsigned long long)c->damages);
+    say_sum(c);
     return c->damages ? kis_diag_set(diag, KIS_ERR_CORRUPT, "damaged places: %llu",
                                      (unsigned long long)c->damages)
                       : KIS_OK;

@@ -46,9 +46,35 @@ kis_err kis_folder_list(kis_folder *f, kis_os *os, kis_str dir, kis_arena *arena
     return KIS_OK;
 }
 
+/* "/data/" and "/data" are one folder, and a path in it has one slash. */
+static kis_str without_last_slash(kis_str dir)
+{
+    while (dir.len > 1 && dir.ptr[dir.len - 1] == '/')
+        dir.len--;
+    return dir;
+}
+
 static size_t version_path(char *to, size_t size, kis_str dir, const char *name)
 {
+    dir = without_last_slash(dir);
     return kis_fmt(to, size, KIS_FMT "/%s", KIS_ARG(dir), name);
+}
+
+static void ignore_name(void *user, kis_str name)
+{
+    (void)user;
+    (void)name;
+}
+
+static kis_err explain_no_version(kis_os *os, kis_str dir, kis_diag *diag)
+{
+    kis_diag ignored;
+    bool is_there = os->ops->list_dir(os, dir, ignore_name, NULL, &ignored) != KIS_ERR_NOT_FOUND;
+
+    return kis_diag_set(diag, KIS_ERR_NOT_FOUND,
+                        is_there ? "'" KIS_FMT "' is not a kiseki data directory"
+                                 : "there is no directory '" KIS_FMT "'",
+                        KIS_ARG(without_last_slash(dir)));
 }
 
 kis_err kis_folder_read_version(kis_os *os, kis_str dir, kis_diag *diag)
@@ -59,6 +85,8 @@ kis_err kis_folder_read_version(kis_os *os, kis_str dir, kis_diag *diag)
     uint64_t size, version;
 
     kis_err err = os->ops->open(os, name, KIS_OPEN_READ, &file, diag);
+    if (err == KIS_ERR_NOT_FOUND)
+        return explain_no_version(os, dir, diag);
     if (err)
         return err;
     err = os->ops->size(os, file, &size, diag);
@@ -77,9 +105,44 @@ kis_err kis_folder_read_version(kis_os *os, kis_str dir, kis_diag *diag)
     if (version > KIS_STORE_VERSION)
         return kis_diag_set(diag, KIS_ERR_UNSUPPORTED,
                             "'" KIS_FMT "' was written by a newer kiseki (format %llu, this one "
-                                        "reads up to %u); nothing was touched",
+                            "reads up to %u); nothing was touched",
                             KIS_ARG(dir), (unsigned long long)version, KIS_STORE_VERSION);
     return KIS_OK;
+}
+
+/* Files of a store, and what a new file system has in it. */
+static bool is_ours(kis_str name)
+{
+    uint64_t generation;
+    uint32_t number;
+    bool is_temporary =
+        kis_str_starts(name, KIS_STR("tmp-")) &&
+        (kis_str_ends(name, KIS_STR(".wal")) || kis_str_ends(name, KIS_STR(".kseg")) ||
+         kis_str_eq(name, KIS_STR("tmp-version")));
+
+    return is_temporary || kis_str_eq(name, KIS_STR("lock")) ||
+           kis_str_eq(name, KIS_STR("lost+found")) ||
+           kis_str_starts(name, KIS_STR("damaged-log-")) ||
+           kis_wal_parse_name(name, &generation, &number) ||
+           kis_segment_parse_name(name, &generation, &number);
+}
+
+static void note_foreign(void *user, kis_str name)
+{
+    bool *has_foreign = user;
+    *has_foreign |= !is_ours(name);
+}
+
+kis_err kis_folder_judge_new(kis_os *os, kis_str dir, kis_diag *diag)
+{
+    bool has_foreign = false;
+
+    kis_err err = os->ops->list_dir(os, dir, note_foreign, &has_foreign, diag);
+    if (err || !has_foreign)
+        return err;
+    return kis_diag_set(
+        diag, KIS_ERR_RANGE,
+        "the directory is not empty and not a kiseki data directory; choose another");
 }
 
 kis_err kis_folder_write_version(kis_os *os, kis_str dir, kis_diag *diag)

@@ -25,9 +25,13 @@ typedef struct kis_folder {
 kis_err kis_folder_list(kis_folder *folder, kis_os *os, kis_str dir, kis_arena *arena,
                         kis_diag *diag) KIS_CHECKED;
 
-/** NOT_FOUND: no version file. UNSUPPORTED: a newer version's. CORRUPT: not one of ours.
- * Reads only. */
+/** NOT_FOUND: no version file; the diag says whether there is a folder at all. UNSUPPORTED: a newer
+ * version's. CORRUPT: not one of ours. Reads only. */
 kis_err kis_folder_read_version(kis_os *os, kis_str dir, kis_diag *diag) KIS_CHECKED;
+/** Of a folder without a version file: whether a store may be made in it. NOT_FOUND: it is not
+ * there yet. RANGE: something lies in it that is not ours. What a first start leaves that was cut
+ * off before its version file is ours. Reads only. */
+kis_err kis_folder_judge_new(kis_os *os, kis_str dir, kis_diag *diag) KIS_CHECKED;
 kis_err kis_folder_write_version(kis_os *os, kis_str dir, kis_diag *diag) KIS_CHECKED;
 
 /** A whole file. `*out_cap` is what was taken from `alloc`. */

@@ -373,16 +373,22 @@ static kis_err replay_record(void *user, kis_bytes body, uint64_t offset, kis_di
 
 /* Where, what, and, of damage, what to do: nothing was changed, and no start will do it by itself,
  * for it loses spans. */
-static kis_err explain_log(kis_diag *diag, kis_err err, kis_folder_file file)
+static kis_err explain_log(const recovery *r, kis_diag *diag, kis_err err, kis_folder_file file)
 {
     kis_diag why = { 0 };
 
     if (diag)
         why = *diag;
-    return kis_diag_set(
-        diag, err, "log file 'log-%016llx-%04x.wal': %s%s", (unsigned long long)file.generation,
-        (unsigned)file.number, why.text,
-        err == KIS_ERR_CORRUPT ? "; kiseki check --repair-log keeps what reads of it" : "");
+    err = kis_diag_set(diag, err, "log file 'log-%016llx-%04x.wal': %s",
+                       (unsigned long long)file.generation, (unsigned)file.number, why.text);
+    if (err == KIS_ERR_CORRUPT && diag) {
+        why = *diag;
+        err = kis_diag_set(diag, err,
+                           "%s; kiseki check --data '" KIS_FMT "' --repair-log keeps what reads "
+                           "of it",
+                           why.text, KIS_ARG(r->store->options.dir));
+    }
+    return err;
 }
 
 typedef struct loaded_log {
@@ -407,7 +413,7 @@ static kis_err load_log(recovery *r, kis_folder_file file, loaded_log *out, kis_
     out->has_header = !err;
     if (!err && (out->header.generation != file.generation || out->header.attempt != file.number))
         return explain_log(
-            diag, kis_diag_set(diag, KIS_ERR_CORRUPT, "its header is another file's"), file);
+            r, diag, kis_diag_set(diag, KIS_ERR_CORRUPT, "its header is another file's"), file);
     return err == KIS_ERR_SYNTAX ? KIS_OK : err;
 }
 
@@ -456,7 +462,7 @@ fail:
     kis_head_unref(head);
     /* an older file without its header is damaged, not torn */
     err = err == KIS_ERR_SYNTAX ? KIS_ERR_CORRUPT : err;
-    return explain_log(diag, err, file);
+    return explain_log(r, diag, err, file);
 }
 
 static kis_err take_head(recovery *r, kis_folder_file file, bool is_newest,

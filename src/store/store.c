@@ -123,6 +123,8 @@ static kis_err prepare_folder(kis_store *s, kis_diag *diag)
 
     /* the version before anything is made or locked: a newer folder is not touched */
     kis_err err = kis_folder_read_version(s->os, dir, diag);
+    if (err == KIS_ERR_NOT_FOUND) /* nor is somebody else's */
+        err = kis_folder_judge_new(s->os, dir, diag);
     if (err && err != KIS_ERR_NOT_FOUND)
         return err;
     err = s->os->ops->make_dir(s->os, dir, diag);

@@ -77,7 +77,8 @@ typedef struct kis_store kis_store;
 /**
  * Locks the directory, reads what is there, replays the log, starts the threads.
  *
- * RANGE    another process has the directory, or keep_bytes is less than KIS_STORE_KEEP_BYTES_MIN
+ * RANGE    another process has the directory, it has files that are not a store's and no version
+ *          file (nothing was touched), or keep_bytes is less than KIS_STORE_KEEP_BYTES_MIN
  * UNSUPPORTED  the directory was written by a newer version: nothing was touched
  * CORRUPT  a log file is damaged in its middle: diag names file, offset and
  *          `kiseki check --repair-log`; nothing was changed

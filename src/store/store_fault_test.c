@@ -189,6 +189,28 @@ static void live_with_power_cut(uint64_t nth, uint64_t seed)
     kis_sim_free(l.sim);
 }
 
+/* What is left in the folder, in any combination, is not taken for somebody else's. */
+TEST(a_first_start_that_is_cut_off_anywhere_starts_again)
+{
+    bool is_cut = true;
+    for (uint64_t nth = 1; is_cut; nth++)
+        for (uint64_t seed = 1; seed <= 8; seed++) {
+            life l = { 0 };
+            kis_diag diag = { 0 };
+            CHECK_ERR(KIS_OK, kis_sim_new(&kis_mem, seed, &l.sim), "a machine");
+            kis_sim_cut_power_at(l.sim, KIS_SIM_CHANGES | KIS_SIM_LOCK, nth);
+            if (life_open(&l, &diag) == KIS_OK)
+                kis_store_close(l.f.store);
+            is_cut = kis_sim_is_off(l.sim);
+            kis_sim_cut_power_at(l.sim, KIS_SIM_CHANGES | KIS_SIM_LOCK, 0);
+            kis_sim_cut_power(l.sim);
+            kis_sim_power_on(l.sim);
+            CHECK_ERR(KIS_OK, life_open(&l, &diag), diag.text);
+            kis_store_close(l.f.store);
+            kis_sim_free(l.sim);
+        }
+}
+
 TEST(a_power_cut_at_each_write_loses_nothing_that_was_answered)
 {
     uint64_t calls = count_calls(KIS_SIM_CHANGES), step = step_or(6);
@@ -552,7 +574,8 @@ TEST(a_flipped_bit_in_a_log_is_refused_or_was_never_answered)
                       "damage in front of what was synced later is no torn end");
             CHECK(strstr(diag.text, "offset") && strstr(diag.text, "log-"),
                   "names file and offset");
-            CHECK(strstr(diag.text, "; kiseki check --repair-log keeps what reads of it"),
+            CHECK(strstr(diag.text, "; kiseki check --data '") &&
+                      strstr(diag.text, "' --repair-log keeps what reads of it"),
                   "and what to do");
             CHECK(before == fixture_folder_hash(&f), "and nothing was changed");
             flip(target.path, at, 0x10);
@@ -637,7 +660,7 @@ TEST(a_log_that_stops_the_start_is_repaired_to_all_but_what_does_not_read)
             flip_sim(&l, "/data/log-0000000000000001-0000.wal", rows[i].at[j]);
         CHECK_ERR(KIS_ERR_CORRUPT, life_open(&l, &diag), rows[i].why);
         CHECK(strstr(diag.text, "log-0000000000000001-0000.wal") &&
-                  strstr(diag.text, "kiseki check --repair-log"),
+                  strstr(diag.text, "; kiseki check --data '/data' --repair-log keeps"),
               diag.text);
         CHECK_ERR(
             KIS_OK,
@@ -712,6 +735,22 @@ TEST(a_part_of_an_unfinished_flush_goes_only_when_the_log_was_read)
 }
 
 /* The power goes at each write of a repair: then it is done, or can be done again. */
+TEST(check_counts_a_damaged_log_to_its_damage)
+{
+    life l = { 0 };
+    kis_diag diag = { 0 };
+    repair_lines lines = { 0 };
+
+    live_into_two_logs(&l);
+    flip_sim(&l, "/data/log-0000000000000001-0000.wal", 50000);
+    CHECK_ERR(KIS_ERR_CORRUPT,
+              kis_store_check(kis_sim_os(l.sim), &kis_mem, KIS_STR("/data"), take_repair_line,
+                              &lines, &diag),
+              "damaged");
+    CHECK(strstr(lines.last, " spans before the damage; damaged places: 1"), lines.last);
+    kis_sim_free(l.sim);
+}
+
 TEST(a_repair_that_is_cut_off_loses_nothing_more)
 {
     uint64_t nth = 0;
@@ -769,6 +808,8 @@ TEST(a_segment_that_vanishes_under_way_is_an_error_and_no_crash)
 TEST_MAIN(RUN(a_log_that_stops_the_start_is_repaired_to_all_but_what_does_not_read),
           RUN(a_repair_that_is_cut_off_loses_nothing_more),
           RUN(a_part_of_an_unfinished_flush_goes_only_when_the_log_was_read),
+          RUN(check_counts_a_damaged_log_to_its_damage),
+          RUN(a_first_start_that_is_cut_off_anywhere_starts_again),
           RUN(each_failing_call_loses_nothing),
           RUN(a_power_cut_at_each_write_loses_nothing_that_was_answered),
           RUN(a_full_disk_is_told_and_got_over),

@@ -64,6 +64,30 @@ TEST(a_second_store_on_one_folder_is_refused)
     fixture_done(&f);
 }
 
+TEST(a_folder_with_files_of_somebody_elses_is_refused_untouched)
+{
+    store_fixture f;
+    kis_diag diag;
+    fixture_open(&f, NULL);
+    fixture_close(&f);
+    fixture_each_file(f.dir, fixture_unlink, NULL);
+    fixture_write_file(&f, "main.c", "int main;", 9);
+    uint64_t before = fixture_folder_hash(&f);
+    CHECK_ERR(KIS_ERR_RANGE, kis_store_open(&f.options, &f.store, &diag), "not ours");
+    CHECK(strstr(diag.text, f.dir) &&
+              strstr(diag.text, "is not empty and not a kiseki data directory; choose another"),
+          diag.text);
+    CHECK(before == fixture_folder_hash(&f), "no file was made or changed");
+    CHECK_ERR(KIS_ERR_NOT_FOUND,
+              kis_store_check(f.options.os, &kis_mem, f.options.dir, NULL, NULL, &diag),
+              "nor is it checked");
+    CHECK(strstr(diag.text, "' is not a kiseki data directory"), diag.text);
+    fixture_each_file(f.dir, fixture_unlink, NULL);
+    fixture_write_file(&f, "lost+found", "", 0); /* of a file system that was just made */
+    fixture_start(&f);
+    fixture_done(&f);
+}
+
 TEST(a_newer_folder_is_refused_untouched)
 {
     store_fixture f;
@@ -523,6 +547,7 @@ TEST_MAIN(RUN(room_for_nothing_is_refused_with_what_was_wanted),
           RUN(repeats_of_a_key_that_is_being_written_wait_for_its_answer),
           RUN(more_names_than_a_list_holds_are_still_found), RUN(what_was_pushed_is_found_at_once),
           RUN(a_flush_changes_no_answer), RUN(what_was_answered_is_there_after_reopening),
+          RUN(a_folder_with_files_of_somebody_elses_is_refused_untouched),
           RUN(a_second_store_on_one_folder_is_refused), RUN(a_newer_folder_is_refused_untouched),
           RUN(a_repeated_key_is_stored_once_across_flush_and_reopening),
           RUN(a_resend_without_a_key_is_shown_once), RUN(absurd_times_have_files_of_their_own),

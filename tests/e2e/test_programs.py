@@ -154,3 +154,13 @@ def test_check_of_nothing_is_an_error(tmp_path):
     done = kiseki("check", "--data", tmp_path / "none")
     assert done.returncode == 1 and str(tmp_path) in done.stderr
     assert not (tmp_path / "none").exists(), "check makes nothing"
+
+
+def test_a_directory_of_other_files_is_no_data_directory(tmp_path):
+    (tmp_path / "main.c").write_text("int main;")
+    for verb in (["check"], ["query", "services"]):
+        done = kiseki(*verb, "--data", f"{tmp_path}/")
+        assert (done.returncode, done.stderr) == (1, f"kiseki: '{tmp_path}' is not a kiseki data directory\n")
+    done = kiseki("serve", "--data", tmp_path, "--listen", "127.0.0.1")
+    assert done.returncode == 1 and "is not empty and not a kiseki data directory; choose another" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["main.c"]

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import re
+import shlex
 import shutil
 import subprocess
 import time
@@ -451,10 +452,10 @@ def test_row60_a_log_damaged_in_its_middle_stops_the_start_and_says_the_way_out(
     content[end // 2] ^= 0x10
     path.write_bytes(content)
     said = refused(data)
-    assert path.name in said and "offset" in said and "; kiseki check --repair-log keeps what reads of it" in said, said
+    assert path.name in said and "offset" in said and f"; kiseki check --data '{data}' --repair-log keeps what reads of it" in said, said
     assert path.read_bytes() == content, "a refusal changes nothing"
-    words = said[said.index("kiseki check"):].split(" keeps")[0].split()  # what the operator types, from the message itself
-    done = subprocess.run([str(PROGRAM), *words[1:], "--data", str(data)], capture_output=True, text=True, timeout=120)
+    words = shlex.split(said[said.index("kiseki check"):].split(" keeps")[0])  # pasted from the message as it is
+    done = subprocess.run([str(PROGRAM), *words[1:]], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and f"repaired: {path.name}" in done.stdout, done.stdout + done.stderr
     assert (data / f"damaged-{path.name}").read_bytes() == content, "the damaged file is kept"
     server = own_server()
