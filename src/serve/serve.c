@@ -236,6 +236,17 @@ static void store_log(void *user, int level, const char *text)
     kis_log_write(user, (kis_log_level)KIS_MAX(0, KIS_MIN(level, 3)), "store: %s", text);
 }
 
+/* Spans that a start finds in the log were not lost by the end before it: good to read after a
+ * crash, and what a long start was about. */
+static void log_replay(const kis_serve *s)
+{
+    unsigned long long spans = kis_store_get_stats(s->store).replayed_spans;
+
+    if (spans)
+        kis_log_always(s->setup.log, KIS_LOG_INFO, "%llu span%s read back from the log", spans,
+                       spans == 1 ? "" : "s");
+}
+
 static kis_err open_store(kis_serve *s, kis_diag *diag)
 {
     const kis_serve_options *o = s->setup.options;
@@ -255,7 +266,10 @@ static kis_err open_store(kis_serve *s, kis_diag *diag)
         return kis_store_open_memory(s->setup.alloc, s->setup.os,
                                      o->keep_bytes ? o->keep_bytes : MEMORY_STORE_BYTES, &s->store,
                                      diag);
-    return kis_store_open(&options, &s->store, diag);
+    kis_err err = kis_store_open(&options, &s->store, diag);
+    if (!err)
+        log_replay(s);
+    return err;
 }
 
 static void run_loop(void *user)

@@ -39,22 +39,32 @@ static void default_options(void)
         KIS_STR("127.0.0.1:0");
 }
 
-static kis_err start(kis_diag *diag)
+static kis_err start_logging_to(int fd, kis_diag *diag)
 {
     kis_serve_setup setup = { .options = &options,
                               .os = kis_os_real(),
                               .alloc = &kis_mem,
                               .ui = { page_files, COUNT_OF(page_files) },
                               .log = &server_log };
-    kis_log_init(&server_log, -1, KIS_LOG_INFO, false);
+    kis_log_init(&server_log, fd, KIS_LOG_INFO, false);
     return kis_serve_start(&setup, &server, diag);
+}
+
+static kis_err start(kis_diag *diag)
+{
+    return start_logging_to(-1, diag);
+}
+
+static void start_with_log(int fd)
+{
+    kis_diag diag = { 0 };
+    if (start_logging_to(fd, &diag) != KIS_OK)
+        fail_msg("start: %s", diag.text);
 }
 
 static void start_well(void)
 {
-    kis_diag diag = { 0 };
-    if (start(&diag) != KIS_OK)
-        fail_msg("start: %s", diag.text);
+    start_with_log(-1);
 }
 
 static kis_serve_rest stop(void)
@@ -525,16 +535,11 @@ TEST(what_is_refused_is_in_the_log_and_a_flood_of_it_is_not)
     static const char json[] = "application/json";
     int ends[2];
     static char text[1 << 16];
-    kis_diag diag = { 0 };
     size_t lines = 0;
 
     CHECK(pipe2(ends, O_CLOEXEC) == 0, "a pipe for the log");
     default_options();
-    kis_serve_setup setup = {
-        .options = &options, .os = kis_os_real(), .alloc = &kis_mem, .log = &server_log
-    };
-    kis_log_init(&server_log, ends[1], KIS_LOG_INFO, false);
-    CHECK_ERR(KIS_OK, kis_serve_start(&setup, &server, &diag), diag.text);
+    start_with_log(ends[1]);
     CHECK_INT(415, post_to("/v1/traces", "text/plain", "a"), "a wrong type");
     CHECK_INT(400, post_to("/v1/traces", json, "{"), "broken JSON");
     CHECK_INT(200,
@@ -631,19 +636,24 @@ TEST(the_page_on_every_address_has_a_line_to_click_and_one_warning)
 
 TEST(what_was_acknowledged_is_there_after_a_stop)
 {
-    char dir[] = "/tmp/kiseki-serve-test-XXXXXX", data[64], path[128], hex[33];
+    char dir[] = "/tmp/kiseki-serve-test-XXXXXX", data[64], path[128], hex[33], log[4096];
+    int ends[2];
 
-    CHECK(mkdtemp(dir) != NULL, "a folder");
+    CHECK(mkdtemp(dir) != NULL && pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0, "a folder, a pipe");
     snprintf(data, sizeof(data), "%s/data", dir);
     for (int run = 0; run < 2; run++) {
         default_options();
         options.memory = false;
         options.data = kis_str_from_c(data);
-        start_well();
+        start_with_log(ends[1]);
         if (run == 0)
             post_one_trace();
         snprintf(path, sizeof(path), "/api/v3/traces/%s", trace_hex(hex));
         CHECK_INT(200, get(path).status, run ? "after the restart" : "before it");
+        ssize_t got = read(ends[0], log, sizeof(log) - 1);
+        log[got < 0 ? 0 : got] = '\0';
+        CHECK(run ? strstr(log, "INFO  3 spans read back from the log\n") != NULL : log[0] == '\0',
+              log);
         if (run == 0) {
             kis_serve *first = server;
             kis_diag diag = { 0 };
@@ -654,6 +664,8 @@ TEST(what_was_acknowledged_is_there_after_a_stop)
         }
         stop();
     }
+    close(ends[0]);
+    close(ends[1]);
     snprintf(path, sizeof(path), "rm -rf '%s'", dir);
     CHECK(system(path) == 0, "cleaned up");
 }
