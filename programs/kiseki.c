@@ -74,7 +74,8 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < KIS_COUNT_OF(verbs); i++)
         if (kis_str_eq(verb, kis_str_from_c(verbs[i].name)))
             return verbs[i].run(argc - 1, argv + 1);
-    if (kis_str_eq(verb, KIS_STR("--version")) || kis_str_eq(verb, KIS_STR("version"))) {
+    if (kis_str_eq(verb, KIS_STR("--version")) || kis_str_eq(verb, KIS_STR("-V")) ||
+        kis_str_eq(verb, KIS_STR("version"))) {
         kis_program_print(STDOUT_FILENO, KIS_STR("kiseki " KIS_VERSION "\n"));
         return KIS_EXIT_OK;
     }

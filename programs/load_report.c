@@ -117,8 +117,9 @@ void kis_load_report_text(const kis_load_result *result, const kis_load_verdict 
                           kis_buf *out)
 {
     double seconds = seconds_of(result);
-    kis_buf_add_fmt(out, "%llu spans acknowledged in ",
-                    (unsigned long long)result->spans_acknowledged);
+    kis_buf_add_fmt(out, "%llu span%s acknowledged in ",
+                    (unsigned long long)result->spans_acknowledged,
+                    result->spans_acknowledged == 1 ? "" : "s");
     put_fixed(out, seconds, 3);
     kis_buf_add_fmt(out, " s: %llu spans/s, ",
                     (unsigned long long)((double)result->spans_acknowledged / seconds));

@@ -35,7 +35,7 @@ typedef struct kis_program_options {
 
 /** Defaults, then the environment, then argv[1..]. True: go on, `next` is the first word that is no
  * option. False: end with `exit_code`
- *  (--help was asked for, or something was wrong and has been said). */
+ *  (--help or --version was asked for, or something was wrong and has been said). */
 bool kis_program_read_options(const kis_program_options *options, int argc, char **argv, int *next,
                               int *exit_code);
 

@@ -20,7 +20,8 @@ static const char usage[] =
     "    kiseki query services\n    kiseki query operations SERVICE\n"
     "    kiseki query traces [--service S] [--operation O] [--tag KEY=VALUE ...] [--min 1s] [--max "
     "2s] [--from -1h] [--to now] [--limit 20]\n"
-    "    kiseki query trace ID\n    kiseki query dependencies [--from -24h] [--to now]\n\n"
+    "    kiseki query trace ID [--attributes]\n    kiseki query dependencies [--from -24h] [--to "
+    "now]\n\n"
     "Asks a server, or with --data reads a directory that no server has open. Text that finds "
     "nothing is exit code 1; --json is what the API says.\n\n"
     "  --tag KEY=VALUE            A tag that one span must have; may be given several times.\n";
@@ -28,7 +29,7 @@ static const char usage[] =
 typedef struct query_options {
     kis_str server, data, ca, service, operation, min, max, from, to;
     uint32_t limit;
-    bool json;
+    bool json, attributes;
     int64_t timeout_ns;
 } query_options;
 
@@ -55,6 +56,8 @@ static const kis_option rows[] = {
     ROW("limit", U32, limit, "20", "1", "10000", "N", "At most so many traces, the newest."),
     ROW("json", BOOL, json, NULL, NULL, NULL, NULL,
         "Print the answer as JSON, as the API gives it."),
+    ROW("attributes", BOOL, attributes, NULL, NULL, NULL, NULL,
+        "List attributes, events and status below each span of a trace."),
     ROW("timeout", DURATION, timeout_ns, "60s", "1ms", "1h", "TIME",
         "How long the answer may take."),
 };
@@ -149,7 +152,7 @@ static void ask_trace(query_call *call)
     kis_url_encode(kis_str_from_c(call->argument), &call->path);
 }
 
-static void put_tags(query_call *call)
+static void put_tags(const query_call *call, kis_buf *path, const char *name)
 {
     char room[8192];
     kis_buf json;
@@ -164,9 +167,9 @@ static void put_tags(query_call *call)
     }
     kis_buf_add_byte(&json, '}');
     if (call->tag_count)
-        put_param(&call->path, "query.attributes", kis_buf_str(&json));
+        put_param(path, name, kis_buf_str(&json));
     if (json.err)
-        call->path.err = json.err;
+        path->err = json.err;
 }
 
 static void ask_traces(query_call *call)
@@ -184,7 +187,7 @@ static void ask_traces(query_call *call)
     put_param(&call->path, "query.durationMin", o->min);
     put_param(&call->path, "query.durationMax", o->max);
     put_param(&call->path, "query.searchDepth", kis_str_of(limit, kis_u64_format(o->limit, limit)));
-    put_tags(call);
+    put_tags(call, &call->path, "query.attributes");
 }
 
 static void ask_dependencies(query_call *call)
@@ -201,23 +204,17 @@ static void ask_dependencies(query_call *call)
 
 /* ---- answers ---- */
 
-static kis_err show_trace_answer(kis_bytes json, kis_arena *arena, kis_buf *out)
-{
-    (void)arena;
-    return kis_show_trace(json, out, NULL);
-}
-
 static const struct question {
     const char *name, *argument; /* NULL: takes none */
     void (*ask)(query_call *);
-    kis_err (*show)(kis_bytes json, kis_arena *, kis_buf *out);
-    const char *one;  /* of what it finds */
+    kis_err (*show)(kis_bytes json, kis_arena *, kis_buf *out); /* NULL: a trace */
+    const char *one;                                            /* of what it finds */
     const char *from; /* the usual --from; NULL: time is nothing to it */
 } questions[] = {
     { "services", NULL, ask_services, kis_show_services, "service", NULL },
     { "operations", "SERVICE", ask_operations, kis_show_operations, "operation", NULL },
     { "traces", NULL, ask_traces, kis_show_summaries, "trace", "-48h" },
-    { "trace", "ID", ask_trace, show_trace_answer, "trace", NULL },
+    { "trace", "ID", ask_trace, NULL, "trace", NULL },
     { "dependencies", NULL, ask_dependencies, kis_show_dependencies, "call between services",
       "-24h" },
 };
@@ -375,6 +372,65 @@ static int fail_with_nothing(const struct question *q, const query_call *call)
     return kis_program_fail(KIS_FMT, KIS_ARG(kis_buf_str(&out)));
 }
 
+/* The server's address as a browser takes it. */
+static void put_page(const query_options *o, kis_buf *out)
+{
+    char room[KIS_PROGRAM_URL_MAX];
+    kis_url url;
+    kis_str typed = o->server;
+
+    if (kis_program_read_url(typed, KIS_ASK_PORT, room, &url, NULL) != KIS_OK)
+        return;
+    while (kis_str_ends(typed, KIS_STR("/")))
+        typed.len--;
+    bool is_url = kis_str_find(typed, KIS_STR("://")) != KIS_STR_NPOS;
+    bool is_ipv6 = kis_str_find_char(url.host, ':') != KIS_STR_NPOS;
+    if (is_url)
+        kis_buf_add_str(out, typed);
+    else
+        kis_buf_add_fmt(out, is_ipv6 ? "http://[" KIS_FMT "]:%u" : "http://" KIS_FMT ":%u",
+                        KIS_ARG(url.host), (unsigned)url.port);
+}
+
+static void put_search_link(const query_call *call, kis_buf *link)
+{
+    const query_options *o = &call->options;
+    char start[KIS_NUM_TEXT_MAX], end[KIS_NUM_TEXT_MAX], limit[KIS_NUM_TEXT_MAX];
+
+    kis_buf_add_str(link, KIS_STR("/search"));
+    put_param(link, "service", o->service);
+    put_param(link, "operation", o->operation);
+    put_tags(call, link, "tags");
+    put_param(link, "minDuration", o->min);
+    put_param(link, "maxDuration", o->max);
+    put_param(link, "start", kis_str_of(start, kis_u64_format(call->from_unix_ns / 1000, start)));
+    put_param(link, "end", kis_str_of(end, kis_u64_format(call->to_unix_ns / 1000, end)));
+    put_param(link, "limit", kis_str_of(limit, kis_u64_format(o->limit, limit)));
+}
+
+/* Traces are looked at further on the page. */
+static void print_with_page(const struct question *q, const query_call *call, kis_buf *text)
+{
+    char room[20 << 10];
+    kis_buf link;
+
+    kis_buf_init_fixed(&link, room, sizeof(room));
+    if (!call->options.data.len && (q->ask == ask_trace || q->ask == ask_traces)) {
+        kis_buf_add_byte(&link, '\n');
+        put_page(&call->options, &link);
+        if (q->ask == ask_traces) {
+            put_search_link(call, &link);
+        } else {
+            kis_buf_add_str(&link, KIS_STR("/trace/"));
+            kis_url_encode(kis_str_from_c(call->argument), &link);
+        }
+        kis_buf_add_byte(&link, '\n');
+    }
+    kis_program_print(STDOUT_FILENO, kis_buf_str(text));
+    if (!link.err)
+        kis_program_print(STDOUT_FILENO, kis_buf_str(&link));
+}
+
 static int print_answer(const struct question *q, const query_call *call, int status,
                         kis_bytes body)
 {
@@ -394,14 +450,15 @@ static int print_answer(const struct question *q, const query_call *call, int st
         kis_program_print(STDOUT_FILENO, kis_str_of_bytes(body));
         kis_program_print(STDOUT_FILENO, KIS_STR("\n"));
     } else {
-        kis_err err = q->show(body, &arena, &text);
+        kis_err err = q->show ? q->show(body, &arena, &text)
+                              : kis_show_trace(body, call->options.attributes, &text, NULL);
         if (err == KIS_ERR_NOT_FOUND)
             exit_code = fail_with_nothing(q, call);
         else if (err || text.err)
             exit_code = kis_program_fail(
                 "the answer is not what was asked for (--json prints it as it is)");
         else
-            kis_program_print(STDOUT_FILENO, kis_buf_str(&text));
+            print_with_page(q, call, &text);
     }
     kis_buf_done(&text);
     kis_arena_done(&arena);

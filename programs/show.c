@@ -11,7 +11,8 @@
 #include "wire/json.h"
 #include "wire/otlp.h"
 
-#define SHOWN_NAME_MAX   200u /* characters of a name in a table */
+#define SHOWN_NAME_MAX   200u  /* characters of a name in a table */
+#define SHOWN_VALUE_MAX  2000u /* of an attribute's value */
 #define TRACE_BYTES_MAX  ((size_t)2 << 30)
 #define INDENT_DEPTH_MAX 40u /* deeper spans stand no further to the right */
 
@@ -21,6 +22,16 @@ static void put_name(kis_buf *out, kis_str name)
     size_t len = kis_fmt_escape(room, sizeof(room),
                                 kis_str_slice(name, 0, kis_utf8_cut_chars(name, SHOWN_NAME_MAX)));
     kis_buf_add(out, room, len);
+}
+
+static void put_value(kis_buf *out, kis_str text)
+{
+    char room[4 * SHOWN_VALUE_MAX + 1];
+    kis_str shown = kis_str_slice(text, 0, kis_utf8_cut_chars(text, SHOWN_VALUE_MAX));
+
+    kis_buf_add(out, room, kis_fmt_escape(room, sizeof(room), shown));
+    if (shown.len < text.len)
+        kis_buf_add_str(out, KIS_STR("..."));
 }
 
 static void put_spaces(kis_buf *out, size_t from, size_t to)
@@ -283,7 +294,54 @@ static void put_span_line(const kis_batch *batch, const kis_str *services, const
     kis_buf_add_byte(out, '\n');
 }
 
-static kis_err put_tree(const kis_batch *batch, kis_buf *out, kis_arena *arena, kis_diag *diag)
+static void put_attributes(kis_attrs attrs, size_t indent, kis_buf *out)
+{
+    kis_attr_view attr;
+    kis_buf value;
+
+    kis_buf_init(&value, &kis_mem, TRACE_BYTES_MAX);
+    for (kis_attr_cursor c = kis_attrs_begin(attrs); kis_attrs_next(&c, &attr);) {
+        kis_buf_clear(&value);
+        kis_value_text(kis_value_read(attr.value_bytes), &value);
+        put_spaces(out, 0, indent);
+        put_name(out, attr.key);
+        kis_buf_add_str(out, KIS_STR(" = "));
+        put_value(out, kis_buf_str(&value));
+        kis_buf_add_byte(out, '\n');
+    }
+    kis_buf_done(&value);
+}
+
+static void put_details(const kis_span_view *s, uint32_t depth, kis_buf *out)
+{
+    size_t indent = 26 + 2 * (size_t)KIS_MIN(depth, INDENT_DEPTH_MAX);
+    char offset[KIS_NUM_TEXT_MAX];
+    kis_event_view event;
+
+    put_attributes(s->attrs, indent, out);
+    for (kis_cursor c = kis_cursor_of(s->events); kis_event_next(&c, &event);) {
+        bool is_before = event.time_unix_ns < s->start_unix_ns;
+        uint64_t ns = is_before ? s->start_unix_ns - event.time_unix_ns
+                                : event.time_unix_ns - s->start_unix_ns;
+        put_spaces(out, 0, indent);
+        kis_buf_add_fmt(out, "event %s" KIS_FMT " ", is_before ? "-" : "+",
+                        KIS_ARG(short_duration(ns, offset)));
+        put_name(out, event.name);
+        kis_buf_add_byte(out, '\n');
+        put_attributes(event.attrs, indent + 2, out);
+    }
+    if (s->status == KIS_STATUS_UNSET)
+        return;
+    put_spaces(out, 0, indent);
+    kis_buf_add_str(out,
+                    s->status == KIS_STATUS_ERROR ? KIS_STR("status error") : KIS_STR("status ok"));
+    kis_buf_add_str(out, s->status_message.len ? KIS_STR(": ") : KIS_STR_NONE);
+    put_value(out, s->status_message);
+    kis_buf_add_byte(out, '\n');
+}
+
+static kis_err put_tree(const kis_batch *batch, bool with_attributes, kis_buf *out,
+                        kis_arena *arena, kis_diag *diag)
 {
     uint32_t *order = KIS_NEW_ARRAY(arena, uint32_t, batch->span_count);
     kis_str *services = KIS_NEW_ARRAY(arena, kis_str, batch->span_count);
@@ -307,9 +365,12 @@ static kis_err put_tree(const kis_batch *batch, kis_buf *out, kis_arena *arena, 
     if (err)
         return err;
     kis_buf_add_fmt(out, "%10s%10s  SPAN\n", "AFTER", "DURATION");
-    while (kis_tree_next(tree, &walk))
+    while (kis_tree_next(tree, &walk)) {
         put_span_line(batch, services, tree, order[walk.at], &walk,
                       batch->spans[order[0]].start_unix_ns, out);
+        if (with_attributes)
+            put_details(&batch->spans[order[walk.at]], (uint32_t)walk.depth, out);
+    }
     return out->err;
 }
 
@@ -323,7 +384,7 @@ static kis_bytes unwrap_trace(kis_bytes body)
     return fits ? kis_bytes_of(text.ptr + head.len, text.len - head.len - 1) : body;
 }
 
-kis_err kis_show_trace(kis_bytes json, kis_buf *out, kis_diag *diag)
+kis_err kis_show_trace(kis_bytes json, bool with_attributes, kis_buf *out, kis_diag *diag)
 {
     kis_batch *batch = kis_batch_new(&kis_mem, TRACE_BYTES_MAX);
     kis_arena arena;
@@ -334,7 +395,7 @@ kis_err kis_show_trace(kis_bytes json, kis_buf *out, kis_diag *diag)
     batch->body = unwrap_trace(json);
     kis_err err = kis_otlp_json_decode(batch, diag);
     if (!err && batch->span_count)
-        err = put_tree(batch, out, &arena, diag);
+        err = put_tree(batch, with_attributes, out, &arena, diag);
     kis_arena_done(&arena);
     kis_batch_unref(batch);
     return err;

@@ -11,8 +11,10 @@ kis_err kis_show_services(kis_bytes json, kis_arena *arena, kis_buf *out) KIS_CH
 kis_err kis_show_operations(kis_bytes json, kis_arena *arena, kis_buf *out) KIS_CHECKED;
 kis_err kis_show_summaries(kis_bytes json, kis_arena *arena, kis_buf *out) KIS_CHECKED;
 kis_err kis_show_dependencies(kis_bytes json, kis_arena *arena, kis_buf *out) KIS_CHECKED;
-/** The spans as a tree: offset, duration, service, name. */
-kis_err kis_show_trace(kis_bytes json, kis_buf *out, kis_diag *diag) KIS_CHECKED;
+/** The spans as a tree: offset, duration, service, name; below each, where asked for, its
+ * attributes, events and status. */
+kis_err kis_show_trace(kis_bytes json, bool with_attributes, kis_buf *out,
+                       kis_diag *diag) KIS_CHECKED;
 /** What an error answer says, v1's or v3's; empty: nothing that can be read. */
 kis_str kis_show_error(kis_bytes json, kis_arena *arena);
 

@@ -108,13 +108,42 @@ TEST(a_trace_is_a_tree)
     kis_diag diag = { 0 };
 
     begin_show();
-    CHECK_ERR(KIS_OK, kis_show_trace(bytes_of(json), &out, &diag), diag.text);
+    CHECK_ERR(KIS_OK, kis_show_trace(bytes_of(json), false, &out, &diag), diag.text);
     CHECK_STR("     AFTER  DURATION  SPAN\n"
               "       0ns    5.00ms  shop: outer [server]\n"
               "    1.00ms    1.00ms    shop: inner\\a [client] ERROR bad\n"
               "    3.00ms     500ns  shop: lost (parent span ID=00000000000000ff is not in the "
               "trace; skipping clock skew adjustment)\n",
               kis_buf_str(&out), "children below their parent, by start");
+    end_show();
+}
+
+TEST(attributes_events_and_status_stand_below_their_span)
+{
+    static const char json[] =
+        "{\"result\":{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":["
+        "{\"traceId\":\"0af7651916cd43dd8448eb211c80319c\",\"spanId\":\"00000000000000a1\","
+        "\"name\":\"outer\",\"startTimeUnixNano\":\"1700000000000000000\","
+        "\"endTimeUnixNano\":\"1700000000005000000\",\"attributes\":["
+        "{\"key\":\"rows\",\"value\":{\"intValue\":\"7\"}},"
+        "{\"key\":\"sql\",\"value\":{\"stringValue\":\"a\\u001b[2J\"}}],"
+        "\"events\":[{\"timeUnixNano\":\"1700000000001000000\",\"name\":\"exception\","
+        "\"attributes\":[{\"key\":\"fatal\",\"value\":{\"boolValue\":true}}]},"
+        "{\"timeUnixNano\":\"1699999999999000000\",\"name\":\"queued\"}],"
+        "\"status\":{\"code\":2,\"message\":\"bad\"}}]}]}]}}";
+    kis_diag diag = { 0 };
+
+    begin_show();
+    CHECK_ERR(KIS_OK, kis_show_trace(bytes_of(json), true, &out, &diag), diag.text);
+    CHECK_STR("     AFTER  DURATION  SPAN\n"
+              "       0ns    5.00ms  unknown_service: outer ERROR bad\n"
+              "                          rows = 7\n"
+              "                          sql = a\\x1b[2J\n"
+              "                          event +1.00ms exception\n"
+              "                            fatal = true\n"
+              "                          event -1.00ms queued\n"
+              "                          status error: bad\n",
+              kis_buf_str(&out), "escaped, as all of it");
     end_show();
 }
 
@@ -138,4 +167,6 @@ TEST(errors_of_both_versions_are_read)
 }
 
 TEST_MAIN(RUN(names_are_a_line_each), RUN(empty_and_foreign_answers_are_told_apart),
-          RUN(summaries_are_a_table), RUN(a_trace_is_a_tree), RUN(errors_of_both_versions_are_read))
+          RUN(summaries_are_a_table), RUN(a_trace_is_a_tree),
+          RUN(attributes_events_and_status_stand_below_their_span),
+          RUN(errors_of_both_versions_are_read))

@@ -3,6 +3,8 @@
 import json
 import socket
 import subprocess
+import urllib.parse
+import urllib.request
 
 import pytest
 
@@ -68,6 +70,12 @@ def test_query_answers_from_a_server(server, known):
     assert trace_id in ask("traces", "--service", service, "--tag", "user.tier=gold", "--min", "4ms", "--max", "6ms")
     shown = ask("trace", trace_id)
     assert shown.index("GET /basket") < shown.index("SELECT basket") and "no such table" in shown
+    assert "user.tier" not in shown and f"\n\n{server.query}/trace/{trace_id}\n" in shown
+    shown = ask("trace", trace_id, "--attributes")
+    assert "user.tier = gold\n" in shown and "status error: no such table\n" in shown
+    link = ask("traces", "--service", service, "--min", "4ms", "--limit", "3").splitlines()[-1]
+    assert link.startswith(f"{server.query}/search?service={urllib.parse.quote(service)}&minDuration=4ms&start=") and link.endswith("&limit=3")
+    assert urllib.request.urlopen(link, timeout=10).status == 200
     assert json.loads(ask("trace", trace_id, "--json"))
 
 
@@ -148,6 +156,12 @@ def test_query_and_check_read_a_directory_that_no_server_has_open(own_server, da
     assert kiseki("query", "services", "--data", data).stdout.splitlines() == ["offline"]
     done = kiseki("check", "--data", data)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_verb_says_its_version():
+    said = {kiseki(*words).stdout for words in (["--version"], ["-V"], ["version"], ["serve", "--version"], ["query", "-V"],
+                                                ["query", "services", "--version"], ["load", "--version"], ["check", "--version"])}
+    assert len(said) == 1 and said.pop().startswith("kiseki "), said
 
 
 def test_check_of_nothing_is_an_error(tmp_path):
