@@ -96,10 +96,18 @@ static void tell(const kis_receiver *r, const kis_exchange *exchange, const kis_
                               kis_exchange_head(exchange)->peer, what);
 }
 
+/* A browser or a probe that looks what is here has lost no spans: nothing to tell of. */
+static bool is_reading(const kis_exchange *exchange)
+{
+    kis_str method = kis_exchange_head(exchange)->method;
+    return kis_str_eq(method, KIS_STR("GET")) || kis_str_eq(method, KIS_STR("HEAD"));
+}
+
 static void refuse(const kis_receiver *r, kis_exchange *exchange, const kis_request_form *form,
                    const kis_refusal *refusal)
 {
-    tell(r, exchange, form, refusal->http_status, refusal->message);
+    if (!is_reading(exchange))
+        tell(r, exchange, form, refusal->http_status, refusal->message);
     kis_receive_refuse(exchange, form, refusal);
 }
 

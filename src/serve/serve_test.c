@@ -517,10 +517,12 @@ static int post_to(const char *path, const char *type, const char *body)
 
 TEST(who_looks_for_the_page_at_another_port_is_told_where_it_is)
 {
-    char want[256];
+    char want[256], log[4096];
+    int ends[2];
 
+    CHECK(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0, "a pipe for the log");
     default_options();
-    start_well();
+    start_with_log(ends[1]);
     http_answer answer = get_with(KIS_LISTENER_OTLP_HTTP, "/", "Accept: text/html\r\n");
     CHECK_INT(404, answer.status, answer.text);
     CHECK(strstr(answer.text, "content-type: text/plain; charset=utf-8\r\n"), answer.text);
@@ -528,6 +530,9 @@ TEST(who_looks_for_the_page_at_another_port_is_told_where_it_is)
              kis_serve_address(server, KIS_LISTENER_QUERY));
     CHECK(strstr(answer.body, want), answer.body);
     stop();
+    CHECK(read(ends[0], log, sizeof(log)) < 0, "probes and browsers are no lines of the log");
+    close(ends[0]);
+    close(ends[1]);
 }
 
 TEST(what_is_refused_is_in_the_log_and_a_flood_of_it_is_not)
