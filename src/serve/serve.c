@@ -51,7 +51,7 @@ struct kis_serve {
     size_t origin_count;
     char addresses[KIS_LISTENERS][80];
     kis_server_facts facts;
-    char page[112]; /* the page's URL, for who looks for it elsewhere */
+    char page[128]; /* the page's URL, for who looks for it elsewhere; empty: it is off */
     bool is_accepting;
 };
 
@@ -392,39 +392,6 @@ static void collect_metrics(void *user, kis_metrics *out)
     kis_lock_give(&s->setup.log->lock);
 }
 
-static bool is_page_everywhere(const kis_serve *s, kis_listener_name name)
-{
-    kis_str address = kis_str_from_c(s->addresses[name]), host = kis_host_of_address(address);
-
-    return name == KIS_LISTENER_QUERY && !kis_str_starts(address, KIS_STR("unix:")) &&
-           (kis_str_eq(host, KIS_STR("0.0.0.0")) || kis_str_eq(host, KIS_STR("::")));
-}
-
-/* The page's line is clicked: 0.0.0.0 and [::] are addresses to listen on, not to go to. */
-static void put_url(const kis_serve *s, kis_listener_name name, kis_buf *out)
-{
-    const struct listener_row *row = &listener_rows[name];
-    kis_str address = kis_str_from_c(s->addresses[name]), host = kis_host_of_address(address);
-    kis_str port = kis_str_slice(address, host.len + (address.ptr[0] == '[' ? 2 : 0), address.len);
-
-    kis_buf_add_fmt(out, "%s", !row->is_url ? "" : row->has_tls && s->tls ? "https://" : "http://");
-    if (is_page_everywhere(s, name))
-        kis_buf_add_fmt(out, "127.0.0.1" KIS_FMT, KIS_ARG(port));
-    else
-        kis_buf_add_fmt(out, "%s%s", s->addresses[name], row->path);
-}
-
-/* Before the first request is taken. */
-static void note_page(kis_serve *s)
-{
-    kis_buf url;
-
-    kis_buf_init_fixed(&url, s->page, sizeof(s->page) - 1);
-    if (s->addresses[KIS_LISTENER_QUERY][0])
-        put_url(s, KIS_LISTENER_QUERY, &url);
-    s->page[url.err ? 0 : url.len] = '\0';
-}
-
 static kis_err start_server(kis_serve *s, kis_diag *diag)
 {
     kis_loop *loops[LOOPS_MAX];
@@ -435,11 +402,9 @@ static kis_err start_server(kis_serve *s, kis_diag *diag)
     s->metrics = (kis_metrics_source){ collect_metrics, s, s->setup.alloc, &s->queries.hosts };
     for (int name = 0; name < KIS_LISTENERS && !err; name++)
         err = listen_one(s, (kis_listener_name)name, diag);
-    if (err)
-        return err;
-    note_page(s);
-    warn_of_open_listeners(s);
-    return KIS_OK;
+    if (!err)
+        warn_of_open_listeners(s);
+    return err;
 }
 
 /* ---- words ---- */
@@ -504,6 +469,8 @@ static void collect_facts(kis_serve *s)
         kis_buf_init_fixed(&text, facts->listeners[at].address,
                            sizeof(facts->listeners[at].address) - 1); /* the NUL is there */
         put_address(s, (kis_listener_name)i, &text);
+        if (i == KIS_LISTENER_QUERY)
+            kis_fmt(s->page, sizeof(s->page), "%s", facts->listeners[at].address);
     }
     kis_buf_init_fixed(&text, facts->promise, sizeof(facts->promise) - 1);
     put_promise(s, &text);
@@ -574,53 +541,6 @@ kis_err kis_serve_start(const kis_serve_setup *setup, kis_serve **out, kis_diag 
     atomic_store(&s->health.is_available, true);
     *out = s;
     return KIS_OK;
-}
-
-/* ---- words ---- */
-
-const char *kis_serve_address(const kis_serve *serve, kis_listener_name name)
-{
-    return serve->addresses[name];
-}
-
-static void put_data_line(const kis_serve *s, kis_buf *out)
-{
-    const kis_serve_options *o = s->setup.options;
-    char keep[KIS_NUM_TEXT_MAX], bytes[KIS_NUM_TEXT_MAX];
-    uint64_t limit = kis_store_get_stats(s->store).disk_limit_bytes;
-
-    if (o->memory) {
-        kis_str size = { bytes, kis_size_format(o->keep_bytes ? o->keep_bytes : MEMORY_STORE_BYTES,
-                                                bytes) };
-        kis_buf_add_fmt(out, "  %-16s memory  (keeps " KIS_FMT "; spans end with the program)\n",
-                        "data", KIS_ARG(size));
-        return;
-    }
-    kis_str age = { keep, kis_duration_format(o->keep_ns, keep) },
-            size = { bytes, kis_size_format(limit, bytes) };
-    kis_buf_add_fmt(out, "  %-16s ", "data");
-    kis_buf_add_str(out, o->data);
-    kis_buf_add_fmt(out, "  (keeps " KIS_FMT " or " KIS_FMT "; OTLP answers are durable)\n",
-                    KIS_ARG(age), KIS_ARG(size));
-}
-
-static void put_listener_line(const kis_serve *s, kis_listener_name name, kis_buf *out)
-{
-    kis_buf_add_fmt(out, "  %-16s ", listener_rows[name].label);
-    put_url(s, name, out);
-    kis_buf_add_str(out, is_page_everywhere(s, name)
-                             ? KIS_STR("  (and on this machine's other addresses)\n")
-                             : KIS_STR("\n"));
-}
-
-void kis_serve_ready_lines(const kis_serve *s, kis_buf *out)
-{
-    kis_buf_add_fmt(out, "kiseki %s\n", KIS_VERSION);
-    for (int i = 0; i < KIS_LISTENERS; i++)
-        if (s->addresses[i][0])
-            put_listener_line(s, (kis_listener_name)i, out);
-    put_data_line(s, out);
-    kis_buf_add_str(out, KIS_STR("ready\n"));
 }
 
 /* ---- the end ---- */
