@@ -4,6 +4,7 @@
  *     KISEKI_TEST_FULL=1    1,000 children instead of 50
  */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -66,6 +68,41 @@ static void append(void *user, const kis_export_batch *batch, kis_export_done *d
     done->call(done, err);
 }
 static const kis_exporter exporter = { .export_spans = append };
+
+/* True when every other thread of the process sleeps. */
+static bool are_others_asleep(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    bool are_asleep = tasks != NULL;
+    for (struct dirent *task; tasks && (task = readdir(tasks)) != NULL;) {
+        char name[64], text[256] = { 0 };
+        if (task->d_name[0] == '.' || atoi(task->d_name) == (int)syscall(SYS_gettid))
+            continue;
+        snprintf(name, sizeof(name), "/proc/self/task/%.20s/stat", task->d_name);
+        int fd = open(name, O_RDONLY | O_CLOEXEC);
+        const char *end =
+            fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 ? strrchr(text, ')') : NULL;
+        are_asleep &= end && end[1] == ' ' && end[2] == 'S';
+        if (fd >= 0)
+            close(fd);
+    }
+    if (tasks)
+        closedir(tasks);
+    return are_asleep;
+}
+
+/* AddressSanitizer's allocator has locks of its own that fork does not know: a child of a process
+ * whose other threads allocate, or are just being started, may wait for ever. So the parent is at
+ * rest while it forks, which is what a look or two shows, each a moment after the other. */
+static pid_t fork_at_rest(void)
+{
+    struct timespec pause = { .tv_nsec = 2000000 };
+    for (int looks = 0, quiet = 0; looks < 5000 && quiet < 3; looks++) {
+        quiet = are_others_asleep() ? quiet + 1 : 0;
+        nanosleep(&pause, NULL);
+    }
+    return fork();
+}
 
 static kis_sdk *start(void)
 {
@@ -156,7 +193,7 @@ TEST(a_child_records_and_sends_its_own_and_nothing_else)
     record("parent-first", 1); /* its worker has begun: see LOADERS */
     CHECK_ERR(KIS_OK, kis_sdk_flush(sdk, 5000), "flush");
     record("parent-before", 3); /* still in the ring */
-    pid_t child = fork();
+    pid_t child = fork_at_rest();
     if (child == 0) {
         kis_span_set(open, KIS_KV("from.child", true));
         kis_span_end(open); /* not ours: does nothing */
@@ -247,7 +284,7 @@ TEST(a_child_sends_with_every_processor_and_every_drive)
         CHECK(sdk, sdk ? "" : diag.text);
         record("parent", rows[i].parent_spans);
         CHECK_ERR(KIS_OK, kis_sdk_flush(sdk, 5000), rows[i].why);
-        pid_t child = fork();
+        pid_t child = fork_at_rest();
         if (child == 0) {
             has_no_threads = rows[i].has_no_threads;
             record("child", 2);
@@ -289,7 +326,7 @@ TEST(a_child_that_cannot_open_its_exporter_loses_its_spans_and_says_so)
         CHECK(sdk, sdk ? "" : diag.text);
         unlink(file);
         rmdir(directory);
-        pid_t child = fork();
+        pid_t child = fork_at_rest();
         if (child == 0) {
             record("child", 3);
             kis_err err = kis_sdk_flush(sdk, 10000); /* TIMEOUT: nobody answers for them */
@@ -385,7 +422,7 @@ TEST(a_child_has_nothing_of_an_sdk_that_another_thread_starts_or_stops)
         for (int ms = 0; ms < 10000 && !waiting; ms++)
             nanosleep(&pause, NULL);
         CHECK_INT(1, waiting, rows[i].why);
-        pid_t child = fork();
+        pid_t child = fork_at_rest();
         if (child == 0)
             _exit(use_every_place());
         CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status), rows[i].why);
@@ -436,9 +473,7 @@ static void *load(void *unused)
     return NULL;
 }
 
-/* AddressSanitizer's allocator has locks of its own that fork does not know: a child of a process
- * whose other threads allocate may wait for ever. So there the parent is at rest while it forks;
- * the other builds (release, ThreadSanitizer) fork under load. */
+/* AddressSanitizer: see fork_at_rest. The other builds (release, ThreadSanitizer) fork under load. */
 #if defined(__SANITIZE_ADDRESS__)
 #define LOADERS 0
 #else
@@ -456,7 +491,7 @@ TEST(many_children_forked_while_spans_are_sent_never_share_ids)
     for (int i = 0; i < loaders; i++)
         pthread_create(&threads[i], NULL, load, NULL);
     for (int i = 0; i < children; i++) {
-        pid_t child = fork();
+        pid_t child = LOADERS ? fork() : fork_at_rest();
         if (child == 0) {
             record("child", 4);
             kis_err err = kis_sdk_stop(sdk, 10000);
@@ -482,11 +517,11 @@ TEST(a_grandchild_and_a_child_that_never_traces)
 {
     begin();
     kis_sdk *sdk = start();
-    pid_t quiet = fork();
+    pid_t quiet = fork_at_rest();
     if (quiet == 0)
         exit(0); /* runs atexit: nothing to flush, nothing to wait for */
     wait_for(quiet);
-    pid_t child = fork();
+    pid_t child = fork_at_rest();
     if (child == 0) {
         record("child", 1);
         pid_t grandchild = fork();
@@ -510,7 +545,7 @@ TEST(a_grandchild_and_a_child_that_never_traces)
 TEST(exit_without_stop_sends_what_there_is)
 {
     begin();
-    pid_t child = fork();
+    pid_t child = fork_at_rest();
     if (child == 0) {
         start();
         record("last words", 5);
@@ -632,7 +667,7 @@ TEST(a_collector_sees_the_parent_go_while_a_child_lives_on)
     record("parent", 1);
     CHECK_ERR(KIS_OK, kis_sdk_flush(sdk, 5000), "sent");
     CHECK_INT(before + 3, count_descriptors(), "a socket, an epoll set, an eventfd");
-    pid_t child = fork();
+    pid_t child = fork_at_rest();
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         int count = count_descriptors();
@@ -664,7 +699,7 @@ TEST(exit_is_bounded_when_nobody_answers)
 {
     struct timespec before, after;
     clock_gettime(CLOCK_MONOTONIC, &before);
-    pid_t child = fork();
+    pid_t child = fork_at_rest();
     if (child == 0) {
         static const kis_exporter silent = { .export_spans = never };
         kis_sdk_options options = { .exporter = KIS_STR("none"),
@@ -692,7 +727,7 @@ TEST(a_fork_with_two_sdks_holds_the_locks_of_both)
     begin();
     kis_sdk *one = start(), *two = kis_sdk_start(&local, &diag);
     CHECK(two, two ? "" : diag.text);
-    pid_t child = fork();
+    pid_t child = fork_at_rest();
     if (!child) {
         record("child", 3);
         _exit(kis_sdk_flush(one, 10000) == KIS_OK ? 7 : 1);
