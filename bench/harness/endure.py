@@ -55,5 +55,5 @@ def run(table, short):
     table.row(f"{name}: peak memory, MiB, with / without file pages", f"{peak.rss:.0f} / {peak.anon:.0f}", "<= 256")
     table.row(f"{name}: largest gap between answers, ms (slowest sync)", f"{report['largestGapMs']:.0f} ({slowest_sync_ms:.0f})", "<= 100 beyond the sync")
     table.row(f"{name}: search, ms p50 / p99 / largest",
-              f"{took[len(took) // 2]:.1f} / {took[len(took) * 99 // 100]:.1f} / {took[-1]:.1f}", "<= 10")
+              f"{took[len(took) // 2]:.1f} / {took[len(took) * 99 // 100]:.1f} / {took[-1]:.1f}")
     table.row(f"{name}: spans acknowledged; GiB on disk at the end", f"{spans:,} / {disk_bytes(data) / 2**30:.1f}")
