@@ -4,25 +4,18 @@
 #include "base/fmt.h"
 #include "base/num.h"
 #include "http/grpc.h"
+#include "http/header.h"
 #include "wire/otlp.h"
 
 #define STATUS_BYTES_MAX (8u << 10) /* of grpc-status-details-bin; more is not read */
 #define ARENA_BYTES_MAX  (256u << 10)
 
-static kis_str find_header(const kis_header *rows, size_t count, const char *name)
-{
-    kis_str wanted = kis_str_from_c(name);
-    for (size_t i = 0; i < count; i++)
-        if (kis_str_eq(rows[i].name, wanted))
-            return rows[i].value;
-    return KIS_STR_NONE;
-}
-
 /* gRPC's own fields stand in the trailers, or in the headers of an answer without a body. */
 static kis_str find_grpc(const kis_client_answer *answer, const char *name)
 {
-    kis_str value = find_header(answer->trailers, answer->trailer_count, name);
-    return value.ptr ? value : find_header(answer->headers, answer->header_count, name);
+    kis_str wanted = kis_str_from_c(name);
+    kis_str value = kis_header_find(answer->trailers, answer->trailer_count, wanted);
+    return value.ptr ? value : kis_header_find(answer->headers, answer->header_count, wanted);
 }
 
 /* ---- waiting --------------------------------------------------------------------------------- */
@@ -104,7 +97,7 @@ static void judge_http(kis_otlp_protocol protocol, const kis_client_answer *answ
                             .err = may_try_again           ? KIS_ERR_FULL
                                    : answer->status == 413 ? KIS_ERR_LIMIT
                                                            : KIS_ERR_SYNTAX };
-    kis_str after = find_header(answer->headers, answer->header_count, "retry-after");
+    kis_str after = kis_header_find(answer->headers, answer->header_count, KIS_STR("retry-after"));
     if (kis_rpc_status_decode(answer->body, protocol == KIS_OTLP_HTTP_JSON, arena, &code, &message,
                               &retry_ms) != KIS_OK)
         message = KIS_STR_NONE;

@@ -255,12 +255,17 @@ damaged:
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
+static kis_str own_path(const kis_segment *s, char room[KIS_STORE_PATH_MAX])
+{
+    return kis_str_of(room, kis_segment_path(room, KIS_STORE_PATH_MAX, s->dir, "seg-",
+                                             s->info.generation, s->info.part));
+}
+
 kis_err kis_segment_read_range(const kis_segment *s, uint64_t offset, void *to, size_t size,
                                kis_diag *diag)
 {
     char path[KIS_STORE_PATH_MAX];
-    kis_str name = { path, kis_segment_path(path, sizeof path, s->dir, "seg-", s->info.generation,
-                                            s->info.part) };
+    kis_str name = own_path(s, path);
     kis_file file;
 
     kis_err err = s->os->ops->open(s->os, name, KIS_OPEN_READ, &file, diag);
@@ -315,8 +320,7 @@ static void drop_pinned(kis_segment *s)
 static kis_err open_footer(kis_segment *s, kis_diag *diag)
 {
     char path[KIS_STORE_PATH_MAX];
-    kis_str name = { path, kis_segment_path(path, sizeof path, s->dir, "seg-", s->info.generation,
-                                            s->info.part) };
+    kis_str name = own_path(s, path);
     uint8_t bytes[KIS_SEG_FOOTER_BYTES];
     kis_seg_footer footer;
     kis_file file;
@@ -400,8 +404,7 @@ static kis_err read_lead(kis_segment *s, uint8_t to[KIS_SEG_LEAD_BYTES], kis_seg
                          kis_diag *diag)
 {
     char path[KIS_STORE_PATH_MAX];
-    kis_str name = { path, kis_segment_path(path, sizeof path, s->dir, "seg-", s->info.generation,
-                                            s->info.part) };
+    kis_str name = own_path(s, path);
     kis_file file;
 
     kis_err err = s->os->ops->open(s->os, name, KIS_OPEN_READ, &file, diag);
@@ -484,9 +487,7 @@ void kis_segment_unref(kis_segment *s)
         return;
     if (atomic_load(&s->is_deleted)) {
         kis_diag ignored; /* what stays is found and deleted at the next start */
-        size_t len =
-            kis_segment_path(path, sizeof path, s->dir, "seg-", s->info.generation, s->info.part);
-        (void)s->os->ops->remove(s->os, kis_str_of(path, len), &ignored);
+        (void)s->os->ops->remove(s->os, own_path(s, path), &ignored);
         if (s->dir_bytes)
             atomic_fetch_sub_explicit(s->dir_bytes, s->file_bytes, memory_order_relaxed);
     }
