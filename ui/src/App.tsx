@@ -1,5 +1,5 @@
 /* App.tsx - the frame around every page: header, notice, the page that the address names. */
-import { useEffect } from 'preact/hooks';
+import { useEffect, useLayoutEffect } from 'preact/hooks';
 import { forgetNotices, notices } from './api/notice';
 import { Boundary } from './parts/Boundary';
 import { EmptyState } from './parts/States';
@@ -14,7 +14,8 @@ import { TracePage } from './trace/TracePage';
 export function App() {
     const text = useStore(address);
     const route = parseRoute(text);
-    useEffect(forgetNotices, [text.split('?', 1)[0]]);
+    /* not after the paint: the new page's first answer may have brought one by then */
+    useLayoutEffect(forgetNotices, [text.split('?', 1)[0]]);
     useEffect(() => {
         if (route.page !== 'trace') document.title = 'kiseki';
     }, [route.page]);

@@ -3,7 +3,7 @@
  * A new key cancels the old question, so an old answer never replaces a newer one. `stale` is the
  * last answer that came, for those who would rather show that, dimmed, than nothing.
  */
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { useCallback, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { ApiFailure, isAbort, type GetOptions } from '../api/client';
 
 export type Load<T> =
@@ -25,7 +25,7 @@ export function useLoad<T>(key: string, ask: (options: GetOptions) => Promise<T>
     const [round, setRound] = useState(0);
     const controller = useRef<AbortController | null>(null);
     const stale = useRef<T | null>(null);
-    useEffect(() => {
+    useLayoutEffect(() => {
         const abort = new AbortController();
         controller.current = abort;
         setShown(starting(key));

@@ -1,6 +1,6 @@
 /* SearchForm.tsx - the conditions. Nothing is asked until "Find traces". */
 import type { ComponentChildren } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 import { fetchOperations } from '../api/services';
 import { fromInputValue, toInputValue } from '../format/time';
 import { visibleLine } from '../format/text';
@@ -20,7 +20,8 @@ export function SearchForm({ initial, services, onSearch }: {
     const [form, setForm] = useState(initial);
     const [problems, setProblems] = useState<Problems>(() => checkForm(initial));
     const [isOpen, setOpen] = useState(() => hasProblem(checkForm(initial)));
-    useEffect(() => {
+    /* not after the paint: what somebody has begun to type by then would be lost */
+    useLayoutEffect(() => {
         setForm(initial);
         setProblems(checkForm(initial));
         if (hasProblem(checkForm(initial))) setOpen(true);

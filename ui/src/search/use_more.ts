@@ -1,5 +1,5 @@
 /* use_more.ts - the rows after the last one, page by page, as long as the server has a token. */
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useState } from 'preact/hooks';
 import { isAbort } from '../api/client';
 import { fetchSummaries, type Summary, type SummaryPage, type SummaryQuery } from '../api/summaries';
 
@@ -22,7 +22,7 @@ export function useMore(first: SummaryPage, query: SummaryQuery): More {
     const pages = got.first === first ? got.pages : [first];
     const next = pages[pages.length - 1]!.next;
     const isBusy = token !== '' && token === next;
-    useEffect(() => {
+    useLayoutEffect(() => {
         setGot({ first, pages: [first] });
         setToken('');
         setProblem('');

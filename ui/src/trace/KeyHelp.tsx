@@ -1,5 +1,5 @@
 /* KeyHelp.tsx - the list of keys, made from the table that the keyboard itself uses. */
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { Icon } from '../parts/Icon';
 import { KEYS } from './use_keys';
 
@@ -9,7 +9,7 @@ const SHOWN: Readonly<Record<string, string>> = {
 
 export function KeyHelp({ onClose }: { onClose: () => void }) {
     const ref = useRef<HTMLDialogElement>(null);
-    useEffect(() => ref.current?.showModal(), []);
+    useLayoutEffect(() => ref.current?.showModal(), []);
     return (
         <dialog
             ref={ref}

@@ -6,7 +6,7 @@
  *
  * State that a permalink carries lives in the address: span, q (find), zoom. Folding does not.
  */
-import { useCallback, useEffect, useMemo, useRef, useState, type MutableRef } from 'preact/hooks';
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type MutableRef } from 'preact/hooks';
 import { replace } from '../router';
 import { Detail } from './Detail';
 import { placeOf, reveal, toggleFold, unfoldAll, visibleRows } from './fold';
@@ -49,7 +49,7 @@ export function TraceView({ trace, params, onReload }: {
     /* The address may also be changed from outside: a link to another span of this trace. What was
      * written here comes back, too, perhaps after the reader has gone on to the next span. */
     const spanInAddress = params.get('span') ?? '';
-    useEffect(() => {
+    useLayoutEffect(() => {
         const current = selected >= 0 ? trace.spans[selected]!.id : '';
         if (spanInAddress && spanInAddress !== current && spanInAddress !== written.current)
             select(rowOfSpan(trace, spanInAddress));

@@ -1,6 +1,6 @@
 /* use_keys.ts - the keyboard. The letters are those of Jaeger's page; arrows fold and walk the tree
  * as any tree does. Keys typed into a field, or with Ctrl, Alt or Meta, are left alone. */
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import {
     foldAll, foldOneLevel, hasChildren, placeOf, toggleFold, unfoldAll, unfoldOneLevel, type Folds,
 } from './fold';
@@ -125,7 +125,8 @@ function isTyping(target: HTMLElement): boolean {
 export function useKeys(target: KeyTarget): void {
     const latest = useRef(target);
     latest.current = target;
-    useEffect(() => {
+    /* not after the paint: the first key may come as soon as the rows are seen */
+    useLayoutEffect(() => {
         const onKey = (event: KeyboardEvent) => {
             const act = actionFor(event);
             if (!act) return;
