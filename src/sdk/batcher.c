@@ -217,7 +217,7 @@ static void view_scope(const kis_scope *scope, uint32_t first, uint32_t count, k
 }
 
 /* The spans of one scope must be neighbours: count them, lay out their places, fill.
- * Stepper alone, because of the marks. */
+ * Stepper alone, because of the marks: who pushes one span does not come here. */
 static bool group_by_scope(kis_batcher *batcher, kis_batch *batch, kis_flight *flight)
 {
     uint32_t number = ++batcher->batch_number, scopes = 0, at = 0;
@@ -250,19 +250,30 @@ static bool group_by_scope(kis_batcher *batcher, kis_batch *batch, kis_flight *f
     return true;
 }
 
+/* Most batches are of one scope, and one span alone always is: they are neighbours as they come. */
+static bool has_one_scope(const kis_flight *flight)
+{
+    const kis_scope *scope = flight->slots[0]->scope;
+
+    for (uint32_t i = 1; i < flight->span_count; i++)
+        if (flight->slots[i]->scope != scope)
+            return false;
+    return true;
+}
+
 static bool one_scope(kis_batch *batch, kis_flight *flight)
 {
     batch->scopes = KIS_NEW(&batch->arena, kis_scope_view);
     if (!batch->scopes)
         return false;
     batch->scope_count = 1;
-    view_scope(flight->slots[0]->scope, 0, 1, batch->scopes);
-    kis_slot_view(flight->slots[0], &batch->spans[0]);
+    view_scope(flight->slots[0]->scope, 0, flight->span_count, batch->scopes);
+    kis_slots_view(flight->slots, flight->span_count, batch->spans);
     return true;
 }
 
 /* The batch of a flight; NULL: no memory. The flight belongs to the batch. */
-static kis_batch *make_batch(kis_batcher *batcher, kis_flight *flight, bool is_stepper)
+static kis_batch *make_batch(kis_batcher *batcher, kis_flight *flight)
 {
     size_t bytes =
         flight->span_count * (sizeof(kis_span_view) + sizeof(kis_scope_view) + 32) + 4096;
@@ -273,7 +284,8 @@ static kis_batch *make_batch(kis_batcher *batcher, kis_flight *flight, bool is_s
     batch->spans = KIS_NEW_ARRAY(&batch->arena, kis_span_view, flight->span_count);
     batch->resources = KIS_NEW(&batch->arena, kis_resource_view);
     if (!batch->spans || !batch->resources ||
-        !(is_stepper ? group_by_scope(batcher, batch, flight) : one_scope(batch, flight))) {
+        !(has_one_scope(flight) ? one_scope(batch, flight)
+                                : group_by_scope(batcher, batch, flight))) {
         kis_batch_unref(batch);
         return NULL;
     }
@@ -285,10 +297,10 @@ static kis_batch *make_batch(kis_batcher *batcher, kis_flight *flight, bool is_s
     return batch;
 }
 
-static void push_flight(kis_batcher *b, kis_flight *flight, uint32_t sinks, bool is_stepper)
+static void push_flight(kis_batcher *b, kis_flight *flight, uint32_t sinks)
 {
     flight->batcher = b;
-    flight->batch = sinks ? make_batch(b, flight, is_stepper) : NULL;
+    flight->batch = sinks ? make_batch(b, flight) : NULL;
     if (!flight->batch) {
         count_failure(b, sinks ? KIS_ERR_NOMEM : KIS_ERR_CLOSED);
         drop_slots(b, flight->slots, flight->span_count);
@@ -325,7 +337,7 @@ static uint32_t send_one(kis_batcher *b, uint64_t queued)
         got += kis_span_ring_take(&t->ring, flight->slots + got, want - got);
     KIS_ASSERT(got == want); /* rings only fill while we look */
     flight->span_count = got;
-    push_flight(b, flight, atomic_load_explicit(&b->sink_count, memory_order_relaxed), true);
+    push_flight(b, flight, atomic_load_explicit(&b->sink_count, memory_order_relaxed));
     return got;
 }
 
@@ -339,7 +351,7 @@ void kis_batcher_push_one(kis_batcher *b, kis_slot *slot)
     }
     flight->span_count = 1;
     flight->slots[0] = slot;
-    push_flight(b, flight, kis_batcher_enter(b), false);
+    push_flight(b, flight, kis_batcher_enter(b));
     kis_batcher_leave(b);
 }
 

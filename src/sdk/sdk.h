@@ -236,7 +236,7 @@ static inline kis_span kis_slot_take(kis_recorder_thread *thread)
 }
 /** Back to its home. Any thread; `here` is the caller's own record of the same SDK, or NULL. */
 void kis_slot_release(kis_slot *slot, kis_recorder_thread *here);
-/** Many, of whatever homes. Any thread. */
+/** Many, of whatever homes; one at least. Any thread. */
 void kis_slots_release(kis_slot *const *slots, uint32_t count);
 
 /** The scope of a tracer in this SDK, never NULL; the tracer remembers it. */

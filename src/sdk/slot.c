@@ -141,27 +141,16 @@ void kis_slot_make_head(kis_slot *slot)
     to[KIS_SLOT_AT_FLAGS - 2] = 0x85, to[KIS_SLOT_AT_FLAGS - 1] = 1; /* 16, fixed 32 */
 }
 
-/* The message can be copied as it stands when nothing of the span is missing in it. */
-static inline bool is_whole(const kis_slot *slot)
-{
-    return !slot->tally.is_patched && !(slot->bag && kis_bag_trace_state(slot->bag).len);
-}
-
 void kis_slot_put_status(kis_slot *slot)
 {
     uint8_t field[4] = { KIS_PB_TAG(15, KIS_PB_BYTES), 2, KIS_PB_TAG(3, KIS_PB_VARINT),
                          slot->tally.status };
 
-    if (!is_whole(slot) || slot->end - slot->at < (ptrdiff_t)sizeof(field))
+    slot->tally.is_patched |= slot->end - slot->at < (ptrdiff_t)sizeof(field);
+    if (slot->tally.is_patched)
         return;
     memcpy(slot->at, field, sizeof(field));
     slot->at += sizeof(field);
-    slot->tally.has_status_at_end = true;
-}
-
-static inline kis_str text_of(const kis_slot *slot, kis_slot_text text)
-{
-    return kis_str_of((const char *)slot->block + text.at, text.len);
 }
 
 /* The counts of a tally are those of a view, in its order. */
@@ -169,11 +158,23 @@ static inline kis_str text_of(const kis_slot *slot, kis_slot_text text)
 _Static_assert(COUNTS_BYTES == offsetof(kis_span_view, kind) - offsetof(kis_span_view, attr_count),
                "copied in one piece");
 
-void kis_slot_view(const kis_slot *slot, kis_span_view *out)
+/* What only a span has whose block cannot be copied. */
+static void view_patches(const kis_slot *slot, kis_span_view *out)
+{
+    out->bytes = KIS_BYTES_NONE;
+    if (slot->tally.message.at)
+        out->status_message =
+            kis_str_of((const char *)slot->block + slot->tally.message.at, slot->tally.message.len);
+    if (slot->bag)
+        out->trace_state = kis_bag_trace_state(slot->bag);
+}
+
+static inline void view_slot(const kis_slot *slot, kis_span_view *out)
 {
     const kis_slot_tally *t = &slot->tally;
-    const uint8_t *head = slot->block, *end = slot->at - (t->has_status_at_end ? 4 : 0);
-    kis_bytes fields = { head + slot->attrs_at, (size_t)(end - head) - slot->attrs_at };
+    const uint8_t *head = slot->block;
+    /* every kind of field, perhaps the status too: who looks for one kind skips the others */
+    kis_bytes fields = { head + slot->attrs_at, (size_t)(slot->at - head) - slot->attrs_at };
 
     memcpy(out->trace_id.bytes, head + KIS_SLOT_AT_TRACE, 16);
     memcpy(out->span_id.bytes, head + KIS_SLOT_AT_SPAN, 8);
@@ -184,17 +185,27 @@ void kis_slot_view(const kis_slot *slot, kis_span_view *out)
     memcpy(&out->attr_count, &t->attr_count, COUNTS_BYTES);
     out->kind = head[KIS_SLOT_AT_KIND];
     out->status = t->status;
-    out->name = text_of(slot, slot->name);
-    out->status_message = t->message.at ? text_of(slot, t->message) : KIS_STR_NONE;
-    out->trace_state = slot->bag ? kis_bag_trace_state(slot->bag) : KIS_STR_NONE;
-    out->attrs =
-        (kis_attrs){ fields.ptr, t->attr_count ? (uint32_t)fields.len : 0, KIS_TAG_SPAN_ATTRS };
-    out->events = t->event_count ? fields : KIS_BYTES_NONE;
-    out->links = t->link_count ? fields : KIS_BYTES_NONE;
-    out->bytes = KIS_BYTES_NONE;
-    if (KIS_LIKELY(!t->is_patched && !out->trace_state.len &&
-                   (!t->status || t->has_status_at_end))) {
-        head += kis_span_id_is_valid(&out->parent_id) ? 0 : KIS_SLOT_HEAD_ROOT;
-        out->bytes = kis_bytes_of(head, (size_t)(slot->at - head));
+    out->name = kis_str_of((const char *)head + slot->name.at, slot->name.len);
+    out->trace_state = out->status_message = KIS_STR_NONE;
+    out->attrs = (kis_attrs){ fields.ptr, (uint32_t)fields.len, KIS_TAG_SPAN_ATTRS };
+    out->events = out->links = KIS_BYTES_NONE;
+    if (KIS_UNLIKELY(t->event_count | t->link_count)) {
+        out->events = t->event_count ? fields : KIS_BYTES_NONE;
+        out->links = t->link_count ? fields : KIS_BYTES_NONE;
     }
+    head += kis_span_id_is_valid(&out->parent_id) ? 0 : KIS_SLOT_HEAD_ROOT;
+    out->bytes = kis_bytes_of(head, (size_t)(slot->at - head));
+    if (KIS_UNLIKELY(t->is_patched))
+        view_patches(slot, out);
+}
+
+void kis_slots_view(kis_slot *const *slots, uint32_t count, kis_span_view *out)
+{
+    for (uint32_t i = 0; i < count; i++)
+        view_slot(slots[i], &out[i]);
+}
+
+void kis_slot_view(const kis_slot *slot, kis_span_view *out)
+{
+    view_slot(slot, out);
 }

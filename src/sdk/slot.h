@@ -10,9 +10,9 @@
  * every span (ids, kind, times, flags), then a field for each call, in the order of the calls. A
  * plain span is therefore encoded by one copy. Who reads one kind of field skips the others by tag.
  * An attribute that is set again and does not fit its old place leaves a hole, a field with the tag
- * KIS_SLOT_HOLE; then, and with a status message, a trace state or a count of something dropped,
- * the message is put together from the span's view instead, which is made only when the span is
- * over (kis_slot_view).
+ * KIS_SLOT_HOLE; then, and with a status message, a trace state or a count of something dropped
+ * (tally.is_patched), the message is put together from the span's view instead, which is made only
+ * when the span is over (kis_slot_view).
  * Whether a key is there already is answered by 256 bits of a filter, mostly with no;
  * else the block is walked.
  * The first block lies in the slot; a larger one is taken from the host and kept for the slot's
@@ -94,10 +94,10 @@ typedef struct kis_slot_tally {
     uint32_t dropped_attrs, dropped_events, dropped_links;
     uint32_t hole_bytes;
     uint8_t status; /* kis_status_code */
-    /* a hole, something dropped, a message: the block cannot be copied as it stands */
+    /* a hole, something dropped, a message, a trace state: the block cannot be copied as it
+     * stands */
     bool is_patched;
-    bool has_status_at_end; /* the last field of the block is the status */
-    kis_slot_text message;  /* of the status */
+    kis_slot_text message; /* of the status */
 } kis_slot_tally;
 
 typedef struct kis_slot {
@@ -264,5 +264,6 @@ void kis_slot_put_status(kis_slot *slot);
 /** The span as others see it; borrows from the slot. Nobody writes the slot any more,
  * or the busy bit is held. */
 void kis_slot_view(const kis_slot *slot, kis_span_view *out);
+void kis_slots_view(kis_slot *const *slots, uint32_t count, kis_span_view *out);
 
 #endif

@@ -143,6 +143,12 @@ static uint64_t wall_offset(const kis_sdk *sdk)
     return atomic_load_explicit(&sdk->wall_offset_ns, memory_order_relaxed);
 }
 
+/* A trace state is no field of the block. */
+static void note_trace_state(kis_slot *slot)
+{
+    slot->tally.is_patched = slot->bag && slot->bag->trace_state_len;
+}
+
 /* The slot gets a bag of its own: trace state replaced, baggage and values kept. */
 static void replace_trace_state(kis_sdk *sdk, kis_slot *slot, kis_str trace_state)
 {
@@ -159,6 +165,7 @@ static void replace_trace_state(kis_sdk *sdk, kis_slot *slot, kis_str trace_stat
     slot->bag_generation = context._bag_generation;
     if (old)
         kis_bag_drop(old);
+    note_trace_state(slot);
 }
 
 /* Asks a sampler that is not one of the two common ones. */
@@ -297,6 +304,7 @@ static inline void hold_bag(kis_sdk *sdk, kis_slot *slot, const kis_context *par
     slot->bag_generation = parent->_bag_generation;
     if (!has_parent && slot->bag->trace_state_len)
         replace_trace_state(sdk, slot, KIS_STR_NONE); /* a new trace keeps the baggage alone */
+    note_trace_state(slot);
 }
 
 /* The name. From here on attributes may be set. */

@@ -48,10 +48,11 @@ uint32_t kis_span_ring_take(kis_span_ring *ring, struct kis_slot **out, uint32_t
     uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
     /* once: KIS_MIN looks twice, and head moves on */
     uint32_t gathered = atomic_load_explicit(&ring->head, memory_order_acquire) - tail;
-    uint32_t count = KIS_MIN(gathered, max);
+    uint32_t count = KIS_MIN(gathered, max), first = tail & ring->mask;
+    uint32_t to_end = KIS_MIN(count, ring->mask + 1 - first);
 
-    for (uint32_t i = 0; i < count; i++)
-        out[i] = ring->places[(tail + i) & ring->mask];
+    memcpy(out, ring->places + first, to_end * sizeof(*out));
+    memcpy(out + to_end, ring->places, (count - to_end) * sizeof(*out));
     atomic_store_explicit(&ring->tail, tail + count, memory_order_release);
     return count;
 }

@@ -300,6 +300,29 @@ TEST(status_keeps_its_order)
     }
 }
 
+TEST(a_status_arrives_where_the_block_has_no_room_for_it)
+{
+    enum { AROUND = 12 }; /* tags, lengths and key around a text of 128 bytes and more */
+    static char text[KIS_SLOT_BYTES];
+
+    memset(text, 'x', sizeof(text));
+    for (size_t left = 0; left < 8; left++) {
+        test_sdk_begin(&t);
+        kis_span span = kis_span_start(shop(), "full");
+        kis_slot *slot = span._slot;
+        size_t room = (size_t)(slot->end - slot->at);
+        kis_span_set(span, KIS_KV("k", kis_str_of(text, room - AROUND - left)));
+        CHECK_INT(left, slot->end - slot->at, "full but for so many bytes");
+        kis_span_fail(span, NULL);
+        kis_span_end(span);
+        const kis_span_view *v = only_span();
+        CHECK_INT(KIS_STATUS_ERROR, v->status, "the status is there");
+        CHECK_INT(left >= 4, v->bytes.len > 0, "in the message, if it fits");
+        CHECK_INT(1, kis_attrs_count(v->attrs), "and the attribute");
+        test_sdk_end(&t);
+    }
+}
+
 TEST(an_ended_span_does_nothing_and_is_counted)
 {
     test_sdk_prepare(&t);
@@ -600,8 +623,9 @@ TEST(a_span_may_be_large_and_is_bounded)
 TEST_MAIN(RUN(a_span_arrives_as_it_was_recorded), RUN(the_same_key_again_takes_the_new_value),
           RUN(a_key_set_ten_thousand_times_stays_small), RUN(values_of_every_type_arrive),
           RUN(limits_drop_and_count), RUN(text_that_is_not_utf8_is_repaired),
-          RUN(status_keeps_its_order), RUN(an_ended_span_does_nothing_and_is_counted),
-          RUN(the_zero_span_does_nothing), RUN(arguments_are_not_evaluated_when_nobody_listens),
+          RUN(status_keeps_its_order), RUN(a_status_arrives_where_the_block_has_no_room_for_it),
+          RUN(an_ended_span_does_nothing_and_is_counted), RUN(the_zero_span_does_nothing),
+          RUN(arguments_are_not_evaluated_when_nobody_listens),
           RUN(what_is_null_is_dropped_and_ends_nothing), RUN(children_know_their_parent),
           RUN(an_ended_span_is_still_a_parent), RUN(remote_parents_are_said_to_be_remote),
           RUN(links_and_events_keep_order_and_content), RUN(times_of_ones_own_are_taken),

@@ -193,13 +193,19 @@ void kis_slot_release(kis_slot *slot, kis_recorder_thread *here)
 
 void kis_slots_release(kis_slot *const *slots, uint32_t count)
 {
-    for (uint32_t i = 0, end; i < count; i = end) { /* a run of one home goes back as one list */
-        kis_recorder_thread *home = slots[i]->home;
-        let_go_of_extras(slots[i]);
-        for (end = i + 1; end < count && slots[end]->home == home; end++) {
-            let_go_of_extras(slots[end]);
-            slots[end - 1]->next = slots[end];
+    kis_slot *first = slots[0], *last = first; /* a run of one home goes back as one list */
+
+    let_go_of_extras(first);
+    for (uint32_t i = 1; i < count; i++) {
+        kis_slot *slot = slots[i];
+        let_go_of_extras(slot);
+        if (KIS_LIKELY(slot->home == last->home)) {
+            last->next = slot;
+        } else {
+            give_back(last->home, first, last);
+            first = slot;
         }
-        give_back(home, slots[i], slots[end - 1]);
+        last = slot;
     }
+    give_back(last->home, first, last);
 }
