@@ -11,6 +11,8 @@
 #include "wire/otlp.h"
 #include "wire/otlp_span.h"
 
+#define SPANS_LOOKED_AT 16 /* of a scope, to guess its size */
+
 /* Fields of `tag` in [p, end), copied with tag `want`; runs of them in one piece when the tags are
  * the same. */
 static void copy_tagged(kis_buf *out, const uint8_t *p, const uint8_t *end, uint32_t tag,
@@ -140,12 +142,12 @@ static void encode_one_span(kis_buf *out, const kis_span_view *span)
         uint8_t *to = kis_buf_reserve(out, len + 3);
         if (!to)
             return;
+        size_t head = 2 + (size_t)(len >= 0x80);
         to[0] = KIS_PB_TAG(2, KIS_PB_BYTES);
         to[1] = (uint8_t)(len | (size_t)(len >= 0x80) << 7);
         to[2] = (uint8_t)(len >> 7);
-        to += 2 + (len >= 0x80);
-        memcpy(to, span->bytes.ptr, len);
-        out->len = (size_t)(to - out->ptr) + len;
+        out->len += head + len;
+        memcpy(to + head, span->bytes.ptr, len);
         return;
     }
     if (len) {
@@ -157,12 +159,16 @@ static void encode_one_span(kis_buf *out, const kis_span_view *span)
     kis_pb_end(out, begun);
 }
 
+/* By a few of its spans: all that counts is how many bytes the length will have, and to be wrong
+ * means to move the scope once. */
 static size_t scope_size_about(const kis_batch *batch, const kis_scope_view *scope)
 {
+    const kis_span_view *spans = batch->spans + scope->first_span;
     size_t size =
         32 + scope->name.len + scope->version.len + scope->attrs.len + scope->schema_url.len;
-    for (uint32_t i = 0; i < scope->span_count; i++)
-        size += span_size_about(&batch->spans[scope->first_span + i]) + 4;
+    uint32_t step = scope->span_count / SPANS_LOOKED_AT + 1;
+    for (uint32_t i = 0; i < scope->span_count; i += step)
+        size += (span_size_about(&spans[i]) + 4) * KIS_MIN(step, scope->span_count - i);
     return size;
 }
 
@@ -181,9 +187,10 @@ static void put_scope_spans(const kis_batch *batch, const kis_scope_view *scope,
                             kis_buf *out)
 {
     size_t begun = kis_pb_begin_about(out, 2, size);
+    const kis_span_view *span = batch->spans + scope->first_span, *end = span + scope->span_count;
     encode_scope(out, scope);
-    for (uint32_t i = 0; i < scope->span_count; i++)
-        encode_one_span(out, &batch->spans[scope->first_span + i]);
+    for (; span < end; span++)
+        encode_one_span(out, span);
     encode_text(out, 3, scope->schema_url);
     kis_pb_end(out, begun);
 }

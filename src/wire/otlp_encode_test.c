@@ -125,6 +125,54 @@ TEST(encoding_groups_scopes_of_one_resource_and_keeps_schema_urls)
     kis_batch_unref(batch);
 }
 
+/* One scope; each span whose number is a multiple of `step` has a name of `looked_at` bytes, the
+ * others one of `other`. */
+static kis_batch *batch_of_sizes(int spans, int step, size_t looked_at, size_t other)
+{
+    static char names[2][2048];
+    test_spans t;
+    size_t sizes[] = { looked_at, other };
+    for (int i = 0; i < 2; i++) {
+        memset(names[i], 'a' + i, sizes[i]);
+        names[i][sizes[i]] = '\0';
+    }
+    test_spans_begin(&t, test_alloc);
+    test_spans_resource(&t, "a");
+    test_spans_scope(&t, "x", "1");
+    for (int i = 0; i < spans; i++)
+        test_spans_add(
+            &t, &(test_span){ .trace = 1, .span = 1 + (uint64_t)i, .name = names[i % step != 0] });
+    kis_batch *batch = test_spans_end(&t);
+    batch->is_verbatim = false;
+    return batch;
+}
+
+TEST(encoding_a_scope_whose_size_is_guessed_wrong_moves_it)
+{
+    static const struct {
+        const char *why;
+        int spans, step;
+        size_t looked_at, other;
+    } rows[] = {
+        { "guessed right", 100, 7, 100, 100 },
+        { "two bytes of length guessed, three needed", 100, 7, 1, 1000 },
+        { "three guessed, two needed", 50, 4, 1000, 1 },
+        { "one span", 1, 1, 10, 10 },
+        { "as many as are looked at, and one more", 17, 2, 10, 2000 },
+    };
+    kis_buf out;
+    kis_buf_init(&out, test_alloc, 1 << 20);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        kis_batch *batch =
+            batch_of_sizes(rows[i].spans, rows[i].step, rows[i].looked_at, rows[i].other);
+        check_round_trip(batch, &out, rows[i].why);
+        CHECK_BYTES(batch->body.ptr, batch->body.len, kis_buf_bytes(&out), rows[i].why);
+        kis_batch_unref(batch);
+    }
+    kis_buf_done(&out);
+    CHECK_INT(0, test_alloc_live(), "nothing is left over");
+}
+
 TEST(encoding_without_room_says_so)
 {
     kis_batch *batch = generate(1);
@@ -143,4 +191,5 @@ TEST_MAIN(RUN(encoding_what_was_decoded_gives_the_same_spans),
           RUN(encoding_leaves_out_what_lies_between_attributes),
           RUN(encoding_attributes_of_another_tag_gives_them_the_right_one),
           RUN(encoding_groups_scopes_of_one_resource_and_keeps_schema_urls),
+          RUN(encoding_a_scope_whose_size_is_guessed_wrong_moves_it),
           RUN(encoding_without_room_says_so))
