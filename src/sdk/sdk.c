@@ -413,8 +413,8 @@ void kis_sdk_after_fork(kis_sdk *sdk)
 
     atomic_store_explicit(&sdk->lock, 0, memory_order_relaxed);
     abandon_memory(sdk);
-    here->of[sdk->index].generation = 0;
-    here->of[sdk->index].thread = NULL;
+    here->generations[sdk->index] = 0;
+    here->records[sdk->index] = NULL;
     here->ending = NULL;
     atomic_store_explicit(&sdk->late_calls, 0, memory_order_relaxed);
     kis_bags_after_fork(&sdk->bags);

@@ -128,14 +128,16 @@ struct kis_sdk {
     kis_batcher batcher;
 };
 
+/* A variable of the library's own: found without asking a table for its address. */
+#define KIS_OURS __attribute__((visibility("hidden")))
+
 /* What a thread has of its own. */
 typedef struct kis_here {
     kis_context current;
     kis_slot *ending;
-    struct {
-        kis_recorder_thread *thread;
-        uint32_t generation; /* of the SDK that it belongs to */
-    } of[KIS_SDKS_MAX];
+    /* for each SDK by its index: the thread's record, good for this generation of the SDK */
+    kis_recorder_thread *records[KIS_SDKS_MAX];
+    uint32_t generations[KIS_SDKS_MAX];
 } kis_here;
 
 /** What kis_sdk_open needs beyond options that are complete (no zero left to look up). */
@@ -190,18 +192,19 @@ void kis_recorder_before_fork(void);
 void kis_recorder_after_fork_in_parent(void);
 /** Once for the process, in the child: handles of the parent do nothing from now on. */
 void kis_recorder_after_fork(void);
-extern uint16_t kis_recorder_epoch;
+extern KIS_OURS uint16_t kis_recorder_epoch;
 /** The calling thread ends: its records go to the next one that begins. */
 void kis_recorder_thread_done(void);
 /** Entries by index, for those who must see all; NULL where none was ever used. */
 kis_sdk *kis_sdk_entry(uint32_t index);
-extern _Atomic(kis_sdk *) kis_recorder_global; /* recording or disabled; NULL: none */
+/* recording or disabled; NULL: none */
+extern KIS_OURS _Atomic(kis_sdk *) kis_recorder_global;
 static inline kis_sdk *kis_sdk_of_context(void)
 {
     return atomic_load_explicit(&kis_recorder_global, memory_order_acquire);
 }
 
-extern KIS_THREAD_LOCAL_ kis_here kis_here_of_thread;
+extern KIS_OURS KIS_THREAD_LOCAL_ kis_here kis_here_of_thread;
 static inline kis_here *kis_here_get(void)
 {
     return &kis_here_of_thread;
@@ -211,8 +214,8 @@ static inline kis_recorder_thread *kis_recorder_thread_here(kis_sdk *sdk, kis_he
 {
     uint32_t generation = atomic_load_explicit(&sdk->generation, memory_order_relaxed);
 
-    if (KIS_LIKELY(here->of[sdk->index].generation == generation))
-        return here->of[sdk->index].thread;
+    if (KIS_LIKELY(here->generations[sdk->index] == generation))
+        return here->records[sdk->index];
     return kis_recorder_thread_begin(sdk, here);
 }
 

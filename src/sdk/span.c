@@ -661,29 +661,73 @@ static void tell_ended(kis_sdk *sdk, kis_slot *slot, uint32_t count)
             sdk->processors[i].on_end(sdk->processors[i].user, &data);
 }
 
+/* An ended span that does not go into a ring. */
+__attribute__((noinline)) static void hand_over_elsewhere(kis_sdk *sdk, kis_recorder_thread *thread,
+                                                          kis_slot *slot, bool is_sampled)
+{
+    uint32_t intake = atomic_load_explicit(&sdk->batcher.intake, memory_order_relaxed);
+
+    if (!is_sampled || intake == KIS_INTAKE_NONE)
+        kis_slot_release(slot, thread);
+    else
+        kis_batcher_push_one(&sdk->batcher, slot);
+}
+
 /* Where an ended span goes: mostly into its thread's ring. */
 static inline void hand_over(kis_sdk *sdk, kis_recorder_thread *thread, kis_slot *slot,
                              bool is_sampled)
 {
-    uint32_t intake = atomic_load_explicit(&sdk->batcher.intake, memory_order_relaxed);
-
-    if (KIS_UNLIKELY(!is_sampled || intake == KIS_INTAKE_NONE))
-        kis_slot_release(slot, thread);
-    else if (KIS_UNLIKELY(intake != KIS_INTAKE_RING))
-        kis_batcher_push_one(&sdk->batcher, slot);
+    if (KIS_UNLIKELY(!is_sampled || atomic_load_explicit(&sdk->batcher.intake,
+                                                         memory_order_relaxed) != KIS_INTAKE_RING))
+        hand_over_elsewhere(sdk, thread, slot, is_sampled);
     else if (KIS_LIKELY(kis_span_ring_push(&thread->ring, slot)))
         kis_batcher_saw_span(&sdk->batcher, &thread->ring);
     else
         kis_slot_release(slot, thread);
 }
 
+/* The last word: its end is fixed, nobody writes it any more. */
+static inline void close_slot(kis_slot *slot, kis_span span)
+{
+    if (KIS_UNLIKELY(slot->tally.status))
+        kis_slot_put_status(slot);
+    /* hooks and others may ask for its ids from here on */
+    kis_slot_leave_as(slot, span._word, KIS_SLOT_ENDED);
+}
+
+/* The same end where processors listen. */
+__attribute__((noinline)) static void end_with_processors(kis_sdk *sdk, kis_recorder_thread *thread,
+                                                          kis_span span, uint32_t processors)
+{
+    kis_slot *slot = span._slot;
+
+    if (sdk->has_on_ending)
+        tell_ending(sdk, slot, span, processors);
+    close_slot(slot, span);
+    tell_ended(sdk, slot, processors);
+    hand_over(sdk, thread, slot, span._word & KIS_SLOT_SAMPLED);
+}
+
 /* The end of a span that is not recorded, or that nobody records any more. Busy bit held. */
-__attribute__((noinline)) static void let_go(kis_span span)
+static void let_go(kis_span span)
 {
     kis_slot *slot = span._slot;
 
     kis_slot_leave_as(slot, span._word, KIS_SLOT_ENDED);
     kis_slot_release(slot, kis_recorder_thread_here(slot->sdk, kis_here_get()));
+}
+__attribute__((noinline)) static void end_unrecorded(kis_span span)
+{
+    if (kis_slot_enter(span._slot, span._word))
+        let_go(span);
+    else
+        count_late(span._slot);
+}
+/* Its SDK was stopped. Busy bit held. */
+__attribute__((noinline)) static void end_late(kis_span span)
+{
+    count_late(span._slot);
+    let_go(span);
 }
 
 /* Somebody else is busy with the span, it is being ended, or it has ended.
@@ -712,10 +756,7 @@ void kis_recorder_span_end(kis_span span, uint64_t end_unix_ns)
     if (KIS_UNLIKELY(!is_of_this_process(span)))
         return;
     if (KIS_UNLIKELY(!(span._word & KIS_SPAN_RECORDING_))) {
-        if (kis_slot_enter(slot, span._word))
-            let_go(span);
-        else
-            count_late(slot);
+        end_unrecorded(span);
         return;
     }
     now = kis_sdk_now_ns(sdk);
@@ -724,20 +765,16 @@ void kis_recorder_span_end(kis_span span, uint64_t end_unix_ns)
     thread = kis_recorder_thread_here(sdk, kis_here_get());
     if (KIS_UNLIKELY(!thread || !is_of_this_life(slot) ||
                      !atomic_load_explicit(&sdk->is_recording, memory_order_relaxed))) {
-        count_late(slot);
-        let_go(span);
+        end_late(span);
         return;
     }
-    kis_slot_set_end(slot, end_unix_ns ? end_unix_ns : now + slot->to_unix_ns);
+    kis_slot_set_end(slot, KIS_UNLIKELY(end_unix_ns) ? end_unix_ns : now + slot->to_unix_ns);
     kis_count(&thread->counts.ended, 1);
     processors = atomic_load_explicit(&sdk->processor_count, memory_order_acquire);
-    if (KIS_UNLIKELY(processors && sdk->has_on_ending))
-        tell_ending(sdk, slot, span, processors);
-    if (KIS_UNLIKELY(slot->tally.status))
-        kis_slot_put_status(slot);
-    kis_slot_leave_as(slot, span._word,
-                      KIS_SLOT_ENDED); /* hooks and others may ask for its ids from here on */
-    if (KIS_UNLIKELY(processors))
-        tell_ended(sdk, slot, processors);
+    if (KIS_UNLIKELY(processors)) {
+        end_with_processors(sdk, thread, span, processors);
+        return;
+    }
+    close_slot(slot, span);
     hand_over(sdk, thread, slot, span._word & KIS_SLOT_SAMPLED);
 }

@@ -80,8 +80,8 @@ kis_recorder_thread *kis_recorder_thread_begin(kis_sdk *sdk, kis_here *here)
         atomic_fetch_add_explicit(&sdk->lost_threads, 1, memory_order_relaxed);
         return NULL;
     }
-    here->of[sdk->index].thread = t;
-    here->of[sdk->index].generation = generation;
+    here->records[sdk->index] = t;
+    here->generations[sdk->index] = generation;
     if (sdk->host.thread_began)
         sdk->host.thread_began(sdk->host.user);
     return t;
@@ -90,13 +90,13 @@ kis_recorder_thread *kis_recorder_thread_begin(kis_sdk *sdk, kis_here *here)
 void kis_recorder_thread_done(void)
 {
     for (uint32_t i = 0; i < KIS_SDKS_MAX; i++) {
-        kis_recorder_thread *t = kis_here_of_thread.of[i].thread;
+        kis_recorder_thread *t = kis_here_of_thread.records[i];
         kis_sdk *sdk = kis_sdk_entry(i);
         bool is_ours = t && sdk &&
                        atomic_load_explicit(&sdk->generation, memory_order_acquire) ==
-                           kis_here_of_thread.of[i].generation;
-        kis_here_of_thread.of[i].thread = NULL;
-        kis_here_of_thread.of[i].generation = 0;
+                           kis_here_of_thread.generations[i];
+        kis_here_of_thread.records[i] = NULL;
+        kis_here_of_thread.generations[i] = 0;
         if (is_ours)
             atomic_store_explicit(&t->is_taken, false, memory_order_release);
     }
