@@ -98,6 +98,9 @@ typedef struct kis_api {
                           size_t text_len);
     void (*span_set_plain)(kis_span span, const char *key, uint64_t word, kis_attr_payload_ value,
                            size_t count);
+    /* A start of which all else is zero (kis_span_options), in registers likewise. */
+    kis_span (*span_start_plain)(struct kis_tracer *tracer, const char *name, size_t name_len,
+                                 kis_span_kind kind, const kis_attr *attrs, size_t attr_count);
 } kis_api;
 
 #if defined(__GNUC__)

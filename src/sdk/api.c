@@ -2,31 +2,16 @@
 #include "sdk/context.h"
 #include "sdk/span.h"
 
-static kis_sdk *sdk_of(const kis_tracer *tracer)
-{
-    return tracer->sdk ? tracer->sdk : kis_sdk_of_context();
-}
-
-static kis_span span_start(kis_tracer *tracer, const kis_span_options *options)
-{
-    kis_sdk *sdk = tracer ? sdk_of(tracer) : NULL;
-
-    return sdk && atomic_load_explicit(&sdk->is_recording, memory_order_acquire)
-               ? kis_recorder_span_start(sdk, tracer, options)
-               : (kis_span){ 0 };
-}
-
 static bool tracer_enabled(kis_tracer *tracer)
 {
-    kis_sdk *sdk = tracer ? sdk_of(tracer) : NULL;
+    kis_sdk *sdk = kis_sdk_of_tracer(tracer);
 
-    return sdk && atomic_load_explicit(&sdk->is_recording, memory_order_acquire) &&
-           sdk->has_listeners;
+    return sdk && sdk->has_listeners;
 }
 
 static kis_api table = {
     .size = sizeof(kis_api),
-    .span_start = span_start,
+    .span_start = kis_recorder_span_start,
     .tracer_enabled = tracer_enabled,
     .span_set = kis_recorder_span_set,
     .span_event = kis_recorder_span_event,
@@ -56,6 +41,7 @@ static kis_api table = {
     .context_fields = kis_recorder_context_fields,
     .span_set_text = kis_recorder_span_set_text,
     .span_set_plain = kis_recorder_span_set_plain,
+    .span_start_plain = kis_recorder_span_start_plain,
 };
 
 KIS_API const kis_api *kis_api_get(void)

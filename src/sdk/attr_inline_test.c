@@ -253,8 +253,86 @@ TEST(several_threads_set_one_span_in_place)
     test_sdk_end(&t);
 }
 
-TEST_MAIN(RUN(several_threads_set_one_span_in_place), RUN(texts_are_the_same),
-          RUN(numbers_are_the_same), RUN(what_the_compiler_knows_is_set_in_place),
+/* ---- a start that the compiler knows to be plain ---- */
+
+static void note_input(const kis_sampler *sampler, const kis_sampling_input *input,
+                       kis_sampling_result *out)
+{
+    static kis_attr added[1];
+    kis_sampling_input *seen = sampler->user;
+
+    *seen = *input;
+    seen->parent = NULL; /* it is the start's own */
+    added[0] = kis_attr_text("sampler", "was here");
+    *out = (kis_sampling_result){ .decision = KIS_SAMPLING_RECORD_AND_SAMPLE,
+                                  .attrs = { added, COUNT_OF(added) } };
+}
+
+/* One span is started in registers, one by options that say the same. */
+static void check_starts(kis_str name, kis_span_kind kind, kis_attr_list attrs, const char *why)
+{
+    const kis_span_view *a, *b;
+    kis_span one, two;
+
+    one = kis_api_here()->span_start_plain(shop(), name.ptr, name.len, kind, attrs.at, attrs.count);
+    two = kis_span_start_with(
+        shop(), &(kis_span_options){ .name_str = name, .kind = kind, .attrs = attrs });
+    kis_span_end(one);
+    kis_span_end(two);
+    test_sdk_flush(&t);
+    CHECK_INT(2, test_sink_spans(&t.sink), why);
+    a = test_sink_at(&t.sink, 0);
+    b = test_sink_at(&t.sink, 1);
+    CHECK(kis_str_eq(a->name, b->name) && a->kind == b->kind && a->flags == b->flags, why);
+    CHECK(kis_span_id_eq(&a->parent_id, &b->parent_id), why);
+    CHECK_INT(b->attr_count, a->attr_count, why);
+    CHECK_INT(b->attrs.len, a->attrs.len, why);
+    CHECK(memcmp(a->attrs.ptr, b->attrs.ptr, a->attrs.len) == 0, why);
+    test_sink_clear(&t.sink);
+}
+
+static void check_all_starts(void)
+{
+    kis_attr_list none = { 0 }, some = KIS_ATTRS(KIS_KV("a", 1), KIS_KV("b", FIFTY6 "x"));
+
+    check_starts(KIS_STR("GET /"), KIS_SPAN_KIND_SERVER, none, "what most say");
+    check_starts(KIS_STR("q"), KIS_SPAN_KIND_CONSUMER, some, "attributes");
+    check_starts(KIS_STR(""), (kis_span_kind)77, none, "no name, a kind that is none");
+    check_starts((kis_str){ NULL, 0 }, KIS_SPAN_KIND_INTERNAL, none, "not even a pointer");
+    check_starts(KIS_STR("caf\xc3\xa9"), KIS_SPAN_KIND_CLIENT, some, "not ASCII");
+    check_starts(KIS_STR("caf\xe9"), KIS_SPAN_KIND_CLIENT, none, "not UTF-8");
+    check_starts(KIS_STR(FIFTY6 FIFTY6), KIS_SPAN_KIND_PRODUCER, some, "a long name");
+}
+
+TEST(a_start_in_registers_is_one_with_options)
+{
+    kis_sampling_input seen = { 0 };
+    kis_sampler asked = { .should_sample = note_input, .user = &seen };
+    kis_context_scope scope;
+
+    test_sdk_begin(&t);
+    CHECK(!kis_api_here()->span_start_plain(NULL, "x", 1, 0, NULL, 0)._slot, "no tracer, no span");
+    check_all_starts();
+    kis_span parent = kis_span_start(shop(), "parent");
+    kis_context_enter(&scope, kis_context_with_span(kis_context_none(), parent));
+    check_all_starts();
+    kis_context_leave(&scope);
+    kis_span_end(parent);
+    test_sdk_flush(&t);
+    test_sink_clear(&t.sink);
+    t.sdk->sampler = &asked;
+    t.sdk->sampler_short = KIS_SAMPLER_ASK;
+    check_all_starts();
+    check_starts(KIS_STR("asked"), KIS_SPAN_KIND_CLIENT, KIS_ATTRS(KIS_KV("a", 1)), "a sampler");
+    CHECK(seen.attrs.count == 1 && seen.kind == KIS_SPAN_KIND_CLIENT &&
+              kis_str_eq(seen.name, KIS_STR("asked")),
+          "sees what was said");
+    test_sdk_end(&t);
+}
+
+TEST_MAIN(RUN(a_start_in_registers_is_one_with_options), RUN(several_threads_set_one_span_in_place),
+          RUN(texts_are_the_same), RUN(numbers_are_the_same),
+          RUN(what_the_compiler_knows_is_set_in_place),
           RUN(a_key_again_takes_the_new_value_in_place_too),
           RUN(the_bound_on_keys_holds_in_place_too), RUN(an_ended_span_takes_nothing_in_place),
           RUN(a_block_grows_under_attributes_in_place))

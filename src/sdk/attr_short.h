@@ -99,18 +99,15 @@ KIS_ALWAYS_INLINE uint64_t kis_copy_ascii(uint8_t *to, const char *from, size_t 
     return 0;
 }
 
-/* The name of a new span, if it is short: its block has room. */
-KIS_ALWAYS_INLINE bool kis_slot_put_short_name(kis_slot *slot, kis_str name)
+/* A text field of the block, if it is short and ASCII: answers its size, 0: the long way. A new
+ * span's block has room for its name. */
+KIS_ALWAYS_INLINE size_t kis_put_short_text(uint8_t *to, uint8_t tag, kis_str text)
 {
-    uint8_t *to = slot->at;
-
-    if (KIS_UNLIKELY(name.len > KIS_SHORT_TEXT_MAX || kis_copy_ascii(to + 2, name.ptr, name.len)))
-        return false;
-    to[0] = KIS_SLOT_NAME;
-    to[1] = (uint8_t)name.len;
-    slot->name = (kis_slot_text){ (uint32_t)(to + 2 - slot->block), (uint32_t)name.len };
-    slot->at = to + 2 + name.len;
-    return true;
+    if (KIS_UNLIKELY(text.len > KIS_SHORT_TEXT_MAX || kis_copy_ascii(to + 2, text.ptr, text.len)))
+        return 0;
+    to[0] = tag;
+    to[1] = (uint8_t)text.len;
+    return 2 + text.len;
 }
 _Static_assert(KIS_SLOT_FIRST_BLOCK >=
                    KIS_SLOT_HEAD_BYTES + 2 + KIS_SHORT_TEXT_MAX + KIS_SHORT_ATTR_MAX,

@@ -401,11 +401,8 @@ bool kis_slot_set_text(kis_slot *slot, uint32_t tag, kis_str text, size_t max_by
     size_t size = text.len;
     uint8_t *to = slot->at, *body;
 
-    if (KIS_LIKELY(size <= KIS_SHORT_TEXT_MAX &&
-                   (size_t)(slot->end - to) >= 2 + KIS_SHORT_TEXT_MAX &&
-                   !kis_copy_ascii(to + 2, text.ptr, size))) {
-        to[0] = (uint8_t)tag;
-        to[1] = (uint8_t)size;
+    if (KIS_LIKELY((size_t)(slot->end - to) >= 2 + KIS_SHORT_TEXT_MAX &&
+                   kis_put_short_text(to, (uint8_t)tag, text))) {
         body = to + 2;
     } else {
         if (text.len > max_bytes)

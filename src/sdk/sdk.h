@@ -203,6 +203,16 @@ static inline kis_sdk *kis_sdk_of_context(void)
 {
     return atomic_load_explicit(&kis_recorder_global, memory_order_acquire);
 }
+/** The SDK that records for this tracer right now; NULL: none, or no tracer. */
+static inline kis_sdk *kis_sdk_of_tracer(const kis_tracer *tracer)
+{
+    kis_sdk *sdk;
+
+    if (KIS_UNLIKELY(!tracer))
+        return NULL;
+    sdk = KIS_UNLIKELY(tracer->sdk) ? tracer->sdk : kis_sdk_of_context();
+    return sdk && atomic_load_explicit(&sdk->is_recording, memory_order_acquire) ? sdk : NULL;
+}
 
 extern KIS_OURS KIS_THREAD_LOCAL_ kis_here kis_here_of_thread;
 static inline kis_here *kis_here_get(void)
@@ -226,7 +236,7 @@ kis_thread_counts *kis_counts_here(kis_sdk *sdk);
 bool kis_slot_find_free(kis_recorder_thread *thread);
 /** A slot for a new span: open, its generation new, its tally zero; its handle.
  * No slot in it: as above. Owner thread. */
-static inline kis_span kis_slot_take(kis_recorder_thread *thread)
+static inline kis_span kis_slot_take(kis_recorder_thread *thread, uint32_t open_state)
 {
     kis_slot *slot;
 
@@ -234,8 +244,7 @@ static inline kis_span kis_slot_take(kis_recorder_thread *thread)
         return (kis_span){ 0 };
     slot = thread->free;
     thread->free = slot->next;
-    return (kis_span){ slot, kis_slot_open(slot, (uint32_t)kis_recorder_epoch << 16 |
-                                                     thread->sdk->open_state) };
+    return (kis_span){ slot, kis_slot_open(slot, (uint32_t)kis_recorder_epoch << 16 | open_state) };
 }
 /** Back to its home. Any thread; `here` is the caller's own record of the same SDK, or NULL. */
 void kis_slot_release(kis_slot *slot, kis_recorder_thread *here);

@@ -192,31 +192,27 @@ static inline uint64_t kis_slot_open(kis_slot *slot, uint32_t epoch_and_state)
 /** Writes what every head has alike; once for each slot. */
 void kis_slot_make_head(kis_slot *slot);
 
-/* The values of a head, as they lie in memory; ids of all zeros are none. */
-static inline void kis_slot_put_trace_id(kis_slot *slot, uint64_t first, uint64_t second)
+/* The values of a head (slot->block), as they lie in memory; ids of all zeros are none. */
+static inline void kis_head_put_trace_id(uint8_t *head, uint64_t first, uint64_t second)
 {
-    memcpy(slot->block + KIS_SLOT_AT_TRACE, &first, 8);
-    memcpy(slot->block + KIS_SLOT_AT_TRACE + 8, &second, 8);
+    memcpy(head + KIS_SLOT_AT_TRACE, &first, 8);
+    memcpy(head + KIS_SLOT_AT_TRACE + 8, &second, 8);
 }
-static inline void kis_slot_put_span_id(kis_slot *slot, uint64_t id)
+static inline void kis_head_put_span_id(uint8_t *head, uint64_t id)
 {
-    memcpy(slot->block + KIS_SLOT_AT_SPAN, &id, 8);
+    memcpy(head + KIS_SLOT_AT_SPAN, &id, 8);
 }
-static inline void kis_slot_put_parent_id(kis_slot *slot, uint64_t id)
+static inline void kis_head_put_parent_id(uint8_t *head, uint64_t id)
 {
-    memcpy(slot->block + KIS_SLOT_AT_PARENT, &id, 8);
+    memcpy(head + KIS_SLOT_AT_PARENT, &id, 8);
 }
-/** After the ids: the rest of the head. `kind` is OTLP's number, `flags` OTLP's.
- * The block is open for fields. */
-static inline void kis_slot_begin(kis_slot *slot, uint8_t kind, uint64_t start_unix_ns,
-                                  uint32_t flags)
+/** After the ids: the rest of the head. `kind` is OTLP's number, `flags` OTLP's. */
+static inline void kis_slot_put_head(kis_slot *slot, uint8_t *head, uint8_t kind,
+                                     uint64_t start_unix_ns, uint32_t flags)
 {
-    uint8_t *head = slot->block;
-
     head[KIS_SLOT_AT_KIND] = kind;
     memcpy(head + KIS_SLOT_AT_START, &start_unix_ns, 8);
     memcpy(head + KIS_SLOT_AT_FLAGS, &flags, 4);
-    slot->at = head + KIS_SLOT_HEAD_BYTES;
     if (KIS_UNLIKELY(head != slot->first_block))
         memcpy(slot->first_block, head, KIS_SLOT_HEAD_BYTES);
 }

@@ -87,53 +87,53 @@ static inline void leave_open(kis_span span)
 /* ---- start ---- */
 
 /* Ids of the user's generator; zeros are no answer. */
-__attribute__((noinline)) static bool ask_trace_id(const kis_id_generator *ids, kis_slot *slot,
+__attribute__((noinline)) static bool ask_trace_id(const kis_id_generator *ids, uint8_t *head,
                                                    uint32_t *flags)
 {
     kis_trace_id id = ids->trace_id ? ids->trace_id(ids->user) : (kis_trace_id){ { 0 } };
     uint64_t words[2];
 
     memcpy(words, id.bytes, 16);
-    kis_slot_put_trace_id(slot, words[0], words[1]);
+    kis_head_put_trace_id(head, words[0], words[1]);
     *flags = ids->is_random ? KIS_FLAG_RANDOM : 0;
     return !is_zero16(&id);
 }
-__attribute__((noinline)) static bool ask_span_id(const kis_id_generator *ids, kis_slot *slot)
+__attribute__((noinline)) static bool ask_span_id(const kis_id_generator *ids, uint8_t *head)
 {
     kis_span_id id = ids->span_id ? ids->span_id(ids->user) : (kis_span_id){ { 0 } };
     uint64_t word;
 
     memcpy(&word, id.bytes, 8);
-    kis_slot_put_span_id(slot, word);
+    kis_head_put_span_id(head, word);
     return word != 0;
 }
 
 /* Answers the flags that go with it. */
-static inline uint32_t make_trace_id(const kis_sdk *sdk, kis_rng *rng, kis_slot *slot)
+static inline uint32_t make_trace_id(const kis_sdk *sdk, kis_rng *rng, uint8_t *head)
 {
     uint64_t first, second;
     uint32_t flags;
 
-    if (KIS_UNLIKELY(sdk->ids != NULL) && ask_trace_id(sdk->ids, slot, &flags))
+    if (KIS_UNLIKELY(sdk->ids != NULL) && ask_trace_id(sdk->ids, head, &flags))
         return flags;
     do {
         first = kis_rng_next(rng);
         second = kis_rng_next(rng);
     } while (KIS_UNLIKELY((first | second) == 0));
-    kis_slot_put_trace_id(slot, first, second);
+    kis_head_put_trace_id(head, first, second);
     return KIS_FLAG_RANDOM;
 }
 
-static inline void make_span_id(const kis_sdk *sdk, kis_rng *rng, kis_slot *slot)
+static inline void make_span_id(const kis_sdk *sdk, kis_rng *rng, uint8_t *head)
 {
     uint64_t id;
 
-    if (KIS_UNLIKELY(sdk->ids != NULL) && ask_span_id(sdk->ids, slot))
+    if (KIS_UNLIKELY(sdk->ids != NULL) && ask_span_id(sdk->ids, head))
         return;
     do
         id = kis_rng_next(rng);
     while (KIS_UNLIKELY(id == 0));
-    kis_slot_put_span_id(slot, id);
+    kis_head_put_span_id(head, id);
 }
 
 /* The wall clock as the monotonic one tells it, so that spans of one process fit together. Looked
@@ -168,43 +168,56 @@ static void replace_trace_state(kis_sdk *sdk, kis_slot *slot, kis_str trace_stat
     note_trace_state(slot);
 }
 
-/* Asks a sampler that is not one of the two common ones. */
-__attribute__((noinline)) static kis_sampling_decision
-ask_sampler(kis_sdk *sdk, kis_slot *slot, const kis_context *parent, bool has_parent,
-            uint32_t flags, const kis_span_options *o, kis_str name, kis_attr_list *more)
-{
-    kis_sampling_result result = { 0 };
-    kis_sampling_input input = {
-        .parent = parent,
-        .trace_flags = (uint8_t)flags,
-        .name = name,
-        .kind = o->kind,
-        .attrs = o->attrs,
-        .links = o->links,
-    };
+/* What a start says. What takes one is inline, so that what is not said costs nothing. */
+typedef struct start_spec {
+    kis_str name;
+    kis_span_kind kind;
+    const kis_attr *attrs;
+    size_t attr_count;
+    kis_link_list links;
+    const kis_context *parent; /* NULL: the current one */
+    bool is_root;
+    uint64_t start_unix_ns;
+} start_spec;
 
-    memcpy(input.trace_id.bytes, slot->block + KIS_SLOT_AT_TRACE, 16);
+/* Asks a sampler that is not one of the two common ones. `input` lacks the ids. */
+__attribute__((noinline)) static kis_sampling_decision ask_sampler(kis_sdk *sdk, kis_slot *slot,
+                                                                   kis_sampling_input *input,
+                                                                   bool has_parent,
+                                                                   kis_attr_list *more)
+{
+    const kis_context *parent = input->parent;
+    kis_sampling_result result = { 0 };
+
+    memcpy(input->trace_id.bytes, slot->block + KIS_SLOT_AT_TRACE, 16);
     if (has_parent)
-        input.parent_span = (kis_span_context){ parent->_trace_id, parent->_span_id, parent->_flags,
-                                                parent->_is_remote != 0, KIS_STR_NONE };
-    sdk->sampler->should_sample(sdk->sampler, &input, &result);
+        input->parent_span =
+            (kis_span_context){ parent->_trace_id, parent->_span_id, parent->_flags,
+                                parent->_is_remote != 0, KIS_STR_NONE };
+    sdk->sampler->should_sample(sdk->sampler, input, &result);
     if (result.has_trace_state && result.trace_state.len <= KIS_TRACE_STATE_BYTES_MAX)
         replace_trace_state(sdk, slot, result.trace_state);
     *more = result.attrs;
     return result.decision;
 }
 
-static inline kis_sampling_decision sample(kis_sdk *sdk, kis_slot *slot, const kis_context *parent,
-                                           bool has_parent, uint32_t flags,
-                                           const kis_span_options *o, kis_str name,
-                                           kis_attr_list *more)
+KIS_ALWAYS_INLINE kis_sampling_decision sample(kis_sdk *sdk, kis_slot *slot,
+                                               const kis_context *parent, bool has_parent,
+                                               uint32_t flags, start_spec s, kis_attr_list *more)
 {
     if (KIS_LIKELY(sdk->sampler_short != KIS_SAMPLER_ASK))
         return sdk->sampler_short == KIS_SAMPLER_PARENT_OR_ALL && has_parent &&
                        !(parent->_flags & KIS_FLAG_SAMPLED)
                    ? KIS_SAMPLING_DROP
                    : KIS_SAMPLING_RECORD_AND_SAMPLE;
-    return ask_sampler(sdk, slot, parent, has_parent, flags, o, name, more);
+    return ask_sampler(sdk, slot,
+                       &(kis_sampling_input){ .parent = parent,
+                                              .trace_flags = (uint8_t)flags,
+                                              .name = s.name,
+                                              .kind = s.kind,
+                                              .attrs = { s.attrs, s.attr_count },
+                                              .links = s.links },
+                       has_parent, more);
 }
 
 static bool is_empty_link(const kis_link *link)
@@ -276,19 +289,19 @@ static void tell_started(kis_sdk *sdk, kis_span span, const kis_context *parent)
 }
 
 /* Trace and parent. Answers the flags, without whether it is sampled. */
-static inline uint32_t put_trace(kis_sdk *sdk, kis_recorder_thread *thread, kis_slot *slot,
+static inline uint32_t put_trace(const kis_sdk *sdk, kis_rng *rng, uint8_t *head,
                                  const kis_context *parent, bool has_parent)
 {
     uint64_t words[3] = { 0 };
 
     if (!has_parent) {
-        kis_slot_put_parent_id(slot, 0);
-        return make_trace_id(sdk, &thread->rng, slot) | KIS_OTLP_FLAG_HAS_IS_REMOTE;
+        kis_head_put_parent_id(head, 0);
+        return make_trace_id(sdk, rng, head) | KIS_OTLP_FLAG_HAS_IS_REMOTE;
     }
     memcpy(words, parent->_trace_id.bytes, 16);
     memcpy(words + 2, parent->_span_id.bytes, 8);
-    kis_slot_put_trace_id(slot, words[0], words[1]);
-    kis_slot_put_parent_id(slot, words[2]);
+    kis_head_put_trace_id(head, words[0], words[1]);
+    kis_head_put_parent_id(head, words[2]);
     return (parent->_flags & KIS_FLAG_RANDOM) | KIS_OTLP_FLAG_HAS_IS_REMOTE |
            (parent->_is_remote ? KIS_OTLP_FLAG_IS_REMOTE : 0);
 }
@@ -308,16 +321,25 @@ static inline void hold_bag(kis_sdk *sdk, kis_slot *slot, const kis_context *par
 }
 
 /* The name. From here on attributes may be set. */
-static inline void open_block(kis_sdk *sdk, kis_slot *slot, kis_str name)
+KIS_ALWAYS_INLINE void open_block(const kis_sdk *sdk, kis_slot *slot, uint8_t *head, kis_str name)
 {
-    if (KIS_UNLIKELY(!kis_slot_put_short_name(slot, name))) {
+    uint8_t *to = head + KIS_SLOT_HEAD_BYTES;
+    size_t size = kis_put_short_text(to, KIS_SLOT_NAME, name);
+
+    if (KIS_LIKELY(size)) {
+        slot->name = (kis_slot_text){ KIS_SLOT_HEAD_BYTES + 2, (uint32_t)name.len };
+        slot->at = to + size;
+        slot->attrs_at = KIS_SLOT_HEAD_BYTES + (uint32_t)size;
+    } else {
         slot->name = (kis_slot_text){ 0 };
+        slot->at = to;
         kis_slot_set_text(slot, KIS_SLOT_NAME, name, KIS_SPAN_NAME_BYTES_MAX, &slot->name);
+        head = slot->block; /* it may have grown */
+        slot->attrs_at = (uint32_t)(slot->at - head);
     }
-    slot->attrs_at = (uint32_t)(slot->at - slot->block);
     slot->short_text = sdk->limits.short_text;
     slot->short_end = slot->end - KIS_SHORT_ATTR_MAX;
-    if (KIS_UNLIKELY((size_t)(slot->end - slot->block) > sdk->limits.uncounted_bytes))
+    if (KIS_UNLIKELY((size_t)(slot->end - head) > sdk->limits.uncounted_bytes))
         kis_slot_limit_short(slot);
 }
 
@@ -339,57 +361,96 @@ __attribute__((noinline)) static kis_span not_recorded(kis_recorder_thread *thre
     return span;
 }
 
-kis_span kis_recorder_span_start(kis_sdk *sdk, kis_tracer *tracer, const kis_span_options *o)
+/* What the block has from the start. */
+KIS_ALWAYS_INLINE void fill_block(kis_sdk *sdk, kis_slot *slot, uint8_t *head, start_spec s,
+                                  const kis_attr_list *of_sampler)
 {
+    open_block(sdk, slot, head, s.name);
+    if (s.attr_count)
+        kis_slot_set_attrs(slot, &sdk->limits, (kis_attr_list){ s.attrs, s.attr_count });
+    if (KIS_UNLIKELY(of_sampler->count))
+        kis_slot_set_attrs(slot, &sdk->limits, *of_sampler);
+    for (size_t i = 0; i < s.links.count; i++)
+        add_link(sdk, slot, &s.links.at[i]);
+}
+
+static inline uint8_t kind_number(kis_span_kind kind)
+{
+    return (unsigned)kind <= KIS_SPAN_KIND_CONSUMER ? (uint8_t)(kind + 1) : KIS_OTLP_KIND_INTERNAL;
+}
+
+KIS_ALWAYS_INLINE kis_span start(kis_tracer *tracer, start_spec s)
+{
+    kis_sdk *sdk = kis_sdk_of_tracer(tracer);
     kis_here *here = kis_here_get();
-    kis_recorder_thread *thread = kis_recorder_thread_here(sdk, here);
-    const kis_context *parent = o->parent._is_set ? &o->parent : &here->current;
-    bool has_parent = !o->is_root && !is_zero16(&parent->_trace_id) && !is_zero8(&parent->_span_id);
-    kis_str name = o->name ? kis_str_of(o->name, __builtin_strlen(o->name)) : o->name_str;
-    unsigned kind = (unsigned)o->kind <= KIS_SPAN_KIND_CONSUMER ? (unsigned)o->kind : 0u;
+    const kis_context *parent = s.parent ? s.parent : &here->current;
+    bool has_parent = !s.is_root && !is_zero16(&parent->_trace_id) && !is_zero8(&parent->_span_id);
     kis_attr_list more = { 0 };
     kis_sampling_decision decision;
+    kis_recorder_thread *thread;
     kis_span span = { 0 };
     kis_slot *slot;
+    uint8_t *head;
     uint64_t now, start_unix_ns;
     uint32_t flags;
 
-    if (KIS_UNLIKELY(!thread))
+    if (KIS_UNLIKELY(!sdk))
         return span;
     now = kis_sdk_now_ns(sdk); /* the time of the call, not of its end */
-    span = kis_slot_take(thread);
+    thread = kis_recorder_thread_here(sdk, here);
+    if (KIS_UNLIKELY(!thread))
+        return span;
+    span = kis_slot_take(thread, sdk->open_state);
     slot = span._slot;
     if (KIS_UNLIKELY(!slot)) {
         kis_count(&thread->counts.dropped_memory, 1);
         return span;
     }
-    flags = put_trace(sdk, thread, slot, parent, has_parent);
+    head = slot->block;
+    flags = put_trace(sdk, &thread->rng, head, parent, has_parent);
     hold_bag(sdk, slot, parent, has_parent);
-    decision = sample(sdk, slot, parent, has_parent, flags, o, name, &more);
-    make_span_id(sdk, &thread->rng, slot);
-    start_unix_ns = o->start_unix_ns ? o->start_unix_ns : now + wall_offset(sdk);
+    decision = sample(sdk, slot, parent, has_parent, flags, s, &more);
+    make_span_id(sdk, &thread->rng, head);
+    start_unix_ns = s.start_unix_ns ? s.start_unix_ns : now + wall_offset(sdk);
     if (KIS_LIKELY(decision == KIS_SAMPLING_RECORD_AND_SAMPLE)) {
         flags |= KIS_FLAG_SAMPLED;
         span._word |= KIS_SLOT_SAMPLED;
     }
-    kis_slot_begin(slot, (uint8_t)(kind + 1), start_unix_ns, flags);
+    kis_slot_put_head(slot, head, kind_number(s.kind), start_unix_ns, flags);
     if (KIS_UNLIKELY(decision == KIS_SAMPLING_DROP || !sdk->has_listeners))
         return not_recorded(thread, span);
     kis_count(&thread->counts.started, 1);
     slot->scope = scope_of(sdk, tracer);
     slot->to_unix_ns = start_unix_ns - now;
     slot->life = atomic_load_explicit(&sdk->life, memory_order_relaxed);
-    open_block(sdk, slot, name);
-    if (o->attrs.count)
-        kis_slot_set_attrs(slot, &sdk->limits, o->attrs);
-    if (KIS_UNLIKELY(more.count))
-        kis_slot_set_attrs(slot, &sdk->limits, more);
-    for (size_t i = 0; i < o->links.count; i++)
-        add_link(sdk, slot, &o->links.at[i]);
+    fill_block(sdk, slot, head, s, &more);
     leave_open(span);
     if (KIS_UNLIKELY(atomic_load_explicit(&sdk->processor_count, memory_order_relaxed)))
         tell_started(sdk, span, parent);
     return span;
+}
+
+kis_span kis_recorder_span_start(kis_tracer *tracer, const kis_span_options *o)
+{
+    return start(tracer, (start_spec){
+                             .name = o->name ? kis_str_from_c(o->name) : o->name_str,
+                             .kind = o->kind,
+                             .attrs = o->attrs.at,
+                             .attr_count = o->attrs.count,
+                             .links = o->links,
+                             .parent = o->parent._is_set ? &o->parent : NULL,
+                             .is_root = o->is_root,
+                             .start_unix_ns = o->start_unix_ns,
+                         });
+}
+
+kis_span kis_recorder_span_start_plain(kis_tracer *tracer, const char *name, size_t name_len,
+                                       kis_span_kind kind, const kis_attr *attrs, size_t attr_count)
+{
+    return start(tracer, (start_spec){ .name = { name, name_len },
+                                       .kind = kind,
+                                       .attrs = attrs,
+                                       .attr_count = attr_count });
 }
 
 /* ---- while it runs ---- */

@@ -4,7 +4,10 @@
 
 #include "sdk/sdk.h"
 
-kis_span kis_recorder_span_start(kis_sdk *sdk, kis_tracer *tracer, const kis_span_options *options);
+kis_span kis_recorder_span_start(kis_tracer *tracer, const kis_span_options *options);
+kis_span kis_recorder_span_start_plain(kis_tracer *tracer, const char *name, size_t name_len,
+                                       kis_span_kind kind, const kis_attr *attrs,
+                                       size_t attr_count);
 void kis_recorder_span_set(kis_span span, kis_attr_list attrs);
 void kis_recorder_span_set_text(kis_span span, const char *key, uint64_t word, const char *text,
                                 size_t text_len);
