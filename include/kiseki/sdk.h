@@ -45,7 +45,7 @@ typedef enum kis_drive {
 /**
  * How the SDK runs. All zeros is a good start: every field that is zero (NULL, empty) is taken from
  * the environment, else from the default in brackets. Texts are borrowed for the call of
- * kis_sdk_start; tables (sampler, processors, ...) until kis_sdk_stop has returned.
+ * kis_sdk_start; tables (sampler, processors, ...) until kis_sdk_stop has answered OK.
  */
 typedef struct kis_sdk_options {
     /* who we are */
@@ -142,7 +142,8 @@ typedef struct kis_sdk_options {
  *       cannot be reached is no reason: spans wait, and are dropped and counted when they have
  *       waited too long.
  *
- * Any thread. Threads of the SDK's own: one for batches, one for sending.
+ * Any thread. Threads of the SDK's own: one for batches, one for sending. Starts and stops may
+ * follow each other in any number: an SDK that was stopped leaves its memory to the next.
  */
 KIS_API kis_sdk *kis_sdk_start(const kis_sdk_options *options, kis_diag *diag);
 
@@ -158,14 +159,24 @@ KIS_API kis_err kis_sdk_flush(kis_sdk *sdk, uint32_t timeout_ms);
 
 /**
  * Stops recording at once, sends what has ended, closes the exporters. At most about timeout_ms;
- * what could not be sent by then is dropped, counted, and said in one line on stderr. Spans that
- * are still open are not sent. A second call, and NULL, do nothing and answer OK. Any thread.
+ * what could not be sent by then is dropped, counted, and said in one line on stderr. A second
+ * call, and NULL, do nothing and answer OK. Any thread, and others may go on recording.
  * Afterwards `sdk` may still be asked for its stats, until the next start.
  *
- * TIMEOUT: not all was answered for in time. Another SDK may be started all the same. An exporter
- * of the program that has not returned, or has not answered, is given up: its functions are not
- * called any more. It may return, and answer, at any time later; its `queued` and `in_flight` spans
- * are those that were given up.
+ * A span goes out through the SDK that it was started in, or not at all. One that has ended when
+ * its SDK is stopped is sent, or dropped and counted. One that is still open is ended by the stop
+ * and sent by nobody, whatever is started before the program ends it, too. Its handle is from then
+ * on that of an ended span: calls with it do nothing and are counted, kis_span_get_context answers
+ * for some time yet, without trace state, and a context that has the span keeps its ids.
+ *
+ * OK: no thread is in a sampler, id generator, processor, propagator or exporter of this SDK any
+ * more, and none will be: their tables may go.
+ *
+ * TIMEOUT: not all was answered for in time, or a thread was still in one of those tables, which
+ * then must stay; a processor or propagator that stops its own SDK is such a thread, and is not
+ * waited for. Another SDK may be started all the same. An exporter of the program that has not
+ * returned, or has not answered, is given up: its functions are not called any more. It may return,
+ * and answer, at any time later; its `queued` and `in_flight` spans are those that were given up.
  * One that never does keeps one of the KIS_SDKS_MAX places. Force_flush and shutdown of exporters
  * and processors run on the calling thread: it waits for them.
  */

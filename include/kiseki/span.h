@@ -174,8 +174,9 @@ static inline bool kis_span_is_recording(kis_span span)
 }
 
 /** Ids, flags and trace state. False, with `out` all zeros, for the span that does nothing, and
- * some time after the span was ended. The trace state borrows from the span and is not there any
- * more when it has ended. Keep a kis_context (kis_context_with_span) to use the ids later. */
+ * some time after the span was ended, by the program or by kis_sdk_stop. The trace state borrows
+ * from the span and is not there any more when it has ended. Keep a kis_context
+ * (kis_context_with_span) to use the ids later. */
 static inline bool kis_span_get_context(kis_span span, kis_span_context *out)
 {
     const kis_api *api = kis_api_here();

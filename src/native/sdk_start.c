@@ -3,16 +3,16 @@
  *
  *     start   options → sampler, propagators, resource → kis_sdk_open → sinks → kis_sdk_publish
  *             any failure undoes what stands before it
- *     stop    halt → flush until the deadline → worker ends → sinks closed → what is left is
- *                                                      │                     dropped, counted, said
- *                                                      └─ not in time: given up
+ *     stop    halt: open spans end → flush until the deadline → worker ends → threads of the
+ *             program leave → what is left in the rings is dropped, counted, said → sinks closed
+ *                          └─ not in time: given up
  *
  * Given up: the worker, or a thread of the program that ends spans or ticks, is in an exporter and
- * does not come back, or an answer is missing, or the worker lives though everything is closed,
- * because nobody let it run. The stop is over then: none of the program's functions is called any
- * more, another SDK may start. But who is inside may come out, so the entry, its memory and its
- * sinks stay until he has; the next start, a kis_sdk_free or exit() looks (kis_native_clear). Who
- * never comes out keeps one of the KIS_SDKS_MAX entries.
+ * does not come back, or one is in a sampler or processor, or an answer is missing, or the worker
+ * lives though everything is closed, because nobody let it run. The stop is over then: none of the
+ * program's functions is called any more, another SDK may start. But who is inside may come out,
+ * so the entry, its memory and its sinks stay until he has; the next start, a kis_sdk_free or
+ * exit() looks (kis_native_clear). Who never comes out keeps one of the KIS_SDKS_MAX entries.
  *
  * Not here: how an option is found (sdk/options.c), threads and fork (host_native.c).
  */
@@ -30,6 +30,8 @@
 #define LINE_EVERY_NS 60000000000u /* between two lines about spans that do not arrive */
 /* after a stop's time: for threads that need nothing but the processor */
 #define OURS_NS 100000000u
+/* before the flush: for a thread that is just ending a span, which then is sent with the others */
+#define LAST_SPANS_NS 10000000u
 
 /* ---- start ---- */
 
@@ -487,17 +489,36 @@ static bool take_step(void *user)
     return native->has_step;
 }
 
+static bool spans_have_ended(void *sdk)
+{
+    return kis_sdk_has_ended(sdk);
+}
+static bool sdk_is_left(void *sdk)
+{
+    return kis_sdk_is_left(sdk);
+}
+
+/* A hook that stops its own SDK need not be waited for: it waits for us. */
+static bool is_left_by(kis_sdk *sdk, uint64_t deadline_ns)
+{
+    return kis_native_is_by(sdk_is_left, sdk, kis_sdk_is_entered_here(sdk) ? 0 : deadline_ns);
+}
+
 /* Nobody is inside when it answers true; `false` may be asked again. */
 static bool close_all(kis_native *native, uint64_t deadline_ns, uint64_t ours_ns)
 {
+    kis_sdk *sdk = native->sdk;
+    bool is_alone;
+
     if (!kis_native_is_by(take_step, native, ours_ns)) {
         if (native->user_sink)
             kis_exporter_sink_give_up(native->user_sink);
         return false;
     }
-    kis_batcher_drop_queued(&native->sdk->batcher);
-    return kis_native_close_sinks(native, deadline_ns, ours_ns) &&
-           kis_batcher_in_flight(&native->sdk->batcher) == 0;
+    is_alone = is_left_by(sdk, ours_ns);
+    kis_batcher_drop_queued(&sdk->batcher);
+    return kis_native_close_sinks(native, deadline_ns, ours_ns) && is_alone &&
+           kis_batcher_in_flight(&sdk->batcher) == 0;
 }
 
 /* In this order: a start in between finds no two entries with one SDK. */
@@ -514,19 +535,21 @@ static kis_err stop_native(kis_native *native, uint32_t timeout_ms)
     kis_sdk *sdk = native->sdk;
     uint64_t deadline_ns = deadline_in(timeout_ms), ours_ns;
     kis_err err;
-    bool has_ended, is_closed;
+    bool is_idle, is_closed;
 
     kis_sdk_halt(sdk);
+    kis_native_is_by(spans_have_ended, sdk, KIS_MIN(deadline_ns, kis_now_ns() + LAST_SPANS_NS));
     err = flush_until(native, deadline_ns);
     kis_lock_take(&native->lock);
     native->is_live = false; /* no worker is started any more */
     kis_lock_give(&native->lock);
     ours_ns = KIS_MAX(deadline_ns, kis_now_ns() + OURS_NS);
-    has_ended = end_worker(native, ours_ns);
+    is_idle = end_worker(native, ours_ns);
+    is_left_by(sdk, ours_ns); /* no hook is called after the shutdown */
     err = worse(err, shutdown_processors(sdk, deadline_ns));
     is_closed = close_all(native, deadline_ns, ours_ns);
     say_what_was_lost(native, !is_closed);
-    if (is_closed && has_ended) {
+    if (is_closed && is_idle) {
         let_go(native);
         return err;
     }
@@ -591,8 +614,9 @@ kis_err kis_sdk_add_processor(kis_sdk *sdk, const kis_processor *processor)
     count = atomic_load_explicit(&sdk->processor_count, memory_order_relaxed);
     if (count < KIS_PROCESSORS_MAX) {
         sdk->processors[count] = *processor;
-        sdk->has_on_ending |= processor->on_ending != NULL;
-        sdk->has_listeners = true;
+        if (processor->on_ending)
+            atomic_store_explicit(&sdk->has_on_ending, true, memory_order_relaxed);
+        atomic_store_explicit(&sdk->has_listeners, true, memory_order_relaxed);
         atomic_store_explicit(&sdk->processor_count, count + 1, memory_order_release);
         err = KIS_OK;
     }

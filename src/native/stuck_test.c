@@ -292,82 +292,6 @@ TEST(a_thread_that_is_about_to_export_finds_no_closed_exporter)
         next_works(NULL);
 }
 
-/* Threads that record while they may, and say when they do not. */
-enum { RECORDERS = 3 };
-static struct {
-    pthread_t threads[RECORDERS];
-    atomic_bool may_record, has_ended;
-    atomic_int at_rest;
-} recorders;
-
-static void *keep_recording(void *unused)
-{
-    (void)unused;
-    while (!recorders.has_ended) {
-        while (recorders.may_record)
-            record(1);
-        recorders.at_rest++;
-        while (!recorders.may_record && !recorders.has_ended)
-            sched_yield();
-        recorders.at_rest--;
-    }
-    return NULL;
-}
-
-static void begin_recorders(void)
-{
-    recorders.has_ended = recorders.may_record = false;
-    recorders.at_rest = 0;
-    for (int i = 0; i < RECORDERS; i++)
-        pthread_create(&recorders.threads[i], NULL, keep_recording, NULL);
-}
-
-static void let_them_record(bool may_record)
-{
-    recorders.may_record = may_record;
-    WAIT_UNTIL(recorders.at_rest == (may_record ? 0 : RECORDERS), "they do as they are told");
-}
-
-static void end_recorders(void)
-{
-    recorders.has_ended = true;
-    for (int i = 0; i < RECORDERS; i++)
-        pthread_join(recorders.threads[i], NULL);
-}
-
-static void answer(void *user, const kis_export_batch *batch, kis_export_done *done)
-{
-    (void)user, (void)batch;
-    done->call(done, KIS_OK);
-}
-
-/* And nothing is lost without being counted, at either end. */
-TEST(threads_that_record_through_many_starts_and_stops_do_no_harm)
-{
-    static const kis_exporter quick = { .export_spans = answer };
-    static const kis_str processors[] = { KIS_STR_INIT("simple"), KIS_STR_INIT("batch") };
-    begin_recorders();
-    for (int i = 0; i < 200; i++) {
-        struct timespec pause = { .tv_nsec = 100000 * (i % 7) };
-        kis_sdk_stats stats;
-        let_them_record(true);
-        kis_sdk *sdk = start_with((kis_sdk_options){ .exporter = KIS_STR("memory"),
-                                                     .user_exporter = i % 4 < 2 ? &quick : NULL,
-                                                     .max_spans = 1000,
-                                                     .processor = processors[i % 2],
-                                                     .is_quiet = true });
-        nanosleep(&pause, NULL);
-        CHECK_ERR(KIS_OK, kis_sdk_stop(sdk, 10000), "stop");
-        let_them_record(false);
-        kis_sdk_get_stats(sdk, &stats);
-        CHECK(stats.ended <= stats.exported + stats.dropped_export + stats.dropped_queue +
-                                 stats.queued + stats.in_flight,
-              "each that ended is in one of the counters");
-    }
-    end_recorders();
-    next_works(NULL);
-}
-
 static void *tick(void *user)
 {
     kis_sdk_flush(user, 10000); /* with ticks, the thread that flushes exports */
@@ -633,7 +557,6 @@ TEST(exit_does_not_wait_for_one_that_does_not_come_back)
 TEST_MAIN(RUN(an_exporter_that_does_not_come_back_is_given_up),
           RUN(threads_that_export_by_themselves_are_let_go),
           RUN(a_thread_that_is_about_to_export_finds_no_closed_exporter),
-          RUN(threads_that_record_through_many_starts_and_stops_do_no_harm),
           RUN(a_tick_that_does_not_come_back_is_given_up),
           RUN(a_stop_waits_for_a_tick_as_long_as_it_has_time),
           RUN(a_worker_that_begins_after_the_stop_does_not_serve_the_next_sdk),

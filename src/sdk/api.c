@@ -6,7 +6,7 @@ static bool tracer_enabled(kis_tracer *tracer)
 {
     kis_sdk *sdk = kis_sdk_of_tracer(tracer);
 
-    return sdk && sdk->has_listeners;
+    return kis_sdk_life(sdk) && atomic_load_explicit(&sdk->has_listeners, memory_order_relaxed);
 }
 
 static kis_api table = {

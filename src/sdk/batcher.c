@@ -58,7 +58,7 @@ kis_err kis_batcher_init(kis_batcher *batcher, kis_sdk *sdk, const kis_batcher_o
 {
     if (options->batch_spans < 1 || options->batch_spans > KIS_BATCH_SPANS_MAX)
         return KIS_ERR_RANGE;
-    /* scopes that stay remember the numbers of earlier lives */
+    /* scopes that stay in a child remember the numbers of the parent */
     uint32_t number = batcher->batch_number;
     memset((uint8_t *)batcher + offsetof(kis_batcher, sdk), 0,
            sizeof(*batcher) - offsetof(kis_batcher, sdk));
@@ -341,17 +341,19 @@ static uint32_t send_one(kis_batcher *b, uint64_t queued)
     return got;
 }
 
-void kis_batcher_push_one(kis_batcher *b, kis_slot *slot)
+void kis_batcher_push_one(kis_batcher *b, kis_slot *slot, uint64_t word)
 {
+    uint32_t sinks = kis_batcher_enter(b); /* before the slot is left: see inside.c */
     kis_flight *flight = b->sdk->alloc.take(b->sdk->alloc.user, flight_size(1));
 
-    if (!flight) {
+    kis_slot_leave_as(slot, word, KIS_SLOT_ENDED);
+    if (flight) {
+        flight->span_count = 1;
+        flight->slots[0] = slot;
+        push_flight(b, flight, sinks);
+    } else {
         drop_slots(b, &slot, 1);
-        return;
     }
-    flight->span_count = 1;
-    flight->slots[0] = slot;
-    push_flight(b, flight, kis_batcher_enter(b));
     kis_batcher_leave(b);
 }
 

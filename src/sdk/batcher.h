@@ -113,19 +113,19 @@ uint32_t kis_batcher_enter(kis_batcher *batcher);
 void kis_batcher_leave(kis_batcher *batcher);
 bool kis_batcher_is_left(const kis_batcher *batcher);
 
-/** The simple processor: one span, now; without sinks it is lost.
- * Takes over the slot. Any thread. */
-void kis_batcher_push_one(kis_batcher *batcher, struct kis_slot *slot);
+/** The simple processor: one span, now; without sinks it is lost. Takes over the slot, whose busy
+ * bit the caller holds, and whose word this is. Any thread. */
+void kis_batcher_push_one(kis_batcher *batcher, struct kis_slot *slot, uint64_t word);
 /** Gives up what is queued, counts it as dropped, and answers how much it was.
  * For the end of a stop; no step runs. */
 uint64_t kis_batcher_drop_queued(kis_batcher *batcher);
 
-void kis_batcher_look(kis_batcher *batcher, kis_span_ring *ring);
-/** After a push into `ring`, by its owner: wakes the driver when that is needed. */
-static inline void kis_batcher_saw_span(kis_batcher *batcher, kis_span_ring *ring)
+/** After a push into `ring`, by its owner: true now and then, and then he looks. */
+static inline bool kis_batcher_wants_look(kis_span_ring *ring)
 {
-    if (KIS_UNLIKELY(--ring->until_look == 0))
-        kis_batcher_look(batcher, ring);
+    return KIS_UNLIKELY(--ring->until_look == 0);
 }
+/** Wakes the driver when that is needed. */
+void kis_batcher_look(kis_batcher *batcher, kis_span_ring *ring);
 
 #endif

@@ -44,10 +44,12 @@ static kis_bag *read_bag(const kis_context *context, kis_bag_content *out)
 /* Gives the context a new bag; `old`, which the content may point into, is let go afterwards. */
 static void replace_bag(kis_context *context, const kis_bag_content *content, kis_bag *old)
 {
-    kis_sdk *sdk = kis_sdk_of_context();
+    kis_sdk *sdk = kis_sdk_enter_global();
 
-    if (sdk)
+    if (sdk) {
         kis_bags_fill(&sdk->bags, content, context);
+        kis_sdk_leave(sdk);
+    }
     if (old)
         kis_bag_drop(old);
 }
@@ -360,26 +362,35 @@ void kis_recorder_context_read(const kis_context *context,
 
 void kis_recorder_context_inject(const kis_context *context, const struct kis_carrier *carrier)
 {
-    kis_sdk *sdk = kis_sdk_of_context();
+    kis_sdk *sdk = kis_sdk_enter_global();
     kis_context settled = *or_current(context);
 
     settled._is_set = 1;
-    if (sdk)
-        kis_propagators_inject(&sdk->propagators, settled, carrier);
+    if (!sdk)
+        return;
+    kis_propagators_inject(&sdk->propagators, settled, carrier);
+    kis_sdk_leave(sdk);
 }
 
 void kis_recorder_context_extract(kis_context *context, const struct kis_carrier *carrier)
 {
-    kis_sdk *sdk = kis_sdk_of_context();
+    kis_sdk *sdk = kis_sdk_enter_global();
 
     settle(context);
-    if (sdk)
-        *context = kis_propagators_extract(&sdk->propagators, *context, carrier);
+    if (!sdk)
+        return;
+    *context = kis_propagators_extract(&sdk->propagators, *context, carrier);
+    kis_sdk_leave(sdk);
 }
 
 size_t kis_recorder_context_fields(const char **out, size_t max)
 {
-    kis_sdk *sdk = kis_sdk_of_context();
+    kis_sdk *sdk = kis_sdk_enter_global();
+    size_t count;
 
-    return sdk ? kis_propagators_fields(&sdk->propagators, out, max) : 0;
+    if (!sdk)
+        return 0;
+    count = kis_propagators_fields(&sdk->propagators, out, max);
+    kis_sdk_leave(sdk);
+    return count;
 }

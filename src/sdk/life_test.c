@@ -15,6 +15,7 @@ static void stop_and_start(void)
 {
     test_sdk_flush(&t);
     kis_sdk_halt(t.sdk);
+    CHECK(kis_sdk_is_left(t.sdk), "nobody is in a call");
     kis_sdk_retire(t.sdk);
     test_sink_clear(&t.sink);
     test_sdk_open(&t);

@@ -1,15 +1,16 @@
 /* sdk.c - an SDK's entry: opened, halted, closed; what forking leaves of it.
  *
- *     free --open--> made --publish--> recording --halt--> halted
+ *     free --open--> made --publish--> recording --halt--> halted, its open spans ended
  *
  *     halted --close--> free   memory given back
- *        |----retire--> free, memory kept for the next open with the same host's allocator
+ *        |----retire--> free, slots kept for the next open with the same host's allocator
  *        '----resign--> taken, but not global: somebody does not come back; retired when he does
  *
- * The entries are one static array. A thread may be inside kis_span_end while another stops
- * the SDK, and a program may keep a span for an hour: so slots and thread records stay
- * until kis_sdk_close, whose caller promises that nobody is inside. A plain stop retires
- * the entry instead.
+ * The entries are one static array. A program may keep a span for an hour: so slots, thread records
+ * and bags stay until kis_sdk_close, whose caller promises that nobody uses a span any more. A
+ * plain stop retires the entry instead, once nobody is inside (inside.c). Then nothing points into
+ * it but handles to those three, and the next open makes all else anew: what an entry holds is
+ * what its largest SDK needed, however many there were.
  * Not here: clocks, threads and environment (the host; native/sdk_start.c),
  * what a record does (span.c).
  */
@@ -26,7 +27,7 @@ uint16_t kis_recorder_epoch = 1;
 
 static kis_sdk entries[KIS_SDKS_MAX];
 static _Atomic uint32_t registry_lock; /* guards is_taken of the entries, and opening */
-static _Atomic uint32_t generations;
+static uint32_t generations, lives;    /* given out so far; guarded by the registry's lock */
 _Atomic(kis_sdk *) kis_recorder_global;
 
 static void lock(_Atomic uint32_t *word)
@@ -76,8 +77,14 @@ static bool is_same_memory(const kis_sdk *sdk, const kis_sdk_setup *setup)
 {
     const kis_alloc *a = &sdk->alloc, *b = setup->host->alloc;
 
-    return a->take == b->take && a->give_back == b->give_back && a->user == b->user &&
-           sdk->queue_spans == setup->queue_spans;
+    return a->take == b->take && a->give_back == b->give_back && a->user == b->user;
+}
+
+/* The next number that is not 0. The registry's lock is held. */
+static uint32_t next_of(uint32_t *numbers)
+{
+    ++*numbers;
+    return *numbers ? *numbers : ++*numbers;
 }
 
 /* Memory of a retired entry that the new one cannot use stays where it is: handles of it may be
@@ -128,35 +135,47 @@ static kis_sdk *free_entry(const kis_sdk_setup *setup)
     return found;
 }
 
-/* Everything that an earlier life of the entry has left, but for records, slots, scopes and bags
- * when their memory can be used on. */
-static void reset_entry(kis_sdk *sdk, const kis_sdk_setup *setup)
+/* False: no memory. */
+static bool reset_record(kis_recorder_thread *t, uint32_t queue_spans, const kis_alloc *alloc)
+{
+    memset(&t->counts, 0, sizeof(t->counts));
+    atomic_store_explicit(&t->ring.dropped, 0, memory_order_relaxed);
+    t->ring.until_look = 1;
+    if (t->ring.limit == queue_spans)
+        return true;
+    kis_span_ring_done(&t->ring, alloc);
+    return kis_span_ring_init(&t->ring, queue_spans, alloc);
+}
+
+/* Everything that an earlier SDK in the entry has left, but for records, slots and bags when their
+ * memory can be used on. Nobody is inside. */
+static kis_err reset_entry(kis_sdk *sdk, const kis_sdk_setup *setup)
 {
     bool is_reused = atomic_load_explicit(&sdk->generation, memory_order_relaxed) != 0 &&
                      is_same_memory(sdk, setup);
+    bool has_memory = true;
 
-    if (!is_reused) {
+    if (is_reused) {
+        kis_arena_clear(&sdk->arena);
+    } else {
+        kis_arena_done(&sdk->arena);
         abandon_memory(sdk);
         sdk->alloc = *setup->host->alloc;
         kis_arena_init(&sdk->arena, &sdk->alloc, (size_t)64 << 20);
-        sdk->scope_count = 0;
         kis_bags_init(&sdk->bags, &sdk->alloc);
-        atomic_store_explicit(&sdk->generation,
-                              atomic_fetch_add_explicit(&generations, 1, memory_order_relaxed) + 1,
-                              memory_order_relaxed);
+        atomic_store_explicit(&sdk->generation, next_of(&generations), memory_order_relaxed);
     }
     for (kis_recorder_thread *t = atomic_load_explicit(&sdk->threads, memory_order_relaxed); t;
-         t = t->next) {
-        memset(&t->counts, 0, sizeof(t->counts));
-        atomic_store_explicit(&t->ring.dropped, 0, memory_order_relaxed);
-        t->ring.until_look = 1;
-    }
-    atomic_fetch_add_explicit(
-        &sdk->life, 1, memory_order_relaxed); /* spans that are still open are late from here on */
+         t = t->next)
+        has_memory &= reset_record(t, setup->queue_spans, &sdk->alloc);
+    sdk->life = next_of(&lives);
+    sdk->scope_count = 0;
     atomic_store_explicit(&sdk->late_calls, 0, memory_order_relaxed);
+    atomic_store_explicit(&sdk->lost_threads, 0, memory_order_relaxed);
     atomic_store_explicit(&sdk->processor_count, 0, memory_order_relaxed);
-    sdk->has_on_ending = sdk->has_listeners = false;
+    atomic_store_explicit(&sdk->has_on_ending, false, memory_order_relaxed);
     sdk->propagators.count = 0;
+    return has_memory ? KIS_OK : KIS_ERR_NOMEM;
 }
 
 static kis_err write_resource(kis_sdk *sdk, const kis_sdk_setup *setup, kis_diag *diag)
@@ -182,14 +201,14 @@ static kis_err write_resource(kis_sdk *sdk, const kis_sdk_setup *setup, kis_diag
 
 static kis_err fill_entry(kis_sdk *sdk, const kis_sdk_setup *setup, kis_diag *diag)
 {
-    kis_err err;
+    kis_err err = reset_entry(sdk, setup);
 
-    reset_entry(sdk, setup);
+    if (err)
+        return kis_diag_set(diag, err, "queues: out of memory");
     sdk->host = *setup->host;
     sdk->limits = setup->limits;
     sdk->limits.short_text = KIS_MIN(setup->limits.value_length, KIS_SHORT_TEXT_MAX);
-    sdk->open_state =
-        KIS_SLOT_OPEN | (sdk->limits.short_text == KIS_SHORT_TEXT_MAX ? KIS_SLOT_INLINE : 0);
+    sdk->inline_state = sdk->limits.short_text == KIS_SHORT_TEXT_MAX ? KIS_SLOT_INLINE : 0;
     sdk->limits.uncounted_bytes =
         (size_t)(setup->limits.attr_count ? setup->limits.attr_count - 1 : 0) * KIS_SHORT_ATTR_MIN;
     sdk->sampler = setup->sampler;
@@ -199,13 +218,15 @@ static kis_err fill_entry(kis_sdk *sdk, const kis_sdk_setup *setup, kis_diag *di
     sdk->queue_spans = setup->queue_spans;
     sdk->is_local = setup->is_local;
     sdk->is_disabled = setup->is_disabled;
-    sdk->has_listeners = setup->has_exporter || setup->processor_count;
+    atomic_store_explicit(&sdk->has_listeners, setup->has_exporter || setup->processor_count,
+                          memory_order_relaxed);
     if (setup->processor_count > KIS_PROCESSORS_MAX)
         return kis_diag_set(diag, KIS_ERR_LIMIT, "%zu processors, at most %d",
                             setup->processor_count, KIS_PROCESSORS_MAX);
     for (uint32_t i = 0; i < setup->processor_count; i++) {
         sdk->processors[i] = setup->processors[i];
-        sdk->has_on_ending |= setup->processors[i].on_ending != NULL;
+        if (setup->processors[i].on_ending)
+            atomic_store_explicit(&sdk->has_on_ending, true, memory_order_relaxed);
     }
     atomic_store_explicit(&sdk->processor_count, (uint32_t)setup->processor_count,
                           memory_order_relaxed);
@@ -282,7 +303,9 @@ kis_err kis_sdk_open(const kis_sdk_setup *setup, kis_sdk **out, kis_diag *diag)
     } else if (!setup->is_local && has_global()) {
         kis_diag_set(diag, err, "a global SDK runs already; stop it first, or set is_local");
     } else {
-        sdk->index = (uint32_t)(sdk - entries);
+        uint32_t index = (uint32_t)(sdk - entries);
+        if (sdk->index != index) /* the first time; threads read it from outside */
+            sdk->index = index;
         err = fill_entry(sdk, setup, diag);
         if (err && !atomic_load_explicit(&sdk->threads, memory_order_relaxed)) {
             kis_arena_done(&sdk->arena); /* nobody has seen it */
@@ -305,7 +328,7 @@ static void refresh_listening(void)
     bool any = false;
 
     for (uint32_t i = 0; i < KIS_SDKS_MAX; i++)
-        any |= atomic_load_explicit(&entries[i].is_recording, memory_order_relaxed);
+        any |= atomic_load_explicit(&entries[i].recording, memory_order_relaxed) != 0;
     kis_api_set_listening(any);
 }
 
@@ -315,7 +338,7 @@ void kis_sdk_publish(kis_sdk *sdk)
     sdk->is_published = true;
     if (sdk->is_global)
         atomic_store_explicit(&kis_recorder_global, sdk, memory_order_release);
-    atomic_store_explicit(&sdk->is_recording, !sdk->is_disabled, memory_order_release);
+    atomic_store_explicit(&sdk->recording, sdk->is_disabled ? 0 : sdk->life, memory_order_release);
     refresh_listening();
     unlock(&registry_lock);
 }
@@ -325,9 +348,12 @@ void kis_sdk_publish(kis_sdk *sdk)
 void kis_sdk_halt(kis_sdk *sdk)
 {
     lock(&registry_lock);
-    atomic_store_explicit(&sdk->is_recording, false, memory_order_seq_cst);
+    kis_sdk_lock(sdk); /* kis_scope_get asks */
+    atomic_store_explicit(&sdk->recording, 0, memory_order_seq_cst);
+    kis_sdk_unlock(sdk);
     refresh_listening();
     unlock(&registry_lock);
+    kis_sdk_has_ended(sdk);
 }
 
 void kis_sdk_resign(kis_sdk *sdk)
@@ -343,6 +369,7 @@ void kis_sdk_resign(kis_sdk *sdk)
 
 void kis_sdk_retire(kis_sdk *sdk)
 {
+    KIS_ASSERT(kis_batcher_queued(&sdk->batcher) == 0);
     kis_sdk_resign(sdk);
     lock(&registry_lock);
     sdk->is_taken = false;
@@ -377,6 +404,7 @@ void kis_sdk_close(kis_sdk *sdk)
 
     KIS_ASSERT(kis_batcher_in_flight(&sdk->batcher) == 0);
     kis_sdk_halt(sdk);
+    kis_batcher_drop_queued(&sdk->batcher);
     kis_sdk_retire(sdk);
     lock(&registry_lock);
     give_memory_back(sdk);
@@ -416,6 +444,7 @@ void kis_sdk_after_fork(kis_sdk *sdk)
     here->generations[sdk->index] = 0;
     here->records[sdk->index] = NULL;
     here->ending = NULL;
+    atomic_store_explicit(&sdk->inside, here->inside[sdk->index], memory_order_relaxed);
     atomic_store_explicit(&sdk->late_calls, 0, memory_order_relaxed);
     kis_bags_after_fork(&sdk->bags);
     kis_batcher_after_fork(&sdk->batcher);

@@ -9,8 +9,9 @@
  *        └─ batcher ──    rings → batches → sinks
  *
  * At most KIS_SDKS_MAX of these exist, in one static array, so that a handle kept too long never
- * points nowhere. Records and slots live until kis_sdk_close: other threads may be in the middle of
- * a call when an SDK is stopped.
+ * points nowhere. An entry serves one SDK after the other. Records, slots and bags stay with it,
+ * for handles that were kept; all else is made anew for each, when nobody is inside any more
+ * (inside.c).
  */
 #ifndef KIS_SDK_SDK_H
 #define KIS_SDK_SDK_H
@@ -86,27 +87,27 @@ typedef enum kis_sampler_short {
 } kis_sampler_short;
 
 struct kis_sdk {
-    /* of this entry: changes when an SDK starts in it; 0: never used */
+    /* of the records in this entry: changes when they are others; 0: never used */
     _Atomic uint32_t generation;
-    /* the same, but also when it goes on with the records of the last one */
-    _Atomic uint32_t life;
-    _Atomic bool is_recording;
-    bool is_taken;     /* entry is in use; guarded by the registry's lock */
-    bool is_published; /* guarded by the registry's lock, as is_global */
+    uint32_t life;              /* of this SDK: no other one of the process has it */
+    _Atomic uint32_t recording; /* its life while spans may be started, else 0 */
+    _Atomic uint32_t inside;    /* calls that hold no slot, see inside.c; of all lives */
+    bool is_taken;              /* entry is in use; guarded by the registry's lock */
+    bool is_published;          /* guarded by the registry's lock, as is_global */
     /* it is kis_recorder_global, or will be when it is published; guarded by the registry's lock */
     bool is_global;
-    bool is_local, is_disabled, has_listeners;
-    uint32_t index;
+    bool is_local, is_disabled;
+    _Atomic bool has_listeners, has_on_ending;
+    uint32_t index; /* never changes */
     kis_host host;
     kis_alloc alloc;
     kis_span_limits limits;
     const kis_sampler *sampler;
     kis_sampler_short sampler_short; /* the answer is known without asking */
-    uint32_t open_state;             /* of a slot: OPEN, and INLINE unless limits forbid it */
+    uint32_t inline_state;           /* of a slot: INLINE unless limits forbid it */
     const kis_id_generator *ids;     /* NULL: our own */
     kis_processor processors[KIS_PROCESSORS_MAX];
     _Atomic uint32_t processor_count;
-    bool has_on_ending;
     kis_propagator_list propagators;
     kis_resource_view resource; /* points into `arena` */
     uint32_t resource_attr_count;
@@ -135,9 +136,10 @@ struct kis_sdk {
 typedef struct kis_here {
     kis_context current;
     kis_slot *ending;
-    /* for each SDK by its index: the thread's record, good for this generation of the SDK */
+    /* for each SDK by its index: the thread's record, good for this generation of the records, and
+     * the thread's part of the entry's `inside` */
     kis_recorder_thread *records[KIS_SDKS_MAX];
-    uint32_t generations[KIS_SDKS_MAX];
+    uint32_t generations[KIS_SDKS_MAX], inside[KIS_SDKS_MAX];
 } kis_here;
 
 /** What kis_sdk_open needs beyond options that are complete (no zero left to look up). */
@@ -167,13 +169,14 @@ kis_err kis_sdk_open(const kis_sdk_setup *setup, kis_sdk **out, kis_diag *diag) 
 /** Starts recording, and makes it the global one unless it is local:
  * once it has its sinks, and who drives it can be woken. */
 void kis_sdk_publish(kis_sdk *sdk);
-/** Nothing is recorded from now on; what has ended stays in the rings for the batcher. */
+/** Nothing is recorded from now on: spans that are open end here, unsent. What has ended stays in
+ * the rings for the batcher. */
 void kis_sdk_halt(kis_sdk *sdk);
 /** Gives the memory back and frees the entry. No thread is in a call with one of its spans,
  * every batch was answered for. */
 void kis_sdk_close(kis_sdk *sdk);
-/** The entry may be used again, its memory stays for handles that were kept:
- * for a stop while others still run. */
+/** The entry may be used again: kis_sdk_is_left, and nothing is queued or on its way. Records,
+ * slots and bags stay for handles that were kept. */
 void kis_sdk_retire(kis_sdk *sdk);
 /** It is not the global one any more, so that another may start;
  * its entry stays taken, because somebody is inside. */
@@ -203,15 +206,17 @@ static inline kis_sdk *kis_sdk_of_context(void)
 {
     return atomic_load_explicit(&kis_recorder_global, memory_order_acquire);
 }
-/** The SDK that records for this tracer right now; NULL: none, or no tracer. */
+/** The SDK that is to record for this tracer; NULL: none, or no tracer. */
 static inline kis_sdk *kis_sdk_of_tracer(const kis_tracer *tracer)
 {
-    kis_sdk *sdk;
-
     if (KIS_UNLIKELY(!tracer))
         return NULL;
-    sdk = KIS_UNLIKELY(tracer->sdk) ? tracer->sdk : kis_sdk_of_context();
-    return sdk && atomic_load_explicit(&sdk->is_recording, memory_order_acquire) ? sdk : NULL;
+    return KIS_UNLIKELY(tracer->sdk) ? tracer->sdk : kis_sdk_of_context();
+}
+/** Its life while it does, else 0. */
+static inline uint32_t kis_sdk_life(const kis_sdk *sdk)
+{
+    return sdk ? atomic_load_explicit(&sdk->recording, memory_order_acquire) : 0;
 }
 
 extern KIS_OURS KIS_THREAD_LOCAL_ kis_here kis_here_of_thread;
@@ -219,24 +224,53 @@ static inline kis_here *kis_here_get(void)
 {
     return &kis_here_of_thread;
 }
-kis_recorder_thread *kis_recorder_thread_begin(kis_sdk *sdk, kis_here *here); /* NULL: no memory */
+
+/* inside.c: who is in a call with an SDK. */
+
+/** The calling thread is inside until it leaves, though it holds no slot. It is inside already: it
+ * holds one, or entered before. */
+void kis_sdk_enter(kis_sdk *sdk);
+void kis_sdk_leave(kis_sdk *sdk);
+/** The same, from outside. False: it does not record; the caller stays outside. */
+bool kis_sdk_enter_recording(kis_sdk *sdk);
+/** The same, with the global one; NULL: there is none. */
+kis_sdk *kis_sdk_enter_global(void);
+/** After kis_sdk_halt. False: another thread is busy with a span of it this moment. */
+bool kis_sdk_has_ended(kis_sdk *sdk);
+/** After kis_sdk_halt: contexts do nothing with it from now on, either. True: no thread is in a
+ * call with it, none comes any more, and nothing more gets into the rings. */
+bool kis_sdk_is_left(kis_sdk *sdk);
+/** The calling thread itself is inside: a hook that stops its SDK. */
+bool kis_sdk_is_entered_here(const kis_sdk *sdk);
+/** For who waits for a slot in whatever state its SDK is. */
+void kis_sdk_yield(kis_sdk *sdk);
+
+/** The thread's record, found or made. NULL: no memory. The caller is inside. */
+kis_recorder_thread *kis_recorder_thread_begin(kis_sdk *sdk, kis_here *here);
+/** The same from outside. NULL also: it does not record. */
+kis_recorder_thread *kis_recorder_thread_begin_outside(kis_sdk *sdk, kis_here *here);
+/** The record that here->records has is the thread's; else it has none yet. */
+static inline bool kis_recorder_thread_is_known(const kis_sdk *sdk, const kis_here *here)
+{
+    return KIS_LIKELY(here->generations[sdk->index] ==
+                      atomic_load_explicit(&sdk->generation, memory_order_relaxed));
+}
 static inline kis_recorder_thread *kis_recorder_thread_here(kis_sdk *sdk, kis_here *here)
 {
-    uint32_t generation = atomic_load_explicit(&sdk->generation, memory_order_relaxed);
-
-    if (KIS_LIKELY(here->generations[sdk->index] == generation))
+    if (KIS_LIKELY(kis_recorder_thread_is_known(sdk, here)))
         return here->records[sdk->index];
     return kis_recorder_thread_begin(sdk, here);
 }
 
-/** The counters of this thread; NULL: it has none. */
+/** The counters of this thread; NULL: it has none. The caller is inside. */
 kis_thread_counts *kis_counts_here(kis_sdk *sdk);
 
-/** Free slots for a thread that has none left. False: max_spans are in use, or no memory. */
+/** Free slots for a thread that has none left. False: max_spans are in use, or no memory (counted),
+ * or its SDK does not record. */
 bool kis_slot_find_free(kis_recorder_thread *thread);
-/** A slot for a new span: open, its generation new, its tally zero; its handle.
+/** A slot for a new span: open and busy, its generation new, its tally zero; its handle.
  * No slot in it: as above. Owner thread. */
-static inline kis_span kis_slot_take(kis_recorder_thread *thread, uint32_t open_state)
+static inline kis_span kis_slot_take(kis_recorder_thread *thread)
 {
     kis_slot *slot;
 
@@ -244,14 +278,16 @@ static inline kis_span kis_slot_take(kis_recorder_thread *thread, uint32_t open_
         return (kis_span){ 0 };
     slot = thread->free;
     thread->free = slot->next;
-    return (kis_span){ slot, kis_slot_open(slot, (uint32_t)kis_recorder_epoch << 16 | open_state) };
+    return (kis_span){ slot,
+                       kis_slot_open(slot, (uint32_t)kis_recorder_epoch << 16 | KIS_SLOT_OPEN) };
 }
-/** Back to its home. Any thread; `here` is the caller's own record of the same SDK, or NULL. */
-void kis_slot_release(kis_slot *slot, kis_recorder_thread *here);
-/** Many, of whatever homes; one at least. Any thread. */
+/** Ended, and back to its home. Busy bit held; `word` is the slot's. Any thread; `here` is the
+ * caller's own record of the same SDK, or NULL. */
+void kis_slot_release(kis_slot *slot, uint64_t word, kis_recorder_thread *here);
+/** Many that have ended, of whatever homes; one at least. Any thread. */
 void kis_slots_release(kis_slot *const *slots, uint32_t count);
 
-/** The scope of a tracer in this SDK, never NULL; the tracer remembers it. */
+/** The scope of a tracer in this SDK, never NULL; the tracer remembers it. The caller is inside. */
 const kis_scope *kis_scope_get(kis_sdk *sdk, kis_tracer *tracer);
 
 void kis_api_set_listening(bool is_listening); /* api.c: the word that callers test */

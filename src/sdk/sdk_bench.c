@@ -258,7 +258,7 @@ static void drain_own(kis_sdk *sdk)
     uint32_t count = kis_span_ring_take(&here->ring, ended, BURST);
 
     for (uint32_t i = 0; i < count; i++)
-        kis_slot_release(ended[i], here);
+        kis_slot_release(ended[i], ended[i]->word, here);
 }
 
 typedef struct recording {

@@ -19,8 +19,8 @@ bool kis_slot_enter_slow(kis_slot *slot, uint64_t handle, uint32_t states)
             atomic_compare_exchange_strong_explicit(&slot->word, &word, word | KIS_SLOT_BUSY,
                                                     memory_order_acquire, memory_order_relaxed))
             return true;
-        if (tries % 64 == 63 && slot->sdk->host.yield)
-            slot->sdk->host.yield(slot->sdk->host.user);
+        if (tries % 64 == 63)
+            kis_sdk_yield(slot->sdk);
     }
 }
 

@@ -113,7 +113,6 @@ typedef struct kis_slot {
     uint64_t to_unix_ns; /* wall time of the span's start minus monotonic time of it */
     struct kis_bag *bag; /* held until the slot is free again */
     uint32_t bag_generation;
-    uint32_t life; /* of the SDK, when its span began */
     const struct kis_scope *scope;
     struct kis_sdk *sdk;              /* that of its home */
     struct kis_recorder_thread *home; /* where it goes back to */
@@ -183,7 +182,7 @@ static inline uint64_t kis_slot_open(kis_slot *slot, uint32_t epoch_and_state)
     uint64_t open = ((word >> 32) + 1) << 32 | epoch_and_state;
 
     while (KIS_UNLIKELY(!atomic_compare_exchange_weak_explicit(
-        &slot->word, &word, open | KIS_SLOT_BUSY, memory_order_acquire, memory_order_relaxed)))
+        &slot->word, &word, open | KIS_SLOT_BUSY, memory_order_seq_cst, memory_order_relaxed)))
         word &= ~(uint64_t)KIS_SLOT_BUSY; /* somebody reads the ids of the span before */
     memset(&slot->tally, 0, sizeof(slot->tally));
     return open;

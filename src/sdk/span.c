@@ -10,6 +10,7 @@
  * call checks the handle with one compare-and-swap; a stale one does nothing and is counted. Here
  * nothing allocates, locks or waits, but for: the first span of a thread, the 65th open one of it,
  * and a span that outgrows its slot.
+ * What an SDK has is read with the busy bit held, or inside of it (inside.c): it may be stopped.
  * Not here: how a value is written (attr_write.c), rings and batches (span_ring.c, batcher.c),
  * context (context.c).
  */
@@ -42,12 +43,6 @@ static void count_late(kis_slot *slot)
     atomic_fetch_add_explicit(&slot->home->sdk->late_calls, 1, memory_order_relaxed);
 }
 
-/* A span that is open while its SDK is stopped and another one started in its place is nobody's. */
-static inline bool is_of_this_life(const kis_slot *slot)
-{
-    return KIS_LIKELY(slot->life == atomic_load_explicit(&slot->sdk->life, memory_order_relaxed));
-}
-
 /* The slot of a handle, busy; NULL: the span has ended, its SDK was stopped, or it was its parent
  * process's. */
 static inline kis_slot *enter(kis_span span)
@@ -56,14 +51,8 @@ static inline kis_slot *enter(kis_span span)
 
     if (!slot || !is_of_this_process(span))
         return NULL;
-    if (KIS_UNLIKELY(!kis_slot_enter(slot, span._word))) {
-        count_late(slot);
-        return NULL;
-    }
-    if (KIS_LIKELY(is_of_this_life(slot) &&
-                   atomic_load_explicit(&slot->sdk->is_recording, memory_order_relaxed)))
+    if (KIS_LIKELY(kis_slot_enter(slot, span._word)))
         return slot;
-    kis_slot_leave(slot);
     count_late(slot);
     return NULL;
 }
@@ -279,13 +268,18 @@ static void add_link(kis_sdk *sdk, kis_slot *slot, const kis_link *link)
         drop_link(slot);
 }
 
-static void tell_started(kis_sdk *sdk, kis_span span, const kis_context *parent)
+/* on_start: the span is there for everybody. Busy bit held before, not after. */
+__attribute__((noinline)) static void leave_and_tell_started(kis_sdk *sdk, kis_span span,
+                                                             const kis_context *parent)
 {
     uint32_t count = atomic_load_explicit(&sdk->processor_count, memory_order_acquire);
 
+    kis_sdk_enter(sdk);
+    leave_open(span);
     for (uint32_t i = 0; i < count; i++)
         if (sdk->processors[i].on_start)
             sdk->processors[i].on_start(sdk->processors[i].user, span, parent);
+    kis_sdk_leave(sdk);
 }
 
 /* Trace and parent. Answers the flags, without whether it is sampled. */
@@ -343,11 +337,9 @@ KIS_ALWAYS_INLINE void open_block(const kis_sdk *sdk, kis_slot *slot, uint8_t *h
         kis_slot_limit_short(slot);
 }
 
-static inline const kis_scope *scope_of(kis_sdk *sdk, kis_tracer *tracer)
+static inline const kis_scope *scope_of(kis_sdk *sdk, kis_tracer *tracer, uint32_t life)
 {
-    uint32_t generation = atomic_load_explicit(&sdk->generation, memory_order_relaxed);
-
-    if (KIS_LIKELY(__atomic_load_n(&tracer->_generation, __ATOMIC_ACQUIRE) == generation))
+    if (KIS_LIKELY(__atomic_load_n(&tracer->_generation, __ATOMIC_ACQUIRE) == life))
         return __atomic_load_n(&tracer->_scope, __ATOMIC_RELAXED);
     return kis_scope_get(sdk, tracer);
 }
@@ -359,6 +351,17 @@ __attribute__((noinline)) static kis_span not_recorded(kis_recorder_thread *thre
     kis_slot_leave_as(span._slot, span._word, KIS_SLOT_OPEN);
     span._word &= ~KIS_SLOT_STATES;
     return span;
+}
+
+/* The SDK was stopped since it was asked whether it records. Busy bit held. */
+__attribute__((noinline)) static kis_span not_started(kis_recorder_thread *thread, kis_span span)
+{
+    kis_slot *slot = span._slot;
+
+    kis_slot_leave_as(slot, span._word, KIS_SLOT_ENDED);
+    slot->next = thread->free;
+    thread->free = slot;
+    return (kis_span){ 0 };
 }
 
 /* What the block has from the start. */
@@ -382,6 +385,7 @@ static inline uint8_t kind_number(kis_span_kind kind)
 KIS_ALWAYS_INLINE kis_span start(kis_tracer *tracer, start_spec s)
 {
     kis_sdk *sdk = kis_sdk_of_tracer(tracer);
+    uint32_t life = kis_sdk_life(sdk);
     kis_here *here = kis_here_get();
     const kis_context *parent = s.parent ? s.parent : &here->current;
     bool has_parent = !s.is_root && !is_zero16(&parent->_trace_id) && !is_zero8(&parent->_span_id);
@@ -394,18 +398,22 @@ KIS_ALWAYS_INLINE kis_span start(kis_tracer *tracer, start_spec s)
     uint64_t now, start_unix_ns;
     uint32_t flags;
 
-    if (KIS_UNLIKELY(!sdk))
+    if (KIS_UNLIKELY(!life))
         return span;
-    now = kis_sdk_now_ns(sdk); /* the time of the call, not of its end */
-    thread = kis_recorder_thread_here(sdk, here);
-    if (KIS_UNLIKELY(!thread))
-        return span;
-    span = kis_slot_take(thread, sdk->open_state);
-    slot = span._slot;
-    if (KIS_UNLIKELY(!slot)) {
-        kis_count(&thread->counts.dropped_memory, 1);
-        return span;
+    thread = here->records[sdk->index];
+    if (KIS_UNLIKELY(!kis_recorder_thread_is_known(sdk, here))) {
+        thread = kis_recorder_thread_begin_outside(sdk, here);
+        if (!thread)
+            return span;
     }
+    span = kis_slot_take(thread);
+    slot = span._slot;
+    if (KIS_UNLIKELY(!slot))
+        return span;
+    if (KIS_UNLIKELY(atomic_load_explicit(&sdk->recording, memory_order_seq_cst) != life))
+        return not_started(thread, span);
+    now = kis_sdk_now_ns(sdk); /* the time of the call, not of its end */
+    span._word |= sdk->inline_state;
     head = slot->block;
     flags = put_trace(sdk, &thread->rng, head, parent, has_parent);
     hold_bag(sdk, slot, parent, has_parent);
@@ -417,16 +425,17 @@ KIS_ALWAYS_INLINE kis_span start(kis_tracer *tracer, start_spec s)
         span._word |= KIS_SLOT_SAMPLED;
     }
     kis_slot_put_head(slot, head, kind_number(s.kind), start_unix_ns, flags);
-    if (KIS_UNLIKELY(decision == KIS_SAMPLING_DROP || !sdk->has_listeners))
+    if (KIS_UNLIKELY(decision == KIS_SAMPLING_DROP ||
+                     !atomic_load_explicit(&sdk->has_listeners, memory_order_relaxed)))
         return not_recorded(thread, span);
     kis_count(&thread->counts.started, 1);
-    slot->scope = scope_of(sdk, tracer);
+    slot->scope = scope_of(sdk, tracer, life);
     slot->to_unix_ns = start_unix_ns - now;
-    slot->life = atomic_load_explicit(&sdk->life, memory_order_relaxed);
     fill_block(sdk, slot, head, s, &more);
-    leave_open(span);
-    if (KIS_UNLIKELY(atomic_load_explicit(&sdk->processor_count, memory_order_relaxed)))
-        tell_started(sdk, span, parent);
+    if (KIS_LIKELY(!atomic_load_explicit(&sdk->processor_count, memory_order_relaxed)))
+        leave_open(span);
+    else
+        leave_and_tell_started(sdk, span, parent);
     return span;
 }
 
@@ -664,9 +673,7 @@ bool kis_recorder_span_is_recording(kis_span span)
     uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
 
     return span._word & KIS_SPAN_RECORDING_ && is_of_this_process(span) &&
-           !((word ^ span._word) & ~KIS_SLOT_STATES) && is_of_this_life(slot) &&
-           word & (KIS_SLOT_OPEN | KIS_SLOT_ENDING) &&
-           atomic_load_explicit(&slot->sdk->is_recording, memory_order_relaxed);
+           !((word ^ span._word) & ~KIS_SLOT_STATES) && word & (KIS_SLOT_OPEN | KIS_SLOT_ENDING);
 }
 
 bool kis_recorder_span_get_context(kis_span span, kis_span_context *out)
@@ -722,60 +729,72 @@ static void tell_ended(kis_sdk *sdk, kis_slot *slot, uint32_t count)
             sdk->processors[i].on_end(sdk->processors[i].user, &data);
 }
 
-/* An ended span that does not go into a ring. */
+/* An ended span that does not go into a ring. Busy bit held before, not after, as below. */
 __attribute__((noinline)) static void hand_over_elsewhere(kis_sdk *sdk, kis_recorder_thread *thread,
-                                                          kis_slot *slot, bool is_sampled)
+                                                          kis_span span)
 {
     uint32_t intake = atomic_load_explicit(&sdk->batcher.intake, memory_order_relaxed);
 
-    if (!is_sampled || intake == KIS_INTAKE_NONE)
-        kis_slot_release(slot, thread);
+    if (!(span._word & KIS_SLOT_SAMPLED) || intake == KIS_INTAKE_NONE)
+        kis_slot_release(span._slot, span._word, thread);
     else
-        kis_batcher_push_one(&sdk->batcher, slot);
+        kis_batcher_push_one(&sdk->batcher, span._slot, span._word);
 }
 
-/* Where an ended span goes: mostly into its thread's ring. */
-static inline void hand_over(kis_sdk *sdk, kis_recorder_thread *thread, kis_slot *slot,
-                             bool is_sampled)
+/* Wakes the batcher's driver when that is needed, without the slot: the driver may want it. */
+__attribute__((noinline)) static void leave_and_look(kis_sdk *sdk, kis_recorder_thread *thread,
+                                                     kis_span span)
 {
-    if (KIS_UNLIKELY(!is_sampled || atomic_load_explicit(&sdk->batcher.intake,
-                                                         memory_order_relaxed) != KIS_INTAKE_RING))
-        hand_over_elsewhere(sdk, thread, slot, is_sampled);
-    else if (KIS_LIKELY(kis_span_ring_push(&thread->ring, slot)))
-        kis_batcher_saw_span(&sdk->batcher, &thread->ring);
+    kis_sdk_enter(sdk);
+    kis_slot_leave_as(span._slot, span._word, KIS_SLOT_ENDED);
+    kis_batcher_look(&sdk->batcher, &thread->ring);
+    kis_sdk_leave(sdk);
+}
+
+/* Where an ended span goes: mostly into its thread's ring. Busy bit held before, not after: who
+ * stops the SDK sees it busy until it is where it belongs. */
+KIS_ALWAYS_INLINE void hand_over(kis_sdk *sdk, kis_recorder_thread *thread, kis_span span)
+{
+    kis_slot *slot = span._slot;
+
+    if (KIS_UNLIKELY(!(span._word & KIS_SLOT_SAMPLED) ||
+                     atomic_load_explicit(&sdk->batcher.intake, memory_order_relaxed) !=
+                         KIS_INTAKE_RING))
+        hand_over_elsewhere(sdk, thread, span);
+    else if (KIS_UNLIKELY(!kis_span_ring_push(&thread->ring, slot)))
+        kis_slot_release(slot, span._word, thread);
+    else if (kis_batcher_wants_look(&thread->ring))
+        leave_and_look(sdk, thread, span);
     else
-        kis_slot_release(slot, thread);
+        kis_slot_leave_as(slot, span._word, KIS_SLOT_ENDED);
 }
 
-/* The last word: its end is fixed, nobody writes it any more. */
-static inline void close_slot(kis_slot *slot, kis_span span)
-{
-    if (KIS_UNLIKELY(slot->tally.status))
-        kis_slot_put_status(slot);
-    /* hooks and others may ask for its ids from here on */
-    kis_slot_leave_as(slot, span._word, KIS_SLOT_ENDED);
-}
-
-/* The same end where processors listen. */
+/* The same end where processors listen. Busy bit held before, not after; the thread is inside until
+ * the span is where it belongs, because the bit is not held all the while. */
 __attribute__((noinline)) static void end_with_processors(kis_sdk *sdk, kis_recorder_thread *thread,
                                                           kis_span span, uint32_t processors)
 {
     kis_slot *slot = span._slot;
 
-    if (sdk->has_on_ending)
+    kis_sdk_enter(sdk);
+    if (atomic_load_explicit(&sdk->has_on_ending, memory_order_relaxed))
         tell_ending(sdk, slot, span, processors);
-    close_slot(slot, span);
+    if (slot->tally.status)
+        kis_slot_put_status(slot);
+    /* hooks and others may ask for its ids from here on */
+    kis_slot_leave_as(slot, span._word, KIS_SLOT_ENDED);
     tell_ended(sdk, slot, processors);
-    hand_over(sdk, thread, slot, span._word & KIS_SLOT_SAMPLED);
+    kis_slot_take_busy(slot);
+    hand_over(sdk, thread, span);
+    kis_sdk_leave(sdk);
 }
 
-/* The end of a span that is not recorded, or that nobody records any more. Busy bit held. */
+/* The end of a span that nobody sees. Busy bit held. */
 static void let_go(kis_span span)
 {
     kis_slot *slot = span._slot;
 
-    kis_slot_leave_as(slot, span._word, KIS_SLOT_ENDED);
-    kis_slot_release(slot, kis_recorder_thread_here(slot->sdk, kis_here_get()));
+    kis_slot_release(slot, span._word, kis_recorder_thread_here(slot->sdk, kis_here_get()));
 }
 __attribute__((noinline)) static void end_unrecorded(kis_span span)
 {
@@ -784,8 +803,8 @@ __attribute__((noinline)) static void end_unrecorded(kis_span span)
     else
         count_late(span._slot);
 }
-/* Its SDK was stopped. Busy bit held. */
-__attribute__((noinline)) static void end_late(kis_span span)
+/* No memory for the thread that ends it. Busy bit held. */
+__attribute__((noinline)) static void end_lost(kis_span span)
 {
     count_late(span._slot);
     let_go(span);
@@ -820,13 +839,12 @@ void kis_recorder_span_end(kis_span span, uint64_t end_unix_ns)
         end_unrecorded(span);
         return;
     }
-    now = kis_sdk_now_ns(sdk);
     if (KIS_UNLIKELY(!enter_at_once(span) && !enter_to_end_later(span)))
         return;
+    now = kis_sdk_now_ns(sdk);
     thread = kis_recorder_thread_here(sdk, kis_here_get());
-    if (KIS_UNLIKELY(!thread || !is_of_this_life(slot) ||
-                     !atomic_load_explicit(&sdk->is_recording, memory_order_relaxed))) {
-        end_late(span);
+    if (KIS_UNLIKELY(!thread)) {
+        end_lost(span);
         return;
     }
     kis_slot_set_end(slot, KIS_UNLIKELY(end_unix_ns) ? end_unix_ns : now + slot->to_unix_ns);
@@ -836,6 +854,7 @@ void kis_recorder_span_end(kis_span span, uint64_t end_unix_ns)
         end_with_processors(sdk, thread, span, processors);
         return;
     }
-    close_slot(slot, span);
-    hand_over(sdk, thread, slot, span._word & KIS_SLOT_SAMPLED);
+    if (KIS_UNLIKELY(slot->tally.status))
+        kis_slot_put_status(slot);
+    hand_over(sdk, thread, span);
 }

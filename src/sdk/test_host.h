@@ -15,20 +15,23 @@
 
 /* ---- memory: as test_alloc of tests/test.h, but for several threads ---- */
 
-static _Atomic long test_live_, test_until_failure_ = -1; /* none fails */
+static _Atomic long test_live_, test_live_bytes_, test_until_failure_ = -1; /* none fails */
 static inline void *test_take(void *user, size_t size)
 {
     (void)user;
     if (atomic_load(&test_until_failure_) >= 0 && atomic_fetch_sub(&test_until_failure_, 1) == 0)
         return NULL;
     atomic_fetch_add(&test_live_, 1);
+    atomic_fetch_add(&test_live_bytes_, (long)size);
     return malloc(size ? size : 1);
 }
 static inline void test_give_back(void *user, void *ptr, size_t size)
 {
-    (void)user, (void)size;
-    if (ptr)
+    (void)user;
+    if (ptr) {
         atomic_fetch_sub(&test_live_, 1);
+        atomic_fetch_sub(&test_live_bytes_, (long)size);
+    }
     free(ptr);
 }
 static const kis_alloc test_memory = { test_take, test_give_back, NULL };
@@ -178,7 +181,7 @@ typedef struct test_sdk {
 static inline void test_sdk_prepare(test_sdk *t)
 {
     memset(t, 0, sizeof(*t));
-    test_live_ = 0;
+    test_live_ = test_live_bytes_ = 0;
     test_until_failure_ = -1;
     test_world_init(&t->world);
     t->sink.sink.ops = &test_sink_ops;

@@ -87,6 +87,17 @@ kis_recorder_thread *kis_recorder_thread_begin(kis_sdk *sdk, kis_here *here)
     return t;
 }
 
+kis_recorder_thread *kis_recorder_thread_begin_outside(kis_sdk *sdk, kis_here *here)
+{
+    kis_recorder_thread *t;
+
+    if (!kis_sdk_enter_recording(sdk))
+        return NULL;
+    t = kis_recorder_thread_begin(sdk, here);
+    kis_sdk_leave(sdk);
+    return t;
+}
+
 void kis_recorder_thread_done(void)
 {
     for (uint32_t i = 0; i < KIS_SDKS_MAX; i++) {
@@ -151,23 +162,52 @@ refuse:
     return false;
 }
 
+/* A record that was left behind gets none: they would be listed as those of the new ones. */
+__attribute__((noinline)) static bool make_slots_or_count(kis_recorder_thread *t)
+{
+    kis_sdk *sdk = t->sdk;
+    bool is_made = false;
+
+    if (!kis_sdk_enter_recording(sdk))
+        return false;
+    if (!atomic_load_explicit(&t->is_abandoned, memory_order_relaxed)) {
+        is_made = make_slots(t);
+        if (!is_made)
+            kis_count(&t->counts.dropped_memory, 1);
+    }
+    kis_sdk_leave(sdk);
+    return is_made;
+}
+
 bool kis_slot_find_free(kis_recorder_thread *t)
 {
     t->free = atomic_exchange_explicit(&t->returned, NULL, memory_order_acquire);
-    return t->free || make_slots(t);
+    return t->free || make_slots_or_count(t);
 }
 
-/* What a slot need not keep for its next span. */
+/* What a slot need not keep for its next span. Busy bit held. */
+static inline void drop_bag(kis_slot *slot)
+{
+    if (KIS_UNLIKELY(slot->bag)) {
+        kis_bag_drop(slot->bag);
+        slot->bag = NULL;
+    }
+}
+static inline void drop_large_block(kis_slot *slot)
+{
+    if (KIS_UNLIKELY((size_t)(slot->end - slot->block) > KIS_SLOT_BLOCK_KEEP))
+        kis_slot_shrink(slot);
+}
+
+/* Of a slot that has ended. */
 static inline void let_go_of_extras(kis_slot *slot)
 {
     if (KIS_UNLIKELY(slot->bag)) { /* somebody may be reading the ids of the span that ended */
         kis_slot_take_busy(slot);
-        kis_bag_drop(slot->bag);
-        slot->bag = NULL;
+        drop_bag(slot);
         kis_slot_leave(slot);
     }
-    if (KIS_UNLIKELY((size_t)(slot->end - slot->block) > KIS_SLOT_BLOCK_KEEP))
-        kis_slot_shrink(slot);
+    drop_large_block(slot);
 }
 
 static void give_back(kis_recorder_thread *home, kis_slot *first, kis_slot *last)
@@ -178,11 +218,13 @@ static void give_back(kis_recorder_thread *home, kis_slot *first, kis_slot *last
         ;
 }
 
-void kis_slot_release(kis_slot *slot, kis_recorder_thread *here)
+void kis_slot_release(kis_slot *slot, uint64_t word, kis_recorder_thread *here)
 {
     kis_recorder_thread *home = slot->home;
 
-    let_go_of_extras(slot);
+    drop_bag(slot);
+    drop_large_block(slot);
+    kis_slot_leave_as(slot, word, KIS_SLOT_ENDED); /* the caller may be outside from here on */
     if (here == home) {
         slot->next = home->free;
         home->free = slot;

@@ -1,8 +1,8 @@
 /* tracer.c - tracers: who records, interned once in each SDK.
  *
- * A kis_tracer lies in the instrumented library and caches the scope that it got; the SDK's
- * generation says whether the cache is good. Two tracers with the same name, version, schema URL
- * and attributes are one scope.
+ * A kis_tracer lies in the instrumented library and caches the scope that it got; the SDK's life
+ * says whether the cache is good. Two tracers with the same name, version, schema URL and
+ * attributes are one scope.
  */
 #include "sdk/sdk.h"
 
@@ -61,7 +61,6 @@ const kis_scope *kis_scope_get(kis_sdk *sdk, kis_tracer *tracer)
 {
     /* when there is no room for one more: spans go on without a name for who made them */
     static kis_scope nobody;
-    uint32_t generation = atomic_load_explicit(&sdk->generation, memory_order_relaxed);
     kis_scope *scope;
     bool is_new;
 
@@ -69,8 +68,11 @@ const kis_scope *kis_scope_get(kis_sdk *sdk, kis_tracer *tracer)
     uint32_t before = sdk->scope_count;
     scope = find_or_add(sdk, tracer);
     is_new = sdk->scope_count != before;
-    __atomic_store_n(&tracer->_scope, scope ? scope : &nobody, __ATOMIC_RELAXED);
-    __atomic_store_n(&tracer->_generation, generation, __ATOMIC_RELEASE);
+    if (atomic_load_explicit(&sdk->recording,
+                             memory_order_relaxed)) { /* else it may be another's */
+        __atomic_store_n(&tracer->_scope, scope ? scope : &nobody, __ATOMIC_RELAXED);
+        __atomic_store_n(&tracer->_generation, sdk->life, __ATOMIC_RELEASE);
+    }
     kis_sdk_unlock(sdk);
     if (is_new && (!tracer->name || !*tracer->name))
         kis_sdk_log(sdk, KIS_LOG_WARN,

@@ -1,0 +1,228 @@
+/* restart_test.c - SDKs started and stopped one after the other while threads record: nothing is
+ * lost without being counted, memory does not grow, and what the program hung into a stopped one is
+ * called no more. */
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+
+#include "tests/test.h"
+
+#include <kiseki/kiseki.h>
+
+#include "os/mem.h"
+
+KIS_TRACER(tracer, "restart", "1.0")
+
+static kis_sdk *start_with(kis_sdk_options options)
+{
+    kis_diag diag;
+    options.is_quiet = true;
+    kis_sdk *sdk = kis_sdk_start(&options, &diag);
+    CHECK(sdk, sdk ? "" : diag.text);
+    return sdk;
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void answer(void *user, const kis_export_batch *batch, kis_export_done *done)
+{
+    (void)user, (void)batch;
+    done->call(done, KIS_OK);
+}
+static const kis_exporter quick = { .export_spans = answer };
+
+/* ---- threads that record all the while ---- */
+
+enum { RECORDERS = 3 };
+static pthread_t recorders[RECORDERS];
+static atomic_bool is_over;
+
+static void set_header(void *user, const char *name, kis_str value)
+{
+    (void)user, (void)name, (void)value;
+}
+
+static void *record_on(void *unused)
+{
+    static const kis_carrier carrier = { .set = set_header };
+
+    while (!is_over) {
+        kis_span span = kis_span_start(tracer(), "x", .kind = KIS_SPAN_KIND_SERVER);
+        kis_context context = kis_context_with_span(kis_context_none(), span);
+        kis_span_set(span, KIS_KV("k", 7), KIS_KV("text", "text"));
+        context = kis_baggage_set(context, KIS_STR("a"), KIS_STR("b"), KIS_STR(""));
+        kis_context_inject(context, &carrier);
+        kis_span_end(span);
+    }
+    return unused;
+}
+
+static void begin_recorders(void)
+{
+    is_over = false;
+    for (int i = 0; i < RECORDERS; i++)
+        pthread_create(&recorders[i], NULL, record_on, NULL);
+}
+static void end_recorders(void)
+{
+    is_over = true;
+    for (int i = 0; i < RECORDERS; i++)
+        pthread_join(recorders[i], NULL);
+}
+
+TEST(nothing_is_lost_uncounted_by_threads_that_record_through_starts_and_stops)
+{
+    static const kis_str processors[] = { KIS_STR_INIT("simple"), KIS_STR_INIT("batch") };
+
+    begin_recorders();
+    for (int i = 0; i < 200; i++) {
+        struct timespec pause = { .tv_nsec = 100000 * (i % 7) };
+        kis_sdk_stats stats;
+        kis_sdk *sdk = start_with((kis_sdk_options){ .exporter = KIS_STR("memory"),
+                                                     .user_exporter = i % 4 < 2 ? &quick : NULL,
+                                                     .max_spans = 1000,
+                                                     .queue_spans = 128u << i % 3,
+                                                     .processor = processors[i % 2] });
+        nanosleep(&pause, NULL);
+        CHECK_ERR(KIS_OK, kis_sdk_stop(sdk, 10000), "stop");
+        kis_sdk_get_stats(sdk, &stats);
+        CHECK_INT(stats.ended, stats.exported + stats.dropped_export + stats.dropped_queue,
+                  "each that ended is in one of the counters");
+        CHECK_INT(0, stats.queued + stats.in_flight, "and none is left behind");
+    }
+    end_recorders();
+}
+
+/* ---- memory ---- */
+
+TEST(ten_thousand_starts_and_stops_hold_no_more_than_a_few)
+{
+    uint64_t held = 0;
+
+    for (int i = 0; i < 10000; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "%05d", i);
+        kis_sdk *sdk = start_with((kis_sdk_options){ .service_name = { name, 5 },
+                                                     .exporter = KIS_STR("none"),
+                                                     .user_exporter = &quick,
+                                                     .drive = KIS_DRIVE_TICK });
+        kis_span_start(tracer(), "left open");
+        kis_span_end(kis_span_start(tracer(), "ended"));
+        CHECK_ERR(KIS_OK, kis_sdk_stop(sdk, 10000), "stop");
+        if (i < 10)
+            held = kis_mem_get_stats().held_bytes;
+        CHECK_INT(held, kis_mem_get_stats().held_bytes, "bytes");
+    }
+}
+
+/* ---- hooks ---- */
+
+typedef struct slow_hook {
+    sem_t is_in, go_on;
+    kis_sdk *sdk; /* the hook stops it */
+    kis_err stopped;
+    uint64_t took_ms;
+    atomic_int shutdowns, late;
+} slow_hook;
+
+static void wait_in_hook(void *user, const kis_span_data *data)
+{
+    slow_hook *h = user;
+
+    (void)data;
+    sem_post(&h->is_in);
+    while (sem_wait(&h->go_on))
+        ;
+    h->late += h->shutdowns;
+}
+static kis_err hear_shutdown(void *user, uint64_t deadline_ns)
+{
+    (void)deadline_ns;
+    ((slow_hook *)user)->shutdowns++;
+    return KIS_OK;
+}
+static void stop_in_hook(void *user, const kis_span_data *data)
+{
+    slow_hook *h = user;
+    uint64_t start_ms = now_ms();
+
+    (void)data;
+    h->stopped = kis_sdk_stop(h->sdk, 60000);
+    h->took_ms = now_ms() - start_ms;
+}
+
+static void *end_one(void *unused)
+{
+    kis_span_end(kis_span_start(tracer(), "x"));
+    return unused;
+}
+
+static kis_sdk *start_with_hook(const kis_processor *processor)
+{
+    return start_with((kis_sdk_options){
+        .exporter = KIS_STR("memory"), .processors = processor, .processor_count = 1 });
+}
+
+static void next_works(void)
+{
+    kis_sdk *sdk = start_with((kis_sdk_options){ .exporter = KIS_STR("memory") });
+
+    end_one(NULL);
+    CHECK_ERR(KIS_OK, kis_sdk_flush(sdk, 5000), "flush");
+    CHECK_INT(1, kis_sdk_memory_count(sdk), "its span, and no other");
+    CHECK_ERR(KIS_OK, kis_sdk_stop(sdk, 5000), "stop");
+}
+
+TEST(a_thread_in_a_processor_is_waited_for_as_long_as_there_is_time)
+{
+    for (int is_late = 0; is_late < 2; is_late++) {
+        slow_hook h = { 0 };
+        kis_processor processor = { .on_end = wait_in_hook, .shutdown = hear_shutdown, .user = &h };
+        pthread_t thread;
+        sem_init(&h.is_in, 0, 0);
+        sem_init(&h.go_on, 0, 0);
+        kis_sdk *sdk = start_with_hook(&processor);
+        pthread_create(&thread, NULL, end_one, NULL);
+        while (sem_wait(&h.is_in))
+            ;
+        if (is_late) {
+            CHECK_ERR(KIS_ERR_TIMEOUT, kis_sdk_stop(sdk, 20), "it does not come out");
+            next_works();
+            sem_post(&h.go_on);
+            pthread_join(thread, NULL);
+        } else {
+            sem_post(&h.go_on); /* while the stop waits, or just before */
+            CHECK_ERR(KIS_OK, kis_sdk_stop(sdk, 10000), "it comes out");
+            CHECK_INT(0, h.late, "its shutdown is the last that it hears");
+            pthread_join(thread, NULL);
+        }
+        for (int i = 0; i < KIS_SDKS_MAX + 1; i++)
+            next_works();
+    }
+}
+
+TEST(a_processor_that_stops_its_own_sdk_is_not_waited_for)
+{
+    slow_hook h = { 0 };
+    kis_processor processor = { .on_end = stop_in_hook, .user = &h };
+
+    h.sdk = start_with_hook(&processor);
+    end_one(NULL);
+    CHECK_ERR(KIS_ERR_TIMEOUT, h.stopped, "it is still inside");
+    CHECK(h.took_ms < 30000, "and does not wait for itself");
+    for (int i = 0; i < KIS_SDKS_MAX + 1; i++)
+        next_works();
+}
+
+TEST_MAIN(RUN(nothing_is_lost_uncounted_by_threads_that_record_through_starts_and_stops),
+          RUN(ten_thousand_starts_and_stops_hold_no_more_than_a_few),
+          RUN(a_thread_in_a_processor_is_waited_for_as_long_as_there_is_time),
+          RUN(a_processor_that_stops_its_own_sdk_is_not_waited_for))
