@@ -152,8 +152,8 @@ KIS_API kis_sdk *kis_sdk_global(void);
 
 /**
  * Sends what has ended so far. OK: all of it was answered for. TIMEOUT: not in time; it stays
- * queued. IO and others: an export failed, and those spans are lost and counted. At most
- * timeout_ms. Any thread.
+ * queued, or the SDK was stopped meanwhile. IO and others: an export failed, and those spans are
+ * lost and counted. At most timeout_ms. Any thread.
  */
 KIS_API kis_err kis_sdk_flush(kis_sdk *sdk, uint32_t timeout_ms);
 

@@ -237,6 +237,38 @@ kis_native *kis_native_of(const kis_sdk *sdk)
     return found;
 }
 
+kis_native *kis_native_enter(const kis_sdk *sdk)
+{
+    kis_native *found;
+
+    pthread_mutex_lock(&list_lock);
+    found = find_of(sdk);
+    if (found)
+        found->users++;
+    pthread_mutex_unlock(&list_lock);
+    return found;
+}
+
+void kis_native_leave(kis_native *native)
+{
+    if (!native)
+        return;
+    pthread_mutex_lock(&list_lock);
+    if (native->users) /* else we are a child that was forked in between */
+        native->users--;
+    pthread_mutex_unlock(&list_lock);
+}
+
+bool kis_native_is_left(kis_native *native)
+{
+    bool is_left;
+
+    pthread_mutex_lock(&list_lock);
+    is_left = native->users == 0;
+    pthread_mutex_unlock(&list_lock);
+    return is_left;
+}
+
 void kis_native_own(kis_native *native, kis_sdk *sdk)
 {
     pthread_mutex_lock(&list_lock);
@@ -336,6 +368,7 @@ static void after_fork_in_child(void)
         /* threads of the parent may have waited for both; here nobody does */
         kis_lock_init(&native->lock, KIS_RANK_SDK);
         kis_cond_init(&native->changed);
+        native->users = 0;
         if (is_taken[i] && goes_on(native))
             go_on(native);
         else

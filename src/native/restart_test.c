@@ -42,7 +42,7 @@ static const kis_exporter quick = { .export_spans = answer };
 /* ---- threads that record all the while ---- */
 
 enum { RECORDERS = 3 };
-static pthread_t recorders[RECORDERS];
+static pthread_t recorders[RECORDERS + 1];
 static atomic_bool is_over;
 
 static void set_header(void *user, const char *name, kis_str value)
@@ -61,6 +61,17 @@ static void *record_on(void *unused)
         context = kis_baggage_set(context, KIS_STR("a"), KIS_STR("b"), KIS_STR(""));
         kis_context_inject(context, &carrier);
         kis_span_end(span);
+        if (!span._slot)
+            sched_yield(); /* between two SDKs: whoever starts the next one has something to do */
+    }
+    return unused;
+}
+
+static void *flush_on(void *unused)
+{
+    while (!is_over) {
+        kis_sdk_flush(kis_sdk_global(), 60000);
+        sched_yield();
     }
     return unused;
 }
@@ -70,11 +81,12 @@ static void begin_recorders(void)
     is_over = false;
     for (int i = 0; i < RECORDERS; i++)
         pthread_create(&recorders[i], NULL, record_on, NULL);
+    pthread_create(&recorders[RECORDERS], NULL, flush_on, NULL);
 }
 static void end_recorders(void)
 {
     is_over = true;
-    for (int i = 0; i < RECORDERS; i++)
+    for (int i = 0; i <= RECORDERS; i++)
         pthread_join(recorders[i], NULL);
 }
 
@@ -83,7 +95,7 @@ TEST(nothing_is_lost_uncounted_by_threads_that_record_through_starts_and_stops)
     static const kis_str processors[] = { KIS_STR_INIT("simple"), KIS_STR_INIT("batch") };
 
     begin_recorders();
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 100; i++) {
         struct timespec pause = { .tv_nsec = 100000 * (i % 7) };
         kis_sdk_stats stats;
         kis_sdk *sdk = start_with((kis_sdk_options){ .exporter = KIS_STR("memory"),
@@ -222,7 +234,45 @@ TEST(a_processor_that_stops_its_own_sdk_is_not_waited_for)
         next_works();
 }
 
+/* ---- flushes ---- */
+
+static kis_export_done *_Atomic unanswered;
+static void keep_waiting(void *user, const kis_export_batch *batch, kis_export_done *done)
+{
+    (void)user, (void)batch;
+    unanswered = done;
+}
+static kis_err flushed;
+static void *flush_long(void *sdk)
+{
+    flushed = kis_sdk_flush(sdk, 600000);
+    return NULL;
+}
+
+TEST(a_stop_ends_a_flush_that_waits)
+{
+    static const kis_exporter exporter = { .export_spans = keep_waiting };
+    uint64_t start_ms = now_ms();
+    pthread_t thread;
+    kis_sdk *sdk =
+        start_with((kis_sdk_options){ .exporter = KIS_STR("none"), .user_exporter = &exporter });
+
+    end_one(NULL);
+    pthread_create(&thread, NULL, flush_long, sdk);
+    while (!unanswered)
+        sched_yield();
+    CHECK_ERR(KIS_ERR_TIMEOUT, kis_sdk_stop(sdk, 20), "nobody answers");
+    pthread_join(thread, NULL);
+    CHECK_ERR(KIS_ERR_TIMEOUT, flushed, "it was not sent");
+    CHECK(now_ms() - start_ms < 300000, "long before its time");
+    next_works();
+    unanswered->call(unanswered, KIS_OK);
+    for (int i = 0; i < KIS_SDKS_MAX + 1; i++)
+        next_works();
+}
+
 TEST_MAIN(RUN(nothing_is_lost_uncounted_by_threads_that_record_through_starts_and_stops),
           RUN(ten_thousand_starts_and_stops_hold_no_more_than_a_few),
           RUN(a_thread_in_a_processor_is_waited_for_as_long_as_there_is_time),
-          RUN(a_processor_that_stops_its_own_sdk_is_not_waited_for))
+          RUN(a_processor_that_stops_its_own_sdk_is_not_waited_for),
+          RUN(a_stop_ends_a_flush_that_waits))

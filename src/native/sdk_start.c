@@ -339,12 +339,14 @@ static bool drives_itself(const kis_native *native)
     return native->worker != KIS_WORKER_RUNS;
 }
 
+/* A stop that has done with its own flush ends others that are still waiting. */
 static bool wait_for_flush(kis_native *native, uint32_t ticket, uint64_t deadline_ns)
 {
     kis_batcher *batcher = &native->sdk->batcher;
 
     kis_lock_take(&native->lock);
-    while (!kis_batcher_is_flushed(batcher, ticket) && kis_now_ns() < deadline_ns) {
+    while (!kis_batcher_is_flushed(batcher, ticket) && native->is_live &&
+           kis_now_ns() < deadline_ns) {
         uint64_t until = KIS_MIN(deadline_ns, kis_now_ns() + 1000000u);
         if (drives_itself(native)) {
             kis_lock_give(&native->lock);
@@ -402,22 +404,24 @@ static uint64_t deadline_in(uint32_t ms)
 
 kis_err kis_sdk_flush(kis_sdk *sdk, uint32_t timeout_ms)
 {
-    kis_native *native = kis_native_of(sdk);
+    kis_native *native = kis_native_enter(sdk);
+    kis_err err = native && native->is_live ? flush_until(native, deadline_in(timeout_ms)) : KIS_OK;
 
-    return native && native->is_live ? flush_until(native, deadline_in(timeout_ms)) : KIS_OK;
+    kis_native_leave(native);
+    return err;
 }
 
 uint32_t kis_sdk_tick(kis_sdk *sdk)
 {
-    kis_native *native = kis_native_of(sdk);
-    uint64_t now, next;
+    kis_native *native = kis_native_enter(sdk);
+    uint64_t wait_ms = UINT32_MAX;
 
-    if (!native || !native->is_live)
-        return UINT32_MAX;
-    now = kis_sdk_now_ns(sdk);
-    next = kis_batcher_step(&sdk->batcher, now);
-    return next > now ? (uint32_t)KIS_MIN((next - now + 999999u) / 1000000u, (uint64_t)UINT32_MAX)
-                      : 0;
+    if (native && native->is_live) {
+        uint64_t now = kis_sdk_now_ns(sdk), next = kis_batcher_step(&sdk->batcher, now);
+        wait_ms = next > now ? (next - now + 999999u) / 1000000u : 0;
+    }
+    kis_native_leave(native);
+    return (uint32_t)KIS_MIN(wait_ms, (uint64_t)UINT32_MAX);
 }
 
 /* ---- stop ---- */
@@ -498,6 +502,11 @@ static bool sdk_is_left(void *sdk)
     return kis_sdk_is_left(sdk);
 }
 
+static bool has_no_users(void *native)
+{
+    return kis_native_is_left(native);
+}
+
 /* A hook that stops its own SDK need not be waited for: it waits for us. */
 static bool is_left_by(kis_sdk *sdk, uint64_t deadline_ns)
 {
@@ -515,7 +524,7 @@ static bool close_all(kis_native *native, uint64_t deadline_ns, uint64_t ours_ns
             kis_exporter_sink_give_up(native->user_sink);
         return false;
     }
-    is_alone = is_left_by(sdk, ours_ns);
+    is_alone = is_left_by(sdk, ours_ns) && kis_native_is_by(has_no_users, native, ours_ns);
     kis_batcher_drop_queued(&sdk->batcher);
     return kis_native_close_sinks(native, deadline_ns, ours_ns) && is_alone &&
            kis_batcher_in_flight(&sdk->batcher) == 0;
@@ -586,9 +595,11 @@ static bool take_stop(kis_native *native)
 
 kis_err kis_sdk_stop(kis_sdk *sdk, uint32_t timeout_ms)
 {
-    kis_native *native = kis_native_of(sdk);
+    kis_native *native = kis_native_enter(sdk);
+    bool is_ours = native && take_stop(native);
 
-    return native && take_stop(native) ? stop_native(native, timeout_ms) : KIS_OK;
+    kis_native_leave(native);
+    return is_ours ? stop_native(native, timeout_ms) : KIS_OK;
 }
 
 void kis_sdk_free(kis_sdk *sdk)
@@ -626,32 +637,36 @@ kis_err kis_sdk_add_processor(kis_sdk *sdk, const kis_processor *processor)
 
 size_t kis_sdk_memory_count(kis_sdk *sdk)
 {
-    kis_native *native = kis_native_of(sdk);
+    kis_native *native = kis_native_enter(sdk);
     size_t spans = 0;
 
     for (uint32_t i = 0; native && native->memory && i < kis_send_memory_count(native->memory); i++)
         spans += kis_send_memory_at(native->memory, i)->span_count;
+    kis_native_leave(native);
     return spans;
 }
 
 bool kis_sdk_memory_at(kis_sdk *sdk, size_t index, kis_span_data *out)
 {
-    kis_native *native = kis_native_of(sdk);
+    kis_native *native = kis_native_enter(sdk);
+    bool is_found = false;
 
-    for (uint32_t i = 0; native && native->memory && i < kis_send_memory_count(native->memory);
-         i++) {
+    for (uint32_t i = 0;
+         native && native->memory && !is_found && i < kis_send_memory_count(native->memory); i++) {
         const kis_batch *batch = kis_send_memory_at(native->memory, i);
         if (index < batch->span_count)
-            return kis_batch_span_data(batch, index, out);
+            is_found = kis_batch_span_data(batch, index, out);
         index -= batch->span_count;
     }
-    return false;
+    kis_native_leave(native);
+    return is_found;
 }
 
 void kis_sdk_memory_clear(kis_sdk *sdk)
 {
-    kis_native *native = kis_native_of(sdk);
+    kis_native *native = kis_native_enter(sdk);
 
     if (native && native->memory)
         kis_send_memory_clear(native->memory);
+    kis_native_leave(native);
 }
