@@ -17,6 +17,7 @@ typedef struct test_reader {
     bool is_partial;              /* every answer is */
     bool keeps_spans_back;        /* get: the trace is known, its spans cannot be read */
     uint64_t spans_until_failure; /* get: after so many spans it answers IO; 0: never */
+    uint64_t gets, gone_at;       /* get: the call with this number finds nothing; 0: none */
     kis_find last_find;           /* what was asked */
 } test_reader;
 
@@ -102,8 +103,9 @@ static inline kis_err test_reader_get(kis_reader *reader, const kis_request *req
     kis_err err = KIS_OK;
 
     (void)request;
+    bool is_gone = ++r->gets == r->gone_at;
     for (uint32_t i = 0; test_reader_begins(r, answer, diag) && i < r->batch->span_count; i++)
-        if (kis_trace_id_eq(&r->batch->spans[i].trace_id, id))
+        if (!is_gone && kis_trace_id_eq(&r->batch->spans[i].trace_id, id))
             spans[count++] = &r->batch->spans[i];
     qsort(spans, count, sizeof(*spans), test_reader_by_start);
     for (size_t i = 0; i < count && !err && !r->keeps_spans_back; i++) {

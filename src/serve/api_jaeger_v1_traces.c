@@ -4,7 +4,8 @@
  *     get   each span with its warning, in the UI's model, as it is read
  *
  * Reading twice costs time and saves memory: nothing of a span is held between the two but its
- * row of the index. A span that came between them has no row and gets no warning.
+ * row of the index. A span that came between them has no row and gets no warning. A trace that went
+ * between them is as one that never was: what was begun of it is taken back.
  */
 #include "base/diag.h"
 #include "base/fmt.h"
@@ -26,6 +27,7 @@ typedef struct v1_trace {
     kis_clocks clocks;
     kis_jaeger_json_trace json;
     uint32_t hint;
+    uint64_t spans;  /* of this trace, written so far */
     uint64_t traces; /* written so far */
 } v1_trace;
 
@@ -48,6 +50,7 @@ static bool put_v1_span(void *user, const kis_found_span *found)
     if (row != KIS_TREE_NONE && !warning.len)
         warning = kis_clocks_warning(&t->clocks, &t->tree, row, room);
     kis_jaeger_json_trace_span(&t->json, found, &warning, warning.len > 0);
+    t->spans++;
     return kis_answer_flush(t->call->out);
 }
 
@@ -70,23 +73,44 @@ static kis_err index_trace(v1_trace *t, const kis_trace_id *id, kis_diag *diag)
     return err;
 }
 
-static kis_err write_trace(v1_trace *t, const kis_trace_id *id, kis_diag *diag)
+/* The second reading. A piece leaves with a span and not before: without one, all that stands of
+ * the trace is still in the buffer. */
+static kis_err write_spans(v1_trace *t, const kis_trace_id *id, kis_diag *diag)
 {
     kis_answer answer = { 0 };
     kis_reader *reader = t->call->reader;
-    kis_str warning = kis_tree_trace_warning(&t->tree);
     kis_request request = kis_api_streaming(t->call);
 
-    if (t->traces++)
-        kis_buf_add_byte(&t->call->out->buf, ',');
-    kis_jaeger_json_trace_begin(&t->json, &t->call->out->buf, t->call->alloc, id);
+    t->spans = 0;
     kis_err err = reader->ops->get(reader, &request, id, put_v1_span, t, &answer, diag);
     if (!err && t->call->out->err)
         err = t->call->out->err;
+    if (!err && t->spans == 0)
+        err = kis_diag_set(diag, KIS_ERR_NOT_FOUND, "trace not found");
+    kis_api_note_partial(t->call, &answer);
+    return err;
+}
+
+/* NOT_FOUND, retention was faster: leaves the answer as it was. */
+static kis_err write_trace(v1_trace *t, const kis_trace_id *id, kis_diag *diag)
+{
+    kis_buf *out = &t->call->out->buf;
+    kis_str warning = kis_tree_trace_warning(&t->tree);
+    size_t before = out->len;
+
+    if (t->traces > 0)
+        kis_buf_add_byte(out, ',');
+    kis_jaeger_json_trace_begin(&t->json, out, t->call->alloc, id);
+    kis_err err = write_spans(t, id, diag);
     if (!err)
         kis_jaeger_json_trace_end(&t->json, &warning, warning.len > 0);
+    else if (t->spans == 0)
+        out->len = before;
     kis_jaeger_json_trace_done(&t->json);
-    return !err && !kis_answer_flush(t->call->out) ? t->call->out->err : err;
+    if (err)
+        return err;
+    t->traces++;
+    return kis_answer_flush(t->call->out) ? KIS_OK : t->call->out->err;
 }
 
 /* The trace, when it is there: NOT_FOUND leaves the answer as it was. */

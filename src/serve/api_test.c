@@ -621,6 +621,40 @@ TEST(a_trace_that_cannot_be_looked_for_is_not_said_to_be_absent)
     end_api();
 }
 
+/* Retention takes it between the reading for the index and the one for the answer. */
+TEST(a_trace_that_goes_between_two_readings_is_as_one_that_never_was)
+{
+    char by_id[256], missing[512];
+
+    begin_api();
+    snprintf(missing, sizeof(missing),
+             "],\"total\":0,\"limit\":0,\"offset\":0,\"errors\":[{\"code\":404,\"msg\":\"trace not "
+             "found\",\"traceID\":\"%s\"}]}",
+             hex_of(2));
+    for (int i = 0; i < 4; i++) { /* the first of two or the second, of a search or by id */
+        reader.gets = 0;
+        reader.gone_at = i % 2 ? 4 : 2;
+        snprintf(by_id, sizeof(by_id), "/api/traces?traceID=%s&traceID=%s", hex_of(i % 2 ? 1 : 2),
+                 hex_of(i % 2 ? 2 : 1));
+        ask(i < 2 ? "/api/traces?service=shop" : by_id);
+        CHECK_INT(200, got.status, at_path);
+        CHECK(kis_str_starts(kis_buf_str(&got.body), KIS_STR("{\"data\":[{\"traceID\":\"")),
+              "no comma before the one that is there");
+        CHECK(body_has(i < 2 ? "\"warnings\":null}],\"total\":0,\"limit\":0,\"offset\":0,"
+                               "\"errors\":null}"
+                             : missing),
+              "and none behind it");
+        CHECK(!body_has("\"spans\":[]") && !body_has("\"spans\":[,"), "nor between");
+        test_answer_done(&got);
+    }
+    reader.gets = 0;
+    reader.gone_at = 2;
+    snprintf(by_id, sizeof(by_id), "/api/traces/%s", hex_of(2));
+    ask(by_id);
+    want(404, V1_ERROR("404", "trace not found"));
+    end_api();
+}
+
 TEST(the_server_says_where_it_listens_and_what_it_promises)
 {
     static const kis_server_facts told = {
@@ -683,5 +717,6 @@ TEST_MAIN(RUN(names_are_answered_in_both_versions), RUN(pretty_print_indents),
           RUN(names_of_what_could_not_be_read_are_said_to_be_missing),
           RUN(a_large_partial_answer_says_so_too),
           RUN(a_trace_that_cannot_be_looked_for_is_not_said_to_be_absent),
+          RUN(a_trace_that_goes_between_two_readings_is_as_one_that_never_was),
           RUN(the_server_says_where_it_listens_and_what_it_promises),
           RUN(paths_are_found_in_the_table))
