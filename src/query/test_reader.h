@@ -19,6 +19,7 @@ typedef struct test_reader {
     uint64_t spans_until_failure; /* get: after so many spans it answers IO; 0: never */
     uint64_t gets, gone_at;       /* get: the call with this number finds nothing; 0: none */
     kis_find last_find;           /* what was asked */
+    uint64_t shortest_ns;         /* of all other calls: the earliest deadline */
 } test_reader;
 
 static inline const kis_scope_view *test_reader_scope(const kis_batch *b, uint32_t span)
@@ -27,6 +28,12 @@ static inline const kis_scope_view *test_reader_scope(const kis_batch *b, uint32
         if (span - b->scopes[i].first_span < b->scopes[i].span_count)
             return &b->scopes[i];
     abort();
+}
+
+static inline void test_reader_note(test_reader *r, const kis_request *request)
+{
+    if (r->shortest_ns == 0 || request->deadline_ns < r->shortest_ns)
+        r->shortest_ns = request->deadline_ns;
 }
 
 static inline bool test_reader_begins(test_reader *r, kis_answer *answer, kis_diag *diag)
@@ -102,7 +109,7 @@ static inline kis_err test_reader_get(kis_reader *reader, const kis_request *req
     size_t count = 0;
     kis_err err = KIS_OK;
 
-    (void)request;
+    test_reader_note(r, request);
     bool is_gone = ++r->gets == r->gone_at;
     for (uint32_t i = 0; test_reader_begins(r, answer, diag) && i < r->batch->span_count; i++)
         if (!is_gone && kis_trace_id_eq(&r->batch->spans[i].trace_id, id))
@@ -196,7 +203,7 @@ static inline kis_err test_reader_services(kis_reader *reader, const kis_request
     kis_str names[64];
     size_t count = 0;
 
-    (void)request;
+    test_reader_note(r, request);
     if (!test_reader_begins(r, answer, diag))
         return r->fail_with;
     for (uint32_t i = 0; i < r->batch->resource_count && count < 64; i++)
@@ -228,7 +235,7 @@ static inline kis_err test_reader_operations(kis_reader *reader, const kis_reque
     test_operation *all = calloc(r->batch->span_count + 1, sizeof(*all));
     size_t count = 0;
 
-    (void)request;
+    test_reader_note(r, request);
     for (uint32_t i = 0; test_reader_begins(r, answer, diag) && i < r->batch->span_count; i++)
         if (!service.len ||
             kis_str_eq(kis_batch_resource(r->batch, test_reader_scope(r->batch, i))->service_name,

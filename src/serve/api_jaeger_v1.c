@@ -93,10 +93,11 @@ static bool put_v1_service(void *user, kis_str name, uint8_t kind)
 void kis_v1_services(kis_api_call *call)
 {
     v1_names names = { .call = call };
+    kis_request request = kis_api_streaming(call);
     kis_diag diag = { 0 };
 
     kis_v1_begin_data(call);
-    kis_err err = call->reader->ops->services(call->reader, &call->request, put_v1_service, &names,
+    kis_err err = call->reader->ops->services(call->reader, &request, put_v1_service, &names,
                                               &names.answer, &diag);
     end_v1_names(&names, err, &diag);
 }
@@ -120,10 +121,11 @@ static bool put_operation_name(void *user, kis_str name, uint8_t kind)
 void kis_v1_service_operations(kis_api_call *call)
 {
     v1_names names = { .call = call };
+    kis_request request = kis_api_streaming(call);
     kis_diag diag = { 0 };
 
     kis_v1_begin_data(call);
-    kis_err err = call->reader->ops->operations(call->reader, &call->request, call->captures[0],
+    kis_err err = call->reader->ops->operations(call->reader, &request, call->captures[0],
                                                 put_operation_name, &names, &names.answer, &diag);
     end_v1_names(&names, err, &diag);
 }
@@ -146,6 +148,7 @@ static bool put_v1_operation(void *user, kis_str name, uint8_t kind)
 void kis_v1_operations(kis_api_call *call)
 {
     v1_names names = { .call = call, .kind = KIS_QUERY_KIND_ANY };
+    kis_request request = kis_api_streaming(call);
     kis_str service = kis_params_get(call->params, KIS_STR("service")),
             kind_text = kis_params_get(call->params, KIS_STR("spanKind"));
     kis_diag diag = { 0 };
@@ -162,8 +165,8 @@ void kis_v1_operations(kis_api_call *call)
     if (kind_text.len)
         names.kind = kind;
     kis_v1_begin_data(call);
-    kis_err err = call->reader->ops->operations(call->reader, &call->request, service,
-                                                put_v1_operation, &names, &names.answer, &diag);
+    kis_err err = call->reader->ops->operations(call->reader, &request, service, put_v1_operation,
+                                                &names, &names.answer, &diag);
     end_v1_names(&names, err, &diag);
 }
 

@@ -59,12 +59,13 @@ static kis_err index_trace(v1_trace *t, const kis_trace_id *id, kis_diag *diag)
 {
     kis_answer answer = { 0 };
     kis_reader *reader = t->call->reader;
+    kis_request request = kis_api_streaming(t->call); /* others were sent before this one */
 
     kis_arena_clear(&t->arena);
     kis_tree_init(&t->tree, &t->arena);
     kis_clocks_init(&t->clocks, &t->arena);
     t->hint = 0;
-    kis_err err = reader->ops->get(reader, &t->call->request, id, add_to_tree, t, &answer, diag);
+    kis_err err = reader->ops->get(reader, &request, id, add_to_tree, t, &answer, diag);
     if (!err && t->tree.row_count == 0)
         err = kis_diag_set(diag, KIS_ERR_NOT_FOUND, "trace not found");
     if (!err)

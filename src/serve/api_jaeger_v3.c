@@ -64,10 +64,11 @@ static void end_names(name_list *list, kis_err err, const kis_diag *diag)
 void kis_v3_services(kis_api_call *call)
 {
     name_list list = { .call = call, .is_first = true };
+    kis_request request = kis_api_streaming(call);
     kis_diag diag = { 0 };
 
     kis_buf_add_str(&call->out->buf, KIS_STR("{\"services\":["));
-    kis_err err = call->reader->ops->services(call->reader, &call->request, put_service, &list,
+    kis_err err = call->reader->ops->services(call->reader, &request, put_service, &list,
                                               &list.answer, &diag);
     end_names(&list, err, &diag);
 }
@@ -100,6 +101,7 @@ static kis_str either(const kis_params *params, kis_str camel, kis_str snake)
 void kis_v3_operations(kis_api_call *call)
 {
     name_list list = { .call = call, .is_first = true, .kind = KIS_QUERY_KIND_ANY };
+    kis_request request = kis_api_streaming(call);
     kis_str kind_text = either(call->params, KIS_STR("spanKind"), KIS_STR("span_kind"));
     kis_diag diag = { 0 };
     uint8_t kind;
@@ -114,7 +116,7 @@ void kis_v3_operations(kis_api_call *call)
     if (kind_text.len)
         list.kind = kind;
     kis_buf_add_str(&call->out->buf, KIS_STR("{\"operations\":["));
-    kis_err err = call->reader->ops->operations(call->reader, &call->request,
+    kis_err err = call->reader->ops->operations(call->reader, &request,
                                                 kis_params_get(call->params, KIS_STR("service")),
                                                 put_operation, &list, &list.answer, &diag);
     end_names(&list, err, &diag);
@@ -342,6 +344,7 @@ static kis_err put_summaries(kis_api_call *call, const kis_query_result *found, 
                              kis_diag *diag)
 {
     name_list list = { .call = call, .is_first = true };
+    kis_request request = kis_api_streaming(call);
     kis_trace_id *ids = KIS_NEW_ARRAY(call->arena, kis_trace_id, found->count ? found->count : 1);
 
     if (!ids)
@@ -351,7 +354,7 @@ static kis_err put_summaries(kis_api_call *call, const kis_query_result *found, 
     kis_buf_add_str(&call->out->buf, KIS_STR("{\"summaries\":["));
     if (found->count == 0)
         return KIS_OK;
-    kis_err err = call->reader->ops->summaries(call->reader, &call->request, ids, found->count,
+    kis_err err = call->reader->ops->summaries(call->reader, &request, ids, found->count,
                                                put_summary, &list, answer, diag);
     return err ? err : call->out->err;
 }

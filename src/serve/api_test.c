@@ -8,6 +8,9 @@
 #include "serve/routes.h"
 #include "serve/test_answer.h"
 
+#define READ_NS   UINT64_C(30) /* deadlines: of a reading alone, and of an answer as a whole */
+#define ANSWER_NS UINT64_C(120)
+
 static test_reader reader;
 static test_answer got;
 static const char *at_path; /* for messages */
@@ -87,11 +90,13 @@ static void ask(const char *path_and_query)
     CHECK(route != NULL, path_and_query);
     test_answer_init(&got);
     kis_answer_init(&out, &got.to, &kis_mem);
+    out.deadline_ns = ANSWER_NS;
     kis_arena_init(&arena, &kis_mem, KIS_API_ARENA_MAX);
     kis_api_call call = { .reader = &reader.reader,
                           .server = facts,
                           .alloc = &kis_mem,
                           .arena = &arena,
+                          .request = { .deadline_ns = READ_NS },
                           .now_unix_ns = 1000200000000000,
                           .out = &out };
     kis_route_run(route, &call, captures, query);
@@ -621,6 +626,30 @@ TEST(a_trace_that_cannot_be_looked_for_is_not_said_to_be_absent)
     end_api();
 }
 
+/* What is read while pieces of the answer leave waits for the peer, who may be slow. */
+TEST(readings_that_wait_for_a_slow_peer_have_the_time_of_the_whole_answer)
+{
+    static const char *const paths[] = { "/api/services",
+                                         "/api/services/shop/operations",
+                                         "/api/operations?service=shop",
+                                         "/api/traces?service=shop",
+                                         "/api/v3/services",
+                                         "/api/v3/operations?service=shop",
+                                         "/api/v3/traces?" RANGE,
+                                         "/api/v3/trace-summaries?" RANGE };
+
+    begin_api();
+    for (size_t i = 0; i < COUNT_OF(paths); i++) {
+        reader.shortest_ns = reader.last_find.request.deadline_ns = 0;
+        ask(paths[i]);
+        CHECK_INT(200, got.status, at_path);
+        CHECK_INT(ANSWER_NS, reader.shortest_ns, at_path);
+        CHECK(reader.last_find.request.deadline_ns != ANSWER_NS, "a search sends nothing yet");
+        test_answer_done(&got);
+    }
+    end_api();
+}
+
 /* Retention takes it between the reading for the index and the one for the answer. */
 TEST(a_trace_that_goes_between_two_readings_is_as_one_that_never_was)
 {
@@ -717,6 +746,7 @@ TEST_MAIN(RUN(names_are_answered_in_both_versions), RUN(pretty_print_indents),
           RUN(names_of_what_could_not_be_read_are_said_to_be_missing),
           RUN(a_large_partial_answer_says_so_too),
           RUN(a_trace_that_cannot_be_looked_for_is_not_said_to_be_absent),
+          RUN(readings_that_wait_for_a_slow_peer_have_the_time_of_the_whole_answer),
           RUN(a_trace_that_goes_between_two_readings_is_as_one_that_never_was),
           RUN(the_server_says_where_it_listens_and_what_it_promises),
           RUN(paths_are_found_in_the_table))
