@@ -29,13 +29,17 @@ static uint32_t host_of(const kis_resource_view *resource)
 
 bool kis_clocks_add(kis_clocks *clocks, uint32_t row, const kis_found_span *found)
 {
-    kis_clock_row **chunk = &clocks->chunks[row / KIS_TREE_CHUNK_ROWS];
     uint64_t duration = kis_span_duration_ns(found->span) >> 8;
 
+    if (row >= KIS_TREE_ROWS_MAX)
+        return true;
+    kis_clock_row **chunk = &clocks->chunks[row / KIS_TREE_CHUNK_ROWS];
     if (!*chunk)
         *chunk = KIS_NEW_ARRAY(clocks->arena, kis_clock_row, KIS_TREE_CHUNK_ROWS);
-    if (!*chunk)
+    if (!*chunk) {
+        clocks->is_out_of_memory = true;
         return false;
+    }
     (*chunk)[row % KIS_TREE_CHUNK_ROWS] =
         (kis_clock_row){ .start_unix_ns = found->span->start_unix_ns,
                          .duration_256ns = KIS_MIN(duration, DURATION_MAX) & DURATION_MAX,

@@ -21,10 +21,12 @@ _Static_assert(sizeof(kis_clock_row) == 16, "16 bytes a span is the promise");
 typedef struct kis_clocks {
     kis_arena *arena;
     kis_clock_row *chunks[KIS_TREE_ROWS_MAX / KIS_TREE_CHUNK_ROWS];
+    bool is_out_of_memory; /* an add has failed */
 } kis_clocks;
 
 void kis_clocks_init(kis_clocks *clocks, kis_arena *arena);
-/** Beside kis_tree_add, with the row that it has made. False: no memory. */
+/** Before kis_tree_add, with the row that it is to make: so no row is without its clock. False: no
+ * memory. Of a row that a tree cannot have nothing is kept. */
 bool kis_clocks_add(kis_clocks *clocks, uint32_t row, const kis_found_span *found);
 /**
  * What would have to be added to the span's times so that it fits into its parent; 0: it fits, it

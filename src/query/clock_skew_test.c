@@ -43,8 +43,7 @@ static void add(const clocked *c)
     kis_resource_view resource = { .attrs = host_attrs(c->host_key, c->host, &room),
                                    .service_name = kis_str_from_c(c->service) };
     kis_found_span found = { .span = &span, .resource = &resource };
-    uint32_t row = tree.row_count;
-    CHECK(kis_tree_add(&tree, &span, 0) && kis_clocks_add(&clocks, row, &found), "room");
+    CHECK(kis_clocks_add(&clocks, tree.row_count, &found) && kis_tree_add(&tree, &span, 0), "room");
 }
 
 TEST(what_does_not_fit_is_told_by_how_much)
@@ -156,5 +155,20 @@ TEST(an_id_that_comes_twice_is_not_judged)
     kis_arena_done(&arena);
 }
 
+TEST(a_clock_without_memory_or_beyond_the_last_row_is_told_apart)
+{
+    kis_span_view span = { .start_unix_ns = T0, .end_unix_ns = T0 + MS };
+    kis_resource_view resource = { .service_name = KIS_STR("a") };
+    kis_found_span found = { .span = &span, .resource = &resource };
+
+    kis_arena_init(&arena, &kis_mem, 1024); /* a chunk has 32 KiB */
+    kis_clocks_init(&clocks, &arena);
+    CHECK(kis_clocks_add(&clocks, KIS_TREE_ROWS_MAX, &found) && !clocks.is_out_of_memory,
+          "the tree refuses that row, and says why");
+    CHECK(!kis_clocks_add(&clocks, 0, &found) && clocks.is_out_of_memory, "no memory");
+    kis_arena_done(&arena);
+}
+
 TEST_MAIN(RUN(what_does_not_fit_is_told_by_how_much), RUN(a_clock_belongs_to_a_host),
-          RUN(an_id_that_comes_twice_is_not_judged))
+          RUN(an_id_that_comes_twice_is_not_judged),
+          RUN(a_clock_without_memory_or_beyond_the_last_row_is_told_apart))

@@ -29,16 +29,18 @@ static bool add_chunk(kis_tree *tree)
     kis_tree_row *chunk = KIS_NEW_ARRAY(tree->arena, kis_tree_row, KIS_TREE_CHUNK_ROWS);
 
     tree->chunks[tree->row_count / KIS_TREE_CHUNK_ROWS] = chunk;
+    tree->is_out_of_memory = !chunk;
     return chunk != NULL;
 }
 
 bool kis_tree_add(kis_tree *tree, const kis_span_view *span, uint32_t service)
 {
-    if (tree->row_count == KIS_TREE_ROWS_MAX ||
-        (tree->row_count % KIS_TREE_CHUNK_ROWS == 0 && !add_chunk(tree))) {
+    if (tree->row_count == KIS_TREE_ROWS_MAX) {
         tree->is_cut = true;
         return false;
     }
+    if (tree->row_count % KIS_TREE_CHUNK_ROWS == 0 && !add_chunk(tree))
+        return false;
     *kis_tree_at(tree, tree->row_count++) = (kis_tree_row){
         .span_id = span->span_id,
         .parent_id = span->parent_id,
@@ -247,7 +249,7 @@ static void link_children(kis_tree *tree)
 
 kis_err kis_tree_link(kis_tree *tree, kis_diag *diag)
 {
-    if (index_ids(tree) != KIS_OK)
+    if (tree->is_out_of_memory || index_ids(tree) != KIS_OK)
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for the index of %u spans",
                             tree->row_count);
     for (uint32_t row = 0; row < tree->row_count; row++)
@@ -266,7 +268,7 @@ kis_err kis_tree_read(kis_tree *tree, kis_reader *reader, const kis_request *req
                       const kis_trace_id *id, kis_answer *answer, kis_diag *diag)
 {
     kis_err err = reader->ops->get(reader, request, id, add_found_span, tree, answer, diag);
-    if (!err && tree->row_count == 0)
+    if (!err && tree->row_count == 0 && !tree->is_out_of_memory)
         err = kis_diag_set(diag, KIS_ERR_NOT_FOUND, "trace not found");
     return err ? err : kis_tree_link(tree, diag);
 }

@@ -43,7 +43,8 @@ typedef struct kis_tree {
     uint32_t *by_id; /* open addressing over (span id, kind), at most 4/5 full: row + 1, 0 is empty;
                         of equal ones only the first is there */
     uint32_t by_id_slots;
-    bool is_cut; /* the trace has more than KIS_TREE_ROWS_MAX spans */
+    bool is_cut;           /* the trace has more than KIS_TREE_ROWS_MAX spans */
+    bool is_out_of_memory; /* a row could not be added: link says so */
 } kis_tree;
 
 static inline kis_tree_row *kis_tree_at(const kis_tree *tree, uint32_t row)
@@ -52,13 +53,14 @@ static inline kis_tree_row *kis_tree_at(const kis_tree *tree, uint32_t row)
 }
 
 void kis_tree_init(kis_tree *tree, kis_arena *arena);
-/** False: no more rows (is_cut) or no memory. Rows come in the order in which siblings shall stand.
- */
+/** False: no more rows (is_cut), or no memory (link answers NOMEM). Rows come in the order in which
+ * siblings shall stand. */
 bool kis_tree_add(kis_tree *tree, const kis_span_view *span, uint32_t service);
-/** Finds parents, opens cycles, links children. Once, after the last add. NOMEM. */
+/** Finds parents, opens cycles, links children. Once, after the last add. NOMEM, also of an
+ * add. */
 kis_err kis_tree_link(kis_tree *tree, kis_diag *diag) KIS_CHECKED;
-/** Reads a whole trace into a linked tree (service 0 for all). NOT_FOUND: there is no such trace.
- */
+/** Reads a whole trace into a linked tree (service 0 for all). NOT_FOUND: there is no such trace;
+ * NOMEM. */
 kis_err kis_tree_read(kis_tree *tree, kis_reader *reader, const kis_request *request,
                       const kis_trace_id *id, kis_answer *answer, kis_diag *diag) KIS_CHECKED;
 /** The row of a span that comes by again. `hint` starts at 0 and follows a second reading in the

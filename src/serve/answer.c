@@ -105,7 +105,8 @@ void kis_answer_finish(kis_answer_writer *w)
     } else if (!w->err) {
         answer_whole(w);
     } else {
-        w->status = 500; /* no memory for even one piece */
+        /* there is no room for words either */
+        w->status = w->err == KIS_ERR_NOMEM ? 503 : 500;
         kis_buf_clear(&w->buf);
         answer_whole(w);
     }

@@ -34,8 +34,8 @@ typedef struct v1_trace {
 static bool add_to_tree(void *user, const kis_found_span *found)
 {
     v1_trace *t = user;
-    uint32_t row = t->tree.row_count;
-    return kis_tree_add(&t->tree, found->span, 0) && kis_clocks_add(&t->clocks, row, found);
+    return kis_clocks_add(&t->clocks, t->tree.row_count, found) &&
+           kis_tree_add(&t->tree, found->span, 0);
 }
 
 static bool put_v1_span(void *user, const kis_found_span *found)
@@ -66,6 +66,8 @@ static kis_err index_trace(v1_trace *t, const kis_trace_id *id, kis_diag *diag)
     kis_clocks_init(&t->clocks, &t->arena);
     t->hint = 0;
     kis_err err = reader->ops->get(reader, &request, id, add_to_tree, t, &answer, diag);
+    if (!err && (t->clocks.is_out_of_memory || t->tree.is_out_of_memory))
+        err = kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for the index of the trace");
     if (!err && t->tree.row_count == 0)
         err = kis_diag_set(diag, KIS_ERR_NOT_FOUND, "trace not found");
     if (!err)
@@ -210,10 +212,11 @@ static kis_err read_v1_tags(kis_api_call *call, kis_tag_list *tags, kis_diag *di
                 KIS_ARG(kis_str_slice(text, 0, 64)));
         err = kis_tags_put(tags, key, value, diag);
     }
-    for (uint32_t at = 0; !err && kis_params_next(call->params, KIS_STR("tags"), &at, &text);)
-        if (kis_tags_put_json(tags, text, call->arena, diag))
-            err = kis_diag_in(diag, KIS_ERR_SYNTAX,
-                              "malformed 'tags' parameter, cannot unmarshal JSON");
+    for (uint32_t at = 0; !err && kis_params_next(call->params, KIS_STR("tags"), &at, &text);) {
+        err = kis_tags_put_json(tags, text, call->arena, diag);
+        if (err && err != KIS_ERR_NOMEM)
+            kis_diag_in(diag, err, "malformed 'tags' parameter, cannot unmarshal JSON");
+    }
     return err;
 }
 

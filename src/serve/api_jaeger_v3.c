@@ -206,7 +206,7 @@ static kis_err read_query(kis_api_call *call, kis_query *query, kis_diag *diag)
                             "durationMax", &query->terms.duration_max_ns, diag);
     if (!err && attributes.len) {
         err = kis_tags_put_json(tags, attributes, call->arena, diag);
-        if (err)
+        if (err && err != KIS_ERR_NOMEM)
             kis_diag_in(diag, err, "malformed parameter query.attributes");
     }
     if (!err && token.len && kis_token_parse(token, &query->after))

@@ -5,6 +5,7 @@
 
 #include "base/num.h"
 #include "query/test_reader.h"
+#include "query/tree.h"
 #include "serve/routes.h"
 #include "serve/test_answer.h"
 
@@ -15,6 +16,7 @@ static test_reader reader;
 static test_answer got;
 static const char *at_path; /* for messages */
 static const kis_server_facts *facts;
+static const kis_alloc *alloc = &kis_mem; /* of the answer */
 
 /* Trace 1: two services, an error, an orphan, every attribute type, an event, a link. Trace 2: one
  * span, newer. Seconds since 1970. */
@@ -89,12 +91,12 @@ static void ask(const char *path_and_query)
     at_path = path_and_query;
     CHECK(route != NULL, path_and_query);
     test_answer_init(&got);
-    kis_answer_init(&out, &got.to, &kis_mem);
+    kis_answer_init(&out, &got.to, alloc);
     out.deadline_ns = ANSWER_NS;
-    kis_arena_init(&arena, &kis_mem, KIS_API_ARENA_MAX);
+    kis_arena_init(&arena, alloc, KIS_API_ARENA_MAX);
     kis_api_call call = { .reader = &reader.reader,
                           .server = facts,
-                          .alloc = &kis_mem,
+                          .alloc = alloc,
                           .arena = &arena,
                           .request = { .deadline_ns = READ_NS },
                           .now_unix_ns = 1000200000000000,
@@ -626,6 +628,76 @@ TEST(a_trace_that_cannot_be_looked_for_is_not_said_to_be_absent)
     end_api();
 }
 
+/* A trace of two chunks of rows. */
+static void begin_long_trace(void)
+{
+    test_spans t;
+
+    test_spans_begin(&t, &kis_mem);
+    test_spans_resource(&t, "shop");
+    test_spans_scope(&t, "libshop", "2.1");
+    for (uint64_t i = 1; i <= KIS_TREE_CHUNK_ROWS + 10; i++)
+        test_spans_add(&t, &(test_span){ .trace = 1,
+                                         .span = i,
+                                         .parent = i > 1 ? 1 : 0,
+                                         .name = "a",
+                                         .start_ns = 1000100000000000 + i,
+                                         .end_ns = 1000100000001000 });
+    test_reader_init(&reader, test_spans_end(&t));
+}
+
+/* Asks with each allocation failing: the answer is the one with memory for all, or cut, or says
+ * that there is none. It does not lack a warning, nothing was absent, and it is not the asker's
+ * fault. */
+static void ask_without_memory(const char *path)
+{
+    kis_buf whole;
+    bool has_failed = true;
+
+    kis_buf_init(&whole, &kis_mem, (size_t)1 << 30);
+    test_alloc_reset(-1);
+    ask(path);
+    CHECK_INT(200, got.status, path);
+    kis_buf_add_str(&whole, kis_buf_str(&got.body));
+    test_answer_done(&got);
+    for (long n = 0; has_failed; n++) {
+        test_alloc_reset(n);
+        ask(path);
+        has_failed = test_alloc_failed();
+        bool is_whole = kis_str_eq(kis_buf_str(&whole), kis_buf_str(&got.body));
+        bool is_cut = got.has_begun && !got.is_complete;
+        if (!is_whole && (!has_failed || (!is_cut && got.status != 503)))
+            fail_msg("%s, %ld: %d %.*s", path, n, got.status, (int)got.body.len, got.body.ptr);
+        CHECK_INT(0, test_alloc_live(), path);
+        test_answer_done(&got);
+    }
+    kis_buf_done(&whole);
+}
+
+TEST(each_allocation_of_an_answer_may_fail)
+{
+    static const char *const paths[] = {
+        "/api/traces/%s",
+        "/api/traces?traceID=%s",
+        "/api/traces?service=shop&tags=%%7B%%22%%5Cu0061%%22%%3A%%22%%5Cu0062%%22%%7D",
+        "/api/traces?service=sh%%6Fp",
+        "/api/services/sh%%6Fp/operations",
+        "/api/v3/traces/%s",
+        "/api/v3/trace-summaries?" RANGE "&query.attributes=%%7B%%22%%5Cu0061%%22%%3A%%22b%%22%%7D",
+        "/api/dependencies?endTs=1000200000",
+    };
+    char path[512];
+
+    begin_long_trace();
+    alloc = test_alloc;
+    for (size_t i = 0; i < COUNT_OF(paths); i++) {
+        snprintf(path, sizeof(path), paths[i], hex_of(1));
+        ask_without_memory(path);
+    }
+    alloc = &kis_mem;
+    end_api();
+}
+
 /* What is read while pieces of the answer leave waits for the peer, who may be slow. */
 TEST(readings_that_wait_for_a_slow_peer_have_the_time_of_the_whole_answer)
 {
@@ -746,6 +818,7 @@ TEST_MAIN(RUN(names_are_answered_in_both_versions), RUN(pretty_print_indents),
           RUN(names_of_what_could_not_be_read_are_said_to_be_missing),
           RUN(a_large_partial_answer_says_so_too),
           RUN(a_trace_that_cannot_be_looked_for_is_not_said_to_be_absent),
+          RUN(each_allocation_of_an_answer_may_fail),
           RUN(readings_that_wait_for_a_slow_peer_have_the_time_of_the_whole_answer),
           RUN(a_trace_that_goes_between_two_readings_is_as_one_that_never_was),
           RUN(the_server_says_where_it_listens_and_what_it_promises),

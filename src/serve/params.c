@@ -17,9 +17,13 @@ kis_err kis_params_parse(kis_str query, kis_arena *arena, kis_params *out, kis_d
         if (out->count == KIS_PARAMS_MAX)
             return kis_diag_set(diag, KIS_ERR_LIMIT, "more than %u parameters", KIS_PARAMS_MAX);
         kis_param *p = &out->at[out->count];
-        if (kis_url_decode(name, true, arena, &p->name) ||
-            kis_url_decode(value, true, arena, &p->value))
-            return kis_diag_set(diag, KIS_ERR_SYNTAX,
+        kis_err err = kis_url_decode(name, true, arena, &p->name);
+        if (!err)
+            err = kis_url_decode(value, true, arena, &p->value);
+        if (err == KIS_ERR_NOMEM)
+            return kis_diag_set(diag, err, "no memory for the parameters");
+        if (err)
+            return kis_diag_set(diag, err,
                                 "parameter '" KIS_FMT "' is not percent-encoded as it should be",
                                 KIS_ARG(kis_str_slice(name, 0, 64)));
         if (!kis_utf8_is_valid(p->name) || !kis_utf8_is_valid(p->value))
@@ -151,7 +155,8 @@ kis_err kis_tags_put_json(kis_tag_list *list, kis_str json, kis_arena *arena, ki
     }
     if (kis_json_end(&j))
         return KIS_OK;
-    return kis_diag_set(diag, j.err == KIS_ERR_NOMEM ? KIS_ERR_NOMEM : KIS_ERR_SYNTAX,
-                        "want a JSON object of texts; at byte %u: %s",
+    if (j.err == KIS_ERR_NOMEM)
+        return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for the tags");
+    return kis_diag_set(diag, KIS_ERR_SYNTAX, "want a JSON object of texts; at byte %u: %s",
                         (unsigned)kis_json_offset(&j), j.what ? j.what : "malformed");
 }

@@ -66,7 +66,9 @@ void kis_route_run(const kis_route *route, kis_api_call *call, const kis_str raw
         if (raw_captures[i].len)
             err = kis_url_decode(raw_captures[i], false, call->arena, &call->captures[i]);
         if (err)
-            kis_diag_set(&diag, err, "the path is not percent-encoded as it should be");
+            kis_diag_set(&diag, err, "%s",
+                         err == KIS_ERR_NOMEM ? "no memory for the path"
+                                              : "the path is not percent-encoded as it should be");
     }
     call->params = params;
     if (!err)
