@@ -245,7 +245,7 @@ void kis_exchange_drop_body(kis_exchange *exchange);
 void kis_exchange_start(kis_exchange *exchange, uint64_t *out_max_body);
 void kis_exchange_finish_body(kis_exchange *exchange); /* on_body */
 /* on_refuse, else the server's own words */
-void kis_exchange_refuse(kis_exchange *exchange, kis_err why, kis_diag *diag);
+void kis_exchange_refuse(kis_exchange *exchange, kis_err why, const kis_diag *diag);
 /* the connection lets go: answered (false) or gone (true) */
 void kis_exchange_detach(kis_exchange *exchange, bool is_gone);
 /** A plain answer of the server's own, in the protocol's manner. */

@@ -195,23 +195,25 @@ void kis_exchange_finish_body(kis_exchange *exchange)
     exchange->handler.on_body(exchange->handler.user, exchange, body, len, cap);
 }
 
-void kis_exchange_refuse(kis_exchange *exchange, kis_err why, kis_diag *diag)
+static void refuse_in_own_words(kis_exchange *exchange, kis_err why, const kis_diag *diag)
 {
-    char text[KIS_DIAG_TEXT_MAX + 32];
-    kis_exchange_drop_body(exchange);
-    if (exchange->handler.on_refuse && !atomic_load(&exchange->is_claimed))
-        exchange->handler.on_refuse(exchange->handler.user, exchange, why);
-    if (atomic_load(&exchange->is_claimed))
-        return;
-    if (diag && diag->text[0])
-        memcpy(text, diag->text, sizeof(diag->text));
-    else if (why == KIS_ERR_LIMIT)
-        memcpy(text, "the body is larger than what is allowed here",
-               sizeof("the body is larger than what is allowed here"));
-    else
-        memcpy(text, "no room now, try again", sizeof("no room now, try again"));
+    const char *text = diag && diag->text[0]  ? diag->text
+                       : why == KIS_ERR_LIMIT ? "the body is larger than what is allowed here"
+                                              : "no room now, try again";
+
     kis_exchange_say(exchange, why == KIS_ERR_TIMEOUT ? 408 : kis_err_http_status(why),
                      kis_err_grpc_status(why), text);
+}
+
+void kis_exchange_refuse(kis_exchange *exchange, kis_err why, const kis_diag *diag)
+{
+    kis_exchange_drop_body(exchange);
+    kis_exchange_ref(exchange); /* over HTTP/1.1 an answer may be the last that is heard of it */
+    if (exchange->handler.on_refuse && !atomic_load(&exchange->is_claimed))
+        exchange->handler.on_refuse(exchange->handler.user, exchange, why);
+    if (!atomic_load(&exchange->is_claimed))
+        refuse_in_own_words(exchange, why, diag);
+    kis_exchange_unref(exchange);
 }
 
 void kis_exchange_detach(kis_exchange *exchange, bool is_gone)

@@ -195,6 +195,34 @@ TEST(bodies_are_bounded_before_they_are_read)
     test_server_stop(&s, 1000);
 }
 
+/* The exchange ends with that answer, whoever is in the middle of refusing it. */
+TEST(a_handlers_own_words_refuse_a_body_at_any_time)
+{
+    static const struct {
+        const char *why, *body, *want;
+    } rows[] = {
+        { "its length", "Content-Length: 11\r\n\r\n", "HTTP/1.1 413 " },
+        { "as it comes", "Transfer-Encoding: chunked\r\n\r\nc\r\ntwelve bytes\r\n",
+          "HTTP/1.1 413 " },
+        { "as it does not", "Content-Length: 10\r\n\r\nx", "HTTP/1.1 504 " },
+        { "in the middle of a chunk", "Transfer-Encoding: chunked\r\n\r\na\r\nx", "HTTP/1.1 504 " },
+    };
+    test_server s;
+    char request[200];
+    kis_listener_options options = test_listener(&s);
+    options.body_progress_ms = 50;
+    test_server_start(&s, 1, &options);
+    s.max_body = 10;
+    s.use_refuse = true;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        snprintf(request, sizeof(request), "POST /echo HTTP/1.1\r\nHost: a\r\n%s", rows[i].body);
+        ask(&s, request, NULL);
+        CHECK(strstr(got, rows[i].want) == got && strstr(got, "\r\n\r\n{}"), rows[i].why);
+    }
+    CHECK_INT(COUNT_OF(rows), atomic_load(&s.refused), "each once");
+    test_server_stop(&s, 1000);
+}
+
 static void refuse_run(void *user)
 {
     test_answer(user, 413, "text/plain", kis_bytes_of("elsewhere\n", 10));
@@ -680,6 +708,7 @@ TEST_MAIN(RUN(a_new_connection_goes_to_the_least_busy_loop_and_stays_there),
           RUN(pipelined_requests_are_answered_in_order), RUN(half_closed_clients_hear_the_answer),
           RUN(bad_requests_get_a_sentence_and_the_connection_closes),
           RUN(heads_that_are_too_large_are_refused), RUN(bodies_are_bounded_before_they_are_read),
+          RUN(a_handlers_own_words_refuse_a_body_at_any_time),
           RUN(a_refused_body_never_arrives_in_part), RUN(large_bodies_arrive_whole),
           RUN(a_body_nobody_wants_costs_the_connection_only_when_it_is_large),
           RUN(answers_stream_from_another_thread), RUN(slow_and_silent_clients_are_cut),
