@@ -170,6 +170,15 @@ static bool judge_http_head(const kis_receiver *r, const kis_request_head *head,
     return true;
 }
 
+kis_str kis_receive_too_large(const kis_receiver *r)
+{
+    return r->is_bound_by_budget
+               ? KIS_STR("the request is larger than this server has memory for (half of "
+                         "--memory-limit): send smaller batches")
+               : KIS_STR("the request is larger than this server takes (--max-request-bytes): "
+                         "send smaller batches");
+}
+
 bool kis_receive_judge_head(const kis_receiver *r, const kis_request_head *head,
                             kis_request_form *form, kis_refusal *refusal)
 {
@@ -197,8 +206,6 @@ bool kis_receive_judge_head(const kis_receiver *r, const kis_request_head *head,
                            KIS_STR("idempotency-key: want at most 64 bytes"));
     uint64_t max_bytes = r->options.max_request_bytes + (form->is_grpc ? KIS_GRPC_PREFIX_BYTES : 0);
     if (head->content_length != UINT64_MAX && head->content_length > max_bytes)
-        return refuse_head(refusal, 413, KIS_GRPC_RESOURCE_EXHAUSTED,
-                           KIS_STR("the request is larger than this server takes "
-                                   "(--max-request-bytes): send smaller batches"));
+        return refuse_head(refusal, 413, KIS_GRPC_RESOURCE_EXHAUSTED, kis_receive_too_large(r));
     return true;
 }

@@ -6,7 +6,9 @@
  *
  * Memory: everything a request costs (body, inflated body, views) comes from `charged`, which
  * counts it against the process's budget and refuses before the memory is taken. It is given back
- * when the last holder lets the batch go.
+ * when the last holder lets the batch go. A request is told to come again only if it can fit when
+ * it is alone: a body may have half of the budget (net holds two while it grows one), and what
+ * inflating and decoding take is measured.
  *
  * Not here: what the head decides (judge.c), how answers look (answer.c).
  */
@@ -46,6 +48,52 @@ static void charged_give_back(void *user, void *memory, size_t size)
         return;
     kis_budget_give_back(r->options.budget, size);
     r->options.alloc->give_back(r->options.alloc->user, memory, size);
+}
+
+/* `charged` while one request is inflated and decoded: counts what that request holds. */
+typedef struct request_meter {
+    kis_alloc alloc;
+    kis_receiver *receiver;
+    uint64_t held_bytes;
+    bool is_too_large; /* it asked for more than the whole budget is */
+} request_meter;
+
+static void *metered_take(void *user, size_t size)
+{
+    request_meter *m = user;
+    void *memory = charged_take(m->receiver, size);
+
+    if (memory)
+        m->held_bytes += size;
+    else
+        m->is_too_large |= size > m->receiver->options.budget->max_bytes - m->held_bytes;
+    return memory;
+}
+
+static void metered_give_back(void *user, void *memory, size_t size)
+{
+    request_meter *m = user;
+    if (memory)
+        m->held_bytes -= size;
+    charged_give_back(m->receiver, memory, size);
+}
+
+/* `body_cap` bytes are the request's already. */
+static void meter_init(request_meter *m, kis_receiver *r, size_t body_cap)
+{
+    *m = (request_meter){ .alloc = { metered_take, metered_give_back, m },
+                          .receiver = r,
+                          .held_bytes = body_cap };
+}
+
+/* No memory: now, or, of a request that would find none on an idle server, ever. */
+static kis_err meter_judge(const request_meter *m, kis_err err, kis_diag *diag)
+{
+    if (err != KIS_ERR_NOMEM || !m->is_too_large)
+        return err;
+    return kis_diag_set(diag, KIS_ERR_LIMIT,
+                        "the request takes more memory to read than all requests may have "
+                        "together (--memory-limit): send smaller batches");
 }
 
 /* ---- one set of contexts a loop ---- */
@@ -114,8 +162,7 @@ static void refuse(const kis_receiver *r, kis_exchange *exchange, const kis_requ
 /* The words of `diag` for the sender; the part before its last ": " names the place, and
  * where there is none it is the body as a whole: a 400 has its BadRequest (OTLP
  * specification, "Failures"). */
-static void refuse_by_error(kis_receiver *r, kis_exchange *exchange, const kis_request_form *form,
-                            kis_err err, const kis_diag *diag)
+static kis_refusal refusal_of(const kis_request_form *form, kis_err err, const kis_diag *diag)
 {
     kis_refusal refusal = { .http_status = kis_err_http_status(err),
                             .grpc_status = kis_err_grpc_status(err),
@@ -133,8 +180,21 @@ static void refuse_by_error(kis_receiver *r, kis_exchange *exchange, const kis_r
         refusal.http_status = 415;
     if (form->is_grpc && err == KIS_ERR_MORE && refusal.grpc_status == KIS_GRPC_OK)
         refusal.grpc_status = KIS_GRPC_INVALID_ARGUMENT;
-    count_refusal(&r->counters[form->is_grpc], &refusal);
-    refuse(r, exchange, form, &refusal);
+    return refusal;
+}
+
+static void refuse_and_count(kis_receiver *r, kis_exchange *exchange, const kis_request_form *form,
+                             const kis_refusal *refusal)
+{
+    count_refusal(&r->counters[form->is_grpc], refusal);
+    refuse(r, exchange, form, refusal);
+}
+
+static void refuse_by_error(kis_receiver *r, kis_exchange *exchange, const kis_request_form *form,
+                            kis_err err, const kis_diag *diag)
+{
+    kis_refusal refusal = refusal_of(form, err, diag);
+    refuse_and_count(r, exchange, form, &refusal);
 }
 
 /* ---- the sink's word ---- */
@@ -211,21 +271,22 @@ static void sink_has_spoken(void *user, const kis_sink_result *result)
 
 /* ---- from a body to a batch ---- */
 
-/* Replaces the body by what it inflates to. The compressed one is given back either way. */
+/* `compressed` lies in a body of `body_cap` bytes. What `out` gets is `charged`'s. */
 static kis_err inflate_body(kis_receiver *r, kis_exchange *exchange, kis_coding coding,
-                            kis_bytes compressed, kis_buf *out, kis_diag *diag)
+                            kis_bytes compressed, size_t body_cap, kis_buf *out, kis_diag *diag)
 {
     kis_codecs *codecs = codecs_of(r, kis_exchange_loop(exchange));
+    request_meter meter;
 
     if (!codecs)
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for decompression");
-    kis_buf_init(out, &r->charged, (size_t)r->options.max_request_bytes);
+    meter_init(&meter, r, body_cap);
+    kis_buf_init(out, &meter.alloc, (size_t)r->options.max_request_bytes);
     kis_err err = kis_decompress(codecs, coding, compressed, out, diag);
-    if (err) {
+    if (err)
         kis_buf_done(out);
-        return err;
-    }
-    return KIS_OK;
+    out->alloc = &r->charged; /* outlives the meter, and counts the same */
+    return meter_judge(&meter, err, diag);
 }
 
 static void fill_origin(kis_receiver *r, kis_batch *batch, const kis_request_head *head)
@@ -249,18 +310,19 @@ static bool is_too_late(kis_receiver *r, const kis_batch *batch)
 }
 
 /* Takes over `message`, which lies in memory of `cap` bytes at `memory` (all of it the batch's from
- * here on). */
-static kis_batch *new_batch(kis_receiver *r, uint8_t *memory, size_t cap, kis_bytes message)
+ * here on). The arena is the meter's until the batch is made. */
+static kis_batch *new_batch(request_meter *meter, uint8_t *memory, size_t cap, kis_bytes message)
 {
     /* a span of 30 bytes makes a view of 200 */
     size_t views_max = message.len * 8 + VIEW_BYTES_MIN;
-    kis_batch *batch = kis_batch_new(&r->charged, views_max);
+    const kis_alloc *charged = &meter->receiver->charged;
+    kis_batch *batch = kis_batch_new(&meter->alloc, views_max);
 
     if (!batch) {
-        r->charged.give_back(r->charged.user, memory, cap);
+        charged->give_back(charged->user, memory, cap);
         return NULL;
     }
-    kis_batch_adopt_body(batch, memory, cap, cap, &r->charged);
+    kis_batch_adopt_body(batch, memory, cap, cap, charged);
     batch->body = message;
     return batch;
 }
@@ -285,27 +347,32 @@ static void push_batch(kis_receiver *r, kis_exchange *exchange, const kis_reques
     kis_sink_push(r->options.sink, batch, (kis_done){ sink_has_spoken, p });
 }
 
+static kis_err fill_batch(kis_receiver *r, kis_exchange *exchange, const kis_request_form *form,
+                          kis_batch *batch, kis_diag *diag)
+{
+    fill_origin(r, batch, kis_exchange_head(exchange));
+    kis_err err = form->is_json ? kis_otlp_json_decode(batch, diag) : kis_otlp_decode(batch, diag);
+    if (!err && is_too_late(r, batch))
+        err = kis_diag_set(diag, KIS_ERR_TIMEOUT,
+                           "the call's deadline passed before its spans were stored");
+    return err == KIS_ERR_LIMIT ? KIS_ERR_RANGE /* too deep or too many; 413 is about bytes */
+                                : err;
+}
+
 static void take_message(kis_receiver *r, kis_exchange *exchange, const kis_request_form *form,
                          uint8_t *memory, size_t cap, kis_bytes message)
 {
     kis_diag diag = { .err = KIS_OK };
-    kis_batch *batch = new_batch(r, memory, cap, message);
+    request_meter meter;
 
-    if (!batch) {
-        kis_diag_set(&diag, KIS_ERR_NOMEM, "no room for the request now");
-        refuse_by_error(r, exchange, form, KIS_ERR_NOMEM, &diag);
-        return;
-    }
-    fill_origin(r, batch, kis_exchange_head(exchange));
-    kis_err err =
-        form->is_json ? kis_otlp_json_decode(batch, &diag) : kis_otlp_decode(batch, &diag);
-    if (!err && is_too_late(r, batch))
-        err = kis_diag_set(&diag, KIS_ERR_TIMEOUT,
-                           "the call's deadline passed before its spans were stored");
-    if (err == KIS_ERR_LIMIT)
-        err = KIS_ERR_RANGE; /* too deep or too many is malformed; 413 is about bytes */
+    meter_init(&meter, r, cap);
+    kis_batch *batch = new_batch(&meter, memory, cap, message);
+    kis_err err = batch ? fill_batch(r, exchange, form, batch, &diag)
+                        : kis_diag_set(&diag, KIS_ERR_NOMEM, "no room for the request now");
+    if (batch)
+        batch->arena.alloc = &r->charged; /* as above */
     if (err) {
-        refuse_by_error(r, exchange, form, err, &diag);
+        refuse_by_error(r, exchange, form, meter_judge(&meter, err, &diag), &diag);
         kis_batch_unref(batch);
         return;
     }
@@ -345,8 +412,7 @@ static void refuse_frame(kis_receiver *r, kis_exchange *exchange, const kis_requ
                             .grpc_status = err == KIS_ERR_LIMIT ? KIS_GRPC_RESOURCE_EXHAUSTED
                                                                 : KIS_GRPC_INTERNAL,
                             .message = kis_str_from_c(diag->text) };
-    count_refusal(&r->counters[form->is_grpc], &refusal);
-    refuse(r, exchange, form, &refusal);
+    refuse_and_count(r, exchange, form, &refusal);
 }
 
 static void receiver_on_body(void *user, kis_exchange *exchange, uint8_t *body, size_t body_len,
@@ -369,7 +435,7 @@ static void receiver_on_body(void *user, kis_exchange *exchange, uint8_t *body, 
         return;
     }
     kis_buf inflated;
-    err = inflate_body(r, exchange, form->coding, message, &inflated, &diag);
+    err = inflate_body(r, exchange, form->coding, message, body_cap, &inflated, &diag);
     r->charged.give_back(r->charged.user, body, body_cap);
     if (err) {
         err = kis_diag_in(&diag, err, "content coding " KIS_FMT,
@@ -384,15 +450,17 @@ static void receiver_on_body(void *user, kis_exchange *exchange, uint8_t *body, 
 static void receiver_on_refuse(void *user, kis_exchange *exchange, kis_err why)
 {
     kis_receiver *r = user;
+    const kis_request_form *form = kis_exchange_memo(exchange);
+    kis_str too_large = kis_receive_too_large(r);
     kis_diag diag;
 
-    kis_diag_set(
-        &diag, why, "the request was not read: %s",
-        why == KIS_ERR_LIMIT
-            ? "it is larger than this server takes (--max-request-bytes): send smaller batches"
-        : why == KIS_ERR_TIMEOUT ? "its body did not get on"
-                                 : "too many bytes are at work already (--memory-limit)");
-    refuse_by_error(r, exchange, kis_exchange_memo(exchange), why, &diag);
+    kis_diag_set(&diag, why, KIS_FMT,
+                 KIS_ARG(why == KIS_ERR_LIMIT ? too_large
+                         : why == KIS_ERR_TIMEOUT
+                             ? KIS_STR("the request was not read: its body did not get on")
+                             : KIS_STR("the request was not read: too many bytes are at work "
+                                       "already (--memory-limit)")));
+    refuse_by_error(r, exchange, form, why, &diag);
 }
 
 static bool receiver_on_head(void *user, kis_exchange *exchange, uint64_t *max_body_bytes)
@@ -410,8 +478,7 @@ static bool receiver_on_head(void *user, kis_exchange *exchange, uint64_t *max_b
         return false;
     }
     if (!passed) {
-        count_refusal(&r->counters[form->is_grpc], &refusal);
-        refuse(r, exchange, form, &refusal);
+        refuse_and_count(r, exchange, form, &refusal);
         return false;
     }
     *max_body_bytes = r->options.max_request_bytes + (form->is_grpc ? KIS_GRPC_PREFIX_BYTES : 0);
@@ -429,10 +496,19 @@ kis_err kis_receiver_new(const kis_receive_options *options, kis_receiver **out)
     r->options = *options;
     if (r->options.max_request_bytes == 0)
         r->options.max_request_bytes = KIS_REQUEST_BYTES_MAX;
+    uint64_t largest = options->budget->max_bytes / 2 -
+                       KIS_MIN(options->budget->max_bytes / 2, KIS_GRPC_PREFIX_BYTES);
+    r->is_bound_by_budget = largest < r->options.max_request_bytes;
+    r->options.max_request_bytes = KIS_MIN(r->options.max_request_bytes, largest);
     r->charged = (kis_alloc){ charged_take, charged_give_back, r };
     kis_lock_init(&r->codecs_lock, KIS_RANK_QUEUE);
     *out = r;
     return KIS_OK;
+}
+
+uint64_t kis_receiver_request_bytes_max(const kis_receiver *receiver)
+{
+    return receiver->options.max_request_bytes;
 }
 
 kis_handler kis_receiver_handler(kis_receiver *receiver)

@@ -19,8 +19,10 @@
 
 typedef struct kis_receive_options {
     kis_sink *sink;
-    kis_budget *budget;         /* bodies and batches */
-    uint64_t max_request_bytes; /* 0: KIS_REQUEST_BYTES_MAX; before and after decompression */
+    kis_budget *budget; /* bodies and batches */
+    /* 0: KIS_REQUEST_BYTES_MAX; before and after decompression. Half of the budget where that is
+     * less: more would be told to come again for ever */
+    uint64_t max_request_bytes;
     /* CORS for browsers' pages: exact, or with one star; none: loopback only */
     const kis_str *allowed_origins;
     size_t allowed_origin_count;
@@ -45,6 +47,8 @@ typedef struct kis_receive_stats { /* one pair of rows: [0] HTTP, [1] gRPC */
 typedef struct kis_receiver kis_receiver;
 
 kis_err kis_receiver_new(const kis_receive_options *options, kis_receiver **out) KIS_CHECKED;
+/** Of one request: what was asked for, or what the budget has room for. */
+uint64_t kis_receiver_request_bytes_max(const kis_receiver *receiver);
 /** One handler serves both protocols: give it to the listeners of 4317 and 4318. */
 kis_handler kis_receiver_handler(kis_receiver *receiver);
 kis_receive_stats kis_receiver_get_stats(const kis_receiver *receiver, bool grpc); /* any thread */

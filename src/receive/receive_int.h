@@ -22,8 +22,9 @@ typedef struct kis_receive_counters {
 } kis_receive_counters;
 
 struct kis_receiver {
-    kis_receive_options options;
-    kis_alloc charged; /* the process's memory, counted against options.budget */
+    kis_receive_options options; /* max_request_bytes: no more than the budget has room for */
+    bool is_bound_by_budget;     /* that is less than was asked for */
+    kis_alloc charged;           /* the process's memory, counted against options.budget */
     kis_receive_counters counters[KIS_OVER_COUNT];
     kis_lock codecs_lock; /* guards adding a row; a row is used by its own loop alone */
     struct {
@@ -60,6 +61,8 @@ static inline void kis_receive_count(_Atomic uint64_t *counter, uint64_t by)
 /* judge.c: from the head alone */
 bool kis_receive_judge_head(const kis_receiver *r, const kis_request_head *head,
                             kis_request_form *form, kis_refusal *refusal);
+/* What the sender of a body of too many bytes is told. */
+kis_str kis_receive_too_large(const kis_receiver *r);
 bool kis_receive_is_origin_allowed(const kis_receiver *r, kis_str origin);
 
 /* answer.c: what goes back */

@@ -91,7 +91,8 @@ static void give_back(void *user, void *memory, size_t size)
 }
 static const kis_alloc failing_alloc = { take_or_fail, give_back, NULL };
 
-static void start(fixture *f, uint64_t budget_bytes, uint64_t max_request_bytes)
+static void start_with(fixture *f, uint64_t budget_bytes, uint64_t max_request_bytes,
+                       uint32_t body_progress_ms)
 {
     kis_diag diag;
     char address[80];
@@ -110,6 +111,7 @@ static void start(fixture *f, uint64_t budget_bytes, uint64_t max_request_bytes)
     kis_listener_options listener = { .address = KIS_STR("127.0.0.1:0"),
                                       .handler = kis_receiver_handler(f->receiver),
                                       .budget = { take_budget, give_budget, &f->budget },
+                                      .body_progress_ms = body_progress_ms,
                                       .allow_http1 = true,
                                       .allow_http2 = true };
     CHECK_ERR(KIS_OK, kis_server_listen(f->server, &listener, address, &diag), "listen");
@@ -119,6 +121,11 @@ static void start(fixture *f, uint64_t budget_bytes, uint64_t max_request_bytes)
                               .sin_port = htons((uint16_t)atoi(strrchr(address, ':') + 1)) };
     CHECK_ERR(KIS_OK, kis_thread_start(&f->thread, "loop", run_loop, f->loop, &diag), "thread");
     kis_server_start(f->server);
+}
+
+static void start(fixture *f, uint64_t budget_bytes, uint64_t max_request_bytes)
+{
+    start_with(f, budget_bytes, max_request_bytes, 0);
 }
 
 static void stop(fixture *f)
@@ -133,14 +140,11 @@ static void stop(fixture *f)
     CHECK_INT(0, atomic_load(&f->budget.used_bytes), "every byte came back to the budget");
 }
 
-/* Posts and reads one whole answer into `answer`, ended by NUL; answers its status. */
-static int post(fixture *f, const char *headers, const void *body, size_t len, char answer[8192])
+/* Sends a head and a body, reads one whole answer, ended by NUL; answers its status. */
+static int exchange_bytes(fixture *f, const char *head, size_t head_len, const void *body,
+                          size_t len, char answer[8192])
 {
-    char head[1024];
-    size_t got = 0, head_len = kis_fmt(head, sizeof(head),
-                                       "POST /v1/traces HTTP/1.1\r\nHost: t\r\nConnection: "
-                                       "close\r\n%sContent-Length: %zu\r\n\r\n",
-                                       headers, len);
+    size_t got = 0;
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
     CHECK_INT(0, connect(fd, (struct sockaddr *)&f->address, sizeof(f->address)), "connect");
@@ -151,6 +155,17 @@ static int post(fixture *f, const char *headers, const void *body, size_t len, c
     close(fd);
     answer[got] = 0;
     return got > 12 ? atoi(answer + 9) : 0;
+}
+
+static int post(fixture *f, const char *headers, const void *body, size_t len, char answer[8192])
+{
+    char head[1024];
+    size_t head_len = kis_fmt(head, sizeof(head),
+                              "POST /v1/traces HTTP/1.1\r\nHost: t\r\nConnection: "
+                              "close\r\n%sContent-Length: %zu\r\n\r\n",
+                              headers, len);
+
+    return exchange_bytes(f, head, head_len, body, len, answer);
 }
 
 static const char json_head[] = "Content-Type: application/json\r\n";
@@ -254,22 +269,99 @@ TEST(what_cannot_be_read_is_answered_with_its_place)
     stop(&f);
 }
 
-TEST(a_request_that_has_no_room_is_told_to_come_again)
+TEST(a_request_that_has_no_room_now_is_told_to_come_again)
 {
     fixture f;
     char answer[8192];
-    static char body[200000];
+    static char body[20000];
     memset(body, ' ', sizeof(body));
     memcpy(body, REQUEST(SPAN_OK), strlen(REQUEST(SPAN_OK)));
-    start(&f, 100000, 0);
-    CHECK_INT(503, post(&f, json_head, body, sizeof(body), answer),
-              "the body alone is larger than the budget");
-    CHECK(strstr(answer, "etry-after: 1"), "when");
-    CHECK(strstr(answer, "--memory-limit"), "which bound");
+    start(&f, 200000, 0);
+    for (int busy = 0; busy < 2; busy++) { /* there is no room for the body; for what it becomes */
+        uint64_t others = busy ? 200000 - 24000 : 200000 - 10000;
+        CHECK(kis_budget_take(&f.budget, others), "others are at work");
+        CHECK_INT(503, post(&f, json_head, body, sizeof(body), answer), "no room");
+        CHECK(strstr(answer, "etry-after: 1"), "when");
+        CHECK(busy || strstr(answer, "--memory-limit"), "which bound");
+        kis_budget_give_back(&f.budget, others);
+        CHECK_INT(200, post(&f, json_head, body, sizeof(body), answer), "the same one, alone");
+    }
+    CHECK_INT(2, kis_receiver_get_stats(f.receiver, false).requests_no_room, "counted");
     stop(&f);
+}
+
+/* `spans` of 30 bytes, of which each becomes a view of some 200. */
+static size_t put_small_spans(char *out, size_t spans)
+{
+    static const char span[30] = "\x0a\x10"
+                                 "abcdefghijklmnop"
+                                 "\x12\x08"
+                                 "12345678";
+    size_t at = 0, fields = spans * (2 + sizeof(span) - 2);
+    kis_buf buf;
+
+    kis_buf_init_fixed(&buf, out, 200000);
+    size_t scope = fields, scope_head = 4, resource = scope + scope_head;
+    kis_buf_add_byte(&buf, 0x0a); /* resource_spans, scope_spans: lengths of three bytes each */
+    for (int level = 0; level < 2; level++) {
+        size_t length = level ? scope : resource;
+        if (level)
+            kis_buf_add_byte(&buf, 0x12);
+        for (; at < 3; at++)
+            kis_buf_add_byte(&buf, (uint8_t)((length >> (7 * at) & 0x7f) | (at < 2 ? 0x80 : 0)));
+        at = 0;
+    }
+    for (size_t i = 0; i < spans; i++) {
+        kis_buf_add_byte(&buf, 0x12);
+        kis_buf_add_byte(&buf, 28);
+        kis_buf_add(&buf, span, 28);
+    }
+    return buf.len;
+}
+
+TEST(a_request_that_can_never_fit_is_not_told_to_come_again)
+{
+    static const char protobuf[] = "Content-Type: application/x-protobuf\r\n",
+                      gzip[] = "Content-Type: application/x-protobuf\r\nContent-Encoding: gzip\r\n";
+    static const struct {
+        const char *why, *headers;
+        size_t spans;
+        int want;
+        const char *want_text;
+    } rows[] = {
+        { "it fits", protobuf, 500, 200, "" },
+        { "what it becomes is more than all there is", protobuf, 1500, 413, "--memory-limit" },
+        { "packed, it fits", gzip, 500, 200, "" },
+        { "unpacked, what it becomes does not", gzip, 1500, 413, "--memory-limit" },
+        { "unpacked, it is more than half of it", gzip, 5000, 413, "more than 99995 bytes" },
+        { "the body is more than half of it", protobuf, 5000, 413, "--memory-limit" },
+    };
+    static char body[200000];
+    kis_codecs *codecs = kis_codecs_new(&kis_mem);
+    fixture f;
+    char answer[8192];
+    size_t refused = 0;
+
+    start(&f, 200000, 0);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        kis_buf packed;
+        kis_bytes sent = kis_bytes_of(body, put_small_spans(body, rows[i].spans));
+        kis_buf_init(&packed, &kis_mem, 1 << 20);
+        CHECK_ERR(KIS_OK, kis_compress(codecs, KIS_CODING_GZIP, 0, sent, &packed, NULL), "packed");
+        if (rows[i].headers == gzip)
+            sent = kis_buf_bytes(&packed);
+        CHECK_INT(rows[i].want, post(&f, rows[i].headers, sent.ptr, sent.len, answer), rows[i].why);
+        CHECK(strstr(answer, rows[i].want_text), rows[i].why);
+        CHECK(!strstr(answer, "etry-after"), rows[i].why);
+        refused += rows[i].want == 413;
+        kis_buf_done(&packed);
+    }
+    CHECK_INT(refused, kis_receiver_get_stats(f.receiver, false).requests_too_large, "counted");
+    stop(&f);
+    kis_codecs_free(codecs);
 
     start(&f, 64u << 20, 1000);
-    CHECK_INT(413, post(&f, json_head, body, sizeof(body), answer), "larger than a request may be");
+    CHECK_INT(413, post(&f, json_head, body, 2000, answer), "larger than a request may be");
     CHECK(strstr(answer, "--max-request-bytes"), "which bound");
     CHECK_INT(1, kis_receiver_get_stats(f.receiver, false).requests_too_large, "counted");
     stop(&f);
@@ -333,5 +425,6 @@ TEST(an_idempotency_key_reaches_the_sink)
 
 TEST_MAIN(RUN(the_sinks_word_is_the_answer), RUN(good_spans_are_stored_and_bad_ones_reported),
           RUN(what_cannot_be_read_is_answered_with_its_place),
-          RUN(a_request_that_has_no_room_is_told_to_come_again), RUN(each_allocation_may_fail),
-          RUN(an_idempotency_key_reaches_the_sink))
+          RUN(a_request_that_has_no_room_now_is_told_to_come_again),
+          RUN(a_request_that_can_never_fit_is_not_told_to_come_again),
+          RUN(each_allocation_may_fail), RUN(an_idempotency_key_reaches_the_sink))

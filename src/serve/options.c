@@ -43,7 +43,9 @@ const kis_option kis_serve_option_rows[] = {
         "Spans that have been in memory (and in the log) so long are written to a file though it "
         "is not full."),
     ROW("memory-limit", "MEMORY_LIMIT", SIZE, memory_limit, "144MiB", "1MiB", "64GiB", "SIZE",
-        "Memory of all requests at work together; more is answered 503 / UNAVAILABLE."),
+        "Memory of all requests at work together; more is answered 503 / UNAVAILABLE, and a "
+        "request "
+        "that has no room alone 413 / RESOURCE_EXHAUSTED (its body may have half)."),
     ROW("max-request-bytes", "MAX_REQUEST_BYTES", SIZE, max_request_bytes, "64MiB", "1KiB", "1GiB",
         "SIZE", "Largest request, before and after decompression; a larger one is answered 413."),
     ROW("allow-host", "ALLOW_HOST", TEXT, allow_host, NULL, NULL, NULL, "NAME,...",

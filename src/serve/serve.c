@@ -300,6 +300,24 @@ static kis_err start_loops(kis_serve *s, kis_diag *diag)
     return KIS_OK;
 }
 
+/* A bound that is half of another is not seen by who gives one of them. */
+static void warn_of_small_memory(const kis_serve *s)
+{
+    const kis_serve_options *o = s->setup.options;
+    uint64_t max_bytes = kis_receiver_request_bytes_max(s->receiver);
+    char limit[KIS_NUM_TEXT_MAX], asked[KIS_NUM_TEXT_MAX], got[KIS_NUM_TEXT_MAX];
+
+    if (max_bytes >= o->max_request_bytes)
+        return;
+    kis_str limit_text = { limit, kis_size_format(o->memory_limit, limit) },
+            asked_text = { asked, kis_size_format(o->max_request_bytes, asked) },
+            got_text = { got, kis_size_format(max_bytes, got) };
+    kis_log_always(s->setup.log, KIS_LOG_WARN,
+                   "--memory-limit: " KIS_FMT " has room for requests of " KIS_FMT
+                   ", not of " KIS_FMT " (--max-request-bytes): larger ones are refused",
+                   KIS_ARG(limit_text), KIS_ARG(got_text), KIS_ARG(asked_text));
+}
+
 static kis_err start_receiver(kis_serve *s, kis_diag *diag)
 {
     const kis_serve_options *o = s->setup.options;
@@ -320,7 +338,10 @@ static kis_err start_receiver(kis_serve *s, kis_diag *diag)
         .alloc = s->setup.alloc,
     };
     kis_err err = kis_receiver_new(&options, &s->receiver);
-    return err ? kis_diag_set(diag, err, "the receiver: %s", kis_err_text(err)) : KIS_OK;
+    if (err)
+        return kis_diag_set(diag, err, "the receiver: %s", kis_err_text(err));
+    warn_of_small_memory(s);
+    return KIS_OK;
 }
 
 static kis_err start_tls(kis_serve *s, kis_diag *diag)

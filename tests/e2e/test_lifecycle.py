@@ -16,10 +16,11 @@ import pytest
 import crash
 import h2raw
 import jaeger
+import rawpb
 from conftest import FULL
 from jaeger import v1_trace, v3_trace
 from load import Load, missing
-from otlp import Grpc, Http, new_trace_id, post, put, request, span, success
+from otlp import Grpc, Http, failure, new_trace_id, post, put, request, retry_delay, span, success
 from server import PROGRAM, Server, StartFailed, until
 
 MIB = 1 << 20
@@ -306,7 +307,7 @@ def test_more_than_the_memory_limit_is_told_to_come_again_before_its_body_is_rea
     held = []
     for _ in range(8):  # each says that it is large, and sends nothing of it yet
         raw = socket.create_connection(server.port("OTLP/HTTP"), timeout=20)
-        raw.sendall(b"POST /v1/traces HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-protobuf\r\nContent-Length: 3000000\r\n\r\n")
+        raw.sendall(b"POST /v1/traces HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-protobuf\r\nContent-Length: 2000000\r\n\r\n")
         held.append(raw)
     until(lambda: server.metric("kiseki_receiver_requests_total", transport="http") == 8, why="the heads are read")
     until(lambda: server.metric("kiseki_receiver_requests_no_room_total", transport="http") >= 4, why="there is room for so many only")
@@ -322,6 +323,24 @@ def test_more_than_the_memory_limit_is_told_to_come_again_before_its_body_is_rea
     for raw in held:
         raw.close()
     until(lambda: server.metric("kiseki_request_memory_bytes") == 0, why="all of it comes back")
+    success(post(server.http, request([span()]).SerializeToString()))
+    server.stop()
+
+
+@pytest.mark.parametrize("size, why", [(400_000, "what it becomes"), (900_000, "its body, of which there may be half"), (1_500_000, "its body")])
+def test_a_request_that_no_idle_server_has_memory_for_is_not_told_to_come_again(own_server, size, why):
+    server = own_server("--memory-limit", "1MiB")
+    assert "--memory-limit: 1.0 MiB has room for requests of 512.0 KiB, not of 64.0 MiB (--max-request-bytes)" in server.stderr
+    small = rawpb.text(1, os.urandom(16)) + rawpb.text(2, os.urandom(8))
+    body = rawpb.request(*[small] * (size // 30))
+    answer = post(server.http, body)
+    refused = failure(answer, 413)
+    assert "--memory-limit" in refused.message and retry_delay(refused) is None and "retry-after" not in answer.headers, (why, refused)
+    with Grpc(server.grpc) as channel:
+        reply = channel.export(body)
+    assert reply.code == 8 and "--memory-limit" in reply.message and retry_delay(reply.details) is None, (why, reply)
+    for transport in ("http", "grpc"):
+        assert server.metric("kiseki_receiver_requests_too_large_total", transport=transport) == 1
     success(post(server.http, request([span()]).SerializeToString()))
     server.stop()
 
