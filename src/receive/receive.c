@@ -446,7 +446,9 @@ static void receiver_on_body(void *user, kis_exchange *exchange, uint8_t *body, 
     take_message(r, exchange, form, inflated.ptr, inflated.cap, kis_buf_bytes(&inflated));
 }
 
-/* The body was not read: too large, too slow, or no room for it now. */
+/* The body was not read: too large, too slow, or no room for it now. A slow one is 504 and not the
+ * 408 of RFC 9110: OTLP lets a sender come again after the one and drop its spans after the other,
+ * and a line that stood still may move again. */
 static void receiver_on_refuse(void *user, kis_exchange *exchange, kis_err why)
 {
     kis_receiver *r = user;

@@ -367,6 +367,21 @@ TEST(a_request_that_can_never_fit_is_not_told_to_come_again)
     stop(&f);
 }
 
+TEST(a_body_that_does_not_get_on_may_come_again)
+{
+    static const char head[] = "POST /v1/traces HTTP/1.1\r\nHost: t\r\nContent-Type: "
+                               "application/json\r\nContent-Length: 100\r\n\r\n{";
+    char answer[8192];
+    fixture f;
+
+    start_with(&f, 64u << 20, 0, 50);
+    CHECK_INT(504, exchange_bytes(&f, head, sizeof(head) - 1, "", 0, answer),
+              "not lost by OTLP's rules");
+    CHECK(strstr(answer, "its body did not get on") && strstr(answer, "\"code\":4"), answer);
+    CHECK(!strstr(answer, "etry-after"), "it is not the server that was busy");
+    stop(&f);
+}
+
 /* Each piece of memory that a request takes fails once: it is refused in words that make its sender
  * try again, or taken; the next one is taken; nothing is left in the budget (stop looks). */
 TEST(each_allocation_may_fail)
@@ -427,4 +442,5 @@ TEST_MAIN(RUN(the_sinks_word_is_the_answer), RUN(good_spans_are_stored_and_bad_o
           RUN(what_cannot_be_read_is_answered_with_its_place),
           RUN(a_request_that_has_no_room_now_is_told_to_come_again),
           RUN(a_request_that_can_never_fit_is_not_told_to_come_again),
-          RUN(each_allocation_may_fail), RUN(an_idempotency_key_reaches_the_sink))
+          RUN(a_body_that_does_not_get_on_may_come_again), RUN(each_allocation_may_fail),
+          RUN(an_idempotency_key_reaches_the_sink))
