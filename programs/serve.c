@@ -11,6 +11,7 @@
 #include "base/fmt.h"
 #include "os/mem.h"
 #include "os/signal.h"
+#include "os/thread.h"
 #include "serve/serve.h"
 
 static const char usage[] = "kiseki serve - receive, store and show spans\n\n    kiseki serve "
@@ -54,9 +55,9 @@ static int wait_for_signal(int fd)
     }
 }
 
-static void log_the_end(kis_log *log, const kis_serve_rest *rest, uint64_t took_ns)
+static void log_the_end(kis_log *log, const kis_serve_rest *rest, uint64_t took_ns, bool is_over)
 {
-    bool is_clean = !rest->requests_cut && !rest->queries_cut && !rest->bytes_unanswered;
+    bool is_clean = is_over && !rest->requests_cut && !rest->queries_cut && !rest->bytes_unanswered;
     unsigned took_ms = (unsigned)(took_ns / 1000000);
 
     if (is_clean)
@@ -64,10 +65,68 @@ static void log_the_end(kis_log *log, const kis_serve_rest *rest, uint64_t took_
     else
         kis_log_always(log, KIS_LOG_WARN,
                        "stopped in %u ms; not finished in time: %llu requests, %llu queries, %llu "
-                       "bytes of spans that were not acknowledged",
+                       "bytes of spans that were not acknowledged%s",
                        took_ms, (unsigned long long)rest->requests_cut,
                        (unsigned long long)rest->queries_cut,
-                       (unsigned long long)rest->bytes_unanswered);
+                       (unsigned long long)rest->bytes_unanswered,
+                       is_over ? "" : "; the disk does not answer, and the store is not closed");
+}
+
+/* The stop goes on a thread of its own, for a disk may hang, and --stop-timeout shall hold. */
+typedef struct stopping {
+    kis_serve *serve;
+    uint64_t deadline_ns;
+    kis_serve_rest rest;
+    kis_lock lock;
+    kis_cond changed;
+    bool is_over; /* guarded by lock */
+} stopping;
+
+static void run_stop(void *user)
+{
+    stopping *s = user;
+
+    kis_serve_stop(s->serve, s->deadline_ns, &s->rest);
+    kis_lock_take(&s->lock);
+    s->is_over = true;
+    kis_cond_signal(&s->changed);
+    kis_lock_give(&s->lock);
+}
+
+/* False: it hangs. */
+static bool stop_in_time(stopping *s)
+{
+    kis_thread thread = { 0 };
+    bool is_in_time = true;
+
+    if (kis_thread_start(&thread, "kis-stop", run_stop, s, NULL) != KIS_OK)
+        run_stop(s);
+    kis_lock_take(&s->lock);
+    while (!s->is_over && is_in_time)
+        is_in_time =
+            kis_cond_wait_until(&s->changed, &s->lock, s->deadline_ns + KIS_SERVE_STOP_MORE_NS);
+    bool is_over = s->is_over;
+    kis_lock_give(&s->lock);
+    if (is_over)
+        kis_thread_join(&thread);
+    return is_over;
+}
+
+/* Nothing acknowledged is lost by an end in the middle of a stop: the log is synced before a
+ * request is answered, and read at the next start. */
+static void stop_server(kis_serve *serve, uint64_t stop_timeout_ns, kis_log *log)
+{
+    uint64_t begin_ns = kis_now_ns();
+    stopping s = { .serve = serve, .deadline_ns = begin_ns + stop_timeout_ns };
+
+    kis_lock_init(&s.lock, KIS_RANK_SERVE);
+    kis_cond_init(&s.changed);
+    bool is_over = stop_in_time(&s);
+    log_the_end(log, &s.rest, kis_now_ns() - begin_ns, is_over);
+    if (!is_over)
+        _exit(KIS_EXIT_OK);
+    kis_cond_done(&s.changed);
+    kis_lock_done(&s.lock);
 }
 
 static int run_server(const kis_serve_options *options, kis_log *log)
@@ -90,10 +149,8 @@ static int run_server(const kis_serve_options *options, kis_log *log)
         return kis_program_fail("%s", diag.text);
     print_ready_lines(serve);
     int number = wait_for_signal(signals);
-    uint64_t begin_ns = kis_now_ns();
     kis_log_always(log, KIS_LOG_INFO, "%s: stopping", number == SIGINT ? "SIGINT" : "SIGTERM");
-    kis_serve_rest rest = kis_serve_stop(serve, begin_ns + (uint64_t)options->stop_timeout_ns);
-    log_the_end(log, &rest, kis_now_ns() - begin_ns);
+    stop_server(serve, (uint64_t)options->stop_timeout_ns, log);
     return KIS_EXIT_OK;
 }
 

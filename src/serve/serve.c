@@ -21,7 +21,7 @@
 #define LOOPS_MAX          256
 #define MEMORY_STORE_BYTES ((uint64_t)256 << 20)
 /* for the sink, when requests have used up the deadline */
-#define STOP_FLUSH_MIN_NS ((uint64_t)1000000000)
+#define STOP_FLUSH_MIN_NS (KIS_SERVE_STOP_MORE_NS / 2)
 
 typedef struct loop_thread {
     kis_loop *loop;
@@ -553,7 +553,7 @@ kis_err kis_serve_start(const kis_serve_setup *setup, kis_serve **out, kis_diag 
     if (!err)
         err = start_server(s, diag);
     if (err) {
-        kis_serve_stop(s, kis_now_ns());
+        kis_serve_stop(s, kis_now_ns(), &(kis_serve_rest){ 0 });
         return err;
     }
     s->is_accepting = true;
@@ -574,19 +574,29 @@ static void stop_loops(kis_serve *s)
         kis_thread_join(&s->loops[i].thread);
 }
 
-kis_serve_rest kis_serve_stop(kis_serve *s, uint64_t deadline_ns)
+/* What is cut when its time is over counts as cut until it has ended. */
+static void stop_queries(kis_serve *s, kis_serve_rest *rest)
 {
-    kis_serve_rest rest = { 0 };
+    rest->queries_cut = atomic_load(&s->queries.running);
+    rest->queries_cut = kis_query_service_stop(&s->queries);
+}
 
+static void flush_store(kis_serve *s, uint64_t deadline_ns, kis_serve_rest *rest)
+{
+    uint64_t flush_deadline_ns = KIS_MAX(deadline_ns, kis_now_ns() + STOP_FLUSH_MIN_NS);
+
+    if (kis_sink_flush(kis_store_sink(s->store), flush_deadline_ns) != KIS_OK)
+        rest->bytes_unanswered = kis_store_get_stats(s->store).pending_bytes;
+}
+
+void kis_serve_stop(kis_serve *s, uint64_t deadline_ns, kis_serve_rest *rest)
+{
     atomic_store(&s->health.is_available, false);
     if (s->server && s->is_accepting)
-        rest.requests_cut = kis_server_stop(s->server, deadline_ns);
-    rest.queries_cut = kis_query_service_stop(&s->queries);
-    if (s->receiver && s->is_accepting) {
-        uint64_t flush_deadline_ns = KIS_MAX(deadline_ns, kis_now_ns() + STOP_FLUSH_MIN_NS);
-        if (kis_sink_flush(kis_store_sink(s->store), flush_deadline_ns) != KIS_OK)
-            rest.bytes_unanswered = kis_store_get_stats(s->store).pending_bytes;
-    }
+        rest->requests_cut = kis_server_stop(s->server, deadline_ns);
+    stop_queries(s, rest);
+    if (s->receiver && s->is_accepting)
+        flush_store(s, deadline_ns, rest);
     if (s->store)
         kis_store_close(s->store); /* after it no `done` comes any more */
     kis_receiver_free(s->receiver);
@@ -596,5 +606,4 @@ kis_serve_rest kis_serve_stop(kis_serve *s, uint64_t deadline_ns)
         kis_loop_free(s->loops[i].loop);
     kis_tls_server_free(s->tls);
     s->setup.alloc->give_back(s->setup.alloc->user, s, sizeof(*s));
-    return rest;
 }

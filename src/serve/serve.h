@@ -3,11 +3,13 @@
  *     start   store (locks the directory), loops, receiver, query threads, listeners, accept
  *     stop    listeners, requests in flight, queries, the sink's answers, store, loops
  *
- * A stop has one deadline for all of it. Nothing is bound before the store is open, so that two
- * servers on one directory meet at its lock.
+ * A stop has one deadline for all of it, but for a disk that hangs. Nothing is bound before the
+ * store is open, so that two servers on one directory meet at its lock.
  */
 #ifndef KIS_SERVE_SERVE_H
 #define KIS_SERVE_SERVE_H
+
+#include <stdatomic.h>
 
 #include "os/os.h"
 #include "serve/log.h"
@@ -43,11 +45,21 @@ const char *kis_serve_address(const kis_serve *serve, kis_listener_name name);
 /** The lines that scripts wait for: version, a line a listener, the data, "ready". */
 void kis_serve_ready_lines(const kis_serve *serve, kis_buf *out);
 
-typedef struct kis_serve_rest { /* what did not finish in time */
-    uint64_t requests_cut, queries_cut,
-        bytes_unanswered; /* the last: pushed into the store, not answered */
+/** What did not finish in time. Any thread may look while the stop goes on. */
+typedef struct kis_serve_rest {
+    _Atomic uint64_t requests_cut, queries_cut;
+    _Atomic uint64_t bytes_unanswered; /* pushed into the store, not answered */
 } kis_serve_rest;
-/** Stops and frees. `deadline_ns` is monotonic. */
-kis_serve_rest kis_serve_stop(kis_serve *serve, uint64_t deadline_ns);
+
+/* A stop that is not over so long after its deadline waits for a disk that does not answer. */
+#define KIS_SERVE_STOP_MORE_NS ((uint64_t)2000000000)
+
+/**
+ * Stops and frees. `deadline_ns` is monotonic; `rest` is zeros at first.
+ *
+ * Returns when the last thread has ended, which it may not do while a disk hangs. What was
+ * acknowledged is synced by then: who will not wait may end the process, and loses nothing.
+ */
+void kis_serve_stop(kis_serve *serve, uint64_t deadline_ns, kis_serve_rest *rest);
 
 #endif

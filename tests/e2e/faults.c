@@ -7,6 +7,7 @@
  *     write SHORT 1      each writes half of what it was given
  *     write EINTR 2      every second one is interrupted
  *     sync EIO 1         fsync, fdatasync and sync_file_range fail
+ *     sync HANG 1        they do not return
  *     disk LEFT 4        statvfs says that 4 % are free
  *
  * `write` covers what needs new room: write, writev, pwrite, pwritev, ftruncate, fallocate.
@@ -94,8 +95,17 @@ static bool write_fails(int fd, size_t *size)
     return true;
 }
 
+static bool sync_hangs(void)
+{
+    char fault[32];
+    unsigned ignored;
+    return script_for("sync", fault, &ignored) && strcmp(fault, "HANG") == 0;
+}
+
 static bool sync_fails(void)
 {
+    while (sync_hangs())
+        usleep(10000);
     int fault = fault_for("sync");
     if (fault <= FAULT_NONE)
         return false;

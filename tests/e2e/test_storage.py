@@ -10,6 +10,7 @@ import random
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import time
 import urllib.error
@@ -196,6 +197,25 @@ def test_row56_nothing_is_acknowledged_that_could_not_be_synced(own_server, faul
     assert re.search(r"ERROR store: the log failed, its file is not used again: cannot sync '.*log-", server.stderr), "the alarm"
     assert re.search(r"WARN  store: the log was written anew", server.stderr), "elsewhere: a sync that failed once is not tried again on its file"
     stored_after_restart(server, own_server, acknowledged).stop()
+
+
+def test_row70_a_stop_ends_in_its_time_though_the_disk_hangs(own_server, faults):
+    server = own_server("--stop-timeout", "1s", env=faults.env)
+    trace_id = new_trace_id()
+    success(post(server.http, one_request(trace_id)))
+    faults.begin("sync HANG 1")
+    body = one_request(new_trace_id())
+    with socket.create_connection(server.port("OTLP/HTTP"), timeout=20) as raw:
+        raw.sendall(b"POST /v1/traces HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-protobuf\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        until(lambda: server.metric("kiseki_store_pending_bytes") > 0, why="it waits for the disk")
+        server.signal()
+        assert server.wait(30) == 0, "nothing acknowledged is lost"
+    assert re.search(r"WARN  stopped in \d+ ms; not finished in time: 1 requests, 0 queries, [1-9]\d* bytes of spans that were not acknowledged; "
+                     r"the disk does not answer, and the store is not closed$", server.stderr.strip()), server.stderr
+    faults.end()
+    again = own_server(env=faults.env)
+    assert jaeger.v3_trace(again, trace_id.hex())
+    again.stop()
 
 
 def test_row56_a_disk_that_fails_to_sync_now_and_then_under_load_loses_nothing(own_server, faults):
