@@ -426,8 +426,8 @@ TEST(flush_waits_no_longer_than_it_was_told)
     push(&s, &o, 1);
     uint64_t start_ns = kis_now_ns();
     CHECK_ERR(KIS_ERR_TIMEOUT, kis_sink_flush(s.sink, in_ms(50)), "it is still held");
-    uint64_t took_ms = (kis_now_ns() - start_ns) / 1000000;
-    CHECK(took_ms >= 50 && took_ms < 5000, "about so long");
+    CHECK((kis_now_ns() - start_ns) / 1000000 >= 50, "not less");
+    CHECK_INT(0, atomic_load(&o.calls), "and not until it is answered, or given up after 10 s");
     sender_stop(&s);
     peer_stop(&p);
 }
@@ -548,14 +548,13 @@ TEST(close_while_in_flight_answers_what_is_open)
     sender s;
     outcome o[3];
     peer_start(&p, steps, 1);
-    sender_start(&s, p.port, (kis_send_options){ .in_flight = 1 });
+    sender_start(&s, p.port, (kis_send_options){ .in_flight = 1, .timeout_ms = 300000 });
     for (int i = 0; i < 3; i++)
         push(&s, &o[i], 1);
     WAIT_FOR(atomic_load(&p.requests) == 1, "one is on its way");
     uint64_t start_ns = kis_now_ns();
     sender_stop(&s);
-    /* an attempt has 10 s */
-    CHECK(kis_now_ns() - start_ns < 5000000000u, "close waits for nobody");
+    CHECK(kis_now_ns() - start_ns < 300000000000u, "close waits for no attempt's time");
     for (int i = 0; i < 3; i++) {
         CHECK_INT(1, atomic_load(&o[i].calls), "done is called once");
         CHECK_ERR(KIS_ERR_CLOSED, o[i].err, o[i].reason);

@@ -228,7 +228,7 @@ def test_row70_a_request_in_flight_is_answered_before_the_end(own_server):
     body = request([span(trace_id)]).SerializeToString()
     raw = socket.create_connection(server.port("OTLP/HTTP"), timeout=20)
     raw.sendall(b"POST /v1/traces HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-protobuf\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:10])
-    time.sleep(0.1)  # until the server has read the head: nothing outside shows when
+    until(lambda: server.metric("kiseki_receiver_requests_total", transport="http") == 1, why="its head is read")
     server.signal()
     with pytest.raises(OSError):
         deadline = time.monotonic() + 5
