@@ -105,7 +105,8 @@ static inline void kis_context_enter(kis_context_scope *scope, kis_context conte
         api->context_enter(scope, &context);
     } else {
         scope->_previous = kis_no_sdk_current_;
-        kis_no_sdk_current_ = context;
+        if (context._is_set)
+            kis_no_sdk_current_ = context;
     }
 }
 
@@ -146,16 +147,17 @@ static inline kis_context kis_context_with_span_context(kis_context context,
                                                         const kis_span_context *parent)
 {
     const kis_api *api = kis_api_here();
+    kis_context with = KIS_ZERO_;
     if (api) {
         api->context_with_span_context(&context, parent);
-    } else {
-        context._trace_id = parent->trace_id;
-        context._span_id = parent->span_id;
-        context._flags = parent->flags;
-        context._is_remote = parent->is_remote;
-        context._is_set = 1;
+        return context;
     }
-    return context;
+    with._trace_id = parent->trace_id;
+    with._span_id = parent->span_id;
+    with._flags = parent->flags;
+    with._is_remote = parent->is_remote;
+    with._is_set = 1;
+    return kis_has_ids_(&with) ? with : context._is_set ? context : kis_context_current();
 }
 
 /** The ids, flags and trace state of a context's span. False, with `out` all zeros, when it has
