@@ -37,8 +37,9 @@ typedef struct kis_client_answer {
     /* OK: there is an answer, whatever its status. IO: refused, reset, name; TIMEOUT; LIMIT;
      * SYNTAX: not HTTP; CLOSED: the client was freed */
     kis_err err;
-    kis_diag diag; /* "connect to localhost:4318: connection refused" */
-    bool was_sent; /* a byte of the request may have reached the peer */
+    kis_diag diag;    /* "connect to localhost:4318: connection refused" */
+    bool was_sent;    /* a byte of the request may have reached the peer */
+    bool was_refused; /* by the client itself, as something that must not be sent; or it is full */
     int status;
     const kis_header *headers;
     size_t header_count;

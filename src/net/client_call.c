@@ -79,6 +79,7 @@ void kis_call_deliver(kis_call *call)
     kis_client_answer answer = {
         .err = call->err,
         .was_sent = call->was_sent,
+        .was_refused = call->was_refused,
         .status = call->status,
         .headers = call->answer_headers,
         .header_count = call->answer_header_count,
@@ -290,6 +291,7 @@ kis_call *kis_call_new(kis_client *client, const kis_client_request *request, ki
     kis_buf_init(&call->answer_body, client->alloc, client->max_answer_bytes);
     *out_err = err;
     if (err) {
+        call->was_refused = true;
         call_note(call, err, &diag);
         return call;
     }

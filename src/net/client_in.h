@@ -55,8 +55,9 @@ struct kis_call {
     kis_timer timer;   /* the deadline */
     uint64_t start_ns; /* put on its line */
     bool is_queued, was_sent, is_head_method;
-    bool is_second; /* it has been on a line that was stale */
-    kis_bytes body; /* the caller's */
+    bool was_refused; /* when it was made */
+    bool is_second;   /* it has been on a line that was stale */
+    kis_bytes body;   /* the caller's */
     /* the request, behind this struct: HTTP/1.1 has its head as text, HTTP/2 the parts */
     size_t block_size;
     kis_bytes head;

@@ -28,7 +28,7 @@ typedef struct ask {
     atomic_int answers; /* calls of done */
     kis_err err;
     char diag[KIS_DIAG_TEXT_MAX];
-    bool was_sent, was_inside, was_elsewhere;
+    bool was_sent, was_refused, was_inside, was_elsewhere;
     int status;
     char *body;
     size_t body_len;
@@ -111,6 +111,7 @@ static inline void on_done(void *user, const kis_client_answer *answer)
     a->err = answer->err;
     snprintf(a->diag, sizeof(a->diag), "%s", answer->diag.text);
     a->was_sent = answer->was_sent;
+    a->was_refused = answer->was_refused;
     a->was_inside |= a->is_sending;
     a->was_elsewhere |= !kis_loop_is_mine(a->tc->loop);
     a->status = answer->status;

@@ -183,7 +183,9 @@ static const char *connection_hint(kis_otlp_protocol protocol, const kis_client_
 {
     kis_str why = kis_str_from_c(answer->diag.text);
 
-    if (answer->err == KIS_ERR_SYNTAX)
+    if (answer->was_refused)
+        return "";
+    if (answer->err == KIS_ERR_SYNTAX) /* what came was not the protocol */
         return protocol == KIS_OTLP_GRPC
                    ? "; the endpoint does not speak gRPC: set "
                      "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"

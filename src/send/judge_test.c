@@ -102,6 +102,12 @@ TEST(the_other_language_is_named)
           "HTTP to a gRPC port");
     CHECK(strstr(judge(KIS_OTLP_GRPC, &not_grpc).text, "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"),
           "gRPC to an HTTP port");
+    kis_client_answer ours = { .err = KIS_ERR_SYNTAX,
+                               .was_refused = true,
+                               .diag.text = "header 2 of a request: a name or value" };
+    CHECK_STR("header 2 of a request: a name or value",
+              kis_str_from_c(judge(KIS_OTLP_GRPC, &ours).text),
+              "a request of ours that cannot be sent says nothing about the endpoint");
     CHECK_INT(KIS_VERDICT_NEVER, judge(KIS_OTLP_GRPC, &not_grpc).verdict,
               "an HTTP 200 is not a gRPC success");
 }
