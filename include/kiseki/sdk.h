@@ -11,8 +11,14 @@
  * links libkiseki and never starts it is silent.
  *
  * Where an option is given in the code it counts; else the variable of the environment; else the
- * default. A variable that cannot be understood is named in a warning and is as if it were not set;
- * the empty text is not set.
+ * default. A variable that cannot be understood is named in a warning and is as if it were not set:
+ * then the next one named beside the option counts, if there is one. Of headers the pairs that are
+ * well formed are kept. The empty text is not set.
+ * Some variables must not be passed over like that, because spans would then go elsewhere, or
+ * without the protection that was asked for. They make kis_sdk_start answer NULL: an endpoint that
+ * is no URL (OTEL_EXPORTER_OTLP[_TRACES]_ENDPOINT), a certificate or key that cannot be read
+ * (..._CERTIFICATE, ..._CLIENT_CERTIFICATE, ..._CLIENT_KEY), a file that cannot be written
+ * (OTEL_KISEKI_FILE).
  *
  * What a program that uses this never has to do: handle SIGPIPE (none is raised), block signals
  * (the SDK's threads block all), call stop before exit() (what is recorded is sent within
@@ -83,10 +89,12 @@ typedef struct kis_sdk_options {
     /* OTEL_EXPORTER_OTLP[_TRACES]_HEADERS "name=value,name=value", percent-coded */
     kis_str otlp_headers;
     kis_str otlp_compression; /* OTEL_EXPORTER_OTLP[_TRACES]_COMPRESSION [none]: gzip, zstd, none */
-    uint32_t otlp_timeout_ms; /* OTEL_EXPORTER_OTLP[_TRACES]_TIMEOUT [10000] of one attempt */
-    kis_str otlp_ca_file;     /* OTEL_EXPORTER_OTLP[_TRACES]_CERTIFICATE [the system's] */
-    kis_str otlp_cert_file;   /* OTEL_EXPORTER_OTLP[_TRACES]_CLIENT_CERTIFICATE */
-    kis_str otlp_key_file;    /* OTEL_EXPORTER_OTLP[_TRACES]_CLIENT_KEY */
+    /* OTEL_EXPORTER_OTLP[_TRACES]_TIMEOUT [10000] of one attempt; no limit: UINT32_MAX,
+     * in the environment 0 */
+    uint32_t otlp_timeout_ms;
+    kis_str otlp_ca_file;   /* OTEL_EXPORTER_OTLP[_TRACES]_CERTIFICATE [the system's] */
+    kis_str otlp_cert_file; /* OTEL_EXPORTER_OTLP[_TRACES]_CLIENT_CERTIFICATE */
+    kis_str otlp_key_file;  /* OTEL_EXPORTER_OTLP[_TRACES]_CLIENT_KEY */
     /* OTEL_EXPORTER_OTLP[_TRACES]_INSECURE: gRPC without a scheme in the
      * endpoint goes without TLS */
     bool otlp_insecure;
@@ -99,8 +107,11 @@ typedef struct kis_sdk_options {
     /* OTEL_BSP_MAX_QUEUE_SIZE [2048] of each recording thread; one more is dropped and counted */
     uint32_t queue_spans;
     uint32_t batch_spans; /* OTEL_BSP_MAX_EXPORT_BATCH_SIZE [512] */
-    uint32_t delay_ms;    /* OTEL_BSP_SCHEDULE_DELAY [5000]: longest wait of an ended span */
-    /* OTEL_BSP_EXPORT_TIMEOUT [30000]: of a batch with all its retries */
+    /* OTEL_BSP_SCHEDULE_DELAY [5000]: longest wait of an ended span; 1 is as soon as can be, in the
+     * environment 0 too */
+    uint32_t delay_ms;
+    /* OTEL_BSP_EXPORT_TIMEOUT [30000]: of a batch with all its retries; no limit: UINT32_MAX,
+     * in the environment 0 */
     uint32_t export_timeout_ms;
 
     /* bounds of one span; values in characters of text, bytes of bytes */
@@ -137,10 +148,10 @@ typedef struct kis_sdk_options {
  * options  NULL: everything from the environment
  * diag     says what was wrong; NULL: that is a line on stderr
  *
- * NULL  an option in the code was wrong, memory ran out, KIS_SDKS_MAX run already, or a global one
- *       does (kis_sdk_global finds it). The program goes on without tracing. An exporter that
- *       cannot be reached is no reason: spans wait, and are dropped and counted when they have
- *       waited too long.
+ * NULL  an option in the code was wrong, or one of the few variables named above; memory ran out,
+ *       KIS_SDKS_MAX run already, or a global one does (kis_sdk_global finds it). The program goes
+ *       on without tracing. An exporter that cannot be reached is no reason: spans wait, and are
+ *       dropped and counted when they have waited too long.
  *
  * Any thread. Threads of the SDK's own: one for batches, one for sending. Starts and stops may
  * follow each other in any number: an SDK that was stopped leaves its memory to the next.

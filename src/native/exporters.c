@@ -16,7 +16,8 @@
 #include "http/url.h"
 #include "os/mem.h"
 
-#define HEADERS_MAX 32
+#define HEADERS_MAX       32
+#define HEADERS_BYTES_MAX (KIS_HTTP_HEADER_BYTES_MAX - 1024) /* the rest is for the client's own */
 
 typedef enum exporter_kind {
     EXPORT_NONE,
@@ -138,35 +139,103 @@ static size_t decode_value(char *text, size_t len)
     return to;
 }
 
-/* "name=value,name=value" into headers, names in lower case; texts in `arena`. */
-static kis_err parse_headers(kis_str text, kis_arena *arena, kis_header *headers, size_t *count,
-                             kis_diag *diag)
+typedef struct header_list {
+    kis_header at[HEADERS_MAX];
+    size_t count, bytes;
+} header_list;
+
+/* One "name=value", the name in lower case; texts in `arena`. Errors do not quote it:
+ * mostly it is a key to something. */
+static kis_err add_header(header_list *list, kis_str pair, kis_arena *arena, kis_diag *diag)
 {
-    while (text.len) {
-        kis_str pair = kis_str_trim(kis_str_cut(&text, ',')), name, value;
-        size_t equals = kis_str_find_char(pair, '=');
-        char *copy;
+    size_t equals = kis_str_find_char(pair, '=');
+    kis_str name = kis_str_trim(kis_str_slice(pair, 0, equals)), value;
+    char *copy;
+
+    if (equals == KIS_STR_NPOS || !name.len)
+        return kis_diag_set(diag, KIS_ERR_SYNTAX, "not name=value");
+    value = kis_str_trim(kis_str_slice(pair, equals + 1, pair.len));
+    copy = kis_arena_take(arena, name.len + value.len + 1, 1);
+    if (!copy)
+        return kis_diag_set(diag, KIS_ERR_NOMEM, "out of memory");
+    for (size_t i = 0; i < name.len; i++)
+        copy[i] = name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? (char)(name.ptr[i] + 32) : name.ptr[i];
+    if (value.len)
+        memcpy(copy + name.len, value.ptr, value.len);
+    name = kis_str_of(copy, name.len);
+    value = kis_str_of(copy + name.len, decode_value(copy + name.len, value.len));
+    if (!kis_http_is_token(name) || !kis_http_is_value(value))
+        return kis_diag_set(diag, KIS_ERR_SYNTAX, "the %s has a character that HTTP does not allow",
+                            kis_http_is_token(name) ? "value" : "name");
+    if (list->count == HEADERS_MAX || list->bytes + name.len + value.len > HEADERS_BYTES_MAX)
+        return kis_diag_set(diag, KIS_ERR_LIMIT, "more than %d headers, or %u bytes", HEADERS_MAX,
+                            HEADERS_BYTES_MAX);
+    list->at[list->count++] = (kis_header){ name, value };
+    list->bytes += name.len + value.len;
+    return KIS_OK;
+}
+
+/* "name=value,name=value". */
+static kis_err parse_headers(kis_str text, kis_arena *arena, header_list *list, kis_diag *diag)
+{
+    for (unsigned number = 1; text.len; number++) {
+        kis_str pair = kis_str_trim(kis_str_cut(&text, ','));
+        kis_err err = pair.len ? add_header(list, pair, arena, diag) : KIS_OK;
+        if (err)
+            return kis_diag_in(diag, err, "OTLP headers: pair %u", number);
+    }
+    return KIS_OK;
+}
+
+/* The good ones of a variable's pairs, with commas, in `room` (of text.len); each other one is a
+ * warning. */
+static kis_str keep_good_headers(kis_native *native, const char *env, kis_str text, char *room,
+                                 kis_arena *arena)
+{
+    header_list list = { .count = 0 };
+    char line[256];
+    size_t len = 0;
+    kis_diag diag;
+
+    for (unsigned number = 1; text.len; number++) {
+        kis_str pair = kis_str_trim(kis_str_cut(&text, ','));
         if (!pair.len)
             continue;
-        name = kis_str_trim(kis_str_slice(pair, 0, equals));
-        if (equals == KIS_STR_NPOS || !name.len)
-            return kis_diag_set(diag, KIS_ERR_SYNTAX,
-                                "OTLP headers: '" KIS_FMT "' is not name=value", KIS_ARG(pair));
-        value = kis_str_trim(kis_str_slice(pair, equals + 1, pair.len));
-        copy = kis_arena_take(arena, name.len + value.len + 1, 1);
-        if (!copy)
-            return kis_diag_set(diag, KIS_ERR_NOMEM, "OTLP headers: out of memory");
-        if (*count == HEADERS_MAX)
-            return kis_diag_set(diag, KIS_ERR_LIMIT, "OTLP headers: more than %d", HEADERS_MAX);
-        for (size_t i = 0; i < name.len; i++)
-            copy[i] =
-                name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? (char)(name.ptr[i] + 32) : name.ptr[i];
-        if (value.len)
-            memcpy(copy + name.len, value.ptr, value.len);
-        headers[*count].name = kis_str_of(copy, name.len);
-        headers[(*count)++].value =
-            kis_str_of(copy + name.len, decode_value(copy + name.len, value.len));
+        if (add_header(&list, pair, arena, &diag) != KIS_OK) {
+            kis_fmt(line, sizeof(line), "%s: pair %u: %s; it is left out", env, number, diag.text);
+            kis_native_say(native, KIS_LOG_WARN, line);
+            continue;
+        }
+        if (len)
+            room[len++] = ',';
+        memcpy(room + len, pair.ptr, pair.len);
+        len += pair.len;
     }
+    return kis_str_of(room, len);
+}
+
+kis_err kis_native_check_headers(kis_native *native, const kis_sdk_options *given, kis_diag *diag)
+{
+    static const char *const names[] = { "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+                                         "OTEL_EXPORTER_OTLP_HEADERS" };
+    kis_str *headers = &native->options.otlp_headers;
+    kis_arena decoded;
+
+    if (given && given->otlp_headers.len)
+        return KIS_OK; /* what the code says wrong is an error when the sender is opened */
+    *headers = KIS_STR_NONE;
+    kis_arena_init(&decoded, &kis_mem, 1 << 20);
+    for (size_t i = 0; !headers->len && i < KIS_COUNT_OF(names); i++) {
+        kis_str text = kis_sdk_option_env(names[i], &native->host);
+        char *room = text.len ? kis_arena_take(&native->texts, text.len, 1) : NULL;
+        if (text.len && !room) {
+            kis_arena_done(&decoded);
+            return kis_diag_set(diag, KIS_ERR_NOMEM, "%s: out of memory", names[i]);
+        }
+        if (room)
+            *headers = keep_good_headers(native, names[i], text, room, &decoded);
+    }
+    kis_arena_done(&decoded);
     return KIS_OK;
 }
 
@@ -174,11 +243,11 @@ static kis_err open_otlp(kis_native *native, kis_sink **out, kis_diag *diag)
 {
     const kis_sdk_options *o = &native->options;
     char room[2048];
-    kis_header headers[HEADERS_MAX];
+    header_list headers = { .count = 0 };
     kis_arena texts;
     kis_send_options send = {
         .endpoint = endpoint_of(native, room, sizeof(room)),
-        .headers = headers,
+        .headers = headers.at,
         .tls = { .ca_file = o->otlp_ca_file,
                  .cert_file = o->otlp_cert_file,
                  .key_file = o->otlp_key_file },
@@ -208,7 +277,8 @@ static kis_err open_otlp(kis_native *native, kis_sink **out, kis_diag *diag)
     kis_arena_init(&texts, &kis_mem, 1 << 20);
     err = check_endpoint(native, diag);
     if (!err)
-        err = parse_headers(o->otlp_headers, &texts, headers, &send.header_count, diag);
+        err = parse_headers(o->otlp_headers, &texts, &headers, diag);
+    send.header_count = headers.count;
     if (!err)
         err = kis_send_otlp_open(&send, &kis_mem, out, diag);
     kis_arena_done(&texts);

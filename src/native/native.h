@@ -79,6 +79,11 @@ bool kis_native_start_worker(kis_native *native); /* lock held */
 bool kis_native_clear(kis_native *native);
 
 /* exporters.c */
+
+/** Before the sinks are opened: what OTEL_EXPORTER_OTLP[_TRACES]_HEADERS say wrong is told and
+ * taken out of the options, so that it stops nobody, here or in a forked child. NOMEM. */
+kis_err kis_native_check_headers(kis_native *native, const kis_sdk_options *given,
+                                 kis_diag *diag) KIS_CHECKED;
 kis_err kis_native_open_sinks(kis_native *native, kis_diag *diag) KIS_CHECKED;
 /** The same in a forked child; says what goes wrong. */
 void kis_native_open_child_sinks(void *native);
@@ -98,8 +103,8 @@ bool kis_native_has_exporter(const kis_native *native);
 /* a random UUID, RFC 9562 version 4: tells two processes of one service apart */
 void kis_instance_id(char out[36]);
 #define KIS_RESOURCE_ATTRS_MAX 256
-/** Everything known about this process, in `attrs`, texts in `arena`; answers how many. LIMIT,
- * NOMEM. A malformed OTEL_RESOURCE_ATTRIBUTES is a warning. */
+/** Everything known about this process, in `attrs`, texts in `arena`; answers how many. LIMIT: too
+ * many in the code; NOMEM. OTEL_RESOURCE_ATTRIBUTES malformed, or too many: a warning. */
 kis_err kis_resource_detect(const kis_sdk_options *given, const kis_host *host,
                             const char instance_id[36], kis_arena *arena,
                             kis_attr attrs[KIS_RESOURCE_ATTRS_MAX], size_t *out_count,

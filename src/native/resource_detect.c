@@ -102,36 +102,62 @@ static char *decode(kis_arena *arena, kis_str text, size_t *len)
     return out;
 }
 
-/* "key=value,key=value". An error anywhere discards all of it (resource/sdk.md, "Specifying
- * resource information via an environment variable"). */
-static void add_environment(attr_row *row, const kis_host *host, kis_arena *arena)
+/* The next "key=value" of `rest`; an empty key: none any more. False: it is malformed, or there is
+ * no memory. */
+static bool next_pair(kis_str *rest, kis_arena *arena, kis_str *key, kis_str *value)
 {
-    const char *text = host->getenv ? host->getenv(host->user, "OTEL_RESOURCE_ATTRIBUTES") : NULL;
-    kis_str rest = kis_str_trim(kis_str_from_c(text));
-    size_t before = row->count;
+    kis_str pair = KIS_STR_NONE, name;
+    char *text, *its_value = NULL;
+    size_t equals;
 
-    while (rest.len) {
-        kis_str pair = kis_str_trim(kis_str_cut(&rest, ','));
-        size_t equals = kis_str_find_char(pair, '='), key_len, value_len;
-        kis_str key = kis_str_trim(kis_str_slice(pair, 0, equals));
-        char *name, *value;
-        if (!pair.len)
-            continue;
-        name = equals == KIS_STR_NPOS || !key.len ? NULL : decode(arena, key, &key_len);
-        value = name ? decode(arena, kis_str_trim(kis_str_slice(pair, equals + 1, pair.len)),
-                              &value_len)
-                     : NULL;
-        if (!value || !kis_utf8_is_valid(kis_str_of(name, key_len)) ||
-            !kis_utf8_is_valid(kis_str_of(value, value_len))) {
-            row->count = before;
-            if (host->log)
-                host->log(host->user, KIS_LOG_WARN,
-                          "OTEL_RESOURCE_ATTRIBUTES: want key=value,... with values percent-coded; "
-                          "all of it is ignored");
-            return;
-        }
-        add(row, kis_attr_str(name, kis_str_of(value, value_len)));
-    }
+    *key = KIS_STR_NONE;
+    while (rest->len && !pair.len)
+        pair = kis_str_trim(kis_str_cut(rest, ','));
+    if (!pair.len)
+        return true;
+    equals = kis_str_find_char(pair, '=');
+    name = kis_str_trim(kis_str_slice(pair, 0, equals));
+    text = equals == KIS_STR_NPOS || !name.len ? NULL : decode(arena, name, &key->len);
+    if (text)
+        its_value =
+            decode(arena, kis_str_trim(kis_str_slice(pair, equals + 1, pair.len)), &value->len);
+    key->ptr = text;
+    value->ptr = its_value;
+    return its_value && kis_utf8_is_valid(*key) && kis_utf8_is_valid(*value);
+}
+
+/* "key=value,key=value", at most `room` of them. An error anywhere discards all of it
+ * (resource/sdk.md, "Specifying resource information via an environment variable"). */
+static void add_environment(attr_row *row, size_t room, const kis_host *host, kis_arena *arena)
+{
+    kis_str rest = kis_sdk_option_env("OTEL_RESOURCE_ATTRIBUTES", host), key, value;
+    size_t before = row->count;
+    char line[160];
+    bool is_good;
+
+    while ((is_good = next_pair(&rest, arena, &key, &value)) && key.len &&
+           row->count - before < room)
+        add(row, kis_attr_str(key.ptr, value));
+    if (is_good && !key.len)
+        return;
+    row->count = before;
+    if (is_good)
+        kis_fmt(line, sizeof(line), "OTEL_RESOURCE_ATTRIBUTES: more than %zu; all of it is ignored",
+                room);
+    else
+        kis_fmt(line, sizeof(line),
+                "OTEL_RESOURCE_ATTRIBUTES: want key=value,... with values percent-coded; all of it "
+                "is ignored");
+    if (host->log)
+        host->log(host->user, KIS_LOG_WARN, line);
+}
+
+/* How many there may be beside those that are there and the program's. */
+static size_t room_for_environment(const attr_row *row, const kis_sdk_options *given)
+{
+    size_t taken = row->count + 2 + (given ? given->resource.count : 0); /* 2: service names */
+
+    return taken < KIS_RESOURCE_ATTRS_MAX ? KIS_RESOURCE_ATTRS_MAX - taken : 0;
 }
 
 kis_err kis_resource_detect(const kis_sdk_options *given, const kis_host *host,
@@ -161,7 +187,7 @@ kis_err kis_resource_detect(const kis_sdk_options *given, const kis_host *host,
         add(&row, kis_attr_text("process.executable.name", program));
     if (host_name[0])
         add(&row, kis_attr_text("host.name", host_name));
-    add_environment(&row, host, arena);
+    add_environment(&row, room_for_environment(&row, given), host, arena);
     if (env_service && *env_service)
         add(&row, kis_attr_text("service.name", env_service));
     for (size_t i = 0; given && i < given->resource.count; i++)

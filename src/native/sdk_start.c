@@ -49,27 +49,37 @@ static bool keep_texts(kis_native *native)
     return true;
 }
 
+/* The sampler that the options name. What the environment says wrong is told, and is as if it were
+ * not set: an argument that is no ratio leaves traceidratio with its 1 (specification,
+ * configuration/sdk-environment-variables.md, "General SDK Configuration"). */
 static const kis_sampler *choose_sampler(kis_native *native, const kis_sdk_options *given)
 {
     const kis_sdk_options *o = &native->options;
     const kis_sampler *sampler = o->sampler;
+    kis_str name = o->sampler_name, arg = o->sampler_arg;
     char text[256];
+    kis_err err;
 
     if (sampler)
         return sampler;
-    if (kis_sampler_named(o->sampler_name, o->sampler_arg, native->samplers, &sampler) == KIS_OK)
-        return sampler;
-    if (given && given->sampler_name.len)
-        return NULL;
-    kis_fmt(text, sizeof(text),
-            "OTEL_TRACES_SAMPLER '" KIS_FMT "' with argument '" KIS_FMT
-            "' is not known; parentbased_always_on is used",
-            KIS_ARG(o->sampler_name), KIS_ARG(o->sampler_arg));
+    err = kis_sampler_named(name, arg, native->samplers, &sampler);
+    if (err == KIS_ERR_RANGE && !(given && given->sampler_arg.len)) {
+        kis_fmt(text, sizeof(text),
+                "OTEL_TRACES_SAMPLER_ARG: '" KIS_FMT "' is not a ratio from 0 to 1; it is ignored",
+                KIS_ARG(arg));
+        arg = KIS_STR_NONE;
+    } else if (err == KIS_ERR_SYNTAX && !(given && given->sampler_name.len)) {
+        kis_fmt(text, sizeof(text),
+                "OTEL_TRACES_SAMPLER: '" KIS_FMT
+                "' is not known; it is ignored, parentbased_always_on is used",
+                KIS_ARG(name));
+        name = KIS_STR("parentbased_always_on");
+    } else {
+        return err ? NULL : sampler;
+    }
     kis_native_say(native, KIS_LOG_WARN, text);
-    return kis_sampler_named(KIS_STR("parentbased_always_on"), KIS_STR_NONE, native->samplers,
-                             &sampler) == KIS_OK
-               ? sampler
-               : NULL;
+    err = kis_sampler_named(name, arg, native->samplers, &sampler);
+    return err ? NULL : sampler;
 }
 
 /* Named ones, each once, then the program's. An unknown name is a warning. */
@@ -126,86 +136,6 @@ static void heard_answer(void *user, const kis_sink_result *result, uint32_t spa
         KIS_ARG(result->reason.len ? result->reason : kis_str_from_c(kis_err_text(result->err))),
         more);
     kis_native_say(native, KIS_LOG_ERROR, text);
-}
-
-/* ---- words of the environment ---- */
-
-/* Text options that know only some words. What the code says is an error where it is used; what the
- * environment says is told here, and is as if it were not set. */
-static const struct {
-    const char *flag;  /* of its row */
-    const char *words; /* "a|b|c"; several with commas may be given when is_list */
-    bool is_list;
-} word_options[] = {
-    { "exporter", "otlp|console|logging|none|memory|file", true },
-    { "processor", "batch|simple", false },
-    { "otlp-protocol", "grpc|http/protobuf|http/json", false },
-    { "otlp-compression", "none|gzip|zstd", false },
-    { "console-form", "pretty|line", false },
-    { "console-stream", "stdout|stderr", false },
-};
-
-static bool is_word(kis_str word, const char *words)
-{
-    kis_str rest = kis_str_from_c(words);
-
-    while (rest.len)
-        if (kis_str_eq(kis_str_cut(&rest, '|'), word))
-            return true;
-    return false;
-}
-
-static bool are_words(kis_str text, const char *words, bool is_list)
-{
-    if (!is_list)
-        return is_word(text, words);
-    while (text.len) {
-        kis_str word = kis_str_trim(kis_str_cut(&text, ','));
-        if (word.len && !is_word(word, words))
-            return false;
-    }
-    return true;
-}
-
-static const char *variable_of(const kis_native *native, const kis_sdk_option *option)
-{
-    const char *names[] = { option->row.env, option->more_env[0], option->more_env[1] };
-
-    for (size_t i = 0; native->host.getenv && i < KIS_COUNT_OF(names); i++) {
-        const char *value = names[i] ? native->host.getenv(native->host.user, names[i]) : NULL;
-        if (kis_str_trim(kis_str_from_c(value)).len)
-            return names[i];
-    }
-    return NULL;
-}
-
-static kis_str *text_of(const kis_sdk_options *options, const kis_sdk_option *option)
-{
-    return (kis_str *)((uintptr_t)options + option->row.offset);
-}
-
-static void check_words(kis_native *native, const kis_sdk_options *given)
-{
-    char line[512];
-    size_t count;
-    const kis_sdk_option *rows = kis_sdk_option_rows(&count);
-
-    for (size_t i = 0; i < count * KIS_COUNT_OF(word_options); i++) {
-        const kis_sdk_option *option = &rows[i % count];
-        size_t at = i / count;
-        kis_str *text = text_of(&native->options, option);
-        const char *variable;
-        if (strcmp(option->row.flag, word_options[at].flag) != 0 ||
-            (given && text_of(given, option)->len))
-            continue;
-        variable = variable_of(native, option);
-        if (!variable || are_words(*text, word_options[at].words, word_options[at].is_list))
-            continue;
-        kis_fmt(line, sizeof(line), "%s: '" KIS_FMT "' is not one of %s; it is ignored, %s is used",
-                variable, KIS_ARG(*text), word_options[at].words, option->row.fallback);
-        kis_native_say(native, KIS_LOG_WARN, line);
-        *text = kis_str_from_c(option->row.fallback);
-    }
 }
 
 static kis_err open_sdk(kis_native *native, const kis_sdk_options *given, kis_diag *diag)
@@ -285,7 +215,7 @@ kis_sdk *kis_sdk_start(const kis_sdk_options *options, kis_diag *diag)
         return NULL;
     err = kis_sdk_options_resolve(options, &native->host, &native->options, d);
     if (!err)
-        check_words(native, options);
+        err = kis_native_check_headers(native, options, d);
     if (!err && options && options->host)
         native->options.drive = KIS_DRIVE_TICK;
     if (!err && !keep_texts(native))

@@ -31,11 +31,17 @@ static void keep_log(void *user, kis_log_level level, const char *text)
     pthread_mutex_unlock(&log_lock);
 }
 
-static const char *const variables[] = {
-    "OTEL_SERVICE_NAME",       "OTEL_RESOURCE_ATTRIBUTES", "OTEL_TRACES_SAMPLER",
-    "OTEL_TRACES_SAMPLER_ARG", "OTEL_TRACES_EXPORTER",     "OTEL_PROPAGATORS",
-    "OTEL_SDK_DISABLED",       "OTEL_BSP_MAX_QUEUE_SIZE",  "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"
-};
+static const char *const variables[] = { "OTEL_SERVICE_NAME",
+                                         "OTEL_RESOURCE_ATTRIBUTES",
+                                         "OTEL_TRACES_SAMPLER",
+                                         "OTEL_TRACES_SAMPLER_ARG",
+                                         "OTEL_TRACES_EXPORTER",
+                                         "OTEL_PROPAGATORS",
+                                         "OTEL_SDK_DISABLED",
+                                         "OTEL_BSP_MAX_QUEUE_SIZE",
+                                         "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+                                         "OTEL_EXPORTER_OTLP_HEADERS",
+                                         "OTEL_EXPORTER_OTLP_TRACES_HEADERS" };
 static void clear_environment(void)
 {
     for (size_t i = 0; i < COUNT_OF(variables); i++)
@@ -199,7 +205,13 @@ TEST(wrong_options_in_the_code_are_told)
           "slow" },
         { "batch", { .exporter = KIS_STR_INIT("none"), .batch_spans = 100000 }, "batch-spans" },
         { "protocol", { .otlp_protocol = KIS_STR_INIT("http/xml") }, "http/xml" },
-        { "headers", { .otlp_headers = KIS_STR_INIT("novalue") }, "novalue" },
+        { "headers", { .otlp_headers = KIS_STR_INIT("a=b,novalue") }, "pair 2: not name=value" },
+        { "a header with a line end",
+          { .otlp_headers = KIS_STR_INIT("a=x%0d%0aHost: evil") },
+          "pair 1: the value has a character" },
+        { "a header that is two words",
+          { .otlp_headers = KIS_STR_INIT("a b=x") },
+          "pair 1: the name has a character" },
         { "compression", { .otlp_compression = KIS_STR_INIT("rar") }, "rar" },
     };
     clear_environment();
@@ -245,6 +257,128 @@ TEST(a_wrong_endpoint_is_quoted_as_it_was_written)
               &diag),
           "in the code");
     CHECK(strstr(diag.text, "otlp_endpoint: 'c:4318' has no scheme"), diag.text);
+}
+
+TEST(what_must_not_be_passed_over_stops_the_start)
+{
+    static const struct {
+        const char *name, *exporter;
+    } rows[] = {
+        { "OTEL_EXPORTER_OTLP_CERTIFICATE", "otlp" },
+        { "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "otlp" },
+        { "OTEL_EXPORTER_OTLP_CLIENT_KEY", "otlp" },
+        { "OTEL_KISEKI_FILE", "file" },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        kis_diag diag = { 0 };
+        clear_environment();
+        setenv(rows[i].name, "/nowhere/at.all", 1);
+        setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "https://127.0.0.1:9", 1);
+        setenv("OTEL_TRACES_EXPORTER", rows[i].exporter, 1);
+        CHECK(!kis_sdk_start(NULL, &diag), rows[i].name);
+        CHECK(diag.text[0], rows[i].name);
+        unsetenv(rows[i].name);
+        unsetenv("OTEL_EXPORTER_OTLP_ENDPOINT");
+    }
+    clear_environment();
+}
+
+TEST(a_wrong_sampler_argument_is_as_if_it_were_not_set)
+{
+    static const struct {
+        const char *why, *name, *arg, *want;
+    } rows[] = {
+        { "more than all", "traceidratio", "1.5", "TraceIdRatioBased{1.000000}" },
+        { "less than none", "traceidratio", "-1", "TraceIdRatioBased{1.000000}" },
+        { "no number", "parentbased_traceidratio", "half",
+          "ParentBased{root:TraceIdRatioBased{1.000000}," },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char text[512] = "";
+        clear_environment();
+        setenv("OTEL_TRACES_SAMPLER", rows[i].name, 1);
+        setenv("OTEL_TRACES_SAMPLER_ARG", rows[i].arg, 1);
+        kis_sdk *sdk = start();
+        kis_sdk_describe_sampler(sdk, text, sizeof(text) - 1);
+        CHECK(!strncmp(text, rows[i].want, strlen(rows[i].want)), text);
+        CHECK(strstr(log_text, "OTEL_TRACES_SAMPLER_ARG: '"), log_text);
+        CHECK(strstr(log_text, rows[i].arg), rows[i].why);
+        end(sdk);
+    }
+    clear_environment();
+}
+
+TEST(wrong_headers_of_the_environment_are_left_out)
+{
+    static const struct {
+        const char *why, *own, *common;
+        const char *says, *keeps_quiet; /* in the log; not there */
+    } rows[] = {
+        { "good ones are no news", "a=b", "c=d", "", "OTEL" },
+        { "no pair", "secret", NULL, "OTEL_EXPORTER_OTLP_TRACES_HEADERS: pair 1: not name=value",
+          "secret" },
+        { "a line end in a value", NULL, "a=b,c=x%0d%0aHost: evil",
+          "OTEL_EXPORTER_OTLP_HEADERS: pair 2: the value has a character", "evil" },
+        { "a name of two words", NULL, "a b=c",
+          "OTEL_EXPORTER_OTLP_HEADERS: pair 1: the name has a character", "a b" },
+        { "with none left of the specific one the general one counts", "secret", "hidden",
+          "OTEL_EXPORTER_OTLP_HEADERS: pair 1", "hidden" },
+        { "with one left it does not", "secret,a=b", "hidden", "TRACES_HEADERS: pair 1",
+          "OTEL_EXPORTER_OTLP_HEADERS" },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        clear_environment();
+        if (rows[i].own)
+            setenv("OTEL_EXPORTER_OTLP_TRACES_HEADERS", rows[i].own, 1);
+        if (rows[i].common)
+            setenv("OTEL_EXPORTER_OTLP_HEADERS", rows[i].common, 1);
+        kis_sdk *sdk = start_with((kis_sdk_options){
+            .exporter = KIS_STR("otlp"), .otlp_endpoint = KIS_STR("http://127.0.0.1:9") });
+        CHECK(strstr(log_text, rows[i].says), rows[i].why);
+        CHECK(!strstr(log_text, rows[i].keeps_quiet), log_text);
+        end(sdk);
+    }
+    clear_environment();
+}
+
+TEST(too_many_headers_of_the_environment_are_left_out)
+{
+    char text[40 * 8] = "";
+    for (int i = 0; i < 33; i++)
+        sprintf(text + strlen(text), "h%d=v,", i);
+    clear_environment();
+    setenv("OTEL_EXPORTER_OTLP_HEADERS", text, 1);
+    kis_sdk *sdk = start_with((kis_sdk_options){ .exporter = KIS_STR("otlp"),
+                                                 .otlp_endpoint = KIS_STR("http://127.0.0.1:9") });
+    CHECK(strstr(log_text, "OTEL_EXPORTER_OTLP_HEADERS: pair 33: more than 32"), log_text);
+    end(sdk);
+    clear_environment();
+}
+
+TEST(too_many_resource_attributes_of_the_environment_are_ignored)
+{
+    static char text[300 * 8];
+    kis_attr mine[200];
+    kis_attr_value value;
+    text[0] = 0;
+    for (int i = 0; i < 60; i++)
+        sprintf(text + strlen(text), "k%d=v,", i);
+    for (size_t i = 0; i < COUNT_OF(mine); i++)
+        mine[i] = kis_attr_int("mine", (int64_t)i);
+    for (int round = 0; round < 2; round++) {
+        clear_environment();
+        setenv("OTEL_RESOURCE_ATTRIBUTES", text, 1);
+        kis_sdk *sdk = start_with((kis_sdk_options){
+            .service_name = KIS_STR("test"), .resource = { mine, round ? COUNT_OF(mine) : 0 } });
+        kis_attr_data resource = kis_sdk_resource(sdk);
+        CHECK_INT(!round, kis_attr_data_find(&resource, KIS_STR("k0"), &value),
+                  "all of it, or nothing");
+        CHECK(kis_attr_data_find(&resource, KIS_STR("process.pid"), &value), "ours are there");
+        CHECK_INT(round, strstr(log_text, "OTEL_RESOURCE_ATTRIBUTES: more than 46") != NULL,
+                  log_text);
+        end(sdk);
+    }
+    clear_environment();
 }
 
 TEST(samplers_have_their_exact_descriptions)
@@ -734,6 +868,11 @@ TEST_MAIN(RUN(a_span_goes_all_the_way), RUN(service_name_has_its_order),
           RUN(the_environment_is_read_as_the_specification_says),
           RUN(a_wrong_endpoint_is_quoted_as_it_was_written),
           RUN(wrong_options_in_the_code_are_told), RUN(samplers_have_their_exact_descriptions),
+          RUN(what_must_not_be_passed_over_stops_the_start),
+          RUN(a_wrong_sampler_argument_is_as_if_it_were_not_set),
+          RUN(wrong_headers_of_the_environment_are_left_out),
+          RUN(too_many_headers_of_the_environment_are_left_out),
+          RUN(too_many_resource_attributes_of_the_environment_are_ignored),
           RUN(context_crosses_processes), RUN(a_bad_header_leaves_the_context_as_it_was),
           RUN(a_disabled_sdk_passes_context_through), RUN(contexts_carry_values_and_are_immutable),
           RUN(processors_and_exporters_of_the_program_are_called),
