@@ -183,11 +183,12 @@ static inline bool kis_context_get_span_context(kis_context context, kis_span_co
 /**
  * Baggage: names and values that travel with the work, for every service behind this one.
  * Values are any UTF-8; names are case-sensitive tokens (RFC 9110); at most 180 members and
- * 8192 bytes in all.
+ * 8192 bytes in all, counted as they travel: name=value;metadata with commas between, where a
+ * blank, one of " % , ; \ and a byte beyond ASCII in a value are three each ("%20").
  *
  * set     a new context; a name that is there already takes the new value. `metadata` is the part
- *         behind ';', usually empty. A member that does not fit or whose name is not a token
- *         changes nothing.
+ *         behind ';', usually empty; it travels as it is, so it is ASCII without control characters
+ *         and commas. A member that does not fit, or is not as said here, changes nothing.
  * get     the value into `buffer`, cut at its end; false when there is none
  * remove  without that name; clear: without any
  * each    calls `call` for every member in order until it answers false.

@@ -640,6 +640,86 @@ static const kis_processor processor = {
 };
 static const kis_exporter exporter = { on_export, on_flush, on_stop, NULL };
 
+static char carried[16384];
+static void keep_baggage(void *user, const char *name, kis_str value)
+{
+    (void)user;
+    CHECK(value.len < sizeof(carried), "room");
+    if (!strcmp(name, "baggage"))
+        memcpy(carried, value.ptr, value.len);
+    carried[value.len] = 0;
+}
+static size_t inject_baggage(kis_context context)
+{
+    kis_carrier to = { .set = keep_baggage };
+    carried[0] = 0;
+    kis_context_inject(context, &to);
+    return strlen(carried);
+}
+
+TEST(baggage_that_is_kept_can_travel)
+{
+    static char letters[8192], blanks[3000];
+    const struct {
+        const char *why;
+        kis_str value, metadata;
+        size_t carried; /* 0: it changes nothing */
+    } rows[] = {
+        { "as long as may be", { letters, 8190 }, KIS_STR(""), 8192 },
+        { "a byte longer", { letters, 8191 }, KIS_STR(""), 0 },
+        { "blanks are three bytes each", { blanks, 2730 }, KIS_STR(""), 2 + 3 * 2730 },
+        { "and do not fit then", { blanks, 2731 }, KIS_STR(""), 0 },
+        { "metadata", KIS_STR("v"), KIS_STR(" p=1;q "), sizeof("a=v;p=1;q") - 1 },
+        { "with a comma it would be another member", KIS_STR("v"), KIS_STR("p=1,q=2"), 0 },
+        { "with a line end it would be another header", KIS_STR("v"), KIS_STR("p\r\nX: y"), 0 },
+        { "beyond ASCII", KIS_STR("v"), KIS_STR("p=\xc3\xa4"), 0 },
+        { "a value that is no text", KIS_STR("\xff"), KIS_STR(""), 0 },
+    };
+    clear_environment();
+    kis_sdk *sdk = start();
+    memset(letters, 'v', sizeof(letters));
+    memset(blanks, ' ', sizeof(blanks));
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        kis_context c =
+            kis_baggage_set(kis_context_none(), KIS_STR("a"), rows[i].value, rows[i].metadata);
+        CHECK_INT(rows[i].carried > 0, kis_baggage_each(c, NULL, NULL), rows[i].why);
+        CHECK_INT(rows[i].carried, inject_baggage(c), rows[i].why);
+    }
+    end(sdk);
+}
+
+TEST(baggage_that_does_not_fit_changes_nothing)
+{
+    static char letters[6000];
+    char buffer[8192], name[16];
+    kis_str half = { letters, 4000 }, more = { letters, 6000 }, value;
+    clear_environment();
+    kis_sdk *sdk = start();
+    memset(letters, 'v', sizeof(letters));
+    kis_context c = kis_baggage_set(kis_context_none(), KIS_STR("a"), half, KIS_STR(""));
+    c = kis_baggage_set(c, KIS_STR("b"), half, KIS_STR(""));
+    CHECK_INT(2, kis_baggage_each(c, NULL, NULL), "both fit");
+    c = kis_baggage_set(c, KIS_STR("c"), half, KIS_STR(""));
+    CHECK_INT(2, kis_baggage_each(c, NULL, NULL), "8192 bytes in all: not a third");
+    c = kis_baggage_set(c, KIS_STR("a"), more, KIS_STR(""));
+    CHECK(kis_baggage_get(c, KIS_STR("a"), buffer, sizeof(buffer), &value), "still there");
+    CHECK_INT(4000, value.len, "with the value it had");
+    CHECK_INT(2 + 4000 + 1 + 2 + 4000, inject_baggage(c), "and all of it travels");
+    c = kis_baggage_remove(c, KIS_STR("b"));
+    c = kis_baggage_set(c, KIS_STR("a"), more, KIS_STR(""));
+    CHECK_INT(2 + 6000, inject_baggage(c), "now there is room");
+
+    c = kis_context_none();
+    for (int i = 0; i < 181; i++) {
+        snprintf(name, sizeof(name), "n%d", i);
+        c = kis_baggage_set(c, (kis_str){ name, strlen(name) }, KIS_STR("v"), KIS_STR(""));
+    }
+    CHECK_INT(180, kis_baggage_each(c, NULL, NULL), "180 members");
+    c = kis_baggage_set(c, KIS_STR("n7"), KIS_STR("w"), KIS_STR(""));
+    CHECK(inject_baggage(c) && strstr(carried, "n7=w,"), "one that is there may change");
+    end(sdk);
+}
+
 TEST(processors_and_exporters_of_the_program_are_called)
 {
     clear_environment();
@@ -875,6 +955,7 @@ TEST_MAIN(RUN(a_span_goes_all_the_way), RUN(service_name_has_its_order),
           RUN(too_many_resource_attributes_of_the_environment_are_ignored),
           RUN(context_crosses_processes), RUN(a_bad_header_leaves_the_context_as_it_was),
           RUN(a_disabled_sdk_passes_context_through), RUN(contexts_carry_values_and_are_immutable),
+          RUN(baggage_that_is_kept_can_travel), RUN(baggage_that_does_not_fit_changes_nothing),
           RUN(processors_and_exporters_of_the_program_are_called),
           RUN(recorded_but_not_sampled_goes_to_processors_alone),
           RUN(the_simple_processor_exports_at_once), RUN(stop_is_bounded_and_says_what_was_lost),

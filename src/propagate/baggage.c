@@ -189,45 +189,55 @@ const kis_baggage_member *kis_baggage_find(const kis_baggage *b, kis_str name)
 
 /* ---- out ------------------------------------------------------------------------------------- */
 
-static size_t encode_value(kis_str value, char *out, size_t size)
+static bool travels_plain(char c)
+{
+    return is_octet(c) && c != '%';
+}
+
+static char *encode_value(kis_str value, char *to)
 {
     static const char digits[] = "0123456789ABCDEF";
-    size_t len = 0;
+
     for (size_t i = 0; i < value.len; i++) {
         char c = value.ptr[i];
-        bool is_plain = is_octet(c) && c != '%';
-        if (size - len < (is_plain ? 1u : 3u))
-            return SIZE_MAX;
-        if (is_plain) {
-            out[len++] = c;
+        if (travels_plain(c)) {
+            *to++ = c;
             continue;
         }
-        out[len++] = '%';
-        out[len++] = digits[(uint8_t)c >> 4];
-        out[len++] = digits[(uint8_t)c & 15];
+        *to++ = '%';
+        *to++ = digits[(uint8_t)c >> 4];
+        *to++ = digits[(uint8_t)c & 15];
     }
-    return len;
+    return to;
+}
+
+size_t kis_baggage_member_size(const kis_baggage_member *member)
+{
+    size_t size = member->name.len + 1 + member->value.len;
+
+    if (!is_baggage_token(member->name) || !is_metadata(member->metadata))
+        return 0;
+    for (size_t i = 0; i < member->value.len; i++)
+        size += travels_plain(member->value.ptr[i]) ? 0 : 2;
+    return member->metadata.len ? size + 1 + member->metadata.len : size;
 }
 
 size_t kis_baggage_member_format(const kis_baggage_member *member, char *out, size_t size)
 {
-    if (!is_baggage_token(member->name) || !is_metadata(member->metadata) ||
-        member->name.len >= size)
+    size_t len = kis_baggage_member_size(member);
+    char *to = out;
+
+    if (len == 0 || len > size)
         return 0;
-    size_t len = member->name.len;
-    memcpy(out, member->name.ptr, len);
-    out[len++] = '=';
-    size_t value = encode_value(member->value, out + len, size - len);
-    if (value == SIZE_MAX)
-        return 0;
-    len += value;
-    if (member->metadata.len == 0)
-        return len;
-    if (member->metadata.len >= size - len)
-        return 0;
-    out[len++] = ';';
-    memcpy(out + len, member->metadata.ptr, member->metadata.len);
-    return len + member->metadata.len;
+    memcpy(to, member->name.ptr, member->name.len);
+    to += member->name.len;
+    *to++ = '=';
+    to = encode_value(member->value, to);
+    if (member->metadata.len) {
+        *to++ = ';';
+        memcpy(to, member->metadata.ptr, member->metadata.len);
+    }
+    return len;
 }
 
 size_t kis_baggage_format(const kis_baggage *b, char *out, size_t size)

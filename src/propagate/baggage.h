@@ -49,6 +49,8 @@ size_t kis_baggage_format(const kis_baggage *baggage, char *out, size_t size);
  * `memory`, which has room for rest->len bytes. False: no more. `*malformed` is increased for each
  * member that was left out. */
 bool kis_baggage_next(kis_str *rest, char *memory, kis_baggage_member *out, uint32_t *malformed);
+/** How long kis_baggage_member_format makes it. 0: it may not travel, see there. */
+size_t kis_baggage_member_size(const kis_baggage_member *member);
 /** "name=value;metadata" with percent coding, no comma, no NUL. 0: does not fit, or the name is no
  * token, or the metadata may not travel. */
 size_t kis_baggage_member_format(const kis_baggage_member *member, char *out, size_t size);

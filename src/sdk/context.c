@@ -6,7 +6,9 @@
  */
 #include "sdk/context.h"
 
+#include "base/check.h"
 #include "model/limits.h"
+#include "propagate/baggage.h"
 #include "propagate/trace_context.h"
 
 static const kis_context *or_current(const kis_context *context)
@@ -212,45 +214,42 @@ void *kis_recorder_context_get(const kis_context *context, const struct kis_cont
 
 /* ---- baggage ---- */
 
-static bool is_token(kis_str name)
+/* Room for all members of a bag: decoding makes nothing longer, and each has its lengths. */
+#define BAGGAGE_ROOM (KIS_BAGGAGE_BYTES_MAX + 6 * KIS_BAGGAGE_MEMBERS_MAX)
+
+/* How long it is as it travels. 0: it may not. */
+static size_t coded_size(const kis_bag_member *member)
 {
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.ptr[i];
-        bool is_alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!is_alnum && kis_str_find_char(KIS_STR("!#$%&'*+-.^_`|~"), c) == KIS_STR_NPOS)
-            return false;
-    }
-    return name.len > 0;
+    kis_baggage_member coded = { member->name, member->value, member->metadata };
+
+    return kis_baggage_member_size(&coded);
 }
 
-/* Baggage of `context` with the member put (value != NULL) or without it, into `memory`.
- * False: it does not fit. */
+/* Baggage of `context` with the member put (NULL: none) or without that name, into `memory`.
+ * False: it would not fit, as it travels; what is kept shall arrive. */
 static bool change_baggage(kis_bag_content *content, const kis_bag_member *put, kis_str name,
-                           uint8_t memory[2 * KIS_BAGGAGE_BYTES_MAX])
+                           uint8_t memory[BAGGAGE_ROOM])
 {
     kis_bytes rest = content->baggage;
     kis_bag_member member;
     uint8_t *to = memory;
+    size_t coded = 0;
     uint32_t count = 0;
-    bool is_there = false;
+    bool is_there = false, is_last = false;
 
-    while (kis_bag_member_next(&rest, &member)) {
-        if (kis_str_eq(member.name, name)) {
+    while (!is_last) { /* the last round is for a member that was not there */
+        is_last = !kis_bag_member_next(&rest, &member);
+        if (is_last || kis_str_eq(member.name, name)) {
             if (!put || is_there)
                 continue;
             is_there = true;
             member = *put;
         }
-        if (kis_bag_member_size(&member) > (size_t)(memory + 2 * KIS_BAGGAGE_BYTES_MAX - to))
+        coded += (count > 0) + coded_size(&member);
+        if (put && (count == KIS_BAGGAGE_MEMBERS_MAX || coded > KIS_BAGGAGE_BYTES_MAX))
             return false;
+        KIS_ASSERT(kis_bag_member_size(&member) <= (size_t)(memory + BAGGAGE_ROOM - to));
         to = kis_bag_member_put(to, &member);
-        count++;
-    }
-    if (put && !is_there) {
-        if (count >= KIS_BAGGAGE_MEMBERS_MAX ||
-            kis_bag_member_size(put) > (size_t)(memory + 2 * KIS_BAGGAGE_BYTES_MAX - to))
-            return false;
-        to = kis_bag_member_put(to, put);
         count++;
     }
     content->baggage = kis_bytes_of(memory, (size_t)(to - memory));
@@ -260,7 +259,7 @@ static bool change_baggage(kis_bag_content *content, const kis_bag_member *put, 
 
 static void set_or_remove(kis_context *context, kis_str name, const kis_bag_member *put)
 {
-    uint8_t memory[2 * KIS_BAGGAGE_BYTES_MAX];
+    uint8_t memory[BAGGAGE_ROOM];
     kis_bag_content content;
     kis_bag *old;
 
@@ -274,11 +273,10 @@ static void set_or_remove(kis_context *context, kis_str name, const kis_bag_memb
 
 void kis_recorder_baggage_set(kis_context *context, kis_str name, kis_str value, kis_str metadata)
 {
-    kis_bag_member member = { name, value, metadata };
+    kis_bag_member member = { name, value, kis_str_trim(metadata) };
 
     settle(context);
-    if (is_token(name) && kis_utf8_is_valid(value) && kis_utf8_is_valid(metadata) &&
-        name.len + value.len + metadata.len <= KIS_BAGGAGE_BYTES_MAX)
+    if (coded_size(&member) && kis_utf8_is_valid(value))
         set_or_remove(context, name, &member);
 }
 void kis_recorder_baggage_remove(kis_context *context, kis_str name)
