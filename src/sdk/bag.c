@@ -101,9 +101,12 @@ static kis_bag *bag_for_filling(kis_bags *bags, uint32_t *generation)
     return found;
 }
 
+/* The bag has the new memory before the old is given back: a fork in between leaves the child a bag
+ * that points at something, not at what the allocator has. The child loses the old, once. */
 static bool bag_reserve(kis_bags *bags, kis_bag *bag, uint32_t size)
 {
-    uint8_t *memory;
+    uint8_t *memory, *old = bag->memory;
+    uint32_t old_size = bag->memory_size;
 
     if (size <= bag->memory_size)
         return true;
@@ -111,9 +114,10 @@ static bool bag_reserve(kis_bags *bags, kis_bag *bag, uint32_t size)
     memory = bags->alloc->take(bags->alloc->user, size);
     if (!memory)
         return false;
-    bags->alloc->give_back(bags->alloc->user, bag->memory, bag->memory_size);
     bag->memory = memory;
     bag->memory_size = size;
+    atomic_signal_fence(memory_order_seq_cst); /* the compiler keeps the order */
+    bags->alloc->give_back(bags->alloc->user, old, old_size);
     return true;
 }
 
