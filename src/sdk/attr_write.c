@@ -394,11 +394,19 @@ void kis_slot_drop_text(kis_slot *slot, kis_slot_text *where)
     *where = (kis_slot_text){ 0 };
 }
 
+void kis_slot_count_repair(kis_slot *slot)
+{
+    kis_thread_counts *counts = kis_counts_here(slot->sdk);
+
+    if (counts)
+        kis_count(&counts->repaired_texts, 1);
+}
+
 bool kis_slot_set_text(kis_slot *slot, uint32_t tag, kis_str text, size_t max_bytes,
                        kis_slot_text *where)
 {
     bool is_plain = true;
-    size_t size = text.len;
+    size_t size = text.len, given = size;
     uint8_t *to = slot->at, *body;
 
     if (KIS_LIKELY((size_t)(slot->end - to) >= 2 + KIS_SHORT_TEXT_MAX &&
@@ -411,6 +419,8 @@ bool kis_slot_set_text(kis_slot *slot, uint32_t tag, kis_str text, size_t max_by
         to = kis_slot_room(slot, message_size(size));
         if (!to)
             return false;
+        if (!is_plain || text.len < given)
+            kis_slot_count_repair(slot);
         body = put_message_head(to, tag, size);
         kis_text_put(body, text, is_plain);
     }

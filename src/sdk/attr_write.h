@@ -11,6 +11,8 @@ void kis_slot_set_attrs(kis_slot *slot, const kis_span_limits *limits, kis_attr_
  * KIS_SLOT_MESSAGE. False: no room, the old one stays. */
 bool kis_slot_set_text(kis_slot *slot, uint32_t tag, kis_str text, size_t max_bytes,
                        kis_slot_text *where);
+/* A text was cut, or was not UTF-8. */
+void kis_slot_count_repair(kis_slot *slot);
 void kis_slot_drop_text(kis_slot *slot, kis_slot_text *where); /* the text is no more */
 
 /* Events and links: `head` is what stands before the attributes, written already; attributes beyond

@@ -572,8 +572,8 @@ static void add_event(kis_slot *slot, kis_str name, uint64_t time_unix_ns, kis_a
     kis_sdk *sdk = slot->sdk;
     uint8_t head[9 + 4 + KIS_SPAN_NAME_BYTES_MAX], *to = head;
     uint64_t now = kis_sdk_now_ns(sdk);
+    size_t size, given = name.len;
     bool is_plain;
-    size_t size;
 
     if (slot->tally.event_count >= sdk->limits.event_count) {
         drop_event(slot);
@@ -584,9 +584,15 @@ static void add_event(kis_slot *slot, kis_str name, uint64_t time_unix_ns, kis_a
     *to++ = 0x09;
     memcpy(to, &time_unix_ns, 8);
     to += 8;
-    if (name.len > KIS_SPAN_NAME_BYTES_MAX / 3) /* room for the worst repair */
-        name.len = kis_utf8_cut_bytes(name, KIS_SPAN_NAME_BYTES_MAX / 3);
+    if (name.len > KIS_SPAN_NAME_BYTES_MAX)
+        name.len = kis_utf8_cut_bytes(name, KIS_SPAN_NAME_BYTES_MAX);
     size = kis_text_size(&name, UINT32_MAX, &is_plain);
+    if (size > KIS_SPAN_NAME_BYTES_MAX) { /* by repair, which makes three bytes of one at worst */
+        name.len = kis_utf8_cut_bytes(name, KIS_SPAN_NAME_BYTES_MAX / 3);
+        size = kis_text_size(&name, UINT32_MAX, &is_plain);
+    }
+    if (KIS_UNLIKELY(!is_plain || name.len < given))
+        kis_slot_count_repair(slot);
     *to++ = 0x12;
     to += kis_varint_put(to, size);
     to = kis_text_put(to, name, is_plain);

@@ -559,6 +559,45 @@ TEST(links_and_events_keep_order_and_content)
     test_sdk_end(&t);
 }
 
+TEST(names_are_cut_late_and_counted)
+{
+    static char text[5001];
+    static const struct {
+        const char *why;
+        char letter;
+        uint32_t count, want; /* bytes; of an event's name */
+        uint32_t repaired;
+    } rows[] = {
+        { "short", 'n', 20, 20, 0 },
+        { "long", 'n', 3000, 3000, 0 },
+        { "as long as may be", 'n', 4096, 4096, 0 },
+        { "too long", 'n', 4097, 4096, 2 },
+        { "much too long", 'n', 5000, 4096, 2 },
+        { "not UTF-8, but there is room for what it becomes", '\xff', 1300, 3900, 2 },
+        { "not UTF-8, and becomes too long", '\xff', 3000, 4095, 2 },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        kis_sdk_stats stats;
+        kis_event_view event;
+        memset(text, rows[i].letter, rows[i].count);
+        text[rows[i].count] = 0;
+        test_sdk_begin(&t);
+        kis_span span = kis_span_start(shop(), "x");
+        kis_span_update_name(span, text);
+        kis_span_event(span, text);
+        kis_span_end(span);
+        const kis_span_view *v = only_span();
+        kis_cursor c = kis_cursor_of(v->events);
+        CHECK(kis_event_next(&c, &event), "an event");
+        CHECK_INT(rows[i].want, event.name.len, rows[i].why);
+        if (rows[i].letter == 'n')
+            CHECK_INT(rows[i].want, v->name.len, "a span's name the same");
+        kis_sdk_get_stats(t.sdk, &stats);
+        CHECK_INT(rows[i].repaired, stats.repaired_texts, rows[i].why);
+        test_sdk_end(&t);
+    }
+}
+
 TEST(times_of_ones_own_are_taken)
 {
     test_sdk_begin(&t);
@@ -628,5 +667,6 @@ TEST_MAIN(RUN(a_span_arrives_as_it_was_recorded), RUN(the_same_key_again_takes_t
           RUN(arguments_are_not_evaluated_when_nobody_listens),
           RUN(what_is_null_is_dropped_and_ends_nothing), RUN(children_know_their_parent),
           RUN(an_ended_span_is_still_a_parent), RUN(remote_parents_are_said_to_be_remote),
-          RUN(links_and_events_keep_order_and_content), RUN(times_of_ones_own_are_taken),
-          RUN(many_open_spans_are_bounded_and_counted), RUN(a_span_may_be_large_and_is_bounded))
+          RUN(links_and_events_keep_order_and_content), RUN(names_are_cut_late_and_counted),
+          RUN(times_of_ones_own_are_taken), RUN(many_open_spans_are_bounded_and_counted),
+          RUN(a_span_may_be_large_and_is_bounded))
