@@ -280,7 +280,7 @@ KIS_INLINE_ kis_attr kis_attr_map(const char *key, kis_attr_list items)
                    sizeof((const bool[]){ __VA_ARGS__ }) / sizeof(bool))
 
 /** A map, and an array of mixed values: KIS_MAP("user", KIS_KV("id", 7), KIS_KV("name", n)). Nested
- * to 64 levels; deeper is empty. */
+ * to 31 levels; deeper is empty. */
 #define KIS_MAP(key, ...)  kis_attr_map((key), KIS_ATTRS(__VA_ARGS__))
 #define KIS_LIST(key, ...) kis_attr_list_of((key), KIS_ATTRS(__VA_ARGS__))
 

@@ -123,7 +123,7 @@ typedef struct kis_sdk_options {
     uint32_t link_count;       /* OTEL_SPAN_LINK_COUNT_LIMIT [128] */
     uint32_t event_attr_count; /* OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT [128] */
     uint32_t link_attr_count;  /* OTEL_LINK_ATTRIBUTE_COUNT_LIMIT [128] */
-    uint32_t value_depth;      /* [64]: deeper lists and maps become empty */
+    uint32_t value_depth;      /* [31], the most: deeper lists and maps become empty */
 
     /* memory and life */
 

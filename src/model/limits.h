@@ -30,7 +30,10 @@
 /* Nesting. protobuf C++ stops at 100; a sender that needs 32 levels of values has another
  * problem. */
 /* deeper values are replaced by an empty one and counted */
-#define KIS_VALUE_DEPTH_MAX    32
+#define KIS_VALUE_DEPTH_MAX 32
+/* Lists and maps that a recorder nests: what stands in the innermost is one level more. So nothing
+ * that is recorded is too deep for a receiver, or for another form. */
+#define KIS_RECORD_DEPTH_MAX   (KIS_VALUE_DEPTH_MAX - 1)
 #define KIS_PB_GROUP_DEPTH_MAX 32  /* unknown groups; deeper is refused */
 #define KIS_JSON_DEPTH_MAX     128 /* deeper is refused */
 

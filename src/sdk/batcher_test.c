@@ -287,6 +287,58 @@ static void *drive(void *user)
     return NULL;
 }
 
+static size_t count_of(kis_str text, const char *word)
+{
+    size_t count = 0;
+    for (size_t at; (at = kis_str_find(text, kis_str_from_c(word))) != KIS_STR_NPOS; count++)
+        text = kis_str_slice(text, at + 1, text.len);
+    return count;
+}
+
+/* The innermost of `levels` lists holds a text. */
+static void record_nested(kis_attr attrs[], int levels)
+{
+    attrs[levels] = kis_attr_text("x", "innermost");
+    for (int i = levels; i > 0; i--)
+        attrs[i - 1] = kis_attr_list_of("x", (kis_attr_list){ &attrs[i], 1 });
+    kis_span span = kis_span_start(shop(), "nested");
+    kis_span_set_attrs(span, (kis_attr_list){ attrs, 1 });
+    kis_span_end(span);
+}
+
+TEST(what_is_recorded_is_too_deep_for_nobody)
+{
+    static const int depths[] = { 1, 30, 31, 32, 33, 34, 60 };
+    kis_attr attrs[64];
+    for (size_t i = 0; i < COUNT_OF(depths); i++) {
+        kis_buf buf, json, json_again;
+        kis_diag diag;
+        test_sdk_begin(&t);
+        record_nested(attrs, depths[i]);
+        test_sdk_flush(&t);
+        kis_buf_init(&buf, &test_memory, 1 << 20);
+        kis_buf_init(&json, &test_memory, 1 << 20);
+        kis_buf_init(&json_again, &test_memory, 1 << 20);
+        kis_otlp_encode(t.sink.batches[0], &buf);
+        kis_otlp_json_encode(t.sink.batches[0], &json);
+        kis_batch *decoded = kis_batch_new(&test_memory, 1 << 22);
+        decoded->body = kis_buf_bytes(&buf);
+        CHECK_ERR(KIS_OK, kis_otlp_decode(decoded, &diag), diag.text);
+        CHECK_INT(0, decoded->cut_values, "a receiver has nothing to cut");
+        kis_otlp_json_encode(decoded, &json_again);
+        CHECK(kis_str_eq(kis_buf_str(&json), kis_buf_str(&json_again)), "all forms agree");
+        CHECK_INT(KIS_MIN(depths[i], KIS_RECORD_DEPTH_MAX) + (depths[i] > KIS_RECORD_DEPTH_MAX),
+                  count_of(kis_buf_str(&json), "arrayValue"), "levels, the last one empty");
+        CHECK_INT(depths[i] <= KIS_RECORD_DEPTH_MAX, count_of(kis_buf_str(&json), "innermost"),
+                  "what stands in the innermost");
+        kis_batch_unref(decoded);
+        kis_buf_done(&buf);
+        kis_buf_done(&json);
+        kis_buf_done(&json_again);
+        test_sdk_end(&t);
+    }
+}
+
 TEST(eight_threads_lose_nothing_that_is_not_counted)
 {
     pthread_t threads[THREADS], driver;
@@ -339,5 +391,6 @@ TEST_MAIN(RUN(a_batch_is_made_when_full_or_after_the_delay),
           RUN(the_simple_processor_sends_each_span_at_once),
           RUN(the_driver_is_woken_for_the_first_span_and_for_full_batches),
           RUN(wall_time_follows_a_clock_that_was_set), RUN(what_is_encoded_says_what_the_views_say),
+          RUN(what_is_recorded_is_too_deep_for_nobody),
           RUN(eight_threads_lose_nothing_that_is_not_counted),
           RUN(a_record_goes_from_a_thread_that_ended_to_the_next))

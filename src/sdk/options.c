@@ -9,6 +9,7 @@
 
 #include "base/diag.h"
 #include "base/fmt.h"
+#include "model/limits.h"
 
 #define AT(field) offsetof(kis_sdk_options, field)
 #define TEXT(flag, env, field, fallback, placeholder, help, ...)                                \
@@ -37,6 +38,7 @@
         }                                                                                          \
     }
 
+_Static_assert(KIS_RECORD_DEPTH_MAX == 31, "value-depth below says it in words");
 static const kis_sdk_option rows[] = {
     TEXT("service-name", "OTEL_SERVICE_NAME", service_name, NULL, "NAME",
          "Name of this service; else service.name of OTEL_RESOURCE_ATTRIBUTES, else "
@@ -104,7 +106,7 @@ static const kis_sdk_option rows[] = {
            "0", "65535", "Attributes of an event.", NULL),
     NUMBER("link-attrs", "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", KIS_OPT_U32, link_attr_count, "128",
            "0", "65535", "Attributes of a link.", NULL),
-    NUMBER("value-depth", NULL, KIS_OPT_U32, value_depth, "64", "1", "64",
+    NUMBER("value-depth", NULL, KIS_OPT_U32, value_depth, "31", "1", "31",
            "Levels of lists and maps in a value; deeper ones become empty.", NULL),
     NUMBER("max-spans", "OTEL_KISEKI_MAX_SPANS", KIS_OPT_U32, max_spans, "16384", "1", "1048576",
            "Spans in memory, open, waiting or on their way: about 1 KiB each.", NULL),

@@ -180,7 +180,7 @@ static kis_err reset_entry(kis_sdk *sdk, const kis_sdk_setup *setup)
 
 static kis_err write_resource(kis_sdk *sdk, const kis_sdk_setup *setup, kis_diag *diag)
 {
-    kis_span_limits none = { .value_length = UINT32_MAX, .value_depth = 64 };
+    kis_span_limits none = { .value_length = UINT32_MAX, .value_depth = KIS_RECORD_DEPTH_MAX };
     kis_bytes attrs;
     kis_str url;
     kis_err err = kis_attrs_write(&sdk->arena, KIS_TAG_RESOURCE_ATTRS, setup->resource, &none,
@@ -254,7 +254,7 @@ static kis_err fill_entry(kis_sdk *sdk, const kis_sdk_setup *setup, kis_diag *di
 
 void kis_sdk_renew_resource(kis_sdk *sdk, kis_attr_list attrs)
 {
-    kis_span_limits none = { .value_length = UINT32_MAX, .value_depth = 64 };
+    kis_span_limits none = { .value_length = UINT32_MAX, .value_depth = KIS_RECORD_DEPTH_MAX };
     kis_attr_view attr;
     kis_bytes fresh;
     uint32_t count = 0;

@@ -112,7 +112,7 @@ static kis_sdk *start(bool is_sampled)
     samplers[1] = kis_sampler_parent_based(&samplers[0], NULL, NULL, NULL, NULL);
     kis_sdk_setup setup = {
         .host = &bench_host,
-        .limits = { 128, 128, 128, 128, 128, 65536, 64 },
+        .limits = { 128, 128, 128, 128, 128, 65536, 31 },
         .sampler = &samplers[1],
         .resource = KIS_ATTRS(KIS_KV("service.name", "bench")),
         .batcher = { .batch_spans = 512, .delay_ms = 5000 },

@@ -189,7 +189,7 @@ static inline void test_sdk_prepare(test_sdk *t)
     t->samplers[1] = kis_sampler_parent_based(&t->samplers[0], NULL, NULL, NULL, NULL);
     t->setup = (kis_sdk_setup){
         .host = &t->world.host,
-        .limits = { 128, 128, 128, 128, 128, UINT32_MAX, 64 },
+        .limits = { 128, 128, 128, 128, 128, UINT32_MAX, KIS_RECORD_DEPTH_MAX },
         .sampler = &t->samplers[1],
         .batcher = { .batch_spans = 512, .delay_ms = 5000 },
         .has_exporter = true,
