@@ -30,7 +30,8 @@
 extern "C" {
 #endif
 
-#define KIS_CONTEXT_BAGS 1024
+#define KIS_CONTEXT_BAGS    1024
+#define KIS_TRACE_STATE_MAX 4096 /* bytes of a trace state */
 
 /**
  * A span while it is recorded: a value, not a pointer. All zeros is the span that does nothing. A

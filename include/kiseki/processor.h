@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-/** Attributes as they were recorded: read with kis_attr_reader_next. Borrowed. */
+/** Attributes as they were recorded: read with kis_attr_data_next. Borrowed. */
 typedef struct kis_attr_data {
     const uint8_t *_bytes;
     uint32_t _size;

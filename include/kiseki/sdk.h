@@ -194,8 +194,9 @@ KIS_API kis_err kis_sdk_flush(kis_sdk *sdk, uint32_t timeout_ms);
 KIS_API kis_err kis_sdk_stop(kis_sdk *sdk, uint32_t timeout_ms);
 
 /** Stops it if need be, and gives all its memory back, unless somebody is still in an exporter of
- * it (TIMEOUT above). The caller promises that no thread uses a span of it any more: before
- * dlclose, and in tests. */
+ * it (TIMEOUT above). The caller promises that no thread uses a span of it any more, and no
+ * context of it: a kept one, or one that is still the current one of some thread. Before dlclose,
+ * and in tests. */
 KIS_API void kis_sdk_free(kis_sdk *sdk);
 
 /** With KIS_DRIVE_TICK: does what is due, and answers in how many milliseconds to call again at the

@@ -11,6 +11,8 @@
 #include "propagate/baggage.h"
 #include "propagate/trace_context.h"
 
+_Static_assert(KIS_TRACE_STATE_MAX == KIS_TRACE_STATE_BYTES_MAX, "what the header promises");
+
 static const kis_context *or_current(const kis_context *context)
 {
     return context->_is_set ? context : &kis_here_get()->current;
