@@ -160,5 +160,45 @@ TEST(damaged_records_are_refused_or_read_within_their_bounds)
     kis_batch_unref(batch);
 }
 
+TEST(a_head_keeps_the_keys_of_what_was_entered)
+{
+    enum { RECORDS = 40 };
+    kis_bytes bodies[RECORDS];
+    kis_head *head = kis_head_new(&kis_mem, 1);
+    kis_catalog catalog;
+    kis_frame_head frame;
+    char key[16];
+
+    kis_catalog_init(&catalog, &kis_mem);
+    for (uint32_t i = 0; i < RECORDS; i++) {
+        test_spans_spec spec = { .seed = 3, .first_trace = i, .traces = 1, .spans_per_trace = 1 };
+        kis_batch *batch = test_spans_generate(&kis_mem, &spec);
+        snprintf(key, sizeof key, "key-%u", i);
+        batch->origin.tenant = KIS_STR("t");
+        batch->origin.idempotency_key = i % 4 ? kis_str_from_c(key) : KIS_STR_NONE;
+        bodies[i] = encode(batch, 7000000000u + i);
+        kis_batch_unref(batch);
+        size_t cut = i % 8 == 1; /* a byte is missing */
+        kis_err err = kis_head_add(head, kis_bytes_of(bodies[i].ptr, bodies[i].len - cut), &catalog,
+                                   &frame, NULL);
+        CHECK_ERR(cut ? KIS_ERR_CORRUPT : KIS_OK, err, key);
+    }
+    CHECK_INT(RECORDS - 10 - 5, head->keys.len, "not those of refused records");
+    for (uint32_t i = 0, at = 0; i < RECORDS; i++) {
+        snprintf(key, sizeof key, "key-%u", i);
+        kis_key want = kis_key_of(KIS_STR("t"), kis_str_from_c(key), 7);
+        if (i % 4 == 0 || i % 8 == 1)
+            continue;
+        CHECK(kis_key_eq(want, head->keys.at[at]), key);
+        CHECK_INT(7, head->keys.at[at++].time_s, "the time of receiving");
+    }
+    kis_head_publish(head);
+    kis_head_unref(head);
+    for (uint32_t i = 0; i < RECORDS; i++)
+        free((void *)bodies[i].ptr);
+    kis_catalog_done(&catalog);
+}
+
 TEST_MAIN(RUN(the_example_of_the_format_is_what_is_written), RUN(a_row_says_all_that_a_span_says),
+          RUN(a_head_keeps_the_keys_of_what_was_entered),
           RUN(damaged_records_are_refused_or_read_within_their_bounds))

@@ -385,12 +385,13 @@ kis_err kis_head_add(kis_head *h, kis_bytes body, kis_catalog *catalog, kis_fram
     kis_err err = intern_tenant(h, frame.tenant, &tenant);
     if (err)
         return kis_diag_set(diag, err, "more tenants than one head holds");
-    if (frame.key.len && !KIS_VEC_RESERVE(&h->keys, h->alloc, (size_t)h->keys.len + 1))
-        return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for a key");
+    uint32_t received_s = (uint32_t)(frame.received_unix_ns / 1000000000u);
     err = read_resources_and_scopes(h, &c, &frame, tenant);
     if (!err)
-        err = read_rows(h, &c, catalog, (uint32_t)(frame.received_unix_ns / 1000000000u),
-                        frame.span_count);
+        err = read_rows(h, &c, catalog, received_s, frame.span_count);
+    if (!err && frame.key.len &&
+        !KIS_VEC_PUSH(&h->keys, h->alloc, kis_key_of(frame.tenant, frame.key, received_s)))
+        err = KIS_ERR_NOMEM;
     if (err) {
         kis_head_kill_rows(h, first);
         return kis_diag_set(diag, err, "a record's spans cannot be entered: %s", kis_err_text(err));

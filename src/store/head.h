@@ -99,7 +99,7 @@ typedef struct kis_head {
     kis_map resource_map, scope_map;
     kis_str tenants[KIS_HEAD_TENANTS_MAX];
     uint32_t tenant_count;
-    KIS_VEC(kis_key) keys;                        /* of its batches, to be kept in the segment */
+    KIS_VEC(kis_key) keys; /* of its batches, as they are entered; kept in the segment */
     KIS_VEC(const kis_head_resource *) resources; /* what the maps' values mean */
     KIS_VEC(const kis_head_scope *) scopes;
     KIS_VEC(const kis_head_resource *) frame_resources; /* scratch of one record */
@@ -123,7 +123,7 @@ uint8_t *kis_head_reserve_record(kis_head *head, size_t size);
 void kis_head_keep_record(kis_head *head, size_t size);
 /** Takes over `slab`'s memory (replay). */
 bool kis_head_adopt_slab(kis_head *head, kis_head_slab slab);
-/** Enters the spans of a record body that stays where it is.
+/** Enters the spans and the key of a record body that stays where it is.
  * NOMEM, CORRUPT, LIMIT: what had been entered is dead already. */
 kis_err kis_head_add(kis_head *head, kis_bytes body, kis_catalog *catalog, kis_frame_head *out,
                      kis_diag *diag) KIS_CHECKED;

@@ -1,6 +1,7 @@
 /* keys.c - remembering idempotency keys in bounded memory. */
 #include "store/keys.h"
 
+#include "base/check.h"
 #include "store/bounds.h"
 
 #define KEYS_CAP_MIN 1024u
@@ -89,24 +90,23 @@ static bool enlarge(kis_keys *k)
     return true;
 }
 
-bool kis_keys_reserve(kis_keys *k)
+bool kis_keys_reserve(kis_keys *k, uint32_t more)
 {
-    if (k->count == KIS_KEYS_MAX)
+    while (k->count && k->count + more > KIS_KEYS_MAX)
         forget_oldest(k);
-    if (k->count < k->cap)
-        return true;
-    if (k->cap < KEYS_CAP_MAX && enlarge(k))
-        return true;
-    if (!k->count)
-        return false;
-    forget_oldest(k);
+    while (k->cap - k->count < more) {
+        if (k->cap < KEYS_CAP_MAX && enlarge(k))
+            continue;
+        if (!k->count)
+            return false;
+        forget_oldest(k);
+    }
     return true;
 }
 
 void kis_keys_add(kis_keys *k, kis_key key)
 {
-    if (k->count == k->cap)
-        return;
+    KIS_ASSERT(k->count < k->cap);
     uint32_t slot = find_slot(k, key), place = (k->first + k->count) & (k->cap - 1);
     if (k->slots[slot])
         return;

@@ -32,10 +32,10 @@ static inline bool kis_key_eq(kis_key x, kis_key y)
 
 void kis_keys_init(kis_keys *keys, const kis_alloc *alloc);
 void kis_keys_done(kis_keys *keys);
-/** Makes room for one more, so that the next add cannot fail; the oldest goes when there is no more
- * to be had. False: no memory at all. */
-bool kis_keys_reserve(kis_keys *keys) KIS_CHECKED;
-/** Remembers; what is known already stays as it is. Without room the key is forgotten. */
+/** Makes room for so many more, at most KIS_KEYS_MAX; the oldest go when there is no more to be
+ * had. False: not enough memory. */
+bool kis_keys_reserve(kis_keys *keys, uint32_t more) KIS_CHECKED;
+/** Remembers, in room that was made; what is known already stays as it is. */
 void kis_keys_add(kis_keys *keys, kis_key key);
 bool kis_keys_has(const kis_keys *keys, kis_key key);
 /** Forgets what came before `time_s`. */

@@ -20,7 +20,7 @@ TEST(a_million_keys_are_remembered_and_the_oldest_go)
     kis_keys keys;
     kis_keys_init(&keys, &kis_mem);
     for (uint64_t i = 0; i < KIS_KEYS_MAX + 5000; i++) {
-        CHECK(kis_keys_reserve(&keys), "room");
+        CHECK(kis_keys_reserve(&keys, 1), "room");
         kis_keys_add(&keys, numbered_key(i, (uint32_t)(i / 1000)));
     }
     CHECK_INT(KIS_KEYS_MAX, keys.count, "no more than the bound");
@@ -44,7 +44,7 @@ TEST(keys_need_no_memory_they_cannot_have)
     for (long fail_at = 0; fail_at < 3; fail_at++) {
         test_alloc_reset(fail_at);
         kis_keys_init(&keys, test_alloc);
-        bool has_room = kis_keys_reserve(&keys);
+        bool has_room = kis_keys_reserve(&keys, 1);
         CHECK(has_room == (fail_at >= 2), "the first two pieces are needed");
         if (has_room)
             kis_keys_add(&keys, numbered_key(1, 1));
@@ -52,6 +52,51 @@ TEST(keys_need_no_memory_they_cannot_have)
               "remembered or not, and no crash");
         kis_keys_done(&keys);
         CHECK_INT(0, test_alloc_live(), "no leak");
+    }
+}
+
+static void *take_if_there_is(void *has_memory, size_t size)
+{
+    return *(bool *)has_memory ? kis_mem.take(kis_mem.user, size) : NULL;
+}
+
+static void give_back_any(void *has_memory, void *ptr, size_t size)
+{
+    (void)has_memory;
+    kis_mem.give_back(kis_mem.user, ptr, size);
+}
+
+TEST(room_for_many_keys_is_made_before_the_first_is_added)
+{
+    static const struct {
+        const char *why;
+        uint32_t known, more;
+        bool has_memory;
+        uint32_t forgotten;
+    } rows[] = {
+        { "a group into nothing", 0, KIS_GROUP_PUSHES_MAX, true, 0 },
+        { "it grows", 1020, 40, true, 0 },
+        { "it cannot grow: the oldest go", 1020, 40, false, 36 },
+        { "all of them", 1024, 1024, false, 1024 },
+        { "at the bound", KIS_KEYS_MAX - 10, 40, true, 30 },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        bool has_memory = true;
+        const kis_alloc alloc = { take_if_there_is, give_back_any, &has_memory };
+        uint32_t end = rows[i].known + rows[i].more;
+        kis_keys keys;
+        kis_keys_init(&keys, &alloc);
+        for (uint32_t k = 0; k < rows[i].known; k++) {
+            CHECK(kis_keys_reserve(&keys, 1), rows[i].why);
+            kis_keys_add(&keys, numbered_key(k, 1));
+        }
+        has_memory = rows[i].has_memory;
+        CHECK(kis_keys_reserve(&keys, rows[i].more), rows[i].why);
+        for (uint32_t k = rows[i].known; k < end; k++)
+            kis_keys_add(&keys, numbered_key(k, 1));
+        for (uint32_t k = 0; k < end; k++)
+            CHECK(kis_keys_has(&keys, numbered_key(k, 1)) == (k >= rows[i].forgotten), rows[i].why);
+        kis_keys_done(&keys);
     }
 }
 
@@ -171,5 +216,6 @@ TEST(sorting_sorts)
 
 TEST_MAIN(RUN(a_million_keys_are_remembered_and_the_oldest_go),
           RUN(keys_need_no_memory_they_cannot_have),
+          RUN(room_for_many_keys_is_made_before_the_first_is_added),
           RUN(millions_of_names_are_bounded_counted_and_shown_as_one),
           RUN(names_of_deleted_generations_are_not_shown_and_make_room), RUN(sorting_sorts))

@@ -285,7 +285,7 @@ static bool note_segment_name(void *user, kis_str service, kis_str name, uint8_t
 static void note_key(void *user, kis_key key)
 {
     recovery *r = user;
-    if (key.time_s >= r->keys_from_s && kis_keys_reserve(&r->store->keys))
+    if (key.time_s >= r->keys_from_s && kis_keys_reserve(&r->store->keys, 1))
         kis_keys_add(&r->store->keys, key);
 }
 
@@ -362,12 +362,8 @@ static kis_err replay_record(void *user, kis_bytes body, uint64_t offset, kis_di
     if (err)
         return kis_diag_in(diag, err, "at offset %llu", (unsigned long long)offset);
     kis_store_counter_add(&s->count.replayed_spans, frame.span_count);
-    if (frame.key.len) {
-        kis_key key =
-            kis_key_of(frame.tenant, frame.key, (uint32_t)(frame.received_unix_ns / SECOND_NS));
-        note_key(r, key);
-        r->head->keys.at[r->head->keys.len++] = key; /* room was made by kis_head_add */
-    }
+    if (frame.key.len)
+        note_key(r, r->head->keys.at[r->head->keys.len - 1]);
     return KIS_OK;
 }
 

@@ -167,6 +167,16 @@ static slab_mark mark_of(const kis_head *head)
     return (slab_mark){ head->slabs.len - 1, head->slabs.at[head->slabs.len - 1].len };
 }
 
+typedef struct group_start { /* where the active head stood; a group that fails leaves it so */
+    slab_mark records;
+    uint32_t rows, keys;
+} group_start;
+
+static group_start start_at(const kis_head *head)
+{
+    return (group_start){ mark_of(head), head->rows, head->keys.len };
+}
+
 /* Writes the live records from `from` on, neighbours in one call. */
 static kis_err write_records(kis_wal *wal, const kis_head *head, slab_mark from, kis_diag *diag)
 {
@@ -496,15 +506,19 @@ static bool known_key(kis_store *s, kis_push *group, kis_push *push)
     return push->is_repeat;
 }
 
-/* Encodes one batch into the active head and enters its rows. */
-static kis_err enter(kis_store *s, kis_push *push, size_t size, kis_diag *diag)
+/* Encodes one batch into the active head and enters its rows. Its key is known to others only once
+ * the group is durable, but the room for all of the group's keys is made here: nothing may fail
+ * then. */
+static kis_err enter(kis_store *s, kis_push *push, size_t size, const group_start *start,
+                     kis_diag *diag)
 {
     kis_head *head = s->active;
     kis_frame_head frame;
+    uint32_t keys_entered = head->keys.len - start->keys;
     uint64_t received = push->batch->origin.received_unix_ns ? push->batch->origin.received_unix_ns
                                                              : s->os->ops->now_unix_ns(s->os);
 
-    if (push->has_key && !kis_keys_reserve(&s->keys))
+    if (push->has_key && !kis_keys_reserve(&s->keys, keys_entered + 1))
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory for a key");
     uint8_t *record = kis_head_reserve_record(head, KIS_WAL_RECORD_HEADER_BYTES + size);
     if (!record)
@@ -521,19 +535,25 @@ static kis_err enter(kis_store *s, kis_push *push, size_t size, kis_diag *diag)
     return err;
 }
 
-static void commit_entered(kis_store *s, kis_push *group, slab_mark mark, uint32_t first_row)
+static void forget_entered(kis_head *head, const group_start *start)
+{
+    kis_head_kill_rows(head, start->rows);
+    mark_records_dead(head, start->records);
+    head->keys.len = start->keys;
+}
+
+static void commit_entered(kis_store *s, kis_push *group, const group_start *start)
 {
     kis_head *head = s->active;
     kis_diag diag;
     uint64_t spans = 0, batches = 0;
 
-    if (head->rows == first_row)
+    if (head->rows == start->rows)
         return;
-    kis_err err = s->is_memory ? KIS_OK : make_durable(s, head, mark, &diag);
+    kis_err err = s->is_memory ? KIS_OK : make_durable(s, head, start->records, &diag);
     note_write(s, err);
     if (err) {
-        kis_head_kill_rows(head, first_row);
-        mark_records_dead(head, mark);
+        forget_entered(head, start);
         kis_store_log(s, 3, "spans could not be stored: %s", diag.text);
     }
     kis_head_publish(head);
@@ -548,10 +568,8 @@ static void commit_entered(kis_store *s, kis_push *group, slab_mark mark, uint32
         }
         spans += p->batch->span_count;
         batches++;
-        if (p->has_key) {
+        if (p->has_key)
             kis_keys_add(&s->keys, p->key);
-            head->keys.at[head->keys.len++] = p->key; /* room was made by kis_head_add */
-        }
     }
     kis_store_counter_add(&s->count.spans_stored, spans);
     kis_store_counter_add(&s->count.batches_stored, batches);
@@ -563,8 +581,7 @@ static kis_push *commit_group(kis_store *s, kis_push *group)
 {
     kis_diag diag;
     kis_push *before = NULL, *rest = NULL;
-    slab_mark mark = mark_of(s->active);
-    uint32_t first_row = s->active->rows;
+    group_start start = start_at(s->active);
     bool has_room = disk_has_room(s);
 
     for (kis_push *p = group; p; before = p, p = p->next) {
@@ -588,8 +605,7 @@ static kis_push *commit_group(kis_store *s, kis_push *group)
                 break;
             }
             kis_err err = make_room_by_rotating(s, &diag);
-            mark = mark_of(s->active);
-            first_row = s->active->rows;
+            start = start_at(s->active);
             if (err) {
                 kis_store_counter_add(&s->count.refused_full, 1);
                 refuse(p, err == KIS_ERR_IO || err == KIS_ERR_NOMEM ? err : KIS_ERR_FULL, 1000,
@@ -597,12 +613,12 @@ static kis_push *commit_group(kis_store *s, kis_push *group)
                 continue;
             }
         }
-        kis_err err = enter(s, p, size, &diag);
+        kis_err err = enter(s, p, size, &start, &diag);
         p->is_entered = !err;
         if (err)
             refuse(p, err, 0, "the batch cannot be entered");
     }
-    commit_entered(s, group, mark, first_row);
+    commit_entered(s, group, &start);
     return rest;
 }
 

@@ -169,6 +169,112 @@ TEST(who_is_on_the_disk_is_answered_before_room_is_made_for_the_next)
     machine_done(&m);
 }
 
+/* ---- keys of a group ------------------------------------------------------------------------- */
+
+enum { KEYED = 40 };
+
+static void push_keyed(machine *m, fixture_pushes *all)
+{
+    static char keys[KEYED][16]; /* borrowed by the batches */
+
+    fixture_pushes_init(all, KEYED);
+    for (uint32_t i = 0; i < KEYED; i++) {
+        kis_batch *batch = fixture_batch(100 + i, 1, 1);
+        snprintf(keys[i], sizeof keys[i], "key-%u", i);
+        batch->origin.idempotency_key = kis_str_from_c(keys[i]);
+        push(m, batch, (kis_done){ fixture_answered, all });
+    }
+}
+
+static void push_keyed_as_one_group(machine *m, fixture_pushes *all)
+{
+    gate g;
+
+    gate_hold(&g, m, 1);
+    push_keyed(m, all);
+    gate_open(&g);
+    fixture_wait(all);
+    gate_done(&g);
+}
+
+static void check_all_are_known(machine *m, const char *why)
+{
+    fixture_pushes again;
+    uint64_t before = kis_store_get_stats(m->f.store).batches_repeated;
+
+    push_keyed(m, &again);
+    fixture_wait(&again);
+    CHECK_INT(KEYED, again.ok, why);
+    CHECK_INT(before + KEYED, kis_store_get_stats(m->f.store).batches_repeated, why);
+}
+
+TEST(all_keys_of_one_group_are_remembered)
+{
+    static const struct {
+        const char *why;
+        uint32_t known;
+    } rows[] = {
+        { "the first keys of a store", 0 },
+        { "where the room for keys has to grow", 1020 },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        machine m;
+        fixture_pushes all;
+        char key[24];
+
+        machine_start(&m, KIS_HEAD_BYTES_MAX);
+        for (uint32_t k = 0; k < rows[i].known; k++) {
+            snprintf(key, sizeof key, "before-%u", k);
+            CHECK_ERR(KIS_OK, fixture_push_key(&m.f, 1000 + k, key), rows[i].why);
+        }
+        push_keyed_as_one_group(&m, &all);
+        CHECK_INT(KEYED, all.ok, rows[i].why);
+        CHECK_INT(rows[i].known + 1 + KEYED, kis_store_get_stats(m.f.store).batches_stored,
+                  rows[i].why);
+        check_all_are_known(&m, "in memory");
+        kis_store_close(m.f.store);
+        machine_open(&m);
+        check_all_are_known(&m, "from the log");
+        CHECK_ERR(KIS_OK, kis_store_flush(m.f.store, UINT64_MAX, NULL), "flushed");
+        kis_store_close(m.f.store);
+        machine_open(&m);
+        check_all_are_known(&m, "from the segment");
+        machine_done(&m);
+    }
+}
+
+TEST(a_group_that_fails_leaves_no_key)
+{
+    machine m;
+    gate g;
+    fixture_pushes all;
+
+    machine_start(&m, KIS_HEAD_BYTES_MAX);
+    CHECK_ERR(KIS_OK, fixture_push_key(&m.f, 50, "before"), "stored");
+    gate_hold(&g, &m, 1);
+    push_keyed(&m, &all);
+    kis_sim_fail_at(m.sim, KIS_SIM_WRITE, 1, 1000000, KIS_ERR_IO);
+    gate_open(&g);
+    fixture_wait(&all);
+    gate_done(&g);
+    CHECK_INT(KEYED, all.other, "none is stored");
+    kis_sim_fail_at(m.sim, KIS_SIM_WRITE, 0, 0, KIS_OK);
+    CHECK_ERR(KIS_OK, fixture_push_key(&m.f, 51, "after"), "the disk is well again");
+    CHECK_ERR(KIS_OK, kis_store_flush(m.f.store, UINT64_MAX, NULL), "flushed");
+    kis_store_close(m.f.store);
+    machine_open(&m); /* it knows what the segment says */
+    push_keyed(&m, &all);
+    fixture_wait(&all);
+    CHECK_INT(KEYED, all.ok, "sent again, and stored");
+    CHECK_INT(KEYED, kis_store_get_stats(m.f.store).batches_stored, "all of them");
+    CHECK_INT(0, kis_store_get_stats(m.f.store).batches_repeated,
+              "no key of a lost batch is known");
+    CHECK_ERR(KIS_OK, fixture_push_key(&m.f, 50, "before"), "of a batch before it");
+    CHECK_ERR(KIS_OK, fixture_push_key(&m.f, 51, "after"), "and after it");
+    CHECK_INT(2, kis_store_get_stats(m.f.store).batches_repeated, "both are known");
+    machine_done(&m);
+}
+
 /* ---- the log that is made ahead -------------------------------------------------------------- */
 
 typedef struct log_names {
@@ -254,5 +360,6 @@ TEST(a_log_made_ahead_and_not_used_leaves_nothing)
 
 TEST_MAIN(RUN(a_group_is_entered_in_about_the_time_of_a_sync),
           RUN(who_is_on_the_disk_is_answered_before_room_is_made_for_the_next),
+          RUN(all_keys_of_one_group_are_remembered), RUN(a_group_that_fails_leaves_no_key),
           RUN(a_head_begins_with_the_log_that_was_made_ahead),
           RUN(a_log_made_ahead_and_not_used_leaves_nothing))
