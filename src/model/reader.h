@@ -146,7 +146,9 @@ typedef struct kis_trace_summary {
     uint64_t start_unix_ns, end_unix_ns;
     /* orphan: has a parent id that is not in the trace */
     uint64_t span_count, error_count, orphan_count;
-    const kis_trace_service *services; /* by name */
+    /* by name; of very many a reader lists some, and counts the spans of the rest as one service
+     * "(other)" */
+    const kis_trace_service *services;
     uint32_t service_count;
 } kis_trace_summary;
 

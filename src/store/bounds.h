@@ -30,13 +30,20 @@
 /* what one call of the reader may take; more makes its answer partial */
 #define KIS_QUERY_BYTES_MAX ((size_t)64 << 20)
 /* spans of one trace in one answer, at 32 bytes each while it is made */
-#define KIS_TRACE_SPANS_MAX     (3u << 19)
-#define KIS_CATALOG_ENTRIES_MAX 32768u /* operations in memory; the rest are one entry, counted */
+#define KIS_TRACE_SPANS_MAX (3u << 19)
+/* services that a trace's summary lists, the entry for the rest among them: traces of whole
+ * companies have some hundreds, and an answer has many summaries */
+#define KIS_TRACE_SERVICES_MAX 512u
+/* of their names: one may have 64 KiB */
+#define KIS_TRACE_SERVICES_BYTES_MAX ((size_t)256 << 10)
+/* operations in memory; the rest are one entry, counted */
+#define KIS_CATALOG_ENTRIES_MAX 32768u
 /* of them of one service, so that one does not push out the others */
 #define KIS_CATALOG_OF_SERVICE_MAX 8192u
 #define KIS_CATALOG_BYTES_MAX      ((size_t)8 << 20)
 #define KIS_CATALOG_SERVICES_MAX   8192u
-#define KIS_CATALOG_OVERFLOW_NAME  "(other)"
+/* what does not fit a list of names is one entry of this name */
+#define KIS_STORE_OVERFLOW_NAME "(other)"
 
 /* Idempotency keys: 24 bytes each in memory. */
 #define KIS_KEYS_MAX   1000000u

@@ -267,7 +267,7 @@ kis_err kis_catalog_list_services(kis_catalog *c, kis_str tenant, kis_arena *are
             kis_str_eq(c->services[i].tenant, tenant))
             fits = list_add(arena, names, &count, c->services[i].name, 0);
     if (fits && c->services_left_out)
-        fits = list_add(arena, names, &count, KIS_STR(KIS_CATALOG_OVERFLOW_NAME), 0);
+        fits = list_add(arena, names, &count, KIS_STR(KIS_STORE_OVERFLOW_NAME), 0);
     kis_lock_give(&c->lock);
     return fits ? list_out(arena, names, count, each, user, diag)
                 : kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to list the services");
@@ -297,7 +297,7 @@ kis_err kis_catalog_list_operations(kis_catalog *c, kis_str tenant, kis_str serv
             generation_of(&c->operations[i].last_generation) >= c->oldest_generation)
             fits = list_add(arena, names, &count, c->operations[i].name, c->operations[i].kind);
     if (fits && is_short)
-        fits = list_add(arena, names, &count, KIS_STR(KIS_CATALOG_OVERFLOW_NAME), 0);
+        fits = list_add(arena, names, &count, KIS_STR(KIS_STORE_OVERFLOW_NAME), 0);
     kis_lock_give(&c->lock);
     return fits ? list_out(arena, names, count, each, user, diag)
                 : kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to list the operations");

@@ -3,7 +3,7 @@
  * The writer thread alone adds (what it only reads it reads without the lock); readers take the
  * lock and copy out. An entry knows the last generation it was seen in: once retention has deleted
  * that one, it is not shown any more, and goes when room is needed.
- * Bounded: what does not fit is counted and shown as one entry, KIS_CATALOG_OVERFLOW_NAME.
+ * Bounded: what does not fit is counted and shown as one entry, KIS_STORE_OVERFLOW_NAME.
  */
 #ifndef KIS_STORE_CATALOG_H
 #define KIS_STORE_CATALOG_H

@@ -105,7 +105,7 @@ static bool note_listed(void *user, kis_str name, uint8_t kind)
     uint32_t *counts = user;
     (void)kind;
     counts[0]++;
-    counts[1] += kis_str_eq(name, KIS_STR(KIS_CATALOG_OVERFLOW_NAME));
+    counts[1] += kis_str_eq(name, KIS_STR(KIS_STORE_OVERFLOW_NAME));
     return true;
 }
 

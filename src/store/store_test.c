@@ -6,6 +6,7 @@
 #include "model/test_spans.h"
 #include "os/mem.h"
 #include "os/thread.h"
+#include "store/bounds.h"
 #include "store/store.h"
 #include "store/store_fixture.h"
 #include "tests/test.h"
@@ -410,6 +411,95 @@ TEST(summaries_count_services_errors_and_orphans)
     fixture_done(&f);
 }
 
+typedef struct listed_services {
+    uint32_t count;
+    uint64_t spans, errors, other_spans, other_errors;
+    bool is_ordered;
+} listed_services;
+
+static bool take_services(void *user, const kis_trace_summary *s)
+{
+    listed_services *out = user;
+
+    out->count = s->service_count;
+    out->is_ordered = true;
+    for (uint32_t i = 0; i < s->service_count; i++) {
+        const kis_trace_service *one = &s->services[i];
+        out->is_ordered &= !i || kis_str_compare(s->services[i - 1].name, one->name) < 0;
+        out->spans += one->span_count;
+        out->errors += one->error_count;
+        if (kis_str_eq(one->name, KIS_STR(KIS_STORE_OVERFLOW_NAME))) {
+            out->other_spans = one->span_count;
+            out->other_errors = one->error_count;
+        }
+    }
+    return true;
+}
+
+static listed_services list_services(store_fixture *f, uint64_t trace)
+{
+    listed_services out = { 0 };
+    kis_trace_id id = test_trace_id(trace);
+    kis_reader *reader = kis_store_reader(f->store);
+    kis_request request = { .tenant = f->tenant };
+    kis_answer answer;
+    CHECK_ERR(KIS_OK,
+              reader->ops->summaries(reader, &request, &id, 1, take_services, &out, &answer, NULL),
+              "summed up");
+    return out;
+}
+
+/* Two spans of each service, the second one with an error; names are padded to `name_bytes`. */
+static kis_batch *trace_of_services(uint64_t trace, uint32_t services, uint32_t name_bytes)
+{
+    char *name = malloc(name_bytes + 1);
+    test_spans t;
+
+    test_spans_begin(&t, &kis_mem);
+    for (uint32_t i = 0; i < 2 * services; i++) {
+        memset(name, 's', name_bytes);
+        snprintf(name + name_bytes - 10, 11, "%010u", i % services);
+        test_spans_resource(&t, name);
+        test_spans_add(&t, &(test_span){ .trace = trace,
+                                         .span = i + 1,
+                                         .name = "n",
+                                         .start_ns = 1000 + i,
+                                         .end_ns = 2000 + i,
+                                         .status = i < services ? 0 : 2 });
+    }
+    free(name);
+    return test_spans_end(&t);
+}
+
+TEST(a_summary_lists_so_many_services_and_counts_the_rest_as_one)
+{
+    static const struct {
+        const char *why;
+        uint32_t services, name_bytes, want_listed, want_other;
+    } rows[] = {
+        { "all of them", KIS_TRACE_SERVICES_MAX - 1, 20, KIS_TRACE_SERVICES_MAX - 1, 0 },
+        { "one too many", KIS_TRACE_SERVICES_MAX, 20, KIS_TRACE_SERVICES_MAX, 1 },
+        { "four times too many", 4 * KIS_TRACE_SERVICES_MAX, 20, KIS_TRACE_SERVICES_MAX,
+          3 * KIS_TRACE_SERVICES_MAX + 1 },
+        { "long names", 20, 60000, 5, 16 },
+    };
+    store_fixture f;
+    fixture_open(&f, NULL);
+    for (uint32_t i = 0; i < COUNT_OF(rows); i++) {
+        uint32_t services = rows[i].services;
+        CHECK_ERR(KIS_OK, fixture_push(&f, trace_of_services(i + 1, services, rows[i].name_bytes)),
+                  "pushed");
+        listed_services got = list_services(&f, i + 1);
+        CHECK_INT(rows[i].want_listed, got.count, rows[i].why);
+        CHECK_INT(2 * services, got.spans, "each span is counted once");
+        CHECK_INT(services, got.errors, "and each error");
+        CHECK_INT(2 * rows[i].want_other, got.other_spans, rows[i].why);
+        CHECK_INT(rows[i].want_other, got.other_errors, rows[i].why);
+        CHECK(got.is_ordered, "by name, each once");
+    }
+    fixture_done(&f);
+}
+
 TEST(more_than_pending_is_refused_at_once)
 {
     store_fixture f;
@@ -545,6 +635,7 @@ TEST_MAIN(RUN(room_for_nothing_is_refused_with_what_was_wanted),
           RUN(a_slow_reader_costs_no_other_segment_its_life),
           RUN(long_services_and_large_resources_become_files),
           RUN(repeats_of_a_key_that_is_being_written_wait_for_its_answer),
+          RUN(a_summary_lists_so_many_services_and_counts_the_rest_as_one),
           RUN(more_names_than_a_list_holds_are_still_found), RUN(what_was_pushed_is_found_at_once),
           RUN(a_flush_changes_no_answer), RUN(what_was_answered_is_there_after_reopening),
           RUN(a_folder_with_files_of_somebody_elses_is_refused_untouched),

@@ -307,40 +307,74 @@ kis_err kis_store_get(kis_reader *reader, const kis_request *request, const kis_
 
 /* ---- summaries ------------------------------------------------------------------------------- */
 
+#define NOT_LISTED UINT32_MAX
+
 typedef struct summing {
     kis_lookup *lookup;
+    kis_alloc alloc; /* the lookup's arena */
     kis_trace_summary summary;
-    kis_trace_service *services; /* in the order of coming, then sorted */
-    uint32_t service_count, service_cap;
-    kis_span_id *ids;     /* of all spans, for orphans */
-    kis_span_id *parents; /* of those that have one */
+    KIS_VEC(kis_trace_service) services; /* in the order of coming, then sorted */
+    kis_map service_map;                 /* by name */
+    size_t service_bytes;                /* of their names */
+    kis_span_id *ids;                    /* of all spans, for orphans */
+    kis_span_id *parents;                /* of those that have one */
     uint32_t id_count, parent_count;
     bool has_root, is_first_seen, is_short_of_memory;
 } summing;
 
-static bool add_to_service(summing *sum, kis_str name, bool is_error)
+static void summing_init(summing *sum, kis_lookup *lookup, const kis_trace_id *id)
 {
-    uint32_t at = 0;
-    while (at < sum->service_count && !kis_str_eq(sum->services[at].name, name))
-        at++;
-    if (at == sum->service_count) {
-        if (at == sum->service_cap) {
-            uint32_t cap = sum->service_cap ? sum->service_cap * 2 : 8;
-            kis_trace_service *grown =
-                kis_arena_grow(&sum->lookup->arena, sum->services, sum->service_cap * sizeof *grown,
-                               cap * sizeof *grown, 8);
-            if (!grown)
-                return false;
-            sum->services = grown;
-            sum->service_cap = cap;
-        }
-        sum->services[at] = (kis_trace_service){ 0 };
-        if (!kis_arena_copy(&sum->lookup->arena, name, &sum->services[at].name))
-            return false;
-        sum->service_count++;
+    *sum = (summing){ .lookup = lookup,
+                      .alloc = kis_arena_as_alloc(&lookup->arena),
+                      .summary = { .trace_id = *id } };
+    kis_map_init(&sum->service_map, &sum->alloc);
+}
+
+static uint32_t find_summed(const summing *sum, kis_str name)
+{
+    uint64_t hash = kis_hash_str(name, 0);
+
+    for (kis_map_probe p = kis_map_begin(&sum->service_map, hash);
+         kis_map_next(&sum->service_map, &p);)
+        if (kis_str_eq(sum->services.at[p.value].name, name))
+            return p.value;
+    return NOT_LISTED;
+}
+
+/* One place is kept for those that are not listed. */
+static bool has_room_for_service(const summing *sum, kis_str name)
+{
+    return sum->services.len < KIS_TRACE_SERVICES_MAX - 1 &&
+           sum->service_bytes + name.len <= KIS_TRACE_SERVICES_BYTES_MAX;
+}
+
+static uint32_t list_service(summing *sum, kis_str name)
+{
+    kis_trace_service service = { 0 };
+    uint32_t at = sum->services.len;
+
+    if (!kis_arena_copy(&sum->lookup->arena, name, &service.name) ||
+        !KIS_VEC_PUSH(&sum->services, &sum->alloc, service) ||
+        !kis_map_add(&sum->service_map, kis_hash_str(name, 0), at))
+        return NOT_LISTED;
+    sum->service_bytes += name.len;
+    return at;
+}
+
+static bool count_in_service(summing *sum, kis_str name, bool is_error)
+{
+    uint32_t at = find_summed(sum, name);
+
+    if (at == NOT_LISTED && !has_room_for_service(sum, name)) {
+        name = KIS_STR(KIS_STORE_OVERFLOW_NAME);
+        at = find_summed(sum, name);
     }
-    sum->services[at].span_count++;
-    sum->services[at].error_count += is_error;
+    if (at == NOT_LISTED)
+        at = list_service(sum, name);
+    if (at == NOT_LISTED)
+        return false;
+    sum->services.at[at].span_count++;
+    sum->services.at[at].error_count += is_error;
     return true;
 }
 
@@ -375,7 +409,7 @@ static bool sum_span(void *user, const kis_found_span *found)
     sum->ids[sum->id_count++] = span->span_id;
     if (!is_root)
         sum->parents[sum->parent_count++] = span->parent_id;
-    fits = fits && add_to_service(sum, found->resource->service_name, is_error);
+    fits = fits && count_in_service(sum, found->resource->service_name, is_error);
     sum->is_short_of_memory |= !fits;
     return fits;
 }
@@ -421,7 +455,7 @@ static kis_err sum_up(kis_lookup *l, const kis_trace_id *id, summing *sum, kis_d
 {
     kis_trace_rows rows = { 0 };
 
-    *sum = (summing){ .lookup = l, .summary = { .trace_id = *id } };
+    summing_init(sum, l, id);
     kis_err err = gather_sorted(l, id, &rows, diag);
     if (!err)
         err = rows.count ? sum_rows(l, &rows, sum, diag) : KIS_ERR_NOT_FOUND;
@@ -429,11 +463,11 @@ static kis_err sum_up(kis_lookup *l, const kis_trace_id *id, summing *sum, kis_d
     if (err)
         return err;
     if (sum->is_short_of_memory || !count_orphans(sum) ||
-        !kis_sort(&l->arena, sum->services, sum->service_count, sizeof *sum->services,
+        !kis_sort(&l->arena, sum->services.at, sum->services.len, sizeof *sum->services.at,
                   service_before))
         return kis_diag_set(diag, KIS_ERR_NOMEM, "no memory to sum a trace up");
-    sum->summary.services = sum->services;
-    sum->summary.service_count = sum->service_count;
+    sum->summary.services = sum->services.at;
+    sum->summary.service_count = sum->services.len;
     return sum->summary.span_count ? KIS_OK : KIS_ERR_NOT_FOUND;
 }
 
