@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -420,6 +421,27 @@ def test_a_repeated_idempotency_key_is_answered_and_not_stored_again(own_server)
         assert v3_trace(again, first.hex()) and v3_trace(again, second.hex()) is None
         success(connection.post(request([span(second)]).SerializeToString(), Idempotency_Key="batch 2"))
     assert v3_trace(again, second.hex())
+    again.stop()
+
+
+def test_many_senders_with_keys_at_once_are_all_remembered(own_server):
+    """So many that their batches are written in groups; the keys of a group are known together, and after a restart."""
+    body = request([span(new_trace_id())]).SerializeToString()
+
+    def send(server, sender):
+        with Http(server.http) as connection:
+            for i in range(50):
+                success(connection.post(body, Idempotency_Key=f"{sender} {i}"))
+
+    server = own_server()
+    for _ in range(2):
+        with ThreadPoolExecutor(64) as pool:
+            list(pool.map(lambda sender: send(server, sender), range(64)))
+    assert server.metric("kiseki_store_batches_repeated_total") == 64 * 50
+    server.kill()
+    again = own_server()
+    send(again, 63)
+    assert again.metric("kiseki_store_batches_repeated_total") == 50
     again.stop()
 
 
