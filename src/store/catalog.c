@@ -108,44 +108,86 @@ static uint64_t generation_of(const _Atomic uint64_t *last)
     return atomic_load_explicit(last, memory_order_relaxed);
 }
 
+static bool is_deleted(const kis_catalog *c, const _Atomic uint64_t *last)
+{
+    return generation_of(last) < c->oldest_generation;
+}
+
+static void leave_out(kis_catalog_left_out *left_out, uint64_t generation)
+{
+    left_out->count++;
+    left_out->last_generation = KIS_MAX(left_out->last_generation, generation);
+}
+
+/* Spans of names that were left out are still there. */
+static bool has_left_out(const kis_catalog *c, const kis_catalog_left_out *left_out)
+{
+    return left_out->count && left_out->last_generation >= c->oldest_generation;
+}
+
+static uint32_t count_deleted(const kis_catalog *c)
+{
+    uint32_t gone = 0;
+    for (uint32_t i = 0; i < c->operation_count; i++)
+        gone += is_deleted(c, &c->operations[i].last_generation);
+    for (uint32_t i = 0; i < c->service_count; i++)
+        gone += is_deleted(c, &c->services[i].last_generation);
+    return gone;
+}
+
+static void keep_services(kis_catalog *c, const kis_catalog *old)
+{
+    for (uint32_t i = 0; i < old->service_count; i++) {
+        const kis_catalog_service *of = &old->services[i];
+        uint64_t last = generation_of(&of->last_generation);
+        if (is_deleted(c, &of->last_generation))
+            continue;
+        uint32_t service =
+            add_service(c, of->tenant, of->name, service_hash(of->tenant, of->name), last);
+        if (service == KIS_CATALOG_NONE)
+            leave_out(&c->services_left_out, last);
+        else if (has_left_out(c, &of->operations_left_out))
+            c->services[service].operations_left_out = of->operations_left_out;
+    }
+}
+
+/* An operation is never seen in a later generation than its service. */
+static void keep_operations(kis_catalog *c, const kis_catalog *old)
+{
+    for (uint32_t i = 0; i < old->operation_count; i++) {
+        const kis_catalog_operation *op = &old->operations[i];
+        const kis_catalog_service *of = &old->services[op->service];
+        uint64_t last = generation_of(&op->last_generation);
+        if (is_deleted(c, &op->last_generation))
+            continue;
+        uint32_t service =
+            find_service(c, of->tenant, of->name, service_hash(of->tenant, of->name));
+        if (service == KIS_CATALOG_NONE)
+            continue; /* no memory: the service is left out */
+        if (!add_operation(c, service, op->name, op->kind,
+                           operation_hash(service, op->name, op->kind), last))
+            leave_out(&c->services[service].operations_left_out, last);
+    }
+}
+
 /* Makes everything anew from what is still there. True: something went. */
 static bool drop_deleted(kis_catalog *c)
 {
-    kis_catalog old = *c;
-    uint32_t gone = 0;
-
     if (c->looked_generation == c->oldest_generation)
         return false;
     c->looked_generation = c->oldest_generation;
-    for (uint32_t i = 0; i < c->operation_count; i++)
-        gone += generation_of(&c->operations[i].last_generation) < c->oldest_generation;
-    for (uint32_t i = 0; i < c->service_count; i++)
-        gone += generation_of(&c->services[i].last_generation) < c->oldest_generation;
-    if (gone * 8 < c->operation_count + c->service_count) /* not worth it */
+    if (count_deleted(c) * 8 < c->operation_count + c->service_count) /* not worth it */
         return false;
+    kis_catalog old = *c;
     kis_arena_init(&c->texts, c->alloc, KIS_CATALOG_BYTES_MAX);
     kis_map_init(&c->service_map, c->alloc);
     kis_map_init(&c->operation_map, c->alloc);
     c->services = NULL;
     c->operations = NULL;
     c->service_count = c->service_cap = c->operation_count = c->operation_cap = 0;
-    c->services_left_out = 0;
     c->epoch++;
-    for (uint32_t i = 0; i < old.operation_count; i++) {
-        const kis_catalog_operation *op = &old.operations[i];
-        const kis_catalog_service *of = &old.services[op->service];
-        uint64_t hash = service_hash(of->tenant, of->name);
-        if (generation_of(&op->last_generation) < c->oldest_generation)
-            continue;
-        uint32_t service = find_service(c, of->tenant, of->name, hash);
-        if (service == KIS_CATALOG_NONE)
-            service =
-                add_service(c, of->tenant, of->name, hash, generation_of(&of->last_generation));
-        if (service != KIS_CATALOG_NONE)
-            (void)add_operation(c, service, op->name, op->kind,
-                                operation_hash(service, op->name, op->kind),
-                                generation_of(&op->last_generation));
-    }
+    keep_services(c, &old);
+    keep_operations(c, &old);
     release(&old);
     return true;
 }
@@ -162,7 +204,7 @@ uint32_t kis_catalog_see_service(kis_catalog *c, kis_str tenant, kis_str service
         if (index == KIS_CATALOG_NONE && drop_deleted(c))
             index = add_service(c, tenant, service, hash, generation);
         if (index == KIS_CATALOG_NONE)
-            c->services_left_out++;
+            leave_out(&c->services_left_out, generation);
         kis_lock_give(&c->lock);
     } else if (generation_of(&c->services[index].last_generation) < generation) {
         atomic_store_explicit(&c->services[index].last_generation, generation,
@@ -188,7 +230,14 @@ void kis_catalog_see_operation(kis_catalog *c, uint32_t service, kis_str name, u
     kis_lock_take(&c->lock);
     if (!add_operation(c, service, name, kind, hash, generation) && !drop_deleted(c))
         /* after drop_deleted the caller's index is stale: the name comes in next time */
-        c->services[service].operations_left_out++;
+        leave_out(&c->services[service].operations_left_out, generation);
+    kis_lock_give(&c->lock);
+}
+
+void kis_catalog_leave_out_services(kis_catalog *c, uint64_t generation)
+{
+    kis_lock_take(&c->lock);
+    leave_out(&c->services_left_out, generation);
     kis_lock_give(&c->lock);
 }
 
@@ -212,7 +261,7 @@ size_t kis_catalog_bytes(kis_catalog *c)
 bool kis_catalog_may_have(kis_catalog *c, kis_str tenant, kis_str service)
 {
     kis_lock_take(&c->lock);
-    bool may = c->services_left_out > 0 ||
+    bool may = has_left_out(c, &c->services_left_out) ||
                find_service(c, tenant, service, service_hash(tenant, service)) != KIS_CATALOG_NONE;
     kis_lock_give(&c->lock);
     return may;
@@ -263,10 +312,10 @@ kis_err kis_catalog_list_services(kis_catalog *c, kis_str tenant, kis_arena *are
     uint32_t count = 0;
     bool fits = names != NULL;
     for (uint32_t i = 0; fits && i < c->service_count; i++)
-        if (generation_of(&c->services[i].last_generation) >= c->oldest_generation &&
+        if (!is_deleted(c, &c->services[i].last_generation) &&
             kis_str_eq(c->services[i].tenant, tenant))
             fits = list_add(arena, names, &count, c->services[i].name, 0);
-    if (fits && c->services_left_out)
+    if (fits && has_left_out(c, &c->services_left_out))
         fits = list_add(arena, names, &count, KIS_STR(KIS_STORE_OVERFLOW_NAME), 0);
     kis_lock_give(&c->lock);
     return fits ? list_out(arena, names, count, each, user, diag)
@@ -276,8 +325,8 @@ kis_err kis_catalog_list_services(kis_catalog *c, kis_str tenant, kis_arena *are
 static bool belongs(const kis_catalog *c, const kis_catalog_service *of, kis_str tenant,
                     kis_str service)
 {
-    return generation_of(&of->last_generation) >= c->oldest_generation &&
-           kis_str_eq(of->tenant, tenant) && (!service.len || kis_str_eq(of->name, service));
+    return !is_deleted(c, &of->last_generation) && kis_str_eq(of->tenant, tenant) &&
+           (!service.len || kis_str_eq(of->name, service));
 }
 
 kis_err kis_catalog_list_operations(kis_catalog *c, kis_str tenant, kis_str service,
@@ -290,11 +339,10 @@ kis_err kis_catalog_list_operations(kis_catalog *c, kis_str tenant, kis_str serv
     bool fits = names && wanted, is_short = false;
     for (uint32_t i = 0; fits && i < c->service_count; i++) {
         wanted[i] = belongs(c, &c->services[i], tenant, service);
-        is_short |= wanted[i] && c->services[i].operations_left_out > 0;
+        is_short |= wanted[i] && has_left_out(c, &c->services[i].operations_left_out);
     }
     for (uint32_t i = 0; fits && i < c->operation_count; i++)
-        if (wanted[c->operations[i].service] &&
-            generation_of(&c->operations[i].last_generation) >= c->oldest_generation)
+        if (wanted[c->operations[i].service] && !is_deleted(c, &c->operations[i].last_generation))
             fits = list_add(arena, names, &count, c->operations[i].name, c->operations[i].kind);
     if (fits && is_short)
         fits = list_add(arena, names, &count, KIS_STR(KIS_STORE_OVERFLOW_NAME), 0);

@@ -18,11 +18,17 @@
 
 #define KIS_CATALOG_NONE UINT32_MAX
 
+/* Names that found no room. A list is whole again when all generations that had one of them are
+ * deleted: which had which is not known. */
+typedef struct kis_catalog_left_out {
+    uint64_t count, last_generation;
+} kis_catalog_left_out;
+
 typedef struct kis_catalog_service {
     kis_str tenant, name;
     _Atomic uint64_t last_generation;
     uint32_t operation_count; /* of its own in `operations` */
-    uint64_t operations_left_out;
+    kis_catalog_left_out operations_left_out;
 } kis_catalog_service;
 
 typedef struct kis_catalog_operation {
@@ -40,7 +46,7 @@ typedef struct kis_catalog {
     kis_catalog_service *services;
     kis_catalog_operation *operations;
     uint32_t service_count, service_cap, operation_count, operation_cap;
-    uint64_t services_left_out;
+    kis_catalog_left_out services_left_out;
     uint64_t oldest_generation; /* set by set_oldest */
     /* oldest_generation when drop_deleted found too little: no use to look again before it moves */
     uint64_t looked_generation;
@@ -58,10 +64,13 @@ uint32_t kis_catalog_see_service(kis_catalog *c, kis_str tenant, kis_str service
 void kis_catalog_see_operation(kis_catalog *c, uint32_t service, kis_str name, uint8_t kind,
                                uint64_t generation);
 
+/** Writer thread. That generation has services whose names are not known. */
+void kis_catalog_leave_out_services(kis_catalog *c, uint64_t generation);
+
 /* Any thread. */
 void kis_catalog_set_oldest(kis_catalog *c, uint64_t generation);
 size_t kis_catalog_bytes(kis_catalog *c);
-/** False: surely no such service (nothing was left out either). */
+/** False: surely no spans of such a service (none were left out either). */
 bool kis_catalog_may_have(kis_catalog *c, kis_str tenant, kis_str service);
 /** By name. Texts are copied into `arena` first, so that `each` runs without the lock. */
 kis_err kis_catalog_list_services(kis_catalog *c, kis_str tenant, kis_arena *arena,

@@ -151,7 +151,7 @@ TEST(millions_of_names_are_bounded_counted_and_shown_as_one)
     CHECK_INT(1, counts[0], "and leave room for those of another");
     CHECK_INT(0, counts[1], "by name");
     list(&c, "one", counts);
-    CHECK_INT(2000000 - (counts[0] - 1), c.services[0].operations_left_out, "and counted");
+    CHECK_INT(2000000 - (counts[0] - 1), c.services[0].operations_left_out.count, "and counted");
     list(&c, NULL, counts);
     CHECK_INT(1, counts[1], "the rest of the services is one entry");
     CHECK(kis_catalog_may_have(&c, KIS_STR("t"), KIS_STR("service-99999")),
@@ -180,6 +180,81 @@ TEST(names_of_deleted_generations_are_not_shown_and_make_room)
               "the last four generations");
     }
     CHECK(c.epoch > 0, "room was made");
+    kis_catalog_done(&c);
+}
+
+static kis_str numbered(char room[32], const char *what, uint32_t n)
+{
+    return kis_str_of(room, (size_t)snprintf(room, 32, "%s-%u", what, n));
+}
+
+/* Fills the list of services: a quarter of them of generation 1, the others of 2. */
+static void fill_services(kis_catalog *c)
+{
+    char name[32];
+    for (uint32_t i = 0; i < KIS_CATALOG_SERVICES_MAX; i++) {
+        uint64_t generation = i < KIS_CATALOG_SERVICES_MAX / 4 ? 1 : 2;
+        uint32_t service =
+            kis_catalog_see_service(c, KIS_STR("t"), numbered(name, "service", i), generation);
+        kis_catalog_see_operation(c, service, KIS_STR("op"), 1, generation);
+    }
+}
+
+static bool may_have(kis_catalog *c, const char *service)
+{
+    return kis_catalog_may_have(c, KIS_STR("t"), kis_str_from_c(service));
+}
+
+TEST(services_that_were_left_out_are_not_denied_while_their_spans_are_kept)
+{
+    kis_catalog c;
+    uint32_t counts[2];
+
+    kis_catalog_init(&c, &kis_mem);
+    fill_services(&c);
+    CHECK(!may_have(&c, "lost"), "nothing is left out yet");
+    CHECK_INT(KIS_CATALOG_NONE, kis_catalog_see_service(&c, KIS_STR("t"), KIS_STR("lost"), 2),
+              "no room");
+    kis_catalog_set_oldest(&c, 2);
+    CHECK(kis_catalog_see_service(&c, KIS_STR("t"), KIS_STR("new"), 3) != KIS_CATALOG_NONE,
+          "room was made");
+    CHECK(c.epoch > 0 && may_have(&c, "new"), "by forgetting generation 1");
+    CHECK(may_have(&c, "lost"), "its spans are in generation 2");
+    list(&c, NULL, counts);
+    CHECK_INT(1, counts[1], "the list says that it is not whole");
+    kis_catalog_set_oldest(&c, 3);
+    CHECK(!may_have(&c, "lost"), "generation 2 is gone, too");
+    list(&c, NULL, counts);
+    CHECK(counts[0] == 1 && counts[1] == 0, "the list is whole again");
+    kis_catalog_done(&c);
+}
+
+TEST(services_without_a_listed_operation_stay_when_room_is_made)
+{
+    kis_catalog c;
+    char name[32];
+    uint32_t counts[2];
+
+    kis_catalog_init(&c, &kis_mem);
+    for (uint32_t i = 0; i < KIS_CATALOG_ENTRIES_MAX; i++) {
+        uint64_t generation = i < KIS_CATALOG_ENTRIES_MAX / 2 ? 1 : 2;
+        uint32_t service = kis_catalog_see_service(&c, KIS_STR("t"),
+                                                   numbered(name, "service", i / 4096), generation);
+        kis_catalog_see_operation(&c, service, numbered(name, "op", i), 1, generation);
+    }
+    uint32_t quiet = kis_catalog_see_service(&c, KIS_STR("t"), KIS_STR("quiet"), 2);
+    kis_catalog_see_operation(&c, quiet, KIS_STR("not listed"), 1, 2);
+    kis_catalog_set_oldest(&c, 2);
+    uint32_t service = kis_catalog_see_service(&c, KIS_STR("t"), KIS_STR("service-7"), 3);
+    kis_catalog_see_operation(&c, service, KIS_STR("one more"), 1, 3);
+    CHECK(c.epoch > 0, "room was made");
+    CHECK(may_have(&c, "quiet"), "a service that has spans");
+    CHECK(!may_have(&c, "nobody"), "and no other");
+    list(&c, "quiet", counts);
+    CHECK(counts[0] == 1 && counts[1] == 1, "its operations are not listed, which is said");
+    kis_catalog_set_oldest(&c, 3);
+    list(&c, "service-7", counts);
+    CHECK_INT(0, counts[1], "nothing of what is left was left out");
     kis_catalog_done(&c);
 }
 
@@ -218,4 +293,6 @@ TEST_MAIN(RUN(a_million_keys_are_remembered_and_the_oldest_go),
           RUN(keys_need_no_memory_they_cannot_have),
           RUN(room_for_many_keys_is_made_before_the_first_is_added),
           RUN(millions_of_names_are_bounded_counted_and_shown_as_one),
-          RUN(names_of_deleted_generations_are_not_shown_and_make_room), RUN(sorting_sorts))
+          RUN(names_of_deleted_generations_are_not_shown_and_make_room),
+          RUN(services_that_were_left_out_are_not_denied_while_their_spans_are_kept),
+          RUN(services_without_a_listed_operation_stay_when_room_is_made), RUN(sorting_sorts))

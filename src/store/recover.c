@@ -301,7 +301,8 @@ static void read_names_of_blocks(recovery *r, kis_segment *segment, kis_arena *s
         codec && kis_segment_each_block_name(segment, codec, scratch, note_segment_name, r);
     kis_block_codec_free(codec);
     /* some may be missing: searches must not trust the list */
-    s->catalog.services_left_out += !is_whole;
+    if (!is_whole)
+        kis_catalog_leave_out_services(&s->catalog, segment->info.generation);
     kis_store_counter_add(&s->count.damaged_blocks, 1);
     kis_store_log(s, 3,
                   "damaged: %s; its names were read from its blocks%s%s; kiseki check says more",
@@ -327,7 +328,7 @@ static void read_names_and_keys(recovery *r)
         kis_arena_clear(&scratch);
         r->segment = segment;
         if (segment->info.flags & KIS_SEG_NAMES_CUT)
-            s->catalog.services_left_out++;
+            kis_catalog_leave_out_services(&s->catalog, segment->info.generation);
         if (kis_segment_read_start_data(segment, &scratch, note_segment_name, note_key, r, &why))
             read_names_of_blocks(r, segment, &scratch, &why);
     }

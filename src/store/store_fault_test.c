@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "os/os_sim.h"
+#include "store/bounds.h"
 #include "store/store_fixture.h"
 #include "tests/test.h"
 
@@ -412,6 +413,65 @@ TEST(age_deletes_by_the_time_of_receiving)
     kis_sim_free(l.sim);
 }
 
+static kis_batch *services_in_one_trace(uint64_t trace, const char *prefix, uint32_t count)
+{
+    test_spans t;
+    char name[32];
+
+    test_spans_begin(&t, &kis_mem);
+    for (uint32_t i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%s-%u", prefix, i);
+        test_spans_resource(&t, name);
+        test_spans_add(&t, &(test_span){ .trace = trace,
+                                         .span = i + 1,
+                                         .name = "op",
+                                         .start_ns = 1767225600000000000u + i,
+                                         .end_ns = 1767225600000000001u + i });
+    }
+    return test_spans_end(&t);
+}
+
+static uint32_t count_traces_of(life *l, const char *service)
+{
+    kis_filter of_service = { .op = KIS_FILTER_COMPARE,
+                              .on = KIS_ON_SERVICE,
+                              .compare = KIS_EQ,
+                              .value = { .kind = KIS_VALUE_STR, .str = test_text(service) } };
+    return fixture_find(&l->f, &of_service, 10).count;
+}
+
+/* The list of services is full when one comes that stays, and room is made when another comes. */
+TEST(a_service_that_no_list_holds_is_found_while_its_spans_are_kept)
+{
+    life l = { 0 };
+    kis_diag diag = { 0 };
+    enum { OLD = KIS_CATALOG_SERVICES_MAX / 4, NEW = KIS_CATALOG_SERVICES_MAX - OLD };
+
+    CHECK_ERR(KIS_OK, kis_sim_new(&kis_mem, 5, &l.sim), "a machine");
+    l.f.options = (kis_store_options){ .os = kis_sim_os(l.sim),
+                                       .alloc = &kis_mem,
+                                       .dir = KIS_STR("/data"),
+                                       .keep_ns = 3600000000000,
+                                       .keep_bytes = (uint64_t)1 << 32 };
+    CHECK_ERR(KIS_OK, kis_store_open(&l.f.options, &l.f.store, &diag), diag.text);
+    CHECK_ERR(KIS_OK, fixture_push(&l.f, services_in_one_trace(1, "old", OLD)), "pushed");
+    CHECK_ERR(KIS_OK, kis_store_flush(l.f.store, UINT64_MAX, &diag), diag.text);
+    kis_sim_advance(l.sim, 3500000000000);
+    CHECK_ERR(KIS_OK, fixture_push(&l.f, services_in_one_trace(2, "new", NEW)), "pushed");
+    CHECK_ERR(KIS_OK, fixture_push(&l.f, services_in_one_trace(3, "lost", 1)), "one too many");
+    CHECK_ERR(KIS_OK, kis_store_flush(l.f.store, UINT64_MAX, &diag), diag.text);
+    CHECK_INT(1, count_traces_of(&l, "lost-0"), "found though it is not listed");
+    kis_sim_advance(l.sim, 200000000000);
+    for (int i = 0; i < 3000 && kis_store_get_stats(l.f.store).segment_count == 2; i++)
+        usleep(1000); /* the flush thread looks four times a second */
+    CHECK_INT(1, kis_store_get_stats(l.f.store).segment_count, "the old ones are gone");
+    CHECK_ERR(KIS_OK, fixture_push(&l.f, services_in_one_trace(4, "late", 1)), "makes room");
+    CHECK_INT(1, count_traces_of(&l, "late-0"), "found");
+    CHECK_INT(1, count_traces_of(&l, "lost-0"), "still found");
+    kis_store_close(l.f.store);
+    kis_sim_free(l.sim);
+}
+
 /* Nothing of the oldest file reads. It goes with what came after it, and until then it counts. */
 TEST(a_file_of_which_nothing_reads_goes_when_its_turn_comes)
 {
@@ -816,6 +876,7 @@ TEST_MAIN(RUN(a_log_that_stops_the_start_is_repaired_to_all_but_what_does_not_re
           RUN(a_store_that_cannot_write_says_so_until_it_can),
           RUN(a_log_of_a_failed_rewrite_does_not_outlive_its_generation),
           RUN(age_deletes_by_the_time_of_receiving),
+          RUN(a_service_that_no_list_holds_is_found_while_its_spans_are_kept),
           RUN(a_file_of_which_nothing_reads_goes_when_its_turn_comes),
           RUN(a_flipped_bit_anywhere_in_a_segment_is_told_and_the_rest_is_shown),
           RUN(a_flipped_bit_in_a_log_is_refused_or_was_never_answered),
