@@ -12,7 +12,7 @@ import pytest
 import jaeger
 from server import BIN, ROOT, until
 
-VERBS = ["run", "demo", "test", "stage", "build", "bench", "fuzz", "crash", "soak", "format", "packages", "help"]
+VERBS = ["run", "demo", "test", "stage", "build", "bench", "fuzz", "crash", "storm", "soak", "format", "packages", "help"]
 
 
 def dev(*arguments, seconds=20):
@@ -36,7 +36,7 @@ def test_a_verb_asked_for_help_answers_and_starts_nothing(verb, flag):
     (["nope"], "./dev help"), (["nope", "--help"], "./dev help"), (["test", "ful"], "full"), (["test", "full", "full"], "./dev test [full]"),
     (["stage"], "e2e"), (["stage", "nope"], "e2e"), (["build", "relase"], "release"), (["build", "dev", "--fast"], "asan"),
     (["bench", "sdl"], "sdk"), (["fuzz", "nope"], "wire_otlp_json_fuzz"), (["fuzz", "wire_otlp_json_fuzz", "long"], "NUMBER"),
-    (["crash", "many"], "NUMBER"), (["soak", "-5"], "NUMBER"), (["format", "src"], "./dev format"), (["packages", "now"], "./dev packages")])
+    (["crash", "many"], "NUMBER"), (["soak", "-5"], "NUMBER"), (["storm", "5", "release"], "asan tsan"), (["format", "src"], "./dev format"), (["packages", "now"], "./dev packages")])
 def test_unknown_words_are_refused_with_what_is_known(words, known):
     done = dev(*words)
     assert done.returncode == 2 and done.stdout == "" and known in done.stderr, done
