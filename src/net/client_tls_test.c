@@ -67,7 +67,6 @@ TEST(tls_checks_who_the_peer_is)
           "TLS handshake: IP address mismatch" },
         { "an unknown authority", "localhost", s.port, strangers,
           "TLS handshake: self-signed certificate" },
-        { "plain to TLS", "127.0.0.1", s.port, NULL, "" },
     };
     for (size_t i = 0; i < 2 * COUNT_OF(rows); i++) {
         test_client tc;
@@ -91,6 +90,36 @@ TEST(tls_checks_who_the_peer_is)
     kis_tls_client_free(strangers);
     tls_stop(&ours);
     tls_stop(&others);
+}
+
+/* HTTP/1.1 hears why; what HTTP/2 without TLS is, OpenSSL cannot tell. */
+TEST(plain_text_to_a_listener_with_tls_is_no_success)
+{
+    test_tls t;
+    test_server s;
+    tls_start(&t, "DNS:localhost,IP:127.0.0.1");
+    tls_listen(&s, &t, true);
+    for (int http2 = 0; http2 < 2; http2++) {
+        test_client tc;
+        ask a;
+        kis_client_options options = to_port(s.port, http2);
+        client_start(&tc, &options);
+        for (int n = 0; n < 3; n++) {
+            ask_now(&a, &tc, "POST", "/describe", "x", 1);
+            if (http2)
+                CHECK(a.err != KIS_OK, "closed");
+            else
+                CHECK(a.err == KIS_OK && a.status == 400 &&
+                          kis_str_ends(kis_str_of((const char *)a.body, a.body_len),
+                                       KIS_STR("use https://.\n")),
+                      a.diag);
+            ask_done(&a);
+        }
+        client_stop(&tc);
+    }
+    CHECK_INT(0, atomic_load(&s.bodies), "nothing is served");
+    test_server_stop(&s, 1000);
+    tls_stop(&t);
 }
 
 TEST(tls_carries_both_protocols_and_large_bodies)
@@ -204,5 +233,6 @@ TEST(an_answer_until_the_end_is_whole_only_when_tls_ended_too)
 }
 
 TEST_MAIN(RUN(many_requests_get_their_own_answers), RUN(tls_checks_who_the_peer_is),
+          RUN(plain_text_to_a_listener_with_tls_is_no_success),
           RUN(tls_carries_both_protocols_and_large_bodies),
           RUN(an_answer_until_the_end_is_whole_only_when_tls_ended_too))

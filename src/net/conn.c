@@ -436,6 +436,16 @@ static void conn_read(kis_conn *conn)
 
 /* ---- events ---- */
 
+/* What the peer speaks it also reads: it is told, without TLS, and what it still sends is thrown
+ * away. */
+static void conn_answer_plain_http(kis_conn *conn)
+{
+    kis_tls_stream_done(&conn->io);
+    kis_conn_set_idle(conn, false);
+    kis_h1_refuse(conn, 400,
+                  "This listener speaks TLS, and the request came as plain HTTP: use https://.");
+}
+
 static bool conn_shake(kis_conn *conn)
 {
     if (!conn->io.ssl || conn->io.is_shaken)
@@ -448,7 +458,10 @@ static bool conn_shake(kis_conn *conn)
         kis_count_add(&conn->home->stats.tls_failures, 1);
         if (diag.err != KIS_ERR_CLOSED)
             kis_conn_note(conn, diag.text);
-        kis_conn_close(conn, false);
+        if (diag.err == KIS_ERR_SYNTAX)
+            conn_answer_plain_http(conn);
+        else
+            kis_conn_close(conn, false);
         return false;
     }
     if (kis_tls_stream_is_h2(&conn->io) && !kis_h2_open(conn))

@@ -215,6 +215,8 @@ size_t kis_h1_input(kis_conn *conn, kis_bytes in); /* answers how many bytes it 
 uint8_t *kis_h1_body_room(kis_conn *conn, size_t *out_size);
 void kis_h1_body_read(kis_conn *conn, size_t size);
 void kis_h1_timeout(kis_conn *conn);
+/* an answer of words alone; the connection ends with it */
+void kis_h1_refuse(kis_conn *conn, int status, const char *text);
 void kis_h1_answer(kis_exchange *exchange, const kis_answer_head *head, kis_bytes body);
 void kis_h1_begin(kis_exchange *exchange, const kis_answer_head *head);
 void kis_h1_pull(kis_exchange *exchange);

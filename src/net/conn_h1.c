@@ -16,7 +16,7 @@
 
 /* ---- refusing what is not HTTP ---- */
 
-static void h1_refuse_bytes(kis_conn *conn, int status, const char *text)
+void kis_h1_refuse(kis_conn *conn, int status, const char *text)
 {
     char head[256], line[KIS_DIAG_TEXT_MAX + 2];
     kis_buf out;
@@ -308,7 +308,7 @@ static size_t h1_chunked_body(kis_conn *conn, kis_bytes in)
             kis_exchange *exchange = conn->h1.exchange;
             conn->h1.exchange = NULL;
             conn->h1.keeps_alive = false;
-            h1_refuse_bytes(conn, 400, diag.text);
+            kis_h1_refuse(conn, 400, diag.text);
             if (exchange)
                 kis_exchange_detach(exchange, true);
             return in.len;
@@ -457,7 +457,7 @@ static void h1_head_complete(kis_conn *conn, kis_bytes text, uint32_t lines)
     kis_exchange *exchange =
         kis_exchange_new(conn, text.len + strlen(conn->peer), header_room, &copy, &headers);
     if (!exchange) {
-        h1_refuse_bytes(conn, 503, "out of memory");
+        kis_h1_refuse(conn, 503, "out of memory");
         return;
     }
     memcpy(copy, text.ptr, text.len);
@@ -465,7 +465,7 @@ static void h1_head_complete(kis_conn *conn, kis_bytes text, uint32_t lines)
         KIS_OK) {
         exchange->conn = NULL;
         kis_exchange_unref(exchange);
-        h1_refuse_bytes(conn, status, diag.text);
+        kis_h1_refuse(conn, status, diag.text);
         return;
     }
     conn_set_head(conn, &head);
@@ -494,7 +494,7 @@ static size_t h1_head(kis_conn *conn, kis_bytes in)
             kis_count_add(&conn->home->stats.tls_failures, 1);
             kis_conn_note(conn, "it speaks TLS, and this listener does not");
         }
-        h1_refuse_bytes(conn, status, diag.text);
+        kis_h1_refuse(conn, status, diag.text);
         return in.len;
     }
     size_t start = scan->start, end = scan->end;
@@ -542,7 +542,7 @@ void kis_h1_timeout(kis_conn *conn)
         h1_refuse_body(conn, KIS_ERR_TIMEOUT, &diag);
     } else if (!conn->is_idle && conn->h1.state == KIS_H1_HEAD &&
                conn->protocol == KIS_CONN_HTTP1) {
-        h1_refuse_bytes(conn, 408, "the head of the request did not come in time");
+        kis_h1_refuse(conn, 408, "the head of the request did not come in time");
     } else {
         kis_conn_close(conn, false);
     }

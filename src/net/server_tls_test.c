@@ -238,7 +238,7 @@ TEST(tls_on_a_port_without_it_is_closed_and_told)
           note);
 }
 
-TEST(plain_text_on_a_port_with_tls_is_closed)
+TEST(plain_http_on_a_port_with_tls_is_told_so_in_plain_http)
 {
     test_server s;
     char text[1000], note[300] = "";
@@ -251,9 +251,12 @@ TEST(plain_text_on_a_port_with_tls_is_closed)
     options.note_user = note;
     test_server_start(&s, 1, &options);
     int fd = test_dial(&s), silent = test_dial(&s);
-    test_send_text(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    test_send_text(fd, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
     test_read_until(fd, text, sizeof(text), NULL);
-    CHECK(!strstr(text, "HTTP/1.1 200"), "not served");
+    CHECK(strstr(text, "HTTP/1.1 400 ") == text && strstr(text, "\r\nconnection: close\r\n") &&
+              strstr(text, "content-type: text/plain") && strstr(text, "use https://.\n"),
+          text);
+    CHECK_INT(0, atomic_load(&s.bodies), "not served");
     CHECK_INT(1, kis_server_get_stats(s.server).tls_failures, "counted");
     CHECK(test_is_closed(silent), "a handshake that never begins");
     close(fd), close(silent);
@@ -293,6 +296,20 @@ TEST(certificates_are_exchanged_while_serving)
     CHECK(strcmp(peer_name, "second") == 0 && strstr(text, "200 OK"), "the new one");
     test_server_stop(&s, 1000);
     kis_tls_server_free(tls);
+    const struct {
+        const char *cert, *key, *want;
+    } swapped[] = {
+        { "server.key", "server.key", "server.key': it is a key, not a certificate" },
+        { "server.pem", "server.pem", "server.pem': it is a certificate, not a key" },
+        { "san", "server.key", "san': there is nothing in PEM form in it" },
+    };
+    for (size_t i = 0; i < COUNT_OF(swapped); i++) {
+        const kis_tls_server_options wrong = { .cert_file = kis_str_from_c(in_dir(swapped[i].cert)),
+                                               .key_file = kis_str_from_c(in_dir(swapped[i].key)) };
+        CHECK(kis_tls_server_new(&wrong, &tls, &diag) != KIS_OK &&
+                  strstr(diag.text, swapped[i].want),
+              diag.text);
+    }
     const kis_tls_server_options missing = { .cert_file = KIS_STR("/nowhere.pem"),
                                              .key_file = KIS_STR("/nowhere.key") };
     CHECK(kis_tls_server_new(&missing, &tls, &diag) != KIS_OK && strstr(diag.text, "/nowhere.pem"),
@@ -302,5 +319,5 @@ TEST(certificates_are_exchanged_while_serving)
 
 TEST_MAIN(RUN(who_may_speak_and_how), RUN(a_refused_handshake_is_told_with_its_reason),
           RUN(tls_on_a_port_without_it_is_closed_and_told),
-          RUN(plain_text_on_a_port_with_tls_is_closed),
+          RUN(plain_http_on_a_port_with_tls_is_told_so_in_plain_http),
           RUN(certificates_are_exchanged_while_serving))

@@ -66,13 +66,49 @@ static kis_err tls_failed(kis_diag *diag, const char *what, const char *file)
                         reason ? reason : "cannot be used");
 }
 
+/* Whether the first thing in PEM form in it is of that kind: "PRIVATE KEY" is also the end of "EC
+ * PRIVATE KEY". */
+static bool file_begins_with(const char *file, kis_str kind)
+{
+    char *name = NULL, *header = NULL;
+    unsigned char *data = NULL;
+    long size;
+
+    ERR_set_mark(); /* why the file was refused stays known */
+    BIO *bio = BIO_new_file(file, "r");
+    bool is_read = bio && PEM_read_bio(bio, &name, &header, &data, &size) == 1;
+    bool is_kind = is_read && kis_str_ends(kis_str_from_c(name), kind);
+
+    if (is_read) {
+        OPENSSL_free(name);
+        OPENSSL_free(header);
+        OPENSSL_clear_free(data, (size_t)size);
+    }
+    BIO_free(bio);
+    ERR_pop_to_mark();
+    return is_kind;
+}
+
+/* A file that cannot be used because it is the other one. */
+static kis_err identity_failed(kis_diag *diag, const char *what, const char *file, kis_str other,
+                               const char *words)
+{
+    bool is_read = ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_X509; /* and does not belong */
+    if (is_read || !file_begins_with(file, other))
+        return tls_failed(diag, what, file);
+    ERR_clear_error();
+    return kis_diag_set(diag, KIS_ERR_IO, "%s '%s': %s", what, file, words);
+}
+
 static kis_err load_identity(SSL_CTX *ctx, const char *cert, const char *key, kis_diag *diag)
 {
     if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
-        return tls_failed(diag, "TLS certificate", cert);
+        return identity_failed(diag, "TLS certificate", cert, KIS_STR("PRIVATE KEY"),
+                               "it is a key, not a certificate");
     if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(ctx) != 1)
-        return tls_failed(diag, "TLS key", key);
+        return identity_failed(diag, "TLS key", key, KIS_STR("CERTIFICATE"),
+                               "it is a certificate, not a key");
     return KIS_OK;
 }
 
@@ -365,8 +401,13 @@ ptrdiff_t kis_tls_stream_shake(kis_stream *stream, kis_diag *diag)
         const char *reason = error ? tls_reason_text(error) : NULL;
         if (verify != X509_V_OK)
             reason = X509_verify_cert_error_string(verify);
-        kis_diag_set(diag, reason ? KIS_ERR_IO : KIS_ERR_CLOSED, "TLS handshake: %s",
-                     reason ? reason : "the peer closed it");
+        bool is_http =
+            ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == SSL_R_HTTP_REQUEST;
+        kis_diag_set(diag,
+                     is_http  ? KIS_ERR_SYNTAX
+                     : reason ? KIS_ERR_IO
+                              : KIS_ERR_CLOSED,
+                     "TLS handshake: %s", reason ? reason : "the peer closed it");
         ERR_clear_error();
     }
     return outcome;

@@ -12,7 +12,8 @@ kis_err kis_tls_stream_accept(kis_stream *stream, kis_tls_server *tls, bool allo
 kis_err kis_tls_stream_connect(kis_stream *stream, kis_tls_client *tls, kis_str host,
                                bool http2) KIS_CHECKED;
 /** Goes on with the handshake: 1 done, or KIS_IO_*. Failed:
- * `diag` says why, and is CLOSED where the peer merely went away. */
+ * `diag` says why, and is CLOSED where the peer merely went away, SYNTAX where it speaks plain
+ * HTTP/1.1. */
 ptrdiff_t kis_tls_stream_shake(kis_stream *stream, kis_diag *diag);
 /** Whether ALPN chose h2. */
 bool kis_tls_stream_is_h2(const kis_stream *stream);

@@ -74,11 +74,11 @@ def refusal(server, label):
 
 
 @pytest.mark.parametrize("label", ["OTLP/HTTP", "OTLP/gRPC", "page and query"])
-@pytest.mark.parametrize("data_in, reason", [
-    (b"POST /v1/traces HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "what came is plain HTTP, not TLS"),
-    (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "what came is not TLS; is it plain text there?"),
+@pytest.mark.parametrize("data_in, reason, is_answered", [
+    (b"POST /v1/traces HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100000, "what came is plain HTTP, not TLS", True),
+    (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "what came is not TLS; is it plain text there?", False),
 ], ids=["HTTP/1.1", "HTTP/2"])
-def test_row39_plain_text_on_a_tls_port_is_closed_with_one_log_line(tls_server, certificates, label, data_in, reason):
+def test_row39_plain_text_on_a_tls_port_has_one_log_line_and_plain_http_an_answer(tls_server, certificates, label, data_in, reason, is_answered):
     with socket.create_connection(tls_server.port(label), timeout=10) as raw:
         raw.sendall(data_in)
         data = b""
@@ -86,8 +86,11 @@ def test_row39_plain_text_on_a_tls_port_is_closed_with_one_log_line(tls_server, 
             while more := raw.recv(65536):
                 data += more
         except ConnectionResetError:
-            pass
-    assert not data.startswith(b"HTTP/")
+            assert not is_answered
+    if is_answered:
+        assert data.startswith(b"HTTP/1.1 400 ") and data.endswith(b"use https://.\n"), data
+    else:
+        assert not data.startswith(b"HTTP/")
     assert refusal(tls_server, label) == reason
     assert post(tls_server, context(certificates)) == 200
 
