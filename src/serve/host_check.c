@@ -115,6 +115,50 @@ bool kis_origin_is_allowed(const kis_host_rules *rules, kis_str origin, kis_str 
     return false;
 }
 
+static bool is_letter_or_digit(char c)
+{
+    return ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c >= '0' && c <= '9');
+}
+
+/* A name as a browser sends it: no port, no dot behind it, no letter that is not ASCII. */
+static bool is_name(kis_str name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (!is_letter_or_digit(name.ptr[i]) && name.ptr[i] != '-' && name.ptr[i] != '_' &&
+            name.ptr[i] != '.')
+            return false;
+    return name.len && name.ptr[0] != '.' && name.ptr[name.len - 1] != '.';
+}
+
+bool kis_host_rule_is_usable(kis_str rule)
+{
+    if (kis_str_eq(rule, KIS_STR("*")) || is_ipv6(rule))
+        return true;
+    return is_name(kis_str_slice(rule, kis_str_starts(rule, KIS_STR(".")), rule.len));
+}
+
+/* "https://a.example:8443": nothing stands behind the port. Where there is a star it may stand for
+ * much. */
+bool kis_origin_rule_is_usable(kis_str rule)
+{
+    size_t colon = kis_str_find(rule, KIS_STR("://"));
+    uint64_t port;
+
+    if (kis_str_find_char(rule, '*') != KIS_STR_NPOS || kis_str_eq(rule, KIS_STR("null")))
+        return true;
+    if (colon == KIS_STR_NPOS || colon == 0)
+        return false;
+    kis_str authority = kis_str_slice(rule, colon + 3, rule.len),
+            host = kis_host_of_address(authority);
+    bool has_brackets = kis_str_starts(authority, KIS_STR("["));
+    kis_str behind = kis_str_slice(authority, host.len + 2u * has_brackets, authority.len);
+    return (has_brackets ? is_ipv6(host) : is_name(host)) &&
+           (behind.len == 0 ||
+            (behind.ptr[0] == ':' &&
+             kis_u64_parse(kis_str_slice(behind, 1, behind.len), &port) == KIS_OK &&
+             port <= 65535));
+}
+
 bool kis_host_names_split(kis_str list, kis_str out[KIS_HOST_NAMES_MAX], size_t *out_count)
 {
     size_t count = 0;

@@ -32,6 +32,11 @@ bool kis_host_is_allowed(const kis_host_rules *rules, kis_str authority);
  * Host. */
 bool kis_origin_is_allowed(const kis_host_rules *rules, kis_str origin, kis_str authority);
 
+/** False: a rule of --allow-host or --allow-origin that no request can fit, such as a URL for a
+ * name, or a name for an origin. */
+bool kis_host_rule_is_usable(kis_str rule);
+bool kis_origin_rule_is_usable(kis_str rule);
+
 /** True for localhost, *.localhost, 127.0.0.0/8, ::1; without port or brackets. */
 bool kis_host_is_loopback(kis_str host);
 /** The host of "host:port", "[::1]:port", ":port" (empty). */

@@ -162,14 +162,39 @@ static kis_err check_keep_bytes(const kis_serve_options *o, kis_diag *diag)
                         KIS_ARG(got_text), KIS_ARG(want_text));
 }
 
+/* A rule that no request can fit is a mistake that nobody would notice but by what does not work. */
+static kis_err check_rules(const char *flag, kis_str list, bool (*is_usable)(kis_str),
+                           const char *want, kis_diag *diag)
+{
+    kis_str rules[KIS_HOST_NAMES_MAX];
+    size_t count;
+    char room[32];
+
+    if (!kis_host_names_split(list, rules, &count))
+        return kis_diag_set(diag, KIS_ERR_LIMIT, "%s: more than %d of them",
+                            source_of(flag, list, room), KIS_HOST_NAMES_MAX);
+    for (size_t i = 0; i < count; i++)
+        if (!is_usable(rules[i]))
+            return kis_diag_set(diag, KIS_ERR_SYNTAX, "%s: '" KIS_FMT "' can never fit; want %s",
+                                source_of(flag, list, room),
+                                KIS_ARG(kis_str_slice(rules[i], 0, 64)), want);
+    return KIS_OK;
+}
+
+static bool is_off(kis_str address)
+{
+    return kis_str_eq(address, KIS_STR("off"));
+}
+
 kis_err kis_serve_options_check(const kis_serve_options *o, kis_diag *diag)
 {
-    kis_str names[KIS_HOST_NAMES_MAX];
-    size_t count;
-
     kis_err err = check_addresses(o, diag);
     if (err)
         return err;
+    if (is_off(o->query) && is_off(o->otlp_grpc) && is_off(o->otlp_http) && is_off(o->health) &&
+        is_off(o->metrics))
+        return kis_diag_set(diag, KIS_ERR_RANGE,
+                            "every listener is off: nobody could send spans or ask for them");
     if (o->data.ptr && !o->data.len)
         return kis_diag_set(diag, KIS_ERR_SYNTAX, "--data: the name of the directory is empty");
     err = check_keep_bytes(o, diag);
@@ -181,11 +206,11 @@ kis_err kis_serve_options_check(const kis_serve_options *o, kis_diag *diag)
         return kis_diag_set(diag, KIS_ERR_RANGE, "--tls-cert and --tls-key go together");
     if (o->tls_client_ca.len && !o->tls_cert.len)
         return kis_diag_set(diag, KIS_ERR_RANGE, "--tls-client-ca needs --tls-cert and --tls-key");
-    if (!kis_host_names_split(o->allow_host, names, &count))
-        return kis_diag_set(diag, KIS_ERR_LIMIT, "--allow-host: more than %d names",
-                            KIS_HOST_NAMES_MAX);
-    if (!kis_host_names_split(o->allow_origin, names, &count))
-        return kis_diag_set(diag, KIS_ERR_LIMIT, "--allow-origin: more than %d origins",
-                            KIS_HOST_NAMES_MAX);
-    return KIS_OK;
+    err = check_rules("allow-host", o->allow_host, kis_host_rule_is_usable,
+                      "a name such as example.com, .example.com for all below it, or *", diag);
+    if (err)
+        return err;
+    return check_rules("allow-origin", o->allow_origin, kis_origin_rule_is_usable,
+                       "scheme and name, such as https://example.com, https://*.example.com or *",
+                       diag);
 }

@@ -96,6 +96,17 @@ TEST(relations_between_options_are_checked)
         { "the default", "keep-bytes", "0", NULL, NULL, KIS_OK },
         { "memory needs less", "keep-bytes", "2MiB", "memory", "true", KIS_OK },
         { "but some", "keep-bytes", "1MiB", "memory", "true", KIS_ERR_RANGE },
+        { "names", "allow-host", "jaeger, .example.com,*", NULL, NULL, KIS_OK },
+        { "a URL is no name", "allow-host", "a, http://foo.com", NULL, NULL, KIS_ERR_SYNTAX },
+        { "nor has one a port", "allow-host", "foo.com:80", NULL, NULL, KIS_ERR_SYNTAX },
+        { "a star that is no dot", "allow-host", "*.foo.com", NULL, NULL, KIS_ERR_SYNTAX },
+        { "origins", "allow-origin", "https://a.example, http://a:81,https://*.b.c,*", NULL, NULL,
+          KIS_OK },
+        { "a name is no origin", "allow-origin", "foo", NULL, NULL, KIS_ERR_SYNTAX },
+        { "nor is a page", "allow-origin", "https://foo.com/", NULL, NULL, KIS_ERR_SYNTAX },
+        { "a port that is no number", "allow-origin", "https://foo.com:x", NULL, NULL,
+          KIS_ERR_SYNTAX },
+        { "IPv6", "allow-origin", "http://[::1]:80", "allow-host", "::1", KIS_OK },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         kis_diag diag = { 0 };
@@ -116,6 +127,20 @@ TEST(relations_between_options_are_checked)
         CHECK_ERR(rows[i].want, kis_serve_options_check(&options, &diag), rows[i].why);
         CHECK(rows[i].want == KIS_OK || diag.text[0], "a refusal has words");
     }
+}
+
+TEST(a_server_that_would_listen_nowhere_is_refused)
+{
+    kis_diag diag = { 0 };
+    kis_str off = KIS_STR("off");
+
+    CHECK_ERR(KIS_OK,
+              kis_options_default(kis_serve_option_rows, kis_serve_option_count, &options, &diag),
+              "defaults");
+    options.query = options.otlp_grpc = options.otlp_http = options.health = off;
+    CHECK_ERR(KIS_OK, kis_serve_options_check(&options, &diag), "metrics are left");
+    options.metrics = off;
+    CHECK_ERR(KIS_ERR_RANGE, kis_serve_options_check(&options, &diag), "nothing is");
 }
 
 TEST(a_wrong_address_is_blamed_on_where_it_came_from)
@@ -140,4 +165,5 @@ TEST(a_wrong_address_is_blamed_on_where_it_came_from)
 TEST_MAIN(RUN(defaults_are_what_the_manual_says),
           RUN(every_row_has_its_environment_variable_and_help), RUN(command_lines_are_read),
           RUN(relations_between_options_are_checked),
+          RUN(a_server_that_would_listen_nowhere_is_refused),
           RUN(a_wrong_address_is_blamed_on_where_it_came_from))

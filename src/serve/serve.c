@@ -15,7 +15,9 @@
 #include "receive/receive.h"
 #include "serve/health.h"
 #include "serve/metrics.h"
+#include "serve/ports.h"
 #include "serve/query_service.h"
+#include "store/folder.h"
 #include "store/store.h"
 
 #define LOOPS_MAX          256
@@ -49,6 +51,8 @@ struct kis_serve {
     kis_metrics_source metrics;
     kis_str origins[KIS_HOST_NAMES_MAX];
     size_t origin_count;
+    kis_port ports[KIS_LISTENERS]; /* what is wanted; addresses: what it became */
+    char wanted[KIS_LISTENERS][128];
     char addresses[KIS_LISTENERS][80];
     kis_server_facts facts;
     char page[128]; /* the page's URL, for who looks for it elsewhere; empty: it is off */
@@ -179,25 +183,22 @@ static void warn_of_open_listeners(kis_serve *s)
                        may_ask ? " (--tls-client-ca asks for certificates)" : "");
 }
 
-/* The diag of a listener that could not be bound, as people should read it: it names the address
- * already, and here comes where that was said. */
-static kis_err explain_listen(const kis_serve *s, kis_listener_name name, kis_str address,
-                              kis_err err, kis_diag *diag)
+static kis_err try_ports(kis_serve *s, kis_diag *diag)
 {
-    bool is_told = listener_option(s, name).len > 0;
-
-    if (err == KIS_ERR_RANGE)
-        return kis_diag_set(diag, err,
-                            "address in use: " KIS_FMT
-                            " (%s): another program listens there; choose another with --%s",
-                            KIS_ARG(address), listener_rows[name].label, listener_rows[name].flag);
-    return kis_diag_in(diag, err, "--%s", is_told ? listener_rows[name].flag : "listen");
+    for (int i = 0; i < KIS_LISTENERS; i++) {
+        kis_listener_name name = (kis_listener_name)i;
+        s->ports[i] = (kis_port){ .label = listener_rows[i].label,
+                                  .flag = listener_rows[i].flag,
+                                  .address = wanted_address(s, name, s->wanted[i]),
+                                  .is_told = listener_option(s, name).len > 0,
+                                  .is_needed = listener_rows[i].is_needed };
+    }
+    return kis_ports_try(s->ports, KIS_LISTENERS, diag);
 }
 
 static kis_err listen_one(kis_serve *s, kis_listener_name name, kis_diag *diag)
 {
-    char room[128];
-    kis_str address = wanted_address(s, name, room);
+    kis_str address = s->ports[name].address;
     bool is_ingest = name == KIS_LISTENER_OTLP_GRPC || name == KIS_LISTENER_OTLP_HTTP;
 
     s->notes[name] = (listener_notes){ s->setup.log, listener_rows[name].label };
@@ -222,7 +223,7 @@ static kis_err listen_one(kis_serve *s, kis_listener_name name, kis_diag *diag)
         return KIS_OK;
     }
     s->addresses[name][0] = '\0';
-    err = explain_listen(s, name, address, err, diag);
+    err = kis_port_explain(&s->ports[name], err, diag);
     if (listener_rows[name].is_needed)
         return err;
     kis_log_always(s->setup.log, KIS_LOG_WARN, "%s; going on without it", diag->text);
@@ -270,6 +271,25 @@ static kis_err open_store(kis_serve *s, kis_diag *diag)
     if (!err)
         log_replay(s);
     return err;
+}
+
+/* A start that the ports end makes no directory. One that is there already is opened all the same,
+ * to learn whether another server has it: with both taken it is the directory that is named, for
+ * who only moves the ports would learn of it next. */
+static kis_err open_store_for_ports(kis_serve *s, kis_diag *diag)
+{
+    const kis_serve_options *o = s->setup.options;
+    kis_diag of_ports = { 0 }, nothing;
+
+    kis_err err = try_ports(s, &of_ports);
+    if (err && (o->memory || kis_folder_read_version(s->setup.os, o->data, &nothing) != KIS_OK)) {
+        *diag = of_ports;
+        return err;
+    }
+    kis_err of_store = open_store(s, diag);
+    if (err && !of_store)
+        *diag = of_ports;
+    return of_store ? of_store : err;
 }
 
 static void run_loop(void *user)
@@ -541,9 +561,9 @@ kis_err kis_serve_start(const kis_serve_setup *setup, kis_serve **out, kis_diag 
     s->health.rules = &s->queries.hosts;
     s->health.up_since_ns = kis_now_ns();
     s->health.up_since_unix_ns = kis_now_unix_ns();
-    kis_err err = open_store(s, diag);
+    kis_err err = start_tls(s, diag);
     if (!err)
-        err = start_tls(s, diag);
+        err = open_store_for_ports(s, diag);
     if (!err)
         err = start_loops(s, diag);
     if (!err)

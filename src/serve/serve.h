@@ -1,10 +1,12 @@
 /* serve.h - the server: options become running parts, and stop again in order.
  *
- *     start   store (locks the directory), loops, receiver, query threads, listeners, accept
+ *     start   addresses tried, store (locks the directory), loops, receiver, query threads,
+ *             listeners, accept
  *     stop    listeners, requests in flight, queries, the sink's answers, store, loops
  *
- * A stop has one deadline for all of it, but for a disk that hangs. Nothing is bound before the
- * store is open, so that two servers on one directory meet at its lock.
+ * A stop has one deadline for all of it, but for a disk that hangs. Nothing listens before the
+ * store is open, and a start that is refused for an address has made no directory. Two servers on
+ * one directory meet at its lock.
  */
 #ifndef KIS_SERVE_SERVE_H
 #define KIS_SERVE_SERVE_H
@@ -36,8 +38,8 @@ typedef struct kis_serve_setup {
 } kis_serve_setup;
 
 /**
- * RANGE  an address of OTLP or of the page is taken ("address in use: …"), or another process has
- * the data directory and what store, TLS and net say. On failure nothing is left running.
+ * RANGE  an address of OTLP or of the page is taken ("address in use: …") or wanted twice, or
+ * another process has the data directory and what store, TLS and net say. On failure nothing is left running.
  */
 kis_err kis_serve_start(const kis_serve_setup *setup, kis_serve **out, kis_diag *diag) KIS_CHECKED;
 /** "127.0.0.1:4317", port 0 resolved; empty when the listener is off. */

@@ -410,6 +410,20 @@ TEST(health_and_metrics_answer)
     stop();
 }
 
+/* A port that somebody else has; answers the socket that holds it. */
+static int take_port(char address[32])
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof(at);
+    int taken = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    CHECK(bind(taken, (struct sockaddr *)&at, len) == 0 && listen(taken, 1) == 0 &&
+              getsockname(taken, (struct sockaddr *)&at, &len) == 0,
+          "a port");
+    snprintf(address, 32, "127.0.0.1:%d", ntohs(at.sin_port));
+    return taken;
+}
+
 TEST(a_taken_port_ends_the_start_or_is_a_warning)
 {
     static const struct {
@@ -423,15 +437,9 @@ TEST(a_taken_port_ends_the_start_or_is_a_warning)
         { "health", "--health", offsetof(kis_serve_options, health), false },
         { "metrics", "--metrics", offsetof(kis_serve_options, metrics), false },
     };
-    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t len = sizeof(at);
-    int taken = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     char address[32];
+    int taken = take_port(address);
 
-    CHECK(bind(taken, (struct sockaddr *)&at, len) == 0 && listen(taken, 1) == 0 &&
-              getsockname(taken, (struct sockaddr *)&at, &len) == 0,
-          "a port");
-    snprintf(address, sizeof(address), "127.0.0.1:%d", ntohs(at.sin_port));
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         kis_diag diag = { 0 };
         default_options();
@@ -448,6 +456,78 @@ TEST(a_taken_port_ends_the_start_or_is_a_warning)
         }
     }
     close(taken);
+}
+
+TEST(all_taken_ports_are_named_at_once_and_no_directory_is_made)
+{
+    char first[32], second[32], dir[] = "/tmp/kis_serve_ports_XXXXXX", data[64], want[256];
+    int sockets[] = { take_port(first), take_port(second) };
+    kis_diag diag = { 0 };
+
+    CHECK(mkdtemp(dir), "a folder");
+    snprintf(data, sizeof(data), "%s/data", dir);
+    default_options();
+    options.memory = false;
+    options.data = kis_str_from_c(data);
+    options.query = kis_str_from_c(first);
+    options.otlp_http = kis_str_from_c(second);
+    CHECK_ERR(KIS_ERR_RANGE, start(&diag), "taken");
+    kis_log_done(&server_log);
+    snprintf(want, sizeof(want),
+             "address in use: %s (page and query), %s (OTLP/HTTP): other programs listen there; "
+             "choose others with --query, --otlp-http",
+             first, second);
+    CHECK(strcmp(want, diag.text) == 0, diag.text);
+    CHECK(rmdir(dir) == 0, "nothing was made in it");
+    close(sockets[0]), close(sockets[1]);
+}
+
+/* "Another program" would send the reader looking for one. */
+TEST(two_listeners_of_ours_with_one_address_are_both_named)
+{
+    static const struct {
+        const char *why, *query, *otlp_grpc, *metrics;
+        bool ends;
+        const char *want;
+    } rows[] = {
+        { "the same", "127.0.0.1:PORT", "127.0.0.1:PORT", "off", true,
+          " is wanted twice: by page and query (--query) and by OTLP/gRPC (--otlp-grpc)" },
+        { "by another name", "127.0.0.1:PORT", "localhost:PORT", "off", true, "--otlp-grpc" },
+        { "on every address", "0.0.0.0:PORT", "127.0.0.1:PORT", "off", true, "--otlp-grpc" },
+        { "a socket's path", "unix:/tmp/kis_PORT", "unix:/tmp/kis_PORT", "off", true,
+          "--otlp-grpc" },
+        { "one that is not needed", "127.0.0.1:PORT", "off", "127.0.0.1:PORT", false,
+          " (--query) and by metrics (--metrics); choose another for one of them; going on" },
+        { "the kernel chooses", "127.0.0.1:0", "127.0.0.1:0", "off", false, "" },
+    };
+    char free_port[32];
+    close(take_port(free_port));
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char rooms[3][64], log[2000] = "";
+        const char *forms[] = { rows[i].query, rows[i].otlp_grpc, rows[i].metrics };
+        kis_str *fields[] = { &options.query, &options.otlp_grpc, &options.metrics };
+        kis_diag diag = { 0 };
+        int ends[2];
+        CHECK(pipe(ends) == 0, "a pipe");
+        default_options();
+        for (int k = 0; k < 3; k++) {
+            const char *at = strstr(forms[k], "PORT");
+            snprintf(rooms[k], 64, "%.*s%s", at ? (int)(at - forms[k]) : 64, forms[k],
+                     at ? strchr(free_port, ':') + 1 : "");
+            *fields[k] = kis_str_from_c(rooms[k]);
+        }
+        kis_err err = start_logging_to(ends[1], &diag);
+        CHECK_ERR(rows[i].ends ? KIS_ERR_RANGE : KIS_OK, err, rows[i].why);
+        if (err)
+            kis_log_done(&server_log);
+        else
+            stop();
+        close(ends[1]);
+        ssize_t got = read(ends[0], log, sizeof(log) - 1);
+        log[KIS_MAX(got, 0)] = '\0';
+        close(ends[0]);
+        CHECK(strstr(err ? diag.text : log, rows[i].want), err ? diag.text : log);
+    }
 }
 
 TEST(a_listener_that_others_can_reach_is_warned_about)
@@ -834,6 +914,8 @@ TEST_MAIN(RUN(a_trace_goes_in_by_otlp_and_comes_out_by_both_apis),
           RUN(every_listener_refuses_pages_of_strange_origins),
           RUN(an_address_that_cannot_be_had_is_blamed_on_who_named_it),
           RUN(health_and_metrics_answer), RUN(a_taken_port_ends_the_start_or_is_a_warning),
+          RUN(all_taken_ports_are_named_at_once_and_no_directory_is_made),
+          RUN(two_listeners_of_ours_with_one_address_are_both_named),
           RUN(a_listener_that_others_can_reach_is_warned_about),
           RUN(ready_lines_are_what_scripts_wait_for),
           RUN(who_looks_for_the_page_at_another_port_is_told_where_it_is),

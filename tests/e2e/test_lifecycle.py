@@ -98,6 +98,21 @@ def test_row9_a_taken_port_that_matters_ends_the_start_and_names_its_option(data
     said = str(caught.value)
     assert said.startswith("exit 1:"), said
     assert f"--{option}" in said and address in said, said
+    assert not data.exists(), "a start that the ports end makes no directory"
+
+
+def test_a_taken_port_is_found_though_the_data_is_there_and_the_log_stays(own_server, data):
+    first = own_server()
+    trace_id = new_trace_id()
+    success(post(first.http, request([span(trace_id)]).SerializeToString()))
+    first.kill()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        with pytest.raises(StartFailed) as caught:
+            Server(data, listeners={"query": f"127.0.0.1:{taken.getsockname()[1]}"}).start()
+    assert "address in use" in str(caught.value)
+    again = own_server()
+    assert v3_trace(again, trace_id.hex())
+    again.stop()
 
 
 @pytest.mark.parametrize("option", ["health", "metrics"])
@@ -168,6 +183,10 @@ def test_wrong_usage_is_exit_2_with_a_sentence(arguments, tmp_path):
     (["serve", "--data", ""], {}, "--data: the name of the directory is empty"),
     (["serve", "--query", ""], {}, "--query: '' is not an address"),
     (["serve", "--data", "x", "--tls-cert", "/dev/null", "--tls-key", "/dev/null"], {}, "TLS certificate '/dev/null': there is nothing in PEM form in it"),
+    (["serve", *(f"--{name}=off" for name in ("query", "otlp-grpc", "otlp-http", "health", "metrics"))], {}, "every listener is off"),
+    (["serve", "--query", "127.0.0.1:17", "--otlp-grpc", "127.0.0.1:17"], {}, "127.0.0.1:17 is wanted twice: by page and query (--query) and by OTLP/gRPC (--otlp-grpc)"),
+    (["serve", "--allow-origin", "foo"], {}, "--allow-origin: 'foo' can never fit; want scheme and name"),
+    (["serve"], {"KISEKI_ALLOW_HOST": "http://foo.com"}, "KISEKI_ALLOW_HOST: 'http://foo.com' can never fit; want a name"),
     (["serve", "--keep", "abc"], {}, "--keep: 'abc' is not a duration"),
     (["serve"], {"KISEKI_KEEP": "abc"}, "kiseki: KISEKI_KEEP: 'abc' is not a duration"),
     (["serve"], {"KISEKI_QUERY": "x"}, "kiseki: KISEKI_QUERY: 'x' is not an address"),
