@@ -68,27 +68,28 @@ static kis_err ask_url(const kis_ask *ask, const kis_url *url, kis_str path, htt
 }
 
 /* What --server says, as a URL; whatever is wrong with it, the sentence shows a right one. */
-static kis_err read_server(kis_str text, char room[KIS_PROGRAM_URL_MAX], kis_url *out,
+static kis_err read_server(const kis_ask *ask, char room[KIS_PROGRAM_URL_MAX], kis_url *out,
                            kis_diag *diag)
 {
-    kis_err err = kis_program_read_url(text, KIS_ASK_PORT, room, out, diag);
+    kis_err err = kis_program_read_url(ask->server, KIS_ASK_PORT, room, out, diag);
     bool is_http = !err && (kis_str_eq_nocase(out->scheme, KIS_STR("http")) ||
                             kis_str_eq_nocase(out->scheme, KIS_STR("https")));
 
     return is_http ? KIS_OK
                    : kis_diag_set(diag, KIS_ERR_SYNTAX,
-                                  "--server: '" KIS_FMT
+                                  "--%s: '" KIS_FMT
                                   "' is not a server's address; want http://127.0.0.1:16686",
-                                  KIS_ARG(text));
+                                  ask->flag, KIS_ARG(ask->server));
 }
 
-static kis_err explain_no_server(kis_err err, kis_diag *diag)
+static kis_err explain_no_server(const kis_ask *ask, kis_err err, kis_diag *diag)
 {
     kis_diag why = *diag;
 
     if (!kis_str_ends(kis_str_from_c(why.text), KIS_STR("connection refused")))
         return err;
-    return kis_diag_set(diag, err, "%s; is kiseki serve running there? (--server)", why.text);
+    return kis_diag_set(diag, err, "%s; is kiseki serve running there? (--%s)", why.text,
+                        ask->flag);
 }
 
 static kis_err ask_server(const kis_ask *ask, kis_str path, int *out_status, kis_buf *out_body,
@@ -99,7 +100,7 @@ static kis_err ask_server(const kis_ask *ask, kis_str path, int *out_status, kis
     char room[2048], url_room[KIS_PROGRAM_URL_MAX];
     kis_buf whole;
 
-    kis_err err = read_server(ask->server, url_room, &url, diag);
+    kis_err err = read_server(ask, url_room, &url, diag);
     if (err)
         return err;
     kis_buf_init_fixed(&whole, room, sizeof(room));
@@ -116,7 +117,7 @@ static kis_err ask_server(const kis_ask *ask, kis_str path, int *out_status, kis
     err = ask_url(ask, &url, kis_buf_str(&whole), &q, diag);
     kis_loop_free(q.loop);
     *out_status = q.status;
-    return err ? explain_no_server(err, diag) : KIS_OK;
+    return err ? explain_no_server(ask, err, diag) : KIS_OK;
 }
 
 /* ---- from a directory ---- */

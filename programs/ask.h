@@ -10,6 +10,7 @@ typedef struct kis_ask {
     kis_str data;   /* a data directory; wins when not empty */
     kis_str ca;     /* for https; empty: the system's */
     uint64_t timeout_ns;
+    const char *flag; /* that said where the server is: "server" */
 } kis_ask;
 
 #define KIS_ASK_PORT       16686

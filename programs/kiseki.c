@@ -10,7 +10,8 @@
 static const kis_verb verbs[] = {
     { "serve", "receive, store and show spans: OTLP in, Jaeger's query API and a page out",
       kis_verb_serve },
-    { "query", "services, operations, traces, one trace: the same answers on the command line",
+    { "query",
+      "services, operations, traces, one trace, dependencies: the same on the command line",
       kis_verb_query },
     { "load", "send realistic spans at a rate and measure the answers", kis_verb_load },
     { "check", "read every byte of a data directory and say what is damaged", kis_verb_check },

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "ask.h"
 #include "load_make.h"
 #include "load_report.h"
 #include "load_verify.h"
@@ -609,6 +610,26 @@ static int judge_run(load_run *run)
     return KIS_EXIT_OK;
 }
 
+/* The whole run for nothing: who looks for the spans afterwards should know where. */
+static kis_err ask_query_api(const load_options *o, kis_diag *diag)
+{
+    kis_ask ask = {
+        .server = o->query, .ca = o->ca, .timeout_ns = (uint64_t)o->timeout_ns, .flag = "query"
+    };
+    kis_buf body;
+    int status = 0;
+
+    kis_buf_init(&body, &kis_mem, KIS_ASK_ANSWER_MAX);
+    kis_err err = kis_ask_get(&ask, KIS_STR("/api/v3/services"), &status, &body, diag);
+    kis_buf_done(&body);
+    if (!err && status != 200)
+        err = kis_diag_set(diag, KIS_ERR_NOT_FOUND,
+                           KIS_FMT " has no query API (%d); kiseki serve prints its 'page and "
+                                   "query' address (--query)",
+                           KIS_ARG(o->query), status);
+    return err ? kis_diag_in(diag, err, "--verify") : KIS_OK;
+}
+
 int kis_verb_load(int argc, char **argv)
 {
     static load_run run; /* a histogram is large for a stack */
@@ -620,6 +641,11 @@ int kis_verb_load(int argc, char **argv)
         return exit_code;
     if (next < argc)
         return kis_program_misuse("load", "'%s' is not an option", argv[next]);
+    if (run.options.in_flight > 1 && run.options.protocol != LOAD_GRPC)
+        return kis_program_misuse("load", "--in-flight: more than one a connection is for grpc "
+                                          "only; --connections N sends more at once");
+    if (run.options.verify && ask_query_api(&run.options, &diag) != KIS_OK)
+        return kis_program_fail("%s", diag.text);
     int signals = kis_signal_open(&diag);
     if (signals < 0)
         return kis_program_fail("%s", diag.text);

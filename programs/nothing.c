@@ -128,6 +128,15 @@ static void put_hint(const kis_nothing *n, kis_arena *arena, kis_buf *out)
         kis_buf_add_str(out, KIS_STR("; --from -3000d looks further"));
 }
 
+static void put_terms(const kis_nothing *n, kis_buf *out)
+{
+    const char *tags = n->tag_count > 1 ? "these tags" : n->tag_count ? "this tag" : "";
+
+    if (n->tag_count || n->has_durations)
+        kis_buf_add_fmt(out, ", with %s%s%s,", tags, *tags && n->has_durations ? " and " : "",
+                        n->has_durations ? "such a duration" : "");
+}
+
 void kis_nothing_say(const kis_nothing *n, kis_arena *arena, kis_buf *out)
 {
     char time[KIS_NUM_TEXT_MAX];
@@ -137,8 +146,7 @@ void kis_nothing_say(const kis_nothing *n, kis_arena *arena, kis_buf *out)
         put_quoted(out, " of service ", n->service);
     if (n->operation.len)
         put_quoted(out, n->service.len ? ", operation " : " of operation ", n->operation);
-    if (n->has_terms)
-        kis_buf_add_str(out, KIS_STR(", with these tags and durations,"));
+    put_terms(n, out);
     if (n->from_unix_ns) {
         kis_time_format(n->from_unix_ns, time);
         kis_buf_add_fmt(out, " since %.*sZ", (int)sizeof("2026-11-21T07:49:21") - 1, time);

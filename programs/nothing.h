@@ -9,7 +9,8 @@
 typedef struct kis_nothing {
     const char *what;           /* "trace", "operation", "call between services" */
     kis_str service, operation; /* as typed; empty: not asked for */
-    bool has_terms;             /* tags or durations were asked for, too */
+    uint32_t tag_count;         /* so many tags were asked for, too */
+    bool has_durations;         /* or durations */
     uint64_t from_unix_ns;      /* 0: no time was asked for */
     kis_bytes services;         /* of the API: {"services":[…]}; empty: it could not be asked */
     kis_bytes operations;       /* of that service: {"operations":[…]}; empty: likewise */

@@ -12,46 +12,55 @@ TEST(what_was_looked_for_is_said_and_the_nearest_name)
 {
     static const struct {
         const char *why, *service, *operation, *services, *operations, *want;
-        bool has_terms;
+        uint32_t tag_count;
+        bool has_durations;
     } rows[] = {
         { "wrong case", "SHOP", "", SERVICES, "",
-          "no trace of service 'SHOP' since 2026-11-27T00:00:00Z; there is a 'shop'", false },
+          "no trace of service 'SHOP' since 2026-11-27T00:00:00Z; there is a 'shop'", 0, false },
         { "a letter too many", "shopp", "", SERVICES, "",
-          "no trace of service 'shopp' since 2026-11-27T00:00:00Z; there is a 'shop'", false },
+          "no trace of service 'shopp' since 2026-11-27T00:00:00Z; there is a 'shop'", 0, false },
         { "nothing like it", "warehouse", "", SERVICES, "",
           "no trace of service 'warehouse' since 2026-11-27T00:00:00Z; there is no such service "
           "(kiseki query services)",
-          false },
+          0, false },
         { "an operation in the wrong case", "shop", "get /basket", SERVICES, OPERATIONS,
           "no trace of service 'shop', operation 'get /basket' since 2026-11-27T00:00:00Z; 'shop' "
           "has a 'GET /basket'",
-          false },
+          0, false },
         { "no such operation", "shop", "refund", SERVICES, OPERATIONS,
           "no trace of service 'shop', operation 'refund' since 2026-11-27T00:00:00Z; 'shop' has "
           "no such operation (kiseki query operations)",
-          false },
+          0, false },
         { "all is known: too old", "shop", "GET /basket", SERVICES, OPERATIONS,
           "no trace of service 'shop', operation 'GET /basket' since 2026-11-27T00:00:00Z; --from "
           "-3000d looks further",
-          false },
+          0, false },
         { "tags", "shop", "", SERVICES, "",
-          "no trace of service 'shop', with these tags and durations, since 2026-11-27T00:00:00Z; "
+          "no trace of service 'shop', with these tags, since 2026-11-27T00:00:00Z; "
           "--from -3000d looks further",
-          true },
+          2, false },
+        { "a tag and a duration", "shop", "", SERVICES, "",
+          "no trace of service 'shop', with this tag and such a duration, since "
+          "2026-11-27T00:00:00Z; --from -3000d looks further",
+          1, true },
+        { "a duration", "", "", SERVICES, "",
+          "no trace, with such a duration, since 2026-11-27T00:00:00Z; --from -3000d looks further",
+          0, true },
         { "an empty store", "", "", "{\"services\":[]}", "",
-          "no trace since 2026-11-27T00:00:00Z; nothing is stored yet", false },
+          "no trace since 2026-11-27T00:00:00Z; nothing is stored yet", 0, false },
         { "the services could not be asked", "SHOP", "", "", "",
-          "no trace of service 'SHOP' since 2026-11-27T00:00:00Z; --from -3000d looks further",
+          "no trace of service 'SHOP' since 2026-11-27T00:00:00Z; --from -3000d looks further", 0,
           false },
         { "their answer does not read", "SHOP", "", "<html>", "",
-          "no trace of service 'SHOP' since 2026-11-27T00:00:00Z; --from -3000d looks further",
+          "no trace of service 'SHOP' since 2026-11-27T00:00:00Z; --from -3000d looks further", 0,
           false },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         kis_nothing nothing = { .what = "trace",
                                 .service = kis_str_from_c(rows[i].service),
                                 .operation = kis_str_from_c(rows[i].operation),
-                                .has_terms = rows[i].has_terms,
+                                .tag_count = rows[i].tag_count,
+                                .has_durations = rows[i].has_durations,
                                 .from_unix_ns = 1795737600000000000u,
                                 .services = kis_bytes_of_str(kis_str_from_c(rows[i].services)),
                                 .operations =

@@ -24,7 +24,7 @@ static const char usage[] =
     "now]\n\n"
     "Asks a server, or with --data reads a directory that no server has open. Text that finds "
     "nothing is exit code 1; --json is what the API says.\n\n"
-    "  --tag KEY=VALUE            A tag that one span must have; may be given several times.\n";
+    "  --tag KEY=VALUE           A tag that one span must have; may be given several times.\n";
 
 typedef struct query_options {
     kis_str server, data, ca, service, operation, min, max, from, to;
@@ -204,20 +204,80 @@ static void ask_dependencies(query_call *call)
 
 /* ---- answers ---- */
 
+#define COMMON     " server ca data json timeout "
+#define TIMES      "from to "
+#define CONDITIONS "service operation tag min max limit "
+
 static const struct question {
     const char *name, *argument; /* NULL: takes none */
     void (*ask)(query_call *);
     kis_err (*show)(kis_bytes json, kis_arena *, kis_buf *out); /* NULL: a trace */
     const char *one;                                            /* of what it finds */
-    const char *from; /* the usual --from; NULL: time is nothing to it */
+    const char *from;    /* the usual --from; NULL: time is nothing to it */
+    const char *options; /* that it takes, between spaces */
 } questions[] = {
-    { "services", NULL, ask_services, kis_show_services, "service", NULL },
-    { "operations", "SERVICE", ask_operations, kis_show_operations, "operation", NULL },
-    { "traces", NULL, ask_traces, kis_show_summaries, "trace", "-48h" },
-    { "trace", "ID", ask_trace, NULL, "trace", NULL },
+    { "services", NULL, ask_services, kis_show_services, "service", NULL, COMMON },
+    { "operations", "SERVICE", ask_operations, kis_show_operations, "operation", NULL, COMMON },
+    { "traces", NULL, ask_traces, kis_show_summaries, "trace", "-48h", COMMON TIMES CONDITIONS },
+    { "trace", "ID", ask_trace, NULL, "trace", NULL, COMMON "attributes " },
     { "dependencies", NULL, ask_dependencies, kis_show_dependencies, "call between services",
-      "-24h" },
+      "-24h", COMMON TIMES },
 };
+
+static bool takes_option(const struct question *q, kis_str flag)
+{
+    char word[64];
+
+    return kis_str_find(kis_str_from_c(q->options),
+                        kis_str_of(word, kis_fmt(word, sizeof(word), " " KIS_FMT " ",
+                                                 KIS_ARG(flag)))) != KIS_STR_NPOS;
+}
+
+/* An option that changes nothing would be taken for one that found everything. */
+static bool judge_option(const struct question *q, kis_str flag, kis_diag *diag)
+{
+    char takers[64];
+    kis_buf names;
+
+    if (takes_option(q, flag))
+        return true;
+    kis_buf_init_fixed(&names, takers, sizeof(takers));
+    for (size_t i = 0; i < KIS_COUNT_OF(questions); i++)
+        if (takes_option(&questions[i], flag))
+            kis_buf_add_fmt(&names, "%s%s", names.len ? " and " : "", questions[i].name);
+    (void)kis_diag_set(diag, KIS_ERR_SYNTAX, "%s takes no --" KIS_FMT "; " KIS_FMT " do%s", q->name,
+                       KIS_ARG(flag), KIS_ARG(kis_buf_str(&names)),
+                       kis_str_find_char(kis_buf_str(&names), ' ') == KIS_STR_NPOS ? "es" : "");
+    return false;
+}
+
+/* The words of a command line that has been read without an error: each option is one of the rows.
+ * What the environment says is not meant for one question. */
+static bool judge_options(const struct question *q, const query_call *call, int argc, char **argv,
+                          kis_diag *diag)
+{
+    bool has_server = false, has_data = false;
+
+    if (call->tag_count && !judge_option(q, KIS_STR("tag"), diag))
+        return false;
+    for (int i = 1; i < argc; i++) {
+        kis_str value = kis_str_from_c(argv[i]), flag = kis_str_cut(&value, '=');
+        if (!kis_str_starts(flag, KIS_STR("--")) || flag.len == 2)
+            continue;
+        flag = kis_str_slice(flag, 2, flag.len);
+        const kis_option *row = kis_option_find(rows, KIS_COUNT_OF(rows), flag);
+        if (!row)
+            continue;
+        if (!judge_option(q, flag, diag))
+            return false;
+        has_server |= kis_str_eq(flag, KIS_STR("server"));
+        has_data |= kis_str_eq(flag, KIS_STR("data"));
+        i += row->kind != KIS_OPT_BOOL && !value.ptr; /* its value */
+    }
+    if (has_server && has_data)
+        (void)kis_diag_set(diag, KIS_ERR_RANGE, "--server and --data exclude each other");
+    return !(has_server && has_data);
+}
 
 /* ---- what is wrong with the words is said before anybody is asked ---- */
 
@@ -290,7 +350,7 @@ static bool judge_words(const struct question *q, query_call *call, kis_diag *di
 
 static kis_ask ask_of(const query_options *o)
 {
-    return (kis_ask){ o->server, o->data, o->ca, (uint64_t)o->timeout_ns };
+    return (kis_ask){ o->server, o->data, o->ca, (uint64_t)o->timeout_ns, "server" };
 }
 
 /* An answer that the query API does not give: to its own errors belongs a message. The listener
@@ -347,7 +407,8 @@ static void say_nothing_found(const struct question *q, const query_call *call, 
                    : q->argument ? kis_str_from_c(call->argument)
                                  : KIS_STR_NONE,
         .operation = is_search ? o->operation : KIS_STR_NONE,
-        .has_terms = is_search && (call->tag_count || o->min.len || o->max.len),
+        .tag_count = is_search ? call->tag_count : 0,
+        .has_durations = is_search && (o->min.len || o->max.len),
         .from_unix_ns = q->from ? call->from_unix_ns : 0,
         .services = ask_more(call, KIS_STR("/api/v3/services"), &arena),
     };
@@ -523,6 +584,7 @@ int kis_verb_query(int argc, char **argv)
     kis_program_options read = { "query", usage, rows, KIS_COUNT_OF(rows), &call.options };
     const char *words[2] = { NULL, NULL };
     char path_room[16384];
+    kis_diag diag = { 0 };
     int word_count, exit_code;
 
     if (!take_tags(&call, &argc, argv))
@@ -540,6 +602,8 @@ int kis_verb_query(int argc, char **argv)
         return kis_program_misuse("query",
                                   q->argument ? "%s wants one %s" : "%s takes no argument%s",
                                   q->name, q->argument ? q->argument : "");
+    if (!judge_options(q, &call, argc, argv, &diag))
+        return kis_program_misuse("query", "%s", diag.text);
     call.argument = words[1];
     kis_buf_init_fixed(&call.path, path_room, sizeof(path_room));
     return run_question(q, &call);

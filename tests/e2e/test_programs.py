@@ -1,6 +1,7 @@
 """The other verbs: load, query and check, against a server and against a directory."""
 
 import json
+import re
 import socket
 import subprocess
 import urllib.parse
@@ -40,6 +41,20 @@ def flat(tree):
 def test_load_that_reaches_nobody_fails_with_a_sentence():
     done = kiseki("load", "--to", "127.0.0.1:1", "--protocol", "http", "--duration", "1s")
     assert done.returncode == 1 and done.stderr.strip()
+
+
+def test_load_refuses_what_it_would_ignore():
+    done = kiseki("load", "--protocol", "http", "--in-flight", "4")
+    assert done.returncode == 2 and "--in-flight" in done.stderr and "grpc" in done.stderr, done
+
+
+def test_load_asks_the_query_address_before_it_sends(server):
+    before = server.metric("otelcol_receiver_accepted_spans_total")
+    for query, said in (("http://127.0.0.1:1", "--verify: connect to 127.0.0.1:1: connection refused; is kiseki serve running there? (--query)"),
+                        (server.http, f"--verify: {server.http} has no query API (404)"), ("ftp://x", "--query: 'ftp://x' is not")):
+        done = kiseki("load", "--to", server.grpc, "--count", 1000, "--verify", "--query", query)
+        assert done.returncode == 1 and said in done.stderr and not done.stdout, done
+    assert server.metric("otelcol_receiver_accepted_spans_total") == before
 
 
 # -- query -------------------------------------------------------------------------------------------
@@ -113,6 +128,35 @@ def test_query_judges_its_words_before_it_asks_anybody():
                             (["traces", "--min", "2s", "--max", "1s"], "--min 2s is more than --max 1s")):
         done = kiseki("query", *arguments, "--server", "http://127.0.0.1:1")
         assert done.returncode == 2 and said in done.stderr, (arguments, done)
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (["services", "--service", "x"], "services takes no --service; traces does"),
+    (["operations", "x", "--from", "-1h"], "operations takes no --from; traces and dependencies do"),
+    (["services", "--tag", "a=b"], "services takes no --tag; traces does"),
+    (["traces", "--attributes"], "traces takes no --attributes; trace does"),
+    (["trace", "0123456789abcdef0123456789abcdef", "--limit=3"], "trace takes no --limit; traces does"),
+    (["traces", "--server", "http://127.0.0.1:1", "--data", "x"], "--server and --data exclude each other"),
+])
+def test_query_refuses_what_it_would_ignore(arguments, said):
+    done = kiseki("query", *arguments)
+    assert done.returncode == 2 and said in done.stderr, done
+
+
+def test_a_value_that_looks_like_an_option_is_a_value(server):
+    done = kiseki("query", "traces", "--service", "--attributes", "--server", server.query)
+    assert done.returncode == 1 and "of service '--attributes'" in done.stderr, done
+
+
+@pytest.mark.parametrize("verb", ["query", "load"])
+def test_the_columns_of_help_are_aligned(verb):
+    columns = {len(line) - len(line.lstrip()) if line.startswith("    ") else re.match(r"  --\S+(?: \S+)? +", line).end()
+               for line in kiseki(verb, "--help").stdout.splitlines() if re.match(r"  --\S+(?: \S+)?  +|          ", line)}
+    assert len(columns) == 1, columns
+
+
+def test_help_names_all_that_can_be_asked():
+    assert "dependencies" in kiseki("--help").stdout
 
 
 def test_query_without_a_server_says_where_it_looked():
