@@ -125,7 +125,7 @@ static void put_hint(const kis_nothing *n, kis_arena *arena, kis_buf *out)
     else if (operations.is_known && n->operation.len && !has_name(&operations, n->operation))
         put_operation_hint(&operations, n, arena, out);
     else if (n->from_unix_ns)
-        kis_buf_add_str(out, KIS_STR("; --from -3000d looks further"));
+        kis_buf_add_str(out, KIS_STR("; --any-time looks further"));
 }
 
 static void put_terms(const kis_nothing *n, kis_buf *out)

@@ -32,27 +32,27 @@ TEST(what_was_looked_for_is_said_and_the_nearest_name)
           "no such operation (kiseki query operations)",
           0, false },
         { "all is known: too old", "shop", "GET /basket", SERVICES, OPERATIONS,
-          "no trace of service 'shop', operation 'GET /basket' since 2026-11-27T00:00:00Z; --from "
-          "-3000d looks further",
+          "no trace of service 'shop', operation 'GET /basket' since 2026-11-27T00:00:00Z; --any-"
+          "time looks further",
           0, false },
         { "tags", "shop", "", SERVICES, "",
           "no trace of service 'shop', with these tags, since 2026-11-27T00:00:00Z; "
-          "--from -3000d looks further",
+          "--any-time looks further",
           2, false },
         { "a tag and a duration", "shop", "", SERVICES, "",
           "no trace of service 'shop', with this tag and such a duration, since "
-          "2026-11-27T00:00:00Z; --from -3000d looks further",
+          "2026-11-27T00:00:00Z; --any-time looks further",
           1, true },
         { "a duration", "", "", SERVICES, "",
-          "no trace, with such a duration, since 2026-11-27T00:00:00Z; --from -3000d looks further",
-          0, true },
+          "no trace, with such a duration, since 2026-11-27T00:00:00Z; --any-time looks further", 0,
+          true },
         { "an empty store", "", "", "{\"services\":[]}", "",
           "no trace since 2026-11-27T00:00:00Z; nothing is stored yet", 0, false },
         { "the services could not be asked", "SHOP", "", "", "",
-          "no trace of service 'SHOP' since 2026-11-27T00:00:00Z; --from -3000d looks further", 0,
+          "no trace of service 'SHOP' since 2026-11-27T00:00:00Z; --any-time looks further", 0,
           false },
         { "their answer does not read", "SHOP", "", "<html>", "",
-          "no trace of service 'SHOP' since 2026-11-27T00:00:00Z; --from -3000d looks further", 0,
+          "no trace of service 'SHOP' since 2026-11-27T00:00:00Z; --any-time looks further", 0,
           false },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {

@@ -5,6 +5,7 @@
 #include "nothing.h"
 #include "program.h"
 #include "show.h"
+#include "when.h"
 
 #include "base/diag.h"
 #include "base/fmt.h"
@@ -19,9 +20,9 @@ static const char usage[] =
     "kiseki query - services, operations, traces, one trace, dependencies\n\n"
     "    kiseki query services\n    kiseki query operations SERVICE\n"
     "    kiseki query traces [--service S] [--operation O] [--tag KEY=VALUE ...] [--min 1s] [--max "
-    "2s] [--from -1h] [--to now] [--limit 20]\n"
+    "2s] [--from -1h] [--to now] [--any-time] [--limit 20]\n"
     "    kiseki query trace ID [--attributes]\n    kiseki query dependencies [--from -24h] [--to "
-    "now]\n\n"
+    "now] [--any-time]\n\n"
     "Asks a server, or with --data reads a directory that no server has open. Text that finds "
     "nothing is exit code 1; --json is what the API says.\n\n"
     "  --tag KEY=VALUE           A tag that one span must have; may be given several times.\n";
@@ -29,7 +30,7 @@ static const char usage[] =
 typedef struct query_options {
     kis_str server, data, ca, service, operation, min, max, from, to;
     uint32_t limit;
-    bool json, attributes;
+    bool json, attributes, any_time;
     int64_t timeout_ns;
 } query_options;
 
@@ -51,8 +52,11 @@ static const kis_option rows[] = {
     ROW("min", TEXT, min, NULL, NULL, NULL, "TIME", "The span took at least this long."),
     ROW("max", TEXT, max, NULL, NULL, NULL, "TIME", "The span took at most this long."),
     ROW("from", TEXT, from, NULL, NULL, NULL, "WHEN",
-        "The span started then or later: RFC 3339, or -1h. Default: -48h, for dependencies -24h."),
-    ROW("to", TEXT, to, "now", NULL, NULL, "WHEN", "The span started before."),
+        "The span started then or later: RFC 3339, a date (midnight, UTC), or -1h. Default: -48h, "
+        "for dependencies -24h."),
+    ROW("to", TEXT, to, "now", NULL, NULL, "WHEN", "The span started before; +1h is in an hour."),
+    ROW("any-time", BOOL, any_time, NULL, NULL, NULL, NULL,
+        "Whenever it started, also when its sender's clock is ahead."),
     ROW("limit", U32, limit, "20", "1", "10000", "N", "At most so many traces, the newest."),
     ROW("json", BOOL, json, NULL, NULL, NULL, NULL,
         "Print the answer as JSON, as the API gives it."),
@@ -62,8 +66,9 @@ static const kis_option rows[] = {
         "How long the answer may take."),
 };
 
-#define TAGS_MAX       64
-#define HINT_BYTES_MAX ((size_t)4 << 20) /* of a list of names that is asked for a hint */
+#define ANY_TIME_END_UNIX_NS (UINT64_C(7258118400) * 1000000000) /* 2200, as the page has it */
+#define TAGS_MAX             64
+#define HINT_BYTES_MAX       ((size_t)4 << 20) /* of a list of names that is asked for a hint */
 
 typedef struct query_call {
     query_options options;
@@ -99,23 +104,6 @@ static bool take_tags(query_call *call, int *argc, char **argv)
     }
     *argc = kept;
     return true;
-}
-
-/* "now", "-1h", RFC 3339. */
-static bool read_when(kis_str text, uint64_t now_unix_ns, uint64_t *out)
-{
-    int64_t ns;
-
-    if (kis_str_eq(text, KIS_STR("now"))) {
-        *out = now_unix_ns;
-        return true;
-    }
-    if (text.len > 1 && text.ptr[0] == '-' &&
-        kis_duration_parse(kis_str_slice(text, 1, text.len), &ns) == KIS_OK && ns >= 0) {
-        *out = (uint64_t)ns > now_unix_ns ? 0 : now_unix_ns - (uint64_t)ns;
-        return true;
-    }
-    return kis_time_parse(text, out) == KIS_OK;
 }
 
 /* ---- questions ---- */
@@ -205,7 +193,7 @@ static void ask_dependencies(query_call *call)
 /* ---- answers ---- */
 
 #define COMMON     " server ca data json timeout "
-#define TIMES      "from to "
+#define TIMES      "from to any-time "
 #define CONDITIONS "service operation tag min max limit "
 
 static const struct question {
@@ -256,7 +244,7 @@ static bool judge_option(const struct question *q, kis_str flag, kis_diag *diag)
 static bool judge_options(const struct question *q, const query_call *call, int argc, char **argv,
                           kis_diag *diag)
 {
-    bool has_server = false, has_data = false;
+    bool has_server = false, has_data = false, has_times = false, is_any_time = false;
 
     if (call->tag_count && !judge_option(q, KIS_STR("tag"), diag))
         return false;
@@ -272,11 +260,15 @@ static bool judge_options(const struct question *q, const query_call *call, int 
             return false;
         has_server |= kis_str_eq(flag, KIS_STR("server"));
         has_data |= kis_str_eq(flag, KIS_STR("data"));
+        is_any_time |= kis_str_eq(flag, KIS_STR("any-time"));
+        has_times |= kis_str_eq(flag, KIS_STR("from")) || kis_str_eq(flag, KIS_STR("to"));
         i += row->kind != KIS_OPT_BOOL && !value.ptr; /* its value */
     }
     if (has_server && has_data)
         (void)kis_diag_set(diag, KIS_ERR_RANGE, "--server and --data exclude each other");
-    return !(has_server && has_data);
+    else if (is_any_time && has_times)
+        (void)kis_diag_set(diag, KIS_ERR_RANGE, "--any-time goes without --from and --to");
+    return !diag->text[0];
 }
 
 /* ---- what is wrong with the words is said before anybody is asked ---- */
@@ -319,10 +311,14 @@ static bool read_range(const struct question *q, query_call *call, kis_diag *dia
     kis_str from = o->from.len ? o->from : kis_str_from_c(q->from ? q->from : "-48h");
     uint64_t now_unix_ns = kis_now_unix_ns();
 
-    if (!read_when(from, now_unix_ns, &call->from_unix_ns) ||
-        !read_when(o->to, now_unix_ns, &call->to_unix_ns)) {
-        (void)kis_diag_set(diag, KIS_ERR_SYNTAX,
-                           "--from and --to want now, -1h or 2026-11-21T07:49:21Z");
+    if (o->any_time) {
+        call->from_unix_ns = 0;
+        call->to_unix_ns = ANY_TIME_END_UNIX_NS;
+        return true;
+    }
+    if (!kis_when_read(from, now_unix_ns, &call->from_unix_ns) ||
+        !kis_when_read(o->to, now_unix_ns, &call->to_unix_ns)) {
+        (void)kis_diag_set(diag, KIS_ERR_SYNTAX, "--from and --to want " KIS_WHEN_WANTED);
         return false;
     }
     if (q->from && call->from_unix_ns >= call->to_unix_ns) {
@@ -464,6 +460,8 @@ static void put_search_link(const query_call *call, kis_buf *link)
     put_tags(call, link, "tags");
     put_param(link, "minDuration", o->min);
     put_param(link, "maxDuration", o->max);
+    if (o->any_time)
+        put_param(link, "lookback", KIS_STR("all"));
     put_param(link, "start", kis_str_of(start, kis_u64_format(call->from_unix_ns / 1000, start)));
     put_param(link, "end", kis_str_of(end, kis_u64_format(call->to_unix_ns / 1000, end)));
     put_param(link, "limit", kis_str_of(limit, kis_u64_format(o->limit, limit)));

@@ -4,6 +4,7 @@ import json
 import re
 import socket
 import subprocess
+import time
 import urllib.parse
 import urllib.request
 
@@ -108,13 +109,33 @@ def test_query_that_finds_nothing_says_what_was_looked_for_and_what_to_do(server
                             (["traces", "--service", service.upper()], f"; there is a '{service}'"),
                             (["operations", service.upper()], f"no operation of service '{service.upper()}'; there is a '{service}'"),
                             (["traces", "--service", service, "--operation", "get /basket"], f"; '{service}' has a 'GET /basket'"),
-                            (["traces", "--service", service, "--min", "1h"], "; --from -3000d looks further"),
+                            (["traces", "--service", service, "--min", "1h"], "; --any-time looks further"),
                             (["trace", "12ab"], "no trace 12ab; a trace id has 32 digits, this one has 4"),
                             (["trace", "0123456789abcdef0123456789abcdef"], "no trace 0123456789abcdef0123456789abcdef; ")):
         done = kiseki("query", *arguments, "--server", server.query)
         assert done.returncode == 1 and said in done.stderr, (arguments, done.stderr)
-    done = kiseki("query", "traces", "--service", service, "--from", "-3000d", "--server", server.query)
+    done = kiseki("query", "traces", "--service", service, "--any-time", "--server", server.query)
     assert done.returncode == 0, "what the hint says works"
+
+
+def test_spans_of_a_sender_whose_clock_is_ahead_are_found(server):
+    trace_id, service = new_trace_id(), f"future {new_trace_id().hex()[:6]}"
+    ahead = span(trace_id, name="soon")
+    ahead.start_time_unix_nano = time.time_ns() + 3_600_000_000_000
+    ahead.end_time_unix_nano = ahead.start_time_unix_nano + 1000
+    success(post(server.http, request([ahead], service).SerializeToString()))
+    until(lambda: service in jaeger.v1(server, "/services"))
+
+    def ask(*more):
+        return kiseki("query", "traces", "--service", service, *more, "--server", server.query)
+    done = ask()
+    assert done.returncode == 1 and done.stderr.endswith("; --any-time looks further\n"), done
+    done = ask("--any-time")
+    assert done.returncode == 0 and trace_id.hex() in done.stdout and "&lookback=all&" in done.stdout, done
+    assert trace_id.hex() in ask("--to", "+2h").stdout
+    assert trace_id.hex() in ask("--from", "2020-01-01", "--to", "2199-12-31").stdout
+    assert ask("--to", "+30m").returncode == 1
+    assert kiseki("query", "dependencies", "--any-time", "--server", server.query).returncode in (0, 1)
 
 
 def test_query_judges_its_words_before_it_asks_anybody():
@@ -122,7 +143,8 @@ def test_query_judges_its_words_before_it_asks_anybody():
                             (["operations", ""], "operations wants one SERVICE, and '' is none"),
                             (["trace", "xyz"], "'xyz' is not a trace id"),
                             (["traces", "--from", "now", "--to", "-1h"], "--from now is not before --to -1h"),
-                            (["traces", "--from", "yesterday"], "--from and --to want now"),
+                            (["traces", "--from", "yesterday"], "--from and --to want now, -1h, +1h, 2026-11-21 or 2026-11-21T07:49:21Z"),
+                            (["traces", "--any-time", "--to", "now"], "--any-time goes without --from and --to"),
                             (["traces", "--min", "5"], "--min wants a time such as 300ms or 1.5s, not '5'"),
                             (["traces", "--max", "-5s"], "--max wants a time"),
                             (["traces", "--min", "2s", "--max", "1s"], "--min 2s is more than --max 1s")):
