@@ -12,6 +12,9 @@
 
 #include "base/str.h"
 
+/** "%llu span%s": the s of more than one. */
+#define KIS_PLURAL(count) ((count) == 1 ? "" : "s")
+
 /** Answers the length that was written (not the length wanted), without the NUL. */
 size_t kis_fmt(char *to, size_t size, const char *format, ...) KIS_PRINTF(3, 4);
 size_t kis_fmt_v(char *to, size_t size, const char *format, va_list args);

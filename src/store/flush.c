@@ -462,7 +462,7 @@ void kis_flusher_run(void *user)
         bool stop = s->is_stopping;
         kis_lock_give(&s->lock);
         if (stop)
-            return;
+            break;
         prepare_next_log(s);
         if (head) {
             flush_head(s, head);
@@ -476,4 +476,5 @@ void kis_flusher_run(void *user)
             ask_for_rotation_by_age(s);
         }
     }
+    kis_store_retain_end(s);
 }

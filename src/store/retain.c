@@ -5,7 +5,9 @@
  * still being read counts no more: its room comes back when the reader ends, and deleting others
  * would not bring it back sooner.
  */
+#include "base/buf.h"
 #include "base/diag.h"
+#include "base/fmt.h"
 #include "base/num.h"
 #include "store/state.h"
 
@@ -51,43 +53,61 @@ static void add_removed(kis_removed *to, const kis_removed *more)
     to->newest_unix_ns = KIS_MAX(to->newest_unix_ns, more->newest_unix_ns);
 }
 
-/* One line for all that went since the last one, and that seldom:
- * a full folder loses a file with each that comes. */
-static void say_removed(kis_store *s, kis_removed *removed, bool is_for_room, uint64_t now_unix_ns)
+/* "5 files with 300 spans, received up to 3s ago", and behind a line before it the sum. */
+static void put_removed(const kis_removed *removed, uint64_t now_unix_ns, kis_buf *out)
 {
-    char age[KIS_NUM_TEXT_MAX], keep[KIS_NUM_TEXT_MAX], bytes[KIS_NUM_TEXT_MAX];
-    uint64_t now = s->os->ops->now_ns(s->os);
-
-    if (!removed->files || (removed->said_ns && now - removed->said_ns < KIS_RETAIN_SAY_NS))
-        return;
+    char age[KIS_NUM_TEXT_MAX];
     uint64_t age_ns =
         now_unix_ns > removed->newest_unix_ns ? now_unix_ns - removed->newest_unix_ns : 0;
-    kis_str age_text = { age,
-                         kis_duration_format((int64_t)(age_ns / 1000000000u * 1000000000u), age) };
+    size_t age_len = kis_duration_format((int64_t)(age_ns / 1000000000u * 1000000000u), age);
+
+    kis_buf_add_fmt(out, "%llu file%s with %llu span%s, received up to " KIS_FMT " ago",
+                    (unsigned long long)removed->files, KIS_PLURAL(removed->files),
+                    (unsigned long long)removed->spans, KIS_PLURAL(removed->spans),
+                    KIS_ARG(kis_str_of(age, age_len)));
+    if (removed->said_files)
+        kis_buf_add_fmt(out, "; with those before %llu files with %llu spans",
+                        (unsigned long long)(removed->said_files + removed->files),
+                        (unsigned long long)(removed->said_spans + removed->spans));
+}
+
+/* One line for all that went since the last one, and that seldom: a full folder loses a file with
+ * each that comes. What is left then is said at the end. */
+static void say_removed(kis_store *s, kis_removed *removed, bool is_for_room, uint64_t now_unix_ns,
+                        bool is_end)
+{
+    char keep[KIS_NUM_TEXT_MAX], bytes[KIS_NUM_TEXT_MAX], room[256];
+    uint64_t now = s->os->ops->now_ns(s->os);
+    bool is_soon = removed->said_ns && now - removed->said_ns < KIS_RETAIN_SAY_NS;
+    kis_buf what;
+
+    if (!removed->files || (is_soon && !is_end))
+        return;
     kis_str keep_text = { keep, kis_duration_format(s->options.keep_ns, keep) };
     kis_str bytes_text = { bytes, kis_size_format(s->keep_bytes, bytes) };
-    if (is_for_room)
-        kis_store_log(s, 2,
-                      "removed for want of room (keep-bytes is " KIS_FMT
-                      "): %llu files with %llu spans, received up to " KIS_FMT " ago%s" KIS_FMT,
-                      KIS_ARG(bytes_text), (unsigned long long)removed->files,
-                      (unsigned long long)removed->spans, KIS_ARG(age_text),
-                      s->options.keep_ns > 0 ? "; they were to be kept for " : "",
-                      KIS_ARG(s->options.keep_ns > 0 ? keep_text : KIS_STR_NONE));
-    else
-        kis_store_log(s, 1,
-                      "removed by age (kept for " KIS_FMT
-                      "): %llu files with %llu spans, received up to " KIS_FMT " ago",
-                      KIS_ARG(keep_text), (unsigned long long)removed->files,
-                      (unsigned long long)removed->spans, KIS_ARG(age_text));
-    *removed = (kis_removed){ .said_ns = now };
+    bool is_early = is_for_room && s->options.keep_ns > 0;
+    kis_buf_init_fixed(&what, room, sizeof(room));
+    put_removed(removed, now_unix_ns, &what);
+    kis_store_log(s, is_for_room ? 2 : 1, "removed %s" KIS_FMT "): " KIS_FMT "%s" KIS_FMT,
+                  is_for_room ? "for want of room (keep-bytes is " : "by age (kept for ",
+                  KIS_ARG(is_for_room ? bytes_text : keep_text), KIS_ARG(kis_buf_str(&what)),
+                  is_early ? "; they were to be kept for " : "",
+                  KIS_ARG(is_early ? keep_text : KIS_STR_NONE));
+    *removed = (kis_removed){ .said_files = removed->said_files + removed->files,
+                              .said_spans = removed->said_spans + removed->spans,
+                              .said_ns = now };
 }
 
 /* Without a file to remove, too: what was not said yet is said when its time has come. */
-static void say_all_removed(kis_store *s, uint64_t now_unix_ns)
+static void say_all_removed(kis_store *s, uint64_t now_unix_ns, bool is_end)
 {
-    say_removed(s, &s->removed_by_age, false, now_unix_ns);
-    say_removed(s, &s->removed_for_room, true, now_unix_ns);
+    say_removed(s, &s->removed_by_age, false, now_unix_ns, is_end);
+    say_removed(s, &s->removed_for_room, true, now_unix_ns, is_end);
+}
+
+void kis_store_retain_end(kis_store *s)
+{
+    say_all_removed(s, s->os->ops->now_unix_ns(s->os), true);
 }
 
 void kis_store_retain(kis_store *s, uint64_t more_bytes)
@@ -99,7 +119,7 @@ void kis_store_retain(kis_store *s, uint64_t more_bytes)
     kis_segment_set *set = gone ? kis_segment_set_new(s->alloc, old->count - gone) : NULL;
 
     if (!set) { /* nothing to do, or no memory: at the next tick */
-        say_all_removed(s, now);
+        say_all_removed(s, now, false);
         return;
     }
     for (uint32_t i = gone; i < old->count; i++)
@@ -119,5 +139,5 @@ void kis_store_retain(kis_store *s, uint64_t more_bytes)
     kis_segment_set_unref(old);
     add_removed(&s->removed_by_age, &by_age);
     add_removed(&s->removed_for_room, &for_room);
-    say_all_removed(s, now);
+    say_all_removed(s, now, false);
 }

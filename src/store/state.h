@@ -49,6 +49,7 @@ typedef struct kis_store_counters {
 
 typedef struct kis_removed {               /* by retention, and not yet said */
     uint64_t files, spans, newest_unix_ns; /* newest: when the last of them was received */
+    uint64_t said_files, said_spans;       /* with all lines until now */
     uint64_t said_ns;                      /* of the last line; 0: none yet */
 } kis_removed;
 
@@ -127,6 +128,8 @@ kis_err kis_store_recover(kis_store *s, kis_diag *diag) KIS_CHECKED;
 /* retain.c: flush thread */
 /** Deletes whole segments until age and bytes fit, `more_bytes` being about to be written. */
 void kis_store_retain(kis_store *s, uint64_t more_bytes);
+/** At the end: what was removed and not yet said. */
+void kis_store_retain_end(kis_store *s);
 
 /* lookup.c */
 extern const kis_reader_ops kis_store_reader_ops;

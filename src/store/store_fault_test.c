@@ -376,7 +376,7 @@ TEST(a_log_of_a_failed_rewrite_does_not_outlive_its_generation)
 
 static void take_age_line(void *user, int level, const char *text)
 {
-    if (strstr(text, "removed by age (kept for 1h): 1 files with 60 spans, received up to 1h1m"))
+    if (strstr(text, "removed by age (kept for 1h): 1 file with 60 spans, received up to 1h1m"))
         *(int *)user = 10 + level;
 }
 

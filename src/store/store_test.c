@@ -236,7 +236,7 @@ TEST(a_trace_of_many_spans_spans_blocks_and_segments)
 
 typedef struct removal_lines {
     int count;
-    char last[512];
+    char first[512], last[512];
 } removal_lines;
 
 static void take_removal(void *user, int level, const char *text)
@@ -245,8 +245,7 @@ static void take_removal(void *user, int level, const char *text)
     if (!strstr(text, "removed for want of room"))
         return;
     CHECK_INT(2, level, "a warning");
-    lines->count++;
-    snprintf(lines->last, sizeof lines->last, "%s", text);
+    snprintf(lines->count++ ? lines->last : lines->first, sizeof lines->last, "%s", text);
 }
 
 TEST(age_and_bytes_delete_whole_segments)
@@ -269,11 +268,16 @@ TEST(age_and_bytes_delete_whole_segments)
     CHECK_INT(0, fixture_get(&f, 1).count, "the oldest is gone");
     CHECK_INT(20, fixture_get(&f, 12000).count, "the newest is there");
     CHECK(stats.segments_deleted > 1, "several times");
-    fixture_done(&f);
     CHECK_INT(1, lines.count, "said in one line, not in one for each");
-    CHECK(strstr(lines.last, "keep-bytes is 12.0 MiB") && strstr(lines.last, "files with") &&
-              strstr(lines.last, " ago; they were to be kept for 72h"),
-          lines.last);
+    fixture_done(&f);
+    CHECK_INT(2, lines.count, "and the rest at the end");
+    CHECK(strstr(lines.first, "keep-bytes is 12.0 MiB") && strstr(lines.first, " with ") &&
+              strstr(lines.first, " ago; they were to be kept for 72h"),
+          lines.first);
+    char sum[100];
+    snprintf(sum, sizeof sum, " ago; with those before %llu files with %llu spans; they were to ",
+             (unsigned long long)stats.segments_deleted, (unsigned long long)stats.spans_deleted);
+    CHECK(strstr(lines.last, sum), lines.last);
 }
 
 TEST(room_for_nothing_is_refused_with_what_was_wanted)

@@ -552,12 +552,15 @@ def test_too_little_room_is_refused_with_what_is_wanted(data):
     assert "exit 2: " in str(caught.value) and "want at least 12.0 MiB" in str(caught.value)
 
 
-def test_what_goes_for_want_of_room_is_said_once(own_server, data):
+def test_what_goes_for_want_of_room_is_said_once_and_summed_up_at_the_end(own_server, data):
     server = own_server("--keep-bytes", "12MiB", "--head-bytes", "1MiB")
     fill(server, lambda: server.metric("kiseki_store_segments_deleted_total") >= 3)
     server.stop()
     lines = [line for line in server.stderr.splitlines() if "removed for want of room" in line]
-    assert len(lines) == 1 and "keep-bytes is 12.0 MiB" in lines[0] and "WARN" in lines[0], server.stderr
+    assert len(lines) == 2 and all("keep-bytes is 12.0 MiB" in line and "WARN" in line for line in lines), server.stderr
+    first, last = (list(map(int, re.findall(r"(\d+) files? with (\d+) spans", line)[at])) for line, at in ((lines[0], 0), (lines[1], 1)))
+    more = list(map(int, re.findall(r"(\d+) files? with (\d+) spans", lines[1])[0]))
+    assert [a + b for a, b in zip(first, more)] == last, lines
 
 
 # -- 62, 64: directories that are not ours -----------------------------------------------------------
