@@ -5,7 +5,9 @@
 #include "base/fmt.h"
 #include "base/num.h"
 
-#define DURATION_MAX ((UINT64_C(1) << 40) - 1)
+#define DURATION_MAX ((UINT64_C(1) << 39) - 1)
+#define COARSE_SHIFT 10
+#define COARSE_NS    (INT64_C(1) << COARSE_SHIFT)
 
 void kis_clocks_init(kis_clocks *clocks, kis_arena *arena)
 {
@@ -29,7 +31,8 @@ static uint32_t host_of(const kis_resource_view *resource)
 
 bool kis_clocks_add(kis_clocks *clocks, uint32_t row, const kis_found_span *found)
 {
-    uint64_t duration = kis_span_duration_ns(found->span) >> 8;
+    uint64_t duration = kis_span_duration_ns(found->span);
+    bool is_coarse = duration > DURATION_MAX;
 
     if (row >= KIS_TREE_ROWS_MAX)
         return true;
@@ -40,16 +43,31 @@ bool kis_clocks_add(kis_clocks *clocks, uint32_t row, const kis_found_span *foun
         clocks->is_out_of_memory = true;
         return false;
     }
-    (*chunk)[row % KIS_TREE_CHUNK_ROWS] =
-        (kis_clock_row){ .start_unix_ns = found->span->start_unix_ns,
-                         .duration_256ns = KIS_MIN(duration, DURATION_MAX) & DURATION_MAX,
-                         .host = host_of(found->resource) & 0xffffffu };
+    (*chunk)[row % KIS_TREE_CHUNK_ROWS] = (kis_clock_row){
+        .start_unix_ns = found->span->start_unix_ns,
+        .duration =
+            KIS_MIN(is_coarse ? duration >> COARSE_SHIFT : duration, DURATION_MAX) & DURATION_MAX,
+        .is_coarse = is_coarse,
+        .host = host_of(found->resource) & 0xffffffu
+    };
     return true;
 }
 
 static const kis_clock_row *clock_at(const kis_clocks *clocks, uint32_t row)
 {
     return &clocks->chunks[row / KIS_TREE_CHUNK_ROWS][row % KIS_TREE_CHUNK_ROWS];
+}
+
+static uint64_t duration_of(const kis_clock_row *clock)
+{
+    return clock->is_coarse ? (uint64_t)clock->duration << COARSE_SHIFT : clock->duration;
+}
+
+/* To microseconds: more is not known of what has a coarse part. */
+static int64_t round_to_us(int64_t ns)
+{
+    int64_t rest = ns % 1000;
+    return ns - rest + (rest >= 500 ? 1000 : rest <= -500 ? -1000 : 0);
 }
 
 int64_t kis_clocks_delta_ns(const kis_clocks *clocks, const kis_tree *tree, uint32_t row)
@@ -62,16 +80,19 @@ int64_t kis_clocks_delta_ns(const kis_clocks *clocks, const kis_tree *tree, uint
         return 0;
 
     bool is_early = child->start_unix_ns < parent->start_unix_ns;
-    uint64_t child_ns = (uint64_t)child->duration_256ns << 8,
-             parent_ns = (uint64_t)parent->duration_256ns << 8;
+    bool is_coarse = child->is_coarse || parent->is_coarse;
+    uint64_t child_ns = duration_of(child), parent_ns = duration_of(parent);
     bool may_outlast = child_ns > parent_ns || r->kind == KIS_OTLP_KIND_CONSUMER ||
                        kis_tree_at(tree, r->parent)->kind == KIS_OTLP_KIND_PRODUCER;
     if (may_outlast)
         return is_early ? (int64_t)(parent->start_unix_ns - child->start_unix_ns) : 0;
-    if (!is_early && child->start_unix_ns - parent->start_unix_ns <= parent_ns - child_ns)
+    uint64_t room_ns = parent_ns - child_ns;
+    if (!is_early &&
+        child->start_unix_ns - parent->start_unix_ns <= room_ns + (is_coarse ? COARSE_NS : 0))
         return 0;
     /* what the child does not take is the way there and back, half each */
-    return (int64_t)(parent->start_unix_ns + (parent_ns - child_ns) / 2 - child->start_unix_ns);
+    int64_t delta = (int64_t)(parent->start_unix_ns + room_ns / 2 - child->start_unix_ns);
+    return is_coarse ? round_to_us(delta) : delta;
 }
 
 kis_str kis_clocks_warning(const kis_clocks *clocks, const kis_tree *tree, uint32_t row,

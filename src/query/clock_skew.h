@@ -3,6 +3,9 @@
  *     parent, host a    |--------------------|
  *     child, host b  |-------|                    it cannot have begun before: delta +
  *
+ * A duration of more than nine minutes is kept in units of 1024 ns: such spans are given the benefit
+ * of one unit, and what is said of them is rounded to microseconds.
+ *
  * 16 bytes a span beside the tree's row. Nothing is moved: times are shown as they were sent, and
  * what does not fit is said, with the delta that would make it fit.
  */
@@ -13,8 +16,9 @@
 
 typedef struct kis_clock_row {
     uint64_t start_unix_ns;
-    uint64_t duration_256ns : 40; /* up to 78 hours, longer is as long as that */
-    uint64_t host : 24;           /* a hash of who keeps the clock */
+    uint64_t duration : 39; /* in ns; is_coarse: in units of 1024, longer than 156 h is as long */
+    uint64_t is_coarse : 1; /* longer than 9 minutes */
+    uint64_t host : 24;     /* a hash of who keeps the clock */
 } kis_clock_row;
 _Static_assert(sizeof(kis_clock_row) == 16, "16 bytes a span is the promise");
 

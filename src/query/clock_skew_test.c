@@ -112,6 +112,64 @@ TEST(what_does_not_fit_is_told_by_how_much)
     }
 }
 
+/* Nothing is said that was not measured: neither a nanosecond more, nor a clock that is right. */
+TEST(a_delta_is_as_exact_as_what_is_kept)
+{
+    enum { SERVER = KIS_OTLP_KIND_SERVER };
+    const uint64_t s = 1000 * MS, hour = 3600 * s;
+    const struct {
+        const char *why;
+        uint64_t parent_ns;
+        clocked child;
+        const char *want;
+    } rows[] = {
+        { "a minute late",
+          50 * MS,
+          { 2, 1, SERVER, T0 - 60 * s, T0 - 60 * s, "b", NULL, NULL },
+          "1m0.025s" },
+        { "to the nanosecond", 100, { 2, 1, SERVER, T0 - 1, T0 + 98, "b", NULL, NULL }, "1ns" },
+        { "it ends a nanosecond late",
+          1000,
+          { 2, 1, SERVER, T0 + 1, T0 + 1001, "b", NULL, NULL },
+          "-1ns" },
+        { "it fits exactly", 1000, { 2, 1, SERVER, T0 + 1, T0 + 1000, "b", NULL, NULL }, "" },
+        { "hours, and it fits exactly",
+          hour + 1023,
+          { 2, 1, SERVER, T0 + 3, T0 + hour + 1023, "b", NULL, NULL },
+          "" },
+        { "a short one at the end of hours",
+          hour + 1023,
+          { 2, 1, SERVER, T0 + hour, T0 + hour + 1023, "b", NULL, NULL },
+          "" },
+        { "hours late",
+          3 * hour + 777,
+          { 2, 1, SERVER, T0 + hour, T0 + 3 * hour + 2 * MS, "b", NULL, NULL },
+          "-30m0.001s" },
+        { "days are compared as days",
+          100 * hour,
+          { 2, 1, SERVER, T0 + 10 * hour, T0 + 100 * hour, "b", NULL, NULL },
+          "" },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char buffer[KIS_TREE_WARNING_MAX];
+        clocked parent = {
+            1, 0, KIS_OTLP_KIND_CLIENT, T0, T0 + rows[i].parent_ns, "a", NULL, NULL
+        };
+        kis_diag diag;
+        kis_arena_init(&arena, &kis_mem, 1 << 20);
+        kis_tree_init(&tree, &arena);
+        kis_clocks_init(&clocks, &arena);
+        add(&parent);
+        add(&rows[i].child);
+        CHECK_ERR(KIS_OK, kis_tree_link(&tree, &diag), rows[i].why);
+        kis_str got = kis_clocks_warning(&clocks, &tree, 1, buffer);
+        while (kis_str_find_char(got, ' ') != KIS_STR_NPOS)
+            kis_str_cut(&got, ' ');
+        CHECK_STR(rows[i].want, got, rows[i].why);
+        kis_arena_done(&arena);
+    }
+}
+
 TEST(a_clock_belongs_to_a_host)
 {
     static const struct {
@@ -169,6 +227,6 @@ TEST(a_clock_without_memory_or_beyond_the_last_row_is_told_apart)
     kis_arena_done(&arena);
 }
 
-TEST_MAIN(RUN(what_does_not_fit_is_told_by_how_much), RUN(a_clock_belongs_to_a_host),
-          RUN(an_id_that_comes_twice_is_not_judged),
+TEST_MAIN(RUN(what_does_not_fit_is_told_by_how_much), RUN(a_delta_is_as_exact_as_what_is_kept),
+          RUN(a_clock_belongs_to_a_host), RUN(an_id_that_comes_twice_is_not_judged),
           RUN(a_clock_without_memory_or_beyond_the_last_row_is_told_apart))
