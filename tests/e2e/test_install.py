@@ -11,8 +11,8 @@ BUILD = BIN.parent
 PROGRAM = ROOT / "examples" / "first-span" / "first_span.c"
 
 
-def run(*command, **more):
-    return subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=120, env={**os.environ, **more})
+def run(*command, seconds=120, **more):
+    return subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=seconds, env={**os.environ, **more})
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +73,36 @@ def test_pkg_config_is_enough_for_a_program_in_a_prefix(tmp_path, prefix):
     assert says_hello(program, LD_LIBRARY_PATH=libdir)
     assert (done := run("cc", PROGRAM, *flags, f"-Wl,-rpath,{libdir}", "-o", program)).returncode == 0, done.stderr
     assert says_hello(program)
+
+
+# -- as a part of another project --------------------------------------------------------------------
+
+PART = """cmake_minimum_required(VERSION 3.20)
+project(shop C)
+include(FetchContent)
+{find}
+FetchContent_Declare(kiseki SOURCE_DIR {root})
+FetchContent_MakeAvailable(kiseki)
+foreach(kind kiseki static)
+    add_executable(shop_${{kind}} {program})
+    target_link_libraries(shop_${{kind}} PRIVATE kiseki::${{kind}})
+endforeach()
+install(TARGETS shop_static)
+"""
+
+
+@pytest.mark.parametrize("find", ["", "find_package(Threads)"], ids=["alone", "beside others"])
+def test_a_cmake_project_takes_the_library_in(tmp_path, find):
+    (tmp_path / "CMakeLists.txt").write_text(PART.format(root=ROOT, program=PROGRAM, find=find))
+    build = tmp_path / "build"
+    done = run("cmake", "-S", tmp_path, "-B", build)
+    assert done.returncode == 0, done.stderr
+    if find:
+        return  # that it configures is enough: the rest is the same
+    done = run("cmake", "--build", build, "--parallel", os.cpu_count(), seconds=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for kind in ("kiseki", "static"):
+        assert says_hello(build / f"shop_{kind}"), kind
+    assert not list(build.glob("**/*_test")) and not list(build.glob("**/bin/kiseki*")), "the library alone is built"
+    assert run("cmake", "--install", build, "--prefix", tmp_path / "prefix").returncode == 0
+    assert [path.name for path in (tmp_path / "prefix").rglob("*") if path.is_file()] == ["shop_static"], "and nothing of it is installed"
