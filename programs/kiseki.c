@@ -76,7 +76,7 @@ int main(int argc, char **argv)
         if (kis_str_eq(verb, kis_str_from_c(verbs[i].name)))
             return verbs[i].run(argc - 1, argv + 1);
     if (kis_str_eq(verb, KIS_STR("--version")) || kis_str_eq(verb, KIS_STR("-V")) ||
-        kis_str_eq(verb, KIS_STR("version"))) {
+        kis_str_eq(verb, KIS_STR("-v")) || kis_str_eq(verb, KIS_STR("version"))) {
         kis_program_print(STDOUT_FILENO, KIS_STR("kiseki " KIS_VERSION "\n"));
         return KIS_EXIT_OK;
     }

@@ -604,8 +604,9 @@ static int judge_run(load_run *run)
                                                                     : "no answer came");
     if (verdict.missing_spans || verdict.failed_answers)
         return kis_program_fail(
-            "%llu of %llu acknowledged spans were not found again%s%s",
+            "%llu of %llu acknowledged span%s %s not found again%s%s",
             (unsigned long long)verdict.missing_spans, (unsigned long long)verdict.spans,
+            KIS_PLURAL(verdict.spans), verdict.missing_spans == 1 ? "was" : "were",
             verdict.first_failure[0] ? "; first failed answer: " : "", verdict.first_failure);
     return KIS_EXIT_OK;
 }

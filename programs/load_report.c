@@ -119,7 +119,7 @@ void kis_load_report_text(const kis_load_result *result, const kis_load_verdict 
     double seconds = seconds_of(result);
     kis_buf_add_fmt(out, "%llu span%s acknowledged in ",
                     (unsigned long long)result->spans_acknowledged,
-                    result->spans_acknowledged == 1 ? "" : "s");
+                    KIS_PLURAL(result->spans_acknowledged));
     put_fixed(out, seconds, 3);
     kis_buf_add_fmt(out, " s: %llu spans/s, ",
                     (unsigned long long)((double)result->spans_acknowledged / seconds));
@@ -135,16 +135,17 @@ void kis_load_report_text(const kis_load_result *result, const kis_load_verdict 
     kis_buf_add_str(out, KIS_STR(" ms; largest gap between two "));
     put_fixed(out, (double)result->largest_gap_ns / 1e6, 3);
     kis_buf_add_fmt(
-        out, " ms\nrequests   %llu acknowledged, %llu refused, %llu failed; %llu spans rejected\n",
+        out, " ms\nrequests   %llu acknowledged, %llu refused, %llu failed; %llu span%s rejected\n",
         (unsigned long long)result->requests_acknowledged,
         (unsigned long long)result->requests_refused, (unsigned long long)result->requests_failed,
-        (unsigned long long)result->spans_rejected);
+        (unsigned long long)result->spans_rejected, KIS_PLURAL(result->spans_rejected));
     if (result->first_failure[0])
         kis_buf_add_fmt(out, "first failure: %s\n", result->first_failure);
     if (verdict)
-        kis_buf_add_fmt(out,
-                        "verified   %llu spans of %llu traces: %llu missing, %llu answers failed\n",
-                        (unsigned long long)verdict->spans, (unsigned long long)verdict->traces,
-                        (unsigned long long)verdict->missing_spans,
-                        (unsigned long long)verdict->failed_answers);
+        kis_buf_add_fmt(
+            out, "verified   %llu span%s of %llu trace%s: %llu missing, %llu answer%s failed\n",
+            (unsigned long long)verdict->spans, KIS_PLURAL(verdict->spans),
+            (unsigned long long)verdict->traces, KIS_PLURAL(verdict->traces),
+            (unsigned long long)verdict->missing_spans, (unsigned long long)verdict->failed_answers,
+            KIS_PLURAL(verdict->failed_answers));
 }

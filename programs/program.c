@@ -116,7 +116,8 @@ bool kis_program_read_options(const kis_program_options *options, int argc, char
             *exit_code = KIS_EXIT_OK;
             return false;
         }
-        if (kis_str_eq(word, KIS_STR("--version")) || kis_str_eq(word, KIS_STR("-V"))) {
+        if (kis_str_eq(word, KIS_STR("--version")) || kis_str_eq(word, KIS_STR("-V")) ||
+            kis_str_eq(word, KIS_STR("-v"))) {
             kis_program_print(STDOUT_FILENO, KIS_STR("kiseki " KIS_VERSION "\n"));
             *exit_code = KIS_EXIT_OK;
             return false;

@@ -61,7 +61,8 @@ static const kis_option rows[] = {
     ROW("json", BOOL, json, NULL, NULL, NULL, NULL,
         "Print the answer as JSON, as the API gives it."),
     ROW("attributes", BOOL, attributes, NULL, NULL, NULL, NULL,
-        "List attributes, events and status below each span of a trace."),
+        "List attributes, events, links and status below each span of a trace, and those of its "
+        "resource where it is met first."),
     ROW("timeout", DURATION, timeout_ns, "60s", "1ms", "1h", "TIME",
         "How long the answer may take."),
 };
@@ -74,7 +75,7 @@ typedef struct query_call {
     query_options options;
     kis_str tags[TAGS_MAX];
     uint32_t tag_count;
-    const char *argument; /* SERVICE or ID */
+    kis_str argument; /* SERVICE or ID */
     uint64_t from_unix_ns, to_unix_ns;
     kis_buf path;
 } query_call;
@@ -123,6 +124,20 @@ static void ask_services(query_call *call)
     kis_buf_add_str(&call->path, KIS_STR("/api/v3/services"));
 }
 
+/* What stands in the address bar of the page is an id, too: "http://HOST/trace/ID?...". */
+static kis_str id_of_argument(const char *argument)
+{
+    kis_str text = kis_str_from_c(argument), mark = KIS_STR("/trace/");
+    size_t at = kis_str_find(text, mark), len = 0;
+
+    if (at == KIS_STR_NPOS)
+        return text;
+    kis_str id = kis_str_slice(text, at + mark.len, text.len);
+    while (len < id.len && id.ptr[len] != '?' && id.ptr[len] != '#' && id.ptr[len] != '/')
+        len++;
+    return kis_str_slice(id, 0, len);
+}
+
 static void put_operations_path(kis_buf *path, kis_str service)
 {
     kis_buf_add_str(path, KIS_STR("/api/v3/operations"));
@@ -131,13 +146,13 @@ static void put_operations_path(kis_buf *path, kis_str service)
 
 static void ask_operations(query_call *call)
 {
-    put_operations_path(&call->path, kis_str_from_c(call->argument));
+    put_operations_path(&call->path, call->argument);
 }
 
 static void ask_trace(query_call *call)
 {
     kis_buf_add_str(&call->path, KIS_STR("/api/v3/traces/"));
-    kis_url_encode(kis_str_from_c(call->argument), &call->path);
+    kis_url_encode(call->argument, &call->path);
 }
 
 static void put_tags(const query_call *call, kis_buf *path, const char *name)
@@ -333,13 +348,12 @@ static bool judge_words(const struct question *q, query_call *call, kis_diag *di
 {
     kis_trace_id id;
 
-    if (q->argument && !*call->argument) {
+    if (q->argument && !call->argument.len) {
         (void)kis_diag_set(diag, KIS_ERR_SYNTAX, "%s wants one %s, and '' is none", q->name,
                            q->argument);
         return false;
     }
-    if (q->ask == ask_trace &&
-        kis_param_trace_id(kis_str_from_c(call->argument), &id, diag) != KIS_OK)
+    if (q->ask == ask_trace && kis_param_trace_id(call->argument, &id, diag) != KIS_OK)
         return false;
     return read_durations(&call->options, diag) && read_range(q, call, diag);
 }
@@ -400,7 +414,7 @@ static void say_nothing_found(const struct question *q, const query_call *call, 
     kis_nothing nothing = {
         .what = q->one,
         .service = is_search     ? o->service
-                   : q->argument ? kis_str_from_c(call->argument)
+                   : q->argument ? call->argument
                                  : KIS_STR_NONE,
         .operation = is_search ? o->operation : KIS_STR_NONE,
         .tag_count = is_search ? call->tag_count : 0,
@@ -423,7 +437,7 @@ static int fail_with_nothing(const struct question *q, const query_call *call)
 
     kis_buf_init_fixed(&out, text, sizeof(text));
     if (q->ask == ask_trace)
-        kis_nothing_say_id(kis_str_from_c(call->argument), &out);
+        kis_nothing_say_id(call->argument, &out);
     else
         say_nothing_found(q, call, &out);
     return kis_program_fail(KIS_FMT, KIS_ARG(kis_buf_str(&out)));
@@ -481,7 +495,7 @@ static void print_with_page(const struct question *q, const query_call *call, ki
             put_search_link(call, &link);
         } else {
             kis_buf_add_str(&link, KIS_STR("/trace/"));
-            kis_url_encode(kis_str_from_c(call->argument), &link);
+            kis_url_encode(call->argument, &link);
         }
         kis_buf_add_byte(&link, '\n');
     }
@@ -596,13 +610,18 @@ int kis_verb_query(int argc, char **argv)
     if (!q)
         return kis_program_misuse(
             "query", "'%s' is none of services, operations, traces, trace, dependencies", words[0]);
+    if (word_count == 2 && q->ask == ask_traces)
+        return kis_program_misuse("query", "traces takes no argument; did you mean --service %s?",
+                                  words[1]);
     if (word_count != (q->argument ? 2 : 1))
         return kis_program_misuse("query",
                                   q->argument ? "%s wants one %s" : "%s takes no argument%s",
                                   q->name, q->argument ? q->argument : "");
     if (!judge_options(q, &call, argc, argv, &diag))
         return kis_program_misuse("query", "%s", diag.text);
-    call.argument = words[1];
+    call.argument = words[1] ? kis_str_from_c(words[1]) : KIS_STR_NONE;
+    if (q->ask == ask_trace)
+        call.argument = id_of_argument(words[1]);
     kis_buf_init_fixed(&call.path, path_room, sizeof(path_room));
     return run_question(q, &call);
 }

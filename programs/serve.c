@@ -64,10 +64,11 @@ static void log_the_end(kis_log *log, const kis_serve_rest *rest, uint64_t took_
         kis_log_always(log, KIS_LOG_INFO, "stopped in %u ms, nothing left behind", took_ms);
     else
         kis_log_always(log, KIS_LOG_WARN,
-                       "stopped in %u ms; not finished in time: %llu requests, %llu queries, %llu "
+                       "stopped in %u ms; not finished in time: %llu request%s, %llu quer%s, %llu "
                        "bytes of spans that were not acknowledged%s",
                        took_ms, (unsigned long long)rest->requests_cut,
-                       (unsigned long long)rest->queries_cut,
+                       KIS_PLURAL(rest->requests_cut), (unsigned long long)rest->queries_cut,
+                       rest->queries_cut == 1 ? "y" : "ies",
                        (unsigned long long)rest->bytes_unanswered,
                        is_over ? "" : "; the disk does not answer, and the store is not closed");
 }

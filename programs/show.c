@@ -270,8 +270,9 @@ static void sort_by_start(const kis_batch *batch, uint32_t *order, uint32_t coun
     }
 }
 
-static void put_span_line(const kis_batch *batch, const kis_str *services, const kis_tree *tree,
-                          uint32_t span, const kis_tree_walk *walk, uint64_t begin_ns, kis_buf *out)
+static void put_span_line(const kis_batch *batch, const kis_resource_view *const *resources,
+                          const kis_tree *tree, uint32_t span, const kis_tree_walk *walk,
+                          uint64_t begin_ns, kis_buf *out)
 {
     const kis_span_view *s = &batch->spans[span];
     char offset[KIS_NUM_TEXT_MAX], duration[KIS_NUM_TEXT_MAX], warning[KIS_TREE_WARNING_MAX];
@@ -279,7 +280,7 @@ static void put_span_line(const kis_batch *batch, const kis_str *services, const
     put_right(out, short_duration(s->start_unix_ns - begin_ns, offset), 10);
     put_right(out, short_duration(kis_span_duration_ns(s), duration), 10);
     put_spaces(out, 0, 2 + 2 * (size_t)KIS_MIN(walk->depth, INDENT_DEPTH_MAX));
-    put_name(out, services[span]);
+    put_name(out, resources[span]->service_name);
     kis_buf_add_str(out, KIS_STR(": "));
     put_name(out, s->name);
     if (s->kind > KIS_OTLP_KIND_INTERNAL)
@@ -294,7 +295,7 @@ static void put_span_line(const kis_batch *batch, const kis_str *services, const
     kis_buf_add_byte(out, '\n');
 }
 
-static void put_attributes(kis_attrs attrs, size_t indent, kis_buf *out)
+static void put_attributes(kis_attrs attrs, size_t indent, const char *prefix, kis_buf *out)
 {
     kis_attr_view attr;
     kis_buf value;
@@ -304,6 +305,7 @@ static void put_attributes(kis_attrs attrs, size_t indent, kis_buf *out)
         kis_buf_clear(&value);
         kis_value_text(kis_value_read(attr.value_bytes), &value);
         put_spaces(out, 0, indent);
+        kis_buf_add_str(out, kis_str_from_c(prefix));
         put_name(out, attr.key);
         kis_buf_add_str(out, KIS_STR(" = "));
         put_value(out, kis_buf_str(&value));
@@ -312,13 +314,11 @@ static void put_attributes(kis_attrs attrs, size_t indent, kis_buf *out)
     kis_buf_done(&value);
 }
 
-static void put_details(const kis_span_view *s, uint32_t depth, kis_buf *out)
+static void put_events(const kis_span_view *s, size_t indent, kis_buf *out)
 {
-    size_t indent = 26 + 2 * (size_t)KIS_MIN(depth, INDENT_DEPTH_MAX);
     char offset[KIS_NUM_TEXT_MAX];
     kis_event_view event;
 
-    put_attributes(s->attrs, indent, out);
     for (kis_cursor c = kis_cursor_of(s->events); kis_event_next(&c, &event);) {
         bool is_before = event.time_unix_ns < s->start_unix_ns;
         uint64_t ns = is_before ? s->start_unix_ns - event.time_unix_ns
@@ -328,8 +328,26 @@ static void put_details(const kis_span_view *s, uint32_t depth, kis_buf *out)
                         KIS_ARG(short_duration(ns, offset)));
         put_name(out, event.name);
         kis_buf_add_byte(out, '\n');
-        put_attributes(event.attrs, indent + 2, out);
+        put_attributes(event.attrs, indent + 2, "", out);
     }
+}
+
+static void put_links(const kis_span_view *s, size_t indent, kis_buf *out)
+{
+    char trace[32], span[16];
+    kis_link_view link;
+
+    for (kis_cursor c = kis_cursor_of(s->links); kis_link_next(&c, &link);) {
+        kis_hex_format(link.trace_id.bytes, 16, trace);
+        kis_hex_format(link.span_id.bytes, 8, span);
+        put_spaces(out, 0, indent);
+        kis_buf_add_fmt(out, "link to span %.*s of trace %.*s\n", 16, span, 32, trace);
+        put_attributes(link.attrs, indent + 2, "", out);
+    }
+}
+
+static void put_status(const kis_span_view *s, size_t indent, kis_buf *out)
+{
     if (s->status == KIS_STATUS_UNSET)
         return;
     put_spaces(out, 0, indent);
@@ -340,20 +358,66 @@ static void put_details(const kis_span_view *s, uint32_t depth, kis_buf *out)
     kis_buf_add_byte(out, '\n');
 }
 
+/* The resource only where it is new: it is that of many spans, and comes with each run of them. */
+static void put_details(const kis_span_view *s, uint32_t depth, const kis_resource_view *resource,
+                        kis_buf *out)
+{
+    size_t indent = 26 + 2 * (size_t)KIS_MIN(depth, INDENT_DEPTH_MAX);
+
+    put_attributes(s->attrs, indent, "", out);
+    put_events(s, indent, out);
+    put_links(s, indent, out);
+    put_status(s, indent, out);
+    if (resource)
+        put_attributes(resource->attrs, indent, "resource.", out);
+}
+
+/* Resources that have been shown, by what is in them. */
+typedef struct shown_resources {
+    const kis_resource_view **slots; /* open addressing, more than are needed */
+    uint32_t mask;
+} shown_resources;
+
+static bool shown_init(shown_resources *shown, uint32_t count, kis_arena *arena)
+{
+    uint32_t size = 16;
+
+    while (size / 2 < count)
+        size *= 2;
+    *shown = (shown_resources){ KIS_NEW_ARRAY(arena, const kis_resource_view *, size), size - 1 };
+    return shown->slots != NULL;
+}
+
+/* The resource, when none like it was shown before; else NULL. */
+static const kis_resource_view *show_once(shown_resources *shown, const kis_resource_view *resource)
+{
+    kis_bytes attrs = { resource->attrs.ptr, resource->attrs.len };
+    uint32_t at = (uint32_t)kis_hash(attrs, 0) & shown->mask;
+
+    for (; shown->slots[at]; at = (at + 1) & shown->mask)
+        if (shown->slots[at]->attrs.len == attrs.len &&
+            (!attrs.len || memcmp(shown->slots[at]->attrs.ptr, attrs.ptr, attrs.len) == 0))
+            return NULL;
+    shown->slots[at] = resource;
+    return resource;
+}
+
 static kis_err put_tree(const kis_batch *batch, bool with_attributes, kis_buf *out,
                         kis_arena *arena, kis_diag *diag)
 {
     uint32_t *order = KIS_NEW_ARRAY(arena, uint32_t, batch->span_count);
-    kis_str *services = KIS_NEW_ARRAY(arena, kis_str, batch->span_count);
+    const kis_resource_view **resources =
+        KIS_NEW_ARRAY(arena, const kis_resource_view *, batch->span_count);
+    shown_resources shown;
     kis_tree *tree = KIS_NEW(arena, kis_tree);
     kis_tree_walk walk = { .at = KIS_TREE_NONE };
 
-    if (!order || !services || !tree)
+    if (!order || !resources || !tree || !shown_init(&shown, batch->resource_count, arena))
         return KIS_ERR_NOMEM;
     for (uint32_t i = 0; i < batch->scope_count; i++)
         for (uint32_t k = 0; k < batch->scopes[i].span_count; k++)
-            services[batch->scopes[i].first_span + k] =
-                kis_batch_resource(batch, &batch->scopes[i])->service_name;
+            resources[batch->scopes[i].first_span + k] =
+                kis_batch_resource(batch, &batch->scopes[i]);
     for (uint32_t i = 0; i < batch->span_count; i++)
         order[i] = i;
     sort_by_start(batch, order, batch->span_count);
@@ -366,10 +430,12 @@ static kis_err put_tree(const kis_batch *batch, bool with_attributes, kis_buf *o
         return err;
     kis_buf_add_fmt(out, "%10s%10s  SPAN\n", "AFTER", "DURATION");
     while (kis_tree_next(tree, &walk)) {
-        put_span_line(batch, services, tree, order[walk.at], &walk,
-                      batch->spans[order[0]].start_unix_ns, out);
+        uint32_t span = order[walk.at];
+        put_span_line(batch, resources, tree, span, &walk, batch->spans[order[0]].start_unix_ns,
+                      out);
         if (with_attributes)
-            put_details(&batch->spans[order[walk.at]], (uint32_t)walk.depth, out);
+            put_details(&batch->spans[span], (uint32_t)walk.depth,
+                        show_once(&shown, resources[span]), out);
     }
     return out->err;
 }

@@ -12,7 +12,7 @@ kis_err kis_show_operations(kis_bytes json, kis_arena *arena, kis_buf *out) KIS_
 kis_err kis_show_summaries(kis_bytes json, kis_arena *arena, kis_buf *out) KIS_CHECKED;
 kis_err kis_show_dependencies(kis_bytes json, kis_arena *arena, kis_buf *out) KIS_CHECKED;
 /** The spans as a tree: offset, duration, service, name; below each, where asked for, its
- * attributes, events and status. */
+ * attributes, events, links and status, and those of its resource where it is met first. */
 kis_err kis_show_trace(kis_bytes json, bool with_attributes, kis_buf *out,
                        kis_diag *diag) KIS_CHECKED;
 /** What an error answer says, v1's or v3's; empty: nothing that can be read. */

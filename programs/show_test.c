@@ -147,6 +147,46 @@ TEST(attributes_events_and_status_stand_below_their_span)
     end_show();
 }
 
+TEST(links_and_a_resource_that_is_new_are_shown)
+{
+    static const char json[] =
+        "{\"result\":{\"resourceSpans\":["
+        "{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{\"stringValue\":"
+        "\"a\"}},{\"key\":\"host.name\",\"value\":{\"stringValue\":\"h1\"}}]},\"scopeSpans\":"
+        "[{\"spans\":[{\"traceId\":\"0af7651916cd43dd8448eb211c80319c\",\"spanId\":"
+        "\"00000000000000a1\",\"name\":\"outer\",\"startTimeUnixNano\":\"1700000000000000000\","
+        "\"endTimeUnixNano\":\"1700000000005000000\",\"links\":[{\"traceId\":"
+        "\"00000000000000000000000000000b0b\",\"spanId\":\"0000000000000b0c\",\"attributes\":["
+        "{\"key\":\"why\",\"value\":{\"stringValue\":\"batch\"}}]}]}]}]},"
+        "{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{\"stringValue\":"
+        "\"b\"}}]},\"scopeSpans\":[{\"spans\":[{\"traceId\":\"0af7651916cd43dd8448eb211c80319c\","
+        "\"spanId\":\"00000000000000a2\",\"parentSpanId\":\"00000000000000a1\",\"name\":\"inner\","
+        "\"startTimeUnixNano\":\"1700000000001000000\",\"endTimeUnixNano\":"
+        "\"1700000000002000000\"}]}]},"
+        "{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{\"stringValue\":"
+        "\"a\"}},{\"key\":\"host.name\",\"value\":{\"stringValue\":\"h1\"}}]},\"scopeSpans\":"
+        "[{\"spans\":[{\"traceId\":\"0af7651916cd43dd8448eb211c80319c\",\"spanId\":"
+        "\"00000000000000a3\",\"parentSpanId\":\"00000000000000a1\",\"name\":\"again\","
+        "\"startTimeUnixNano\":\"1700000000003000000\",\"endTimeUnixNano\":"
+        "\"1700000000004000000\"}]}]}]}}";
+    kis_diag diag = { 0 };
+
+    begin_show();
+    CHECK_ERR(KIS_OK, kis_show_trace(bytes_of(json), true, &out, &diag), diag.text);
+    CHECK_STR("     AFTER  DURATION  SPAN\n"
+              "       0ns    5.00ms  a: outer\n"
+              "                          link to span 0000000000000b0c of trace "
+              "00000000000000000000000000000b0b\n"
+              "                            why = batch\n"
+              "                          resource.service.name = a\n"
+              "                          resource.host.name = h1\n"
+              "    1.00ms    1.00ms    b: inner\n"
+              "                            resource.service.name = b\n"
+              "    3.00ms    1.00ms    a: again\n",
+              kis_buf_str(&out), "a resource that comes again is not repeated");
+    end_show();
+}
+
 TEST(errors_of_both_versions_are_read)
 {
     static const struct {
@@ -169,4 +209,4 @@ TEST(errors_of_both_versions_are_read)
 TEST_MAIN(RUN(names_are_a_line_each), RUN(empty_and_foreign_answers_are_told_apart),
           RUN(summaries_are_a_table), RUN(a_trace_is_a_tree),
           RUN(attributes_events_and_status_stand_below_their_span),
-          RUN(errors_of_both_versions_are_read))
+          RUN(links_and_a_resource_that_is_new_are_shown), RUN(errors_of_both_versions_are_read))

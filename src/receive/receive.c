@@ -206,9 +206,9 @@ static void tell_of_rejected(const pending_answer *p, const kis_request_form *fo
     char text[KIS_ERROR_TEXT_MAX];
 
     tell(p->receiver, p->exchange, form, 200,
-         kis_str_of(text, kis_fmt(text, sizeof(text), "%llu of %llu spans %s rejected: " KIS_FMT,
+         kis_str_of(text, kis_fmt(text, sizeof(text), "%llu of %llu span%s %s rejected: " KIS_FMT,
                                   (unsigned long long)rejected, (unsigned long long)all,
-                                  rejected == 1 ? "was" : "were", KIS_ARG(why))));
+                                  KIS_PLURAL(all), rejected == 1 ? "was" : "were", KIS_ARG(why))));
 }
 
 static void answer_stored(const pending_answer *p, const kis_sink_result *result)
@@ -223,9 +223,9 @@ static void answer_stored(const pending_answer *p, const kis_sink_result *result
     if (rejected == 0 && batch->cut_values > 0)
         message = kis_str_of(
             text, kis_fmt(text, sizeof(text),
-                          "%u values were cut or repaired: too long, too many, too deep, "
+                          "%u value%s cut or repaired: too long, too many, too deep, "
                           "or not UTF-8",
-                          batch->cut_values));
+                          batch->cut_values, batch->cut_values == 1 ? " was" : "s were"));
     kis_receive_count(&c->accepted_spans, batch->span_count - result->rejected_spans);
     kis_receive_count(&c->rejected_spans, rejected);
     kis_receive_count(&c->cut_values, batch->cut_values);

@@ -105,7 +105,8 @@ static void put_text_line(kis_buf *out, kis_log_level level, kis_str time, kis_s
     kis_buf_add_fmt(out, KIS_FMT " %s ", KIS_ARG(time), level_names[level].text);
     kis_buf_add(out, escaped, len);
     if (left_out)
-        kis_buf_add_fmt(out, " (%u like it were not shown)", left_out);
+        kis_buf_add_fmt(out, " (%u like it %s not shown)", left_out,
+                        left_out == 1 ? "was" : "were");
 }
 
 static void put_json_line(kis_buf *out, kis_log_level level, kis_str time, kis_str text,

@@ -162,7 +162,7 @@ static kis_err check_keep_bytes(const kis_serve_options *o, kis_diag *diag)
                         KIS_ARG(got_text), KIS_ARG(want_text));
 }
 
-/* A rule that no request can fit is a mistake that nobody would notice but by what does not work. */
+/* A rule that no request can fit is a mistake that is noticed only by what does not work. */
 static kis_err check_rules(const char *flag, kis_str list, bool (*is_usable)(kis_str),
                            const char *want, kis_diag *diag)
 {

@@ -245,7 +245,7 @@ static void log_replay(const kis_serve *s)
 
     if (spans)
         kis_log_always(s->setup.log, KIS_LOG_INFO, "%llu span%s read back from the log", spans,
-                       spans == 1 ? "" : "s");
+                       KIS_PLURAL(spans));
 }
 
 static kis_err open_store(kis_serve *s, kis_diag *diag)

@@ -39,7 +39,8 @@ typedef struct kis_serve_setup {
 
 /**
  * RANGE  an address of OTLP or of the page is taken ("address in use: …") or wanted twice, or
- * another process has the data directory and what store, TLS and net say. On failure nothing is left running.
+ * another process has the data directory and what store, TLS and net say. On failure nothing is
+ * left running.
  */
 kis_err kis_serve_start(const kis_serve_setup *setup, kis_serve **out, kis_diag *diag) KIS_CHECKED;
 /** "127.0.0.1:4317", port 0 resolved; empty when the listener is off. */

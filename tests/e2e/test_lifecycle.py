@@ -297,7 +297,7 @@ def test_row70_a_stop_ends_in_its_time_and_says_what_was_cut(own_server):
     server.signal()
     assert server.wait(10) == 0
     assert time.monotonic() - begin >= 0.9
-    assert re.search(r"WARN  stopped in \d+ ms; not finished in time: 1 requests, 0 queries, 0 bytes of spans that were not acknowledged$", server.stderr.strip()), server.stderr
+    assert re.search(r"WARN  stopped in \d+ ms; not finished in time: 1 request, 0 queries, 0 bytes of spans that were not acknowledged$", server.stderr.strip()), server.stderr
     raw.close()
 
 
@@ -350,7 +350,7 @@ def test_more_than_the_memory_limit_is_told_to_come_again_before_its_body_is_rea
 @pytest.mark.parametrize("size, why", [(400_000, "what it becomes"), (900_000, "its body, of which there may be half"), (1_500_000, "its body")])
 def test_a_request_that_no_idle_server_has_memory_for_is_not_told_to_come_again(own_server, size, why):
     server = own_server("--memory-limit", "1MiB")
-    assert "--memory-limit: 1.0 MiB has room for requests of 512.0 KiB, not of 64.0 MiB (--max-request-bytes)" in server.stderr
+    until(lambda: "--memory-limit: 1.0 MiB has room for requests of 512.0 KiB, not of 64.0 MiB (--max-request-bytes)" in server.stderr, why="the warning")
     small = rawpb.text(1, os.urandom(16)) + rawpb.text(2, os.urandom(8))
     body = rawpb.request(*[small] * (size // 30))
     answer = post(server.http, body)

@@ -89,6 +89,10 @@ def test_query_answers_from_a_server(server, known):
     assert "user.tier" not in shown and f"\n\n{server.query}/trace/{trace_id}\n" in shown
     shown = ask("trace", trace_id, "--attributes")
     assert "user.tier = gold\n" in shown and "status error: no such table\n" in shown
+    assert shown.count(f"resource.service.name = {service}\n") == 1
+    page = f"{server.query}/trace/{trace_id}"
+    for pasted in (page, f"{page}?uiFind=basket", f"{page}/?x#y"):
+        assert ask("trace", pasted).endswith(f"\n{page}\n"), pasted
     link = ask("traces", "--service", service, "--min", "4ms", "--limit", "3").splitlines()[-1]
     assert link.startswith(f"{server.query}/search?service={urllib.parse.quote(service)}&minDuration=4ms&start=") and link.endswith("&limit=3")
     assert urllib.request.urlopen(link, timeout=10).status == 200
@@ -156,6 +160,8 @@ def test_query_judges_its_words_before_it_asks_anybody():
     (["services", "--service", "x"], "services takes no --service; traces does"),
     (["operations", "x", "--from", "-1h"], "operations takes no --from; traces and dependencies do"),
     (["services", "--tag", "a=b"], "services takes no --tag; traces does"),
+    (["traces", "shop"], "traces takes no argument; did you mean --service shop?"),
+    (["trace", "http://127.0.0.1:16686/trace/"], "trace wants one ID, and '' is none"),
     (["traces", "--attributes"], "traces takes no --attributes; trace does"),
     (["trace", "0123456789abcdef0123456789abcdef", "--limit=3"], "trace takes no --limit; traces does"),
     (["traces", "--server", "http://127.0.0.1:1", "--data", "x"], "--server and --data exclude each other"),
@@ -225,7 +231,7 @@ def test_query_and_check_read_a_directory_that_no_server_has_open(own_server, da
 
 
 def test_every_verb_says_its_version():
-    said = {kiseki(*words).stdout for words in (["--version"], ["-V"], ["version"], ["serve", "--version"], ["query", "-V"],
+    said = {kiseki(*words).stdout for words in (["--version"], ["-V"], ["-v"], ["version"], ["query", "-v"], ["serve", "--version"], ["query", "-V"],
                                                 ["query", "services", "--version"], ["load", "--version"], ["check", "--version"])}
     assert len(said) == 1 and said.pop().startswith("kiseki "), said
 
