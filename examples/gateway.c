@@ -35,6 +35,7 @@ static void pass_on(const http_message *request, http_message *response, const c
              .attrs =
                  KIS_ATTRS(KIS_KV("http.request.method", request->method),
                            KIS_KV("url.path", request->path), KIS_KV("server.address", "orders")));
+    char problem[64];
     http_message call = { .status = 0 };
     kis_carrier headers = http_carrier(&call);
 
@@ -45,12 +46,14 @@ static void pass_on(const http_message *request, http_message *response, const c
                        &headers);
     if (!http_call(orders_url, &call, response)) {
         kis_span_record_error(span, "ConnectionError", response->body);
+        kis_span_fail(span, response->body);
         response->status = 503;
+    } else if (response->status >= 400) {
+        snprintf(problem, sizeof(problem), "orders answered %d", response->status);
+        kis_span_fail(span, problem);
     }
     response->header_count = 0;
     kis_span_set(span, KIS_KV("http.response.status_code", response->status));
-    if (response->status >= 400)
-        kis_span_fail(span, response->body);
 }
 
 static void handle(http_message *request, http_message *response)
@@ -74,9 +77,16 @@ static void handle(http_message *request, http_message *response)
         kis_span_fail(span, NULL);
 }
 
+static const char usage[] =
+    "kiseki-example-gateway [--port 8081] [--orders http://localhost:8082]\n"
+    "The first of three services that are traced: what customers talk to.";
+
 int main(int argc, char **argv)
 {
     kis_diag diag;
+
+    if (asks_for_help(argc, argv, usage))
+        return 0;
     kis_sdk *sdk = kis_sdk_start(&(kis_sdk_options){ .service_name = KIS_STR("gateway") }, &diag);
     if (!sdk)
         fprintf(stderr, "tracing is off: %s\n", diag.text);

@@ -256,6 +256,16 @@ bool http_call(const char *url, http_message *request, http_message *response)
     return true;
 }
 
+bool asks_for_help(int argc, char **argv, const char *usage)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            puts(usage);
+            return true;
+        }
+    return false;
+}
+
 const char *option(int argc, char **argv, const char *name, const char *fallback)
 {
     for (int i = 1; i < argc; i++) {

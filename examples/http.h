@@ -42,6 +42,9 @@ bool http_serve(const char *name, int port,
  * no connection, or no answer. */
 bool http_call(const char *url, http_message *request, http_message *response);
 
+/** Prints `usage` when --help is among the words: the program then ends. */
+bool asks_for_help(int argc, char **argv, const char *usage);
+
 /** The value behind `--name` on the command line, or `fallback`. */
 const char *option(int argc, char **argv, const char *name, const char *fallback);
 

@@ -27,6 +27,10 @@ static void wait_until(struct timespec *next, long every_ns)
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, next, NULL);
 }
 
+static const char usage[] =
+    "kiseki-example-load [--gateway http://localhost:8081] [--rate 5] [--count 0]\n"
+    "Places and looks at orders, --rate a second; --count in all, 0: until SIGINT.";
+
 int main(int argc, char **argv)
 {
     const char *gateway = option(argc, argv, "gateway", "http://localhost:8081");
@@ -36,6 +40,8 @@ int main(int argc, char **argv)
     struct sigaction action = { .sa_handler = end };
     struct timespec next;
 
+    if (asks_for_help(argc, argv, usage))
+        return 0;
     if (rate <= 0) {
         fprintf(stderr, "load: --rate wants a number above 0\n");
         return 2;

@@ -38,6 +38,7 @@ static int pay(int order)
     KIS_SPAN(span, tracer(), "POST /charge/{order}", .kind = KIS_SPAN_KIND_CLIENT,
              .attrs = KIS_ATTRS(KIS_KV("http.request.method", "POST"),
                                 KIS_KV("server.address", "payments"), KIS_KV("order.id", order)));
+    char problem[64];
     http_message request = { .method = "POST" }, response;
     kis_carrier headers = http_carrier(&request);
 
@@ -49,8 +50,10 @@ static int pay(int order)
         return 0;
     }
     kis_span_set(span, KIS_KV("http.response.status_code", response.status));
-    if (response.status >= 400)
-        kis_span_fail(span, response.body);
+    if (response.status >= 400) {
+        snprintf(problem, sizeof(problem), "payments answered %d", response.status);
+        kis_span_fail(span, problem);
+    }
     return response.status;
 }
 
@@ -81,9 +84,16 @@ static void handle(http_message *request, http_message *response)
     kis_span_set(span, KIS_KV("http.response.status_code", response->status));
 }
 
+static const char usage[] =
+    "kiseki-example-orders [--port 8082] [--payments http://localhost:8083]\n"
+    "The second of three services that are traced: keeps orders.";
+
 int main(int argc, char **argv)
 {
     kis_diag diag;
+
+    if (asks_for_help(argc, argv, usage))
+        return 0;
     kis_sdk *sdk = kis_sdk_start(&(kis_sdk_options){ .service_name = KIS_STR("orders") }, &diag);
     if (!sdk)
         fprintf(stderr, "tracing is off: %s\n", diag.text);

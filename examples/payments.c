@@ -53,9 +53,16 @@ static void handle(http_message *request, http_message *response)
         kis_span_fail(span, problem);
 }
 
+static const char usage[] =
+    "kiseki-example-payments [--port 8083] [--fail-every 7]\n"
+    "The last of three services that are traced: takes money, and fails now and then.";
+
 int main(int argc, char **argv)
 {
     kis_diag diag;
+
+    if (asks_for_help(argc, argv, usage))
+        return 0;
     kis_sdk *sdk = kis_sdk_start(&(kis_sdk_options){ .service_name = KIS_STR("payments") }, &diag);
     if (!sdk)
         fprintf(stderr, "tracing is off: %s\n", diag.text);

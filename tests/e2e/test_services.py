@@ -137,6 +137,8 @@ def test_the_three_services_of_the_readme(server, services):
         return len(found) == 30 and found
     traces = until(whole, why="30 traces of the gateway")
     failures = 0
+    reasons = {tag["value"] for trace in traces for span in trace["spans"] for tag in span["tags"] if tag["key"] == "otel.status_description"}
+    assert reasons == {"orders answered 502", "payments answered 502", "the order was not paid", "insufficient funds"}, "words, not a body"
     for trace in traces:
         names = sorted(process["serviceName"] for process in trace["processes"].values())
         spans = {span["spanID"]: span for span in trace["spans"]}
@@ -147,6 +149,12 @@ def test_the_three_services_of_the_readme(server, services):
         assert names == (["gateway", "orders", "payments"] if is_new else ["gateway", "orders"])
         failures += any(tag["key"] == "error" for tag in roots[0]["tags"])
     assert failures == len([n for n in range(1000, 1030) if n % 5 == 0 and (n - 1000) % 3 != 0])
+
+
+@pytest.mark.parametrize("name", ["gateway", "orders", "payments", "load"])
+def test_an_example_that_is_asked_for_help_does_nothing_else(name):
+    done = subprocess.run([example(name), "--help"], capture_output=True, text=True, timeout=10)
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith(f"kiseki-example-{name} [--"), done
 
 
 def test_a_trace_appears_while_its_services_still_run(server, services):
