@@ -1,6 +1,6 @@
 /* search_test.mjs - the search page: what is found, how it is asked, and where it is remembered. */
 import { check, NARROW, same, test, until } from './harness.mjs';
-import { checkout, hex, orphans, send, sendAll } from './spans.mjs';
+import { checkout, hex, orphans, send, sendAll, TraceMaker } from './spans.mjs';
 
 const names = (page) => page.locator('.trace-item .name .service').allInnerTexts();
 
@@ -116,6 +116,19 @@ test('a chosen range is asked again by Refresh', async ({ page, otlpUrl }) => {
     await send(otlpUrl, checkout({ tag, agoMs: 1000 }));
     await page.getByRole('button', { name: 'Refresh' }).click();
     await until(async () => (await page.locator('.trace-item').count()) === 2, 'the new trace');
+});
+
+test('a link whose tag has a blank in its key is asked, and stays as it is', async ({ page, otlpUrl }) => {
+    const trace = new TraceMaker();
+    trace.span(`${newTag()}shop`, 'order', '', 0, 100, { attributes: { 'my key': 'Jane "J" Doe' } });
+    await send(otlpUrl, trace);
+    await page.goto(`/search?tags=${encodeURIComponent('{"my key":"Jane \\"J\\" Doe"}')}`);
+    await page.locator('.trace-item', { hasText: 'shop' }).first().waitFor();
+    same('"my key"="Jane \\"J\\" Doe"', await page.getByLabel('Tags').inputValue(), 'tags');
+    await find(page);
+    await until(() => page.url().includes('start='), 'the address');
+    same('{"my key":"Jane \\"J\\" Doe"}', new URL(page.url()).searchParams.get('tags'), 'tags in the address');
+    same(0, await page.locator('.search-form .problem').count(), 'problems');
 });
 
 test('what cannot be asked is said at its field, and not asked', async ({ page }) => {

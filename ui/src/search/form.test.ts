@@ -33,6 +33,12 @@ test('links of Jaeger’s page are understood', () => {
     expect(range?.start.sec).toBe(1788220800);
 });
 
+test('no condition of a link is lost: a key with a blank, a value that is no text', () => {
+    const { form } = formFromParams(new URLSearchParams({ tags: '{"my key":"v","code":500,"error":true}' }));
+    expect(checkForm(form)).toEqual({});
+    expect(queryOf(form, rangeOf(form, NOW)).attributes).toEqual({ 'my key': 'v', code: '500', error: 'true' });
+});
+
 test('nonsense in the address is not asked', () => {
     const { form, range } = formFromParams(new URLSearchParams(
         'tags=%7Bbroken&limit=-1&start=x&end=y&minDuration=soon&lookback=1y'));

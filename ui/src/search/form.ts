@@ -180,7 +180,7 @@ function tagsFromParams(params: URLSearchParams): string {
         const map = JSON.parse(params.get('tags') ?? '{}') as unknown;
         if (typeof map === 'object' && map !== null)
             for (const [key, value] of Object.entries(map))
-                if (typeof value === 'string') pairs.push([key, value]);
+                if (/^(string|number|boolean)$/.test(typeof value)) pairs.push([key, String(value)]);
     } catch {
         return params.get('tags') ?? '';
     }

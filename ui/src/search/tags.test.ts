@@ -9,12 +9,16 @@ test.each([
     ['a="say \\"hi\\" \\\\ there"', { a: 'say "hi" \\ there' }],
     ['a= b=""', { a: '', b: '' }],
     ['url=http://x/?y=z', { url: 'http://x/?y=z' }],
+    ['"my key"=v', { 'my key': 'v' }],
+    ['"a=b"=c "d\\"e"="f g"', { 'a=b': 'c', 'd"e': 'f g' }],
+    ['""=v "\\\\"=', { '': 'v', '\\': '' }],
+    ['a="two\nlines \\\\\n"', { a: 'two\nlines \\\n' }],
 ])('tags: %s', (text, tags) => {
     expect(parseTags(text)).toEqual({ tags, problem: '' });
     expect(parseTags(formatTags(tags)).tags).toEqual(tags);
 });
 
-test.each(['a', '=b', 'a="b', 'a=b"c"', 'a=b c'])('no tags: %s', (text) => {
+test.each(['a', '=b', 'a="b', 'a=b"c"', 'a=b c', '"a"', '"a b=c', 'a"b"=c'])('no tags: %s', (text) => {
     expect(parseTags(text).problem).not.toBe('');
 });
 

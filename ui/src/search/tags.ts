@@ -1,4 +1,5 @@
-/* tags.ts - the tags box: `http.status_code=500 user="Jane Doe" error=true`, as logfmt has it. */
+/* tags.ts - the tags box: `http.status_code=500 user="Jane Doe" error=true`, as logfmt has it. A key
+ * may be quoted, too: what formatTags writes, parseTags reads, whatever a link has for keys. */
 
 export type Tags = Record<string, string>;
 
@@ -8,7 +9,8 @@ export interface ParsedTags {
     problem: string;
 }
 
-const PAIR = /\s*([^\s="]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s"]*))(?=\s|$)\s*/y;
+const QUOTED = /"((?:[^"\\]|\\[^])*)"/.source;
+const PAIR = new RegExp(`\\s*(?:${QUOTED}|([^\\s="]+))=(?:${QUOTED}|([^\\s"]*))(?=\\s|$)\\s*`, 'y');
 
 export function parseTags(text: string): ParsedTags {
     const tags: Tags = {};
@@ -19,9 +21,8 @@ export function parseTags(text: string): ParsedTags {
         if (!found)
             return { tags, problem: `Write tags as key=value: “${text.slice(end).trim()}” is not.` };
         /* Object.defineProperty, because a key may be called __proto__ */
-        const value = found[2] !== undefined ? found[2].replace(/\\(.)/g, '$1') : found[3] ?? '';
-        Object.defineProperty(tags, found[1]!, {
-            value, enumerable: true, configurable: true, writable: true,
+        Object.defineProperty(tags, textOf(found[1], found[2]), {
+            value: textOf(found[3], found[4]), enumerable: true, configurable: true, writable: true,
         });
         end = PAIR.lastIndex;
     }
@@ -30,10 +31,17 @@ export function parseTags(text: string): ParsedTags {
 
 export function formatTags(tags: Readonly<Tags>): string {
     return Object.entries(tags)
-        .map(([key, value]) =>
-            /^[^\s"]*$/.test(value)
-                ? `${key}=${value}`
-                : `${key}="${value.replace(/[\\"]/g, '\\$&')}"`,
-        )
+        .map(([key, value]) => {
+            const name = /^[^\s="]+$/.test(key) ? key : quoted(key);
+            return `${name}=${/^[^\s"]*$/.test(value) ? value : quoted(value)}`;
+        })
         .join(' ');
+}
+
+function textOf(inQuotes: string | undefined, bare: string | undefined): string {
+    return inQuotes !== undefined ? inQuotes.replace(/\\([^])/g, '$1') : bare ?? '';
+}
+
+function quoted(text: string): string {
+    return `"${text.replace(/[\\"]/g, '\\$&')}"`;
 }
