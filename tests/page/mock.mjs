@@ -79,8 +79,8 @@ function route({ traces }, url) {
 
 function keep({ traces }, request) {
     for (const { resource, scopeSpans } of request.resourceSpans) {
-        const name = resource.attributes.find((a) => a.key === 'service.name');
-        const service = name?.value.stringValue ?? '';
+        const name = resource.attributes?.find((a) => a.key === 'service.name');
+        const service = name?.value.stringValue || 'unknown_service';
         for (const { scope, spans } of scopeSpans)
             for (const raw of spans) {
                 const list = traces.get(raw.traceId) ?? [];

@@ -40,6 +40,20 @@ test('a row tells root, services, spans, errors and what is missing', async ({ p
     check(late.includes('GET /late'), `root in ${JSON.stringify(late)}`);
 });
 
+test('a service that did not say its name is called the same in the list and in the trace', async (
+    { page, otlpUrl },
+) => {
+    const trace = new TraceMaker(1000);
+    const name = `nameless ${hex(4)}`;
+    trace.span('', name, '', 0, 1000);
+    await send(otlpUrl, trace);
+    await page.goto(`/search?service=unknown_service&operation=${encodeURIComponent(name)}`);
+    const item = page.locator('.trace-item', { hasText: name });
+    same('unknown_service', await item.locator('.name .service').innerText(), 'in the list');
+    await item.click();
+    same('unknown_service', await page.locator('.row .service').innerText(), 'in the trace');
+});
+
 test('the form asks for service, operation, tags and duration', async ({ page, otlpUrl }) => {
     const tag = newTag();
     await sendAll(otlpUrl, [

@@ -23,11 +23,20 @@ test('a span of nonsense is a span', () => {
         {}, { spanId: 5, attributes: 7, events: { a: 1 }, links: [null], status: 'bad', kind: -3 },
     ] }] }] } });
     expect(spans.length).toBe(2);
-    expect(spans[0]!.resource.service).toBe('unknown-service');
+    expect(spans[0]!.resource.service).toBe('unknown_service');
     for (const span of spans) {
         expect(kindName(span.kind)).toBe('unspecified');
         expect(decodeDetail(span).attributes.items).toEqual([]);
     }
+});
+
+test.each([
+    ['the first of two', ['shop', 'other'], 'shop'], ['an empty one', ['', 'other'], 'unknown_service'],
+    ['none', [], 'unknown_service'],
+])('the service is what the server takes it to be: %s', (_why, names, want) => {
+    const attributes = names.map((name) => ({ key: 'service.name', value: { stringValue: name } }));
+    const [span] = decodeSpans({ resourceSpans: [{ resource: { attributes }, scopeSpans: [{ spans: [{}] }] }] });
+    expect(span!.resource.service).toBe(want);
 });
 
 test('ids, times and enums as OTLP/JSON has them, and as some write them', () => {

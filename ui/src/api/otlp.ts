@@ -65,12 +65,10 @@ export function decodeSpans(answer: unknown): WireSpan[] {
 
 function decodeResource(group: Json): Resource {
     const raw = asObject(group.resource);
-    let service = '';
-    for (const item of asArray(raw.attributes)) {
-        const { key, value } = asObject(item);
-        if (key === 'service.name') service = asText(asObject(value).stringValue);
-    }
-    return { service: service || 'unknown-service', raw, schemaUrl: asText(group.schemaUrl) };
+    /* as the server has it: the first of the key, and its word where there is none */
+    const named = asArray(raw.attributes).find((item) => asObject(item).key === 'service.name');
+    const service = asText(asObject(asObject(named).value).stringValue);
+    return { service: service || 'unknown_service', raw, schemaUrl: asText(group.schemaUrl) };
 }
 
 function decodeScope(group: Json): Scope {
