@@ -275,6 +275,44 @@ test('the keyboard walks, folds, finds and helps', async (world) => {
     await until(async () => (await page.getByRole('dialog').count()) === 0, 'help closed');
 });
 
+test('End goes to the last span, also when none is chosen', async (world) => {
+    const { page } = world;
+    await open(world, checkout());
+    await page.keyboard.press('End');
+    same('render', await chosen(page), 'End');
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Home');
+    same('POST /checkout', await chosen(page), 'Home');
+});
+
+test('a chosen span that was folded away is walked from where it is hidden', async (world) => {
+    const { page } = world;
+    await open(world, checkout());
+    const press = (key) => page.keyboard.press(key);
+    const hide = async () => { // rows: POST /checkout, authenticate, POST orders/orders [+], render
+        await page.locator('.row', { hasText: 'SET charge:lock' }).click();
+        await page.locator('.row', { hasText: 'POST orders/orders' }).getByRole('button').click();
+        same(4, await rowCount(page), 'rows while it is hidden');
+    };
+    await hide();
+    await press('ArrowDown');
+    same('render', await chosen(page), 'down');
+    await press('[');
+    await hide();
+    await press('ArrowUp');
+    same('POST orders/orders', await chosen(page), 'up');
+    await press('[');
+    await hide();
+    await press('ArrowLeft');
+    same('POST orders/orders', await chosen(page), 'left');
+    same(4, await rowCount(page), 'rows after left');
+    await press('[');
+    await hide();
+    await press('ArrowRight');
+    same('SET charge:lock', await chosen(page), 'right shows it again');
+    same(14, await rowCount(page), 'rows after right');
+});
+
 test('a key that comes before the next frame is obeyed', async (world) => {
     const { page } = world;
     await open(world, checkout());

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import {
-    foldAll, foldOneLevel, placeOf, reveal, toggleFold, unfoldAll, unfoldOneLevel, visibleRows,
+    foldAll, foldOneLevel, lastPlace, placeOf, reveal, toggleFold, unfoldAll, unfoldOneLevel, visibleRows,
 } from './fold';
 import { buildTree } from './tree';
 
@@ -43,4 +43,9 @@ test('a hidden row has no place', () => {
     expect(placeOf(rows, 4)).toBe(2);
     expect(placeOf(rows, 2)).toBe(-1);
     expect(placeOf(rows, -1)).toBe(-1);
+});
+
+test('a hidden row is seen in the folded one above it', () => {
+    const rows = visibleRows(tree, toggleFold(unfoldAll(tree), 1)); /* 0 1 4 5 6 */
+    expect([-1, 0, 1, 2, 3, 4, 6].map((row) => lastPlace(rows, row))).toEqual([-1, 0, 1, 1, 1, 2, 4]);
 });

@@ -65,13 +65,19 @@ export function reveal(tree: Tree, folded: Folds, row: number): Folds {
 
 /** Where a row stands among the shown ones (they are sorted); -1 if it is hidden. */
 export function placeOf(shown: Int32Array, row: number): number {
+    const place = lastPlace(shown, row);
+    return shown[place] === row ? place : -1;
+}
+
+/** The last of the shown rows that is not below this one. For a hidden row that is the folded one
+ * it is hidden in; -1 only for no row. */
+export function lastPlace(shown: Int32Array, row: number): number {
     let low = 0;
-    let high = shown.length - 1;
-    while (low <= high) {
+    let high = shown.length;
+    while (low < high) {
         const middle = (low + high) >> 1;
-        if (shown[middle] === row) return middle;
-        if (shown[middle]! < row) low = middle + 1;
-        else high = middle - 1;
+        if (shown[middle]! <= row) low = middle + 1;
+        else high = middle;
     }
-    return -1;
+    return low - 1;
 }

@@ -2,7 +2,7 @@
  * as any tree does. Keys typed into a field, or with Ctrl, Alt or Meta, are left alone. */
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import {
-    foldAll, foldOneLevel, hasChildren, placeOf, toggleFold, unfoldAll, unfoldOneLevel, type Folds,
+    foldAll, foldOneLevel, hasChildren, lastPlace, toggleFold, unfoldAll, unfoldOneLevel, type Folds,
 } from './fold';
 import { errorFrom, type Trace } from './model';
 import { panView, wholeView, zoomView, type View } from './view';
@@ -26,10 +26,17 @@ const PAN = 0.1;
 const PAN_FAST = 0.5;
 const ZOOM = 0.6;
 
+/** The row in which the chosen one is seen: itself, or the folded one above it; -1 for none. */
+const seenIn = (t: KeyTarget): number =>
+    t.selected < 0 ? -1 : t.rows[lastPlace(t.rows, t.selected)]!;
+
+/** With nothing chosen, one stands before the first row. From a hidden row, the folded row that
+ * hides it is one step up, and what follows that one step down. */
 const walk = (by: number): Action => (t) => {
-    const place = placeOf(t.rows, t.selected);
-    const next = place < 0 ? 0 : Math.min(Math.max(place + by, 0), t.rows.length - 1);
-    t.select(t.rows[next]!);
+    const place = lastPlace(t.rows, t.selected);
+    const isHidden = place >= 0 && t.rows[place] !== t.selected;
+    const next = place + (isHidden && by < 0 ? by + 1 : by);
+    t.select(t.rows[Math.min(Math.max(next, 0), t.rows.length - 1)]!);
 };
 const zoom = (factor: number): Action => (t) =>
     t.setView(zoomView(t.view, factor, t.trace.durationNs));
@@ -45,12 +52,15 @@ const scroll = (share: number): Action => () => {
 };
 
 const into: Action = (t) => {
-    if (t.selected < 0) return walk(0)(t);
-    if (t.folded[t.selected]) return t.setFolded(toggleFold(t.folded, t.selected));
+    const row = seenIn(t);
+    if (row < 0) return t.select(0);
+    if (t.folded[row]) return t.setFolded(toggleFold(t.folded, row));
     if (hasChildren(t.trace.tree, t.selected)) t.select(t.selected + 1);
 };
 const outOf: Action = (t) => {
-    if (t.selected < 0) return;
+    const row = seenIn(t);
+    if (row < 0) return;
+    if (row !== t.selected) return t.select(row);
     const { tree } = t.trace;
     if (!t.folded[t.selected] && hasChildren(tree, t.selected))
         return t.setFolded(toggleFold(t.folded, t.selected));
