@@ -229,6 +229,57 @@ test('finding counts, marks and walks the matches, into folded rows too', async 
     await page.getByText('0 matches').waitFor();
 });
 
+/* The clock of the page stands still: whatever waits for the typing to pause is still waiting. */
+const stopClock = async (page) => {
+    await page.clock.install();
+    await page.clock.pauseAt(Date.now() + 60_000);
+};
+
+test('Enter right behind the text goes to the first match, once that is known', async (world) => {
+    const { page } = world;
+    await open(world, checkout());
+    const box = page.getByLabel('Find in this trace');
+    await box.focus();
+    await stopClock(page);
+    await page.keyboard.type('stock\n\n');
+    same(0, await page.locator('.row.selected').count(), 'rows chosen before anything is found');
+    await page.clock.runFor(1000);
+    await page.getByText('2 of 4').waitFor();
+    await box.fill('charge');
+    await box.press('Shift+Enter');
+    await page.clock.runFor(1000);
+    await page.getByText('3 of 3').waitFor();
+    same('SET charge:lock', await chosen(page), 'the last before "SELECT stock", around the end');
+});
+
+test('Enter behind a new text does not go to a match of the old one', async (world) => {
+    const { page } = world;
+    await open(world, checkout());
+    const box = page.getByLabel('Find in this trace');
+    await box.fill('stock');
+    await page.getByText('4 matches').waitFor();
+    await stopClock(page);
+    await box.fill('render');
+    await box.press('Enter');
+    same(0, await page.locator('.row.selected').count(), 'rows chosen before anything is found');
+    same('…', await page.locator('.find .said').innerText(), 'said meanwhile');
+    await page.clock.runFor(1000);
+    await page.getByText('1 of 1').waitFor();
+    same('render', await chosen(page), 'chosen');
+});
+
+test('a span chosen by hand while one looks for the first match stays chosen', async (world) => {
+    const { page } = world;
+    await open(world, checkout());
+    await page.getByLabel('Find in this trace').focus();
+    await stopClock(page);
+    await page.keyboard.type('stock\n');
+    await page.locator('.row', { hasText: 'authenticate' }).click();
+    await page.clock.runFor(1000);
+    await page.getByText('4 matches').waitFor();
+    same('authenticate', await chosen(page), 'chosen');
+});
+
 test('the keyboard walks, folds, finds and helps', async (world) => {
     const { page } = world;
     await open(world, checkout());

@@ -15,7 +15,6 @@ interface ToolbarProps {
     find: Find;
     /** which of the matches is the chosen span; -1 if none is */
     matchPlace: number;
-    onStep: (by: number) => void;
     isZoomed: boolean;
     onResetZoom: () => void;
     onHelp: () => void;
@@ -65,11 +64,11 @@ export function Toolbar(props: ToolbarProps) {
     );
 }
 
-function FindBox({ text, setText, find, matchPlace, onStep }: ToolbarProps) {
+function FindBox({ text, setText, find, matchPlace }: ToolbarProps) {
     const onKey = (event: KeyboardEvent) => {
         if (event.key === 'Enter') {
             event.preventDefault();
-            onStep(event.shiftKey ? -1 : 1);
+            find.step(event.shiftKey ? -1 : 1);
         }
         if (event.key === 'Escape') {
             event.stopPropagation();
@@ -78,7 +77,8 @@ function FindBox({ text, setText, find, matchPlace, onStep }: ToolbarProps) {
         }
     };
     const count = find.matches.length;
-    const said = !text.trim() ? '' :
+    const isOff = count === 0 && !find.isBusy;
+    const said = !text.trim() ? '' : count === 0 && find.isBusy ? '…' :
         `${matchPlace >= 0 ? `${formatCount(matchPlace + 1)} of ` : ''}` +
         `${matchPlace >= 0 ? formatCount(count) : counted(count, 'match', 'matches')}` +
         `${find.isBusy ? '…' : ''}`;
@@ -99,8 +99,8 @@ function FindBox({ text, setText, find, matchPlace, onStep }: ToolbarProps) {
             <span class="said" role="status">{said}</span>
             {text && (
                 <>
-                    <StepButton label="Previous match" icon="up" onClick={() => onStep(-1)} off={!count} />
-                    <StepButton label="Next match" icon="down" onClick={() => onStep(1)} off={!count} />
+                    <StepButton label="Previous match" icon="up" onClick={() => find.step(-1)} off={isOff} />
+                    <StepButton label="Next match" icon="down" onClick={() => find.step(1)} off={isOff} />
                     <StepButton label="Clear" icon="close" onClick={() => setText('')} off={false} />
                 </>
             )}

@@ -36,7 +36,6 @@ export function TraceView({ trace, params, onReload }: {
     const [scrollTo, setScrollTo] = useState<ScrollTo>({ row: selected, round: 0 });
     const [isHelpOpen, setHelpOpen] = useState(false);
     const rows = useMemo(() => visibleRows(tree, folded), [tree, folded]);
-    const find = useFind(trace, text);
 
     const select = useCallback((row: number) => {
         setSelected(row);
@@ -45,6 +44,7 @@ export function TraceView({ trace, params, onReload }: {
         setScrollTo((was) => ({ row, round: was.round + 1 }));
     }, [tree]);
 
+    const find = useFind(trace, text, selected, select);
     const written = useAddress(trace, { selected, text, view });
     /* The address may also be changed from outside: a link to another span of this trace. What was
      * written here comes back, too, perhaps after the reader has gone on to the next span. */
@@ -63,10 +63,6 @@ export function TraceView({ trace, params, onReload }: {
     }, []);
     useKeys({ trace, rows, folded, selected, view, select, closeDetail, setFolded, setView, showHelp });
 
-    const step = (by: number) => {
-        const next = find.step(selected, by);
-        if (next >= 0) select(next);
-    };
     return (
         <div class={`trace-page ${selected >= 0 ? 'has-detail' : ''}`}>
             <TraceHeader
@@ -83,7 +79,6 @@ export function TraceView({ trace, params, onReload }: {
                 setText={setText}
                 find={find}
                 matchPlace={placeOf(find.matches, selected)}
-                onStep={step}
                 isZoomed={!isWhole(view, durationNs)}
                 onResetZoom={() => setView(parseView(null, durationNs))}
                 onHelp={showHelp}
@@ -97,7 +92,7 @@ export function TraceView({ trace, params, onReload }: {
                         folded={folded}
                         view={view}
                         selected={selected}
-                        matches={text ? find.matches : null}
+                        matches={text ? find.marks : null}
                         scrollTo={scrollTo}
                         onSelect={(row) => setSelected(row === selected ? -1 : row)}
                         onToggle={(row) => setFolded(toggleFold(folded, row))}

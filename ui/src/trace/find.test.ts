@@ -40,3 +40,11 @@ test('steps go round', () => {
     expect(stepIn(matches, 6, -1)).toBe(5);
     expect(stepIn(new Int32Array(0), 3, 1)).toBe(-1);
 });
+
+test('a step that only rows not looked at yet can tell comes later', () => {
+    const matches = Int32Array.from([2, 5]);
+    expect(stepIn(matches, 2, 1, true)).toBe(5);
+    expect(stepIn(matches, 5, 1, true)).toBe('later');
+    expect(stepIn(matches, 4, -1, true)).toBe('later');
+    expect(stepIn(new Int32Array(0), -1, 1, true)).toBe('later');
+});
