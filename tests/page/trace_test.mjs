@@ -206,6 +206,61 @@ test('the address names the chosen span, what is looked for and the zoom', async
     check(page.url().includes(trace.traceId), 'still the same trace');
 });
 
+test('going back within a trace brings back what was chosen, looked for and zoomed', async (world) => {
+    const { page } = world;
+    const trace = checkout();
+    const [order] = trace.groups.get('orders');
+    const [charge] = trace.groups.get('payments');
+    order.links = [{ traceId: trace.traceId, spanId: charge.spanId }];
+    await open(world, trace, `?span=${order.spanId.toUpperCase()}&zoom=0-100000000`);
+    const box = page.getByLabel('Find in this trace');
+    await box.fill('stock');
+    await until(() => page.url().includes('q=stock'), 'the text in the address');
+    const left = page.url();
+    await page.locator('.detail .links a').click();
+    await until(async () => (await chosen(page)) === 'POST /charge', 'the span of the link');
+    same('', await box.inputValue(), 'looked for, by a link that says nothing of it');
+    same(0, await page.getByRole('button', { name: 'Whole trace' }).count(), 'zoomed');
+    await page.goBack();
+    await until(async () => (await chosen(page)) === 'POST /orders', 'the span of before');
+    same('stock', await box.inputValue(), 'looked for');
+    await page.getByText('4 matches').waitFor();
+    await page.getByRole('button', { name: 'Whole trace' }).waitFor();
+    await page.waitForTimeout(400); // nothing is waited for: the address must not be written over
+    same(left, page.url(), 'address');
+    await page.goForward();
+    await until(async () => (await chosen(page)) === 'POST /charge', 'the span of the link again');
+    same('', await box.inputValue(), 'looked for, after going forward');
+});
+
+test('what was chosen a moment ago is in the link, and there after a reload and going back', async (world) => {
+    const { page, context } = world;
+    await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+    await open(world, checkout());
+    /* in the same breath: sooner than the address is written */
+    const chooseAndPress = (name, button) => page.evaluate(async (texts) => {
+        for (const text of texts) {
+            const all = [...document.querySelectorAll('.row, button, a')];
+            all.find((e) => e.innerText.includes(text)).click();
+            for (let i = 0; i < 5; i++) await null; // the page draws
+        }
+    }, [name, button]);
+    await chooseAndPress('render', 'Reload');
+    await page.locator('.row.selected').waitFor();
+    same('render', await chosen(page), 'after a reload');
+    await chooseAndPress('authenticate', 'Copy link');
+    await page.getByRole('button', { name: 'Copied' }).waitFor();
+    const copied = await page.evaluate(() => navigator.clipboard.readText());
+    await chooseAndPress('SET charge:lock', 'kiseki');
+    await page.getByRole('button', { name: 'Find traces' }).waitFor();
+    await page.goBack();
+    await page.locator('.row.selected').waitFor();
+    same('SET charge:lock', await chosen(page), 'after going back');
+    await page.goto(copied);
+    await page.locator('.row.selected').waitFor();
+    same('authenticate', await chosen(page), 'by the link');
+});
+
 test('finding counts, marks and walks the matches, into folded rows too', async (world) => {
     const { page } = world;
     await open(world, checkout());

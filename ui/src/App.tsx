@@ -12,7 +12,7 @@ import { SearchPage } from './search/SearchPage';
 import { TracePage } from './trace/TracePage';
 
 export function App() {
-    const text = useStore(address);
+    const { text, arrival } = useStore(address);
     const route = parseRoute(text);
     /* not after the paint: the new page's first answer may have brought one by then */
     useLayoutEffect(forgetNotices, [text.split('?', 1)[0]]);
@@ -28,7 +28,12 @@ export function App() {
                 <Boundary key={route.page === 'trace' ? route.traceId : route.page}>
                     {route.page === 'search' && <SearchPage params={route.params} />}
                     {route.page === 'trace' && (
-                        <TracePage key={route.traceId} traceId={route.traceId} params={route.params} />
+                        <TracePage
+                            key={route.traceId}
+                            traceId={route.traceId}
+                            params={route.params}
+                            arrival={arrival}
+                        />
                     )}
                 </Boundary>
                 {route.page === 'unknown' && (

@@ -18,6 +18,13 @@ test('whatever is in the path is a trace id, even broken escapes', () => {
     expect(traceAddress('../x', 'a&b')).toBe('/trace/..%2Fx?span=a%26b');
 });
 
+test('an address names a trace as the search box may: in upper case, with dashes, short', () => {
+    const traceId = '1974d5b215984d8f366d878d73898516';
+    expect(parseRoute(`/trace/${traceId.toUpperCase()}`)).toMatchObject({ traceId });
+    expect(parseRoute('/trace/1974d5b2-1598-4d8f-366d-878d73898516')).toMatchObject({ traceId });
+    expect(parseRoute('/trace/abc')).toMatchObject({ traceId: '0'.repeat(29) + 'abc' });
+});
+
 test.each([
     ['  1974D5B215984D8F366D878D73898516\n', '1974d5b215984d8f366d878d73898516'],
     ['0x366d878d73898516', '0000000000000000366d878d73898516'],

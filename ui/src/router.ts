@@ -1,8 +1,10 @@
 /* router.ts - the address bar is the page's state: /search?… and /trace/{id}?…
  *
- * `navigate` adds a step to the history, `replace` does not (folding, selecting, typing). A step
- * remembers how far down its page was; going back, a page that has its content again asks for that
- * place. The browser's own way comes too early: the content is still on its way.
+ * `navigate` adds a step to the history, `replace` does not, nor does `note` (selecting, typing).
+ * Links, Back and Forward are arrivals: the page takes its state from the address, all of it. What
+ * a page writes about itself is none, so that it never comes back as news. A step remembers how far
+ * down its page was; going back, a page that has its content again asks for that place. The
+ * browser's own way comes too early: the content is still on its way.
  */
 import { createStore } from './parts/store';
 
@@ -11,15 +13,27 @@ export type Route =
     | { page: 'trace'; traceId: string; params: URLSearchParams }
     | { page: 'unknown' };
 
+export interface Address {
+    text: string;
+    /** another number each time a link, Back or Forward led here */
+    arrival: number;
+}
+
 const here = () => location.pathname + location.search;
 
-export const address = createStore<string>(here());
+export const address = createStore<Address>({ text: here(), arrival: 0 });
+
+function arrive(): void {
+    forget();
+    address.set({ text: here(), arrival: address.get().arrival + 1 });
+}
 
 let scrollWanted = 0;
 
 addEventListener('popstate', (event) => {
+    if (here() === address.get().text) return; /* a place within the page: #main */
     scrollWanted = placeIn(event.state);
-    address.set(here());
+    arrive();
 });
 
 function placeIn(state: unknown): number {
@@ -28,17 +42,37 @@ function placeIn(state: unknown): number {
 
 export function navigate(to: string): void {
     scrollWanted = 0;
+    if (noted) replace(noted); /* the step that is left says how it was left */
     if (to !== here()) {
         history.replaceState({ scroll: scrollY }, '');
         history.pushState(null, '', to);
     }
-    address.set(here());
+    arrive();
     scrollTo(0, 0);
 }
 
 export function replace(to: string): void {
+    forget();
     history.replaceState(history.state, '', to);
-    address.set(here());
+    address.set({ ...address.get(), text: here() });
+}
+
+const NOTE_AFTER_MS = 150; /* browsers refuse a history that changes too often */
+
+let noted = '';
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+/** Like `replace`, when nothing else is noted for a moment, or this step is left by a link. */
+export function note(to: string): void {
+    forget();
+    if (to === here()) return;
+    noted = to;
+    timer = setTimeout(() => replace(to), NOTE_AFTER_MS);
+}
+
+function forget(): void {
+    clearTimeout(timer);
+    noted = '';
 }
 
 /** For a page whose content has come: back to where one was, once. */
@@ -53,7 +87,10 @@ export function parseRoute(addressText: string): Route {
     const clean = path.replace(/\/+$/, '') || '/';
     if (clean === '/' || clean === '/search') return { page: 'search', params };
     const found = /^\/trace\/([^/]+)$/.exec(clean);
-    if (found) return { page: 'trace', traceId: decoded(found[1]!), params };
+    if (found) {
+        const id = decoded(found[1]!);
+        return { page: 'trace', traceId: cleanTraceId(id) ?? id, params };
+    }
     return { page: 'unknown' };
 }
 

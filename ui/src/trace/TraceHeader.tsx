@@ -12,8 +12,10 @@ import { zoneSetting } from '../settings';
 import { hasBadTimes, type Trace } from './model';
 import { ODD_CYCLE, ODD_DUPLICATE, ODD_SELF } from './tree';
 
-export function TraceHeader({ trace, onReload, onFind, onNextError }: {
+export function TraceHeader({ trace, link, onReload, onFind, onNextError }: {
     trace: Trace;
+    /** the address of what is seen now */
+    link: string;
     onReload: () => void;
     onFind: (text: string) => void;
     onNextError: () => void;
@@ -32,7 +34,7 @@ export function TraceHeader({ trace, onReload, onFind, onNextError }: {
                         JSON
                     </a>
                     <CopyButton
-                        text={() => location.href}
+                        text={() => location.origin + link}
                         label="Copy a link to this view"
                         caption="Copy link"
                     />

@@ -14,7 +14,11 @@ import { TraceView } from './TraceView';
 /** As the search box has it; the server would speak of its parameter. */
 const NOT_AN_ID = 'A trace id is 32 hexadecimal digits.';
 
-export function TracePage({ traceId, params }: { traceId: string; params: URLSearchParams }) {
+export function TracePage({ traceId, params, arrival }: {
+    traceId: string;
+    params: URLSearchParams;
+    arrival: number;
+}) {
     const { load, retry, cancel } = useLoad<Trace>(traceId, async (options) => {
         if (!cleanTraceId(traceId)) throw new ApiFailure('bad_request', NOT_AN_ID);
         const spans = await fetchSpans(traceId, options);
@@ -30,7 +34,7 @@ export function TracePage({ traceId, params }: { traceId: string; params: URLSea
         return <LoadingState what="the trace" receivedBytes={load.receivedBytes} onCancel={cancel} />;
     if (load.state === 'failed')
         return <TraceFailure traceId={traceId} failure={load.failure} onRetry={retry} />;
-    return <TraceView trace={load.value} params={params} onReload={retry} />;
+    return <TraceView trace={load.value} params={params} arrival={arrival} onReload={retry} />;
 }
 
 function titleOf(trace: Trace): string {

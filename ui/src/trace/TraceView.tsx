@@ -4,10 +4,11 @@
  *     minimap
  *     ruler | rows (drawn only where one looks)      | detail of the chosen span
  *
- * State that a permalink carries lives in the address: span, q (find), zoom. Folding does not.
+ * State that a permalink carries lives in the address: span, q (find), zoom. It is taken from there
+ * on every arrival, and written there as it changes. Folding is not in it.
  */
-import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type MutableRef } from 'preact/hooks';
-import { replace } from '../router';
+import { useCallback, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { note, replace, traceAddress } from '../router';
 import { Detail } from './Detail';
 import { placeOf, reveal, toggleFold, unfoldAll, visibleRows } from './fold';
 import { KeyHelp } from './KeyHelp';
@@ -20,19 +21,18 @@ import { focusRows, useKeys } from './use_keys';
 import { formatView, isWhole, parseView, type View } from './view';
 import { Waterfall, type ScrollTo } from './Waterfall';
 
-export function TraceView({ trace, params, onReload }: {
+export function TraceView({ trace, params, arrival, onReload }: {
     trace: Trace;
     params: URLSearchParams;
+    arrival: number;
     onReload: () => void;
 }) {
     const { tree, durationNs } = trace;
-    const [selected, setSelected] = useState(() =>
-        /* of a trace of one span there is nothing else to look at */
-        trace.spans.length === 1 ? 0 : rowOfSpan(trace, params.get('span') ?? ''),
-    );
+    const first = useMemo(() => stateIn(params, trace), []);
+    const [selected, setSelected] = useState(first.selected);
     const [folded, setFolded] = useState(() => unfoldAll(tree));
-    const [view, setView] = useState<View>(() => parseView(params.get('zoom'), durationNs));
-    const [text, setText] = useState(params.get('q') ?? '');
+    const [view, setView] = useState(first.view);
+    const [text, setText] = useState(first.text);
     const [scrollTo, setScrollTo] = useState<ScrollTo>({ row: selected, round: 0 });
     const [isHelpOpen, setHelpOpen] = useState(false);
     const rows = useMemo(() => visibleRows(tree, folded), [tree, folded]);
@@ -44,17 +44,19 @@ export function TraceView({ trace, params, onReload }: {
         setScrollTo((was) => ({ row, round: was.round + 1 }));
     }, [tree]);
 
-    const find = useFind(trace, text, selected, select);
-    const written = useAddress(trace, { selected, text, view });
-    /* The address may also be changed from outside: a link to another span of this trace. What was
-     * written here comes back, too, perhaps after the reader has gone on to the next span. */
-    const spanInAddress = params.get('span') ?? '';
+    /* a link to another span of this trace, Back, Forward */
+    const arrived = useRef(arrival);
     useLayoutEffect(() => {
-        const current = selected >= 0 ? trace.spans[selected]!.id : '';
-        if (spanInAddress && spanInAddress !== current && spanInAddress !== written.current)
-            select(rowOfSpan(trace, spanInAddress));
-        written.current = '';
-    }, [spanInAddress]);
+        if (arrived.current === arrival) return;
+        arrived.current = arrival;
+        const next = stateIn(params, trace);
+        select(next.selected);
+        setText(next.text);
+        setView(next.view);
+    }, [arrival]);
+    const here = addressOf(trace, { selected, text, view });
+    useLayoutEffect(() => note(here), [here]);
+    const find = useFind(trace, text, selected, select);
 
     const showHelp = useCallback(() => setHelpOpen(true), []);
     const closeDetail = useCallback(() => {
@@ -67,7 +69,11 @@ export function TraceView({ trace, params, onReload }: {
         <div class={`trace-page ${selected >= 0 ? 'has-detail' : ''}`}>
             <TraceHeader
                 trace={trace}
-                onReload={onReload}
+                link={here}
+                onReload={() => {
+                    replace(here);
+                    onReload();
+                }}
                 onFind={setText}
                 onNextError={() => select(errorFrom(trace, selected, 1))}
             />
@@ -107,27 +113,26 @@ export function TraceView({ trace, params, onReload }: {
     );
 }
 
-const ADDRESS_AFTER_MS = 150; /* browsers refuse a history that changes too often */
+interface ViewState {
+    selected: number;
+    text: string;
+    view: View;
+}
 
-/** Answers the span that was written last, until it has been seen in the address. */
-function useAddress(
-    trace: Trace, state: { selected: number; text: string; view: View },
-): MutableRef<string> {
-    const { selected, text, view } = state;
-    const written = useRef('');
-    useEffect(() => {
-        const timer = setTimeout(() => {
-            const params = new URLSearchParams();
-            if (selected >= 0) params.set('span', trace.spans[selected]!.id);
-            if (text) params.set('q', text);
-            if (!isWhole(view, trace.durationNs)) params.set('zoom', formatView(view));
-            const query = params.toString();
-            const to = `${location.pathname}${query ? `?${query}` : ''}`;
-            if (to === location.pathname + location.search) return;
-            written.current = params.get('span') ?? '';
-            replace(to);
-        }, ADDRESS_AFTER_MS);
-        return () => clearTimeout(timer);
-    }, [trace, selected, text, view]);
-    return written;
+function stateIn(params: URLSearchParams, trace: Trace): ViewState {
+    return {
+        /* of a trace of one span there is nothing else to look at */
+        selected: trace.spans.length === 1 ? 0 : rowOfSpan(trace, params.get('span') ?? ''),
+        text: params.get('q') ?? '',
+        view: parseView(params.get('zoom'), trace.durationNs),
+    };
+}
+
+function addressOf(trace: Trace, { selected, text, view }: ViewState): string {
+    const params = new URLSearchParams();
+    if (selected >= 0) params.set('span', trace.spans[selected]!.id);
+    if (text) params.set('q', text);
+    if (!isWhole(view, trace.durationNs)) params.set('zoom', formatView(view));
+    const query = params.toString();
+    return traceAddress(trace.traceId) + (query ? `?${query}` : '');
 }

@@ -85,6 +85,8 @@ export function errorFrom(trace: Trace, row: number, by: 1 | -1): number {
     return -1;
 }
 
+/** -1 if there is none. Case does not matter: ids are pasted into addresses. */
 export function rowOfSpan(trace: Trace, spanId: string): number {
-    return spanId ? trace.spans.findIndex((span) => span.id === spanId) : -1;
+    const id = spanId.trim().toLowerCase();
+    return id ? trace.spans.findIndex((span) => span.id === id) : -1;
 }
