@@ -145,6 +145,34 @@ test('a link whose tag has a blank in its key is asked, and stays as it is', asy
     same(0, await page.locator('.search-form .problem').count(), 'problems');
 });
 
+test('the way home asks for the hour before it was taken, also from home', async ({ page }) => {
+    await page.clock.install();
+    await page.goto('/search?service=nobody');
+    await page.getByText(/No trace/).first().waitFor();
+    for (const from of ['another search', 'home']) {
+        await page.clock.fastForward('02:00:00');
+        const asked = page.waitForRequest((request) => request.url().includes('trace-summaries'));
+        await page.getByLabel('Tags').fill('half=written');
+        await page.getByRole('link', { name: 'kiseki: search' }).click();
+        const end = Date.parse(new URL((await asked).url()).searchParams.get('query.startTimeMax'));
+        const ago = await page.evaluate(() => Date.now()) - end;
+        check(ago < 60_000, `from ${from}: asked until ${Math.round(ago / 60_000)} minutes ago`);
+        same('', await page.getByLabel('Tags').inputValue(), `the form, from ${from}`);
+    }
+});
+
+test('Refresh leaves alone what is being written into the form', async ({ page, otlpUrl }) => {
+    const tag = newTag();
+    await send(otlpUrl, checkout({ tag, agoMs: 3000 }));
+    await page.goto(`/search?service=${tag}gateway`);
+    await page.locator('.trace-item').first().waitFor();
+    await page.getByLabel('Tags').fill('half=written');
+    await send(otlpUrl, checkout({ tag, agoMs: 0, scale: 2 }));
+    await page.getByRole('button', { name: 'Refresh' }).click();
+    await until(async () => (await page.locator('.trace-item').count()) === 2, 'the new trace');
+    same('half=written', await page.getByLabel('Tags').inputValue(), 'what was being written');
+});
+
 test('what cannot be asked is said at its field, and not asked', async ({ page }) => {
     await page.goto('/search');
     await page.getByLabel('Min duration').fill('soon');

@@ -26,7 +26,7 @@ export function App() {
             <NoticeBanner />
             <main id="main" tabIndex={-1}>
                 <Boundary key={route.page === 'trace' ? route.traceId : route.page}>
-                    {route.page === 'search' && <SearchPage params={route.params} />}
+                    {route.page === 'search' && <SearchPage params={route.params} arrival={arrival} />}
                     {route.page === 'trace' && (
                         <TracePage
                             key={route.traceId}

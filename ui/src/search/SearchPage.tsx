@@ -1,9 +1,9 @@
 /* SearchPage.tsx - the form beside its answer.
  *
  * The address decides what is asked; the form only proposes a new address. An address without
- * times (a fresh visit) asks for the last hour and stays as it is. "Live" asks the same again and
- * again with the clock, and leaves address and form alone. How the list is ordered is in the
- * address too, but is no part of the question.
+ * times (a fresh visit) asks for the hour before one arrived and stays as it is. "Refresh" asks the
+ * same of now, "Live" again and again; both leave alone what is in the form. How the list is ordered
+ * is in the address too, but is no part of the question.
  */
 import { useMemo, useState } from 'preact/hooks';
 import { fetchServices } from '../api/services';
@@ -18,11 +18,13 @@ import { Results } from './Results';
 import { SearchForm } from './SearchForm';
 import { useLive, type Live } from './use_live';
 
-export function SearchPage({ params }: { params: URLSearchParams }) {
+export function SearchPage({ params, arrival }: { params: URLSearchParams; arrival: number }) {
     const order = params.get('order') ?? '';
     const text = addressOf(params, '');
-    const asked = useMemo(() => formFromParams(params), [text]);
-    const [arrivedMs, setArrived] = useState(() => Date.now());
+    const asked = useMemo(() => formFromParams(params), [text, arrival]);
+    const initial = useMemo(() => asked.form, [arrival]);
+    const [round, setRound] = useState(0);
+    const arrivedMs = useMemo(() => Date.now(), [text, arrival, round]);
     const live = useLive(asked.form.lookback !== 'custom');
     const range = useMemo(() => {
         if (live.nowMs) return rangeOf(asked.form, live.nowMs);
@@ -32,13 +34,12 @@ export function SearchPage({ params }: { params: URLSearchParams }) {
     const names = services.load.state === 'done' ? services.load.value : [];
 
     const search = (form: Form, go: (to: string) => void) => {
-        const now = Date.now();
-        setArrived(now);
-        go(addressOf(formToParams(form, rangeOf(form, now)), order));
+        go(addressOf(formToParams(form, rangeOf(form, Date.now())), order));
+        setRound(round + 1);
     };
     return (
         <div class="search-page">
-            <SearchForm initial={asked.form} services={names} onSearch={(form) => search(form, navigate)} />
+            <SearchForm initial={initial} services={names} onSearch={(form) => search(form, navigate)} />
             <section class="results" aria-label="Traces found">
                 <Answer
                     form={asked.form}
