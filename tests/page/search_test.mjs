@@ -1,5 +1,5 @@
 /* search_test.mjs - the search page: what is found, how it is asked, and where it is remembered. */
-import { check, NARROW, same, test, until } from './harness.mjs';
+import { check, mockTest, NARROW, same, test, until } from './harness.mjs';
 import { checkout, hex, orphans, send, sendAll, TraceMaker } from './spans.mjs';
 
 const names = (page) => page.locator('.trace-item .name .service').allInnerTexts();
@@ -259,6 +259,21 @@ test('going back finds the list as it was left: its order, and how far down it w
         async () => Math.abs(await page.evaluate(() => scrollY) - place) < 5, 'the place in the list');
 });
 
+test('going back from search to search finds the place in the list, too', async ({ page, otlpUrl }) => {
+    const tag = newTag();
+    await sendAll(otlpUrl, Array.from({ length: 16 }, (_, i) => checkout({ tag, agoMs: 3000 + i, scale: i + 1 })));
+    await page.goto(`/search?service=${tag}gateway`);
+    await page.locator('.trace-item').nth(15).hover(); // scrolls there
+    const place = await page.evaluate(() => scrollY);
+    check(place > 100, `${place} px down`);
+    await page.getByLabel('Min duration').fill('2.9s');
+    await find(page);
+    await until(async () => (await page.locator('.trace-item').count()) === 1, 'a short list');
+    await page.goBack();
+    await until(
+        async () => Math.abs(await page.evaluate(() => scrollY) - place) < 5, 'the place in the list');
+});
+
 test('a pasted trace id opens the trace, nonsense does not', async ({ page, otlpUrl }) => {
     const trace = await send(otlpUrl, checkout({ tag: newTag() }));
     await page.goto('/search');
@@ -317,6 +332,98 @@ test('live: a trace appears without a hand on the page, and the form is left alo
     same(address, page.url(), 'address');
     await live.click();
     same('false', await live.getAttribute('aria-pressed'), 'released');
+    await page.waitForTimeout(500); // nothing is waited for: the list must stay
+    same(2, await page.locator('.trace-item').count(), 'traces after live');
+});
+
+mockTest('live: an answer that takes longer than the time between two questions is waited for, in peace', async (
+    { page, mock },
+) => {
+    const tag = newTag();
+    await send(mock.otlpUrl, checkout({ tag, agoMs: 3000 }));
+    await page.goto(`/search?service=${tag}gateway`);
+    await page.locator('.trace-item').first().waitFor();
+    let [atOnce, most, cutOff] = [0, 0, 0];
+    const isSearch = (request) => request.url().includes('trace-summaries');
+    page.on('request', (request) => isSearch(request) && (most = Math.max(most, ++atOnce)));
+    page.on('requestfinished', (request) => isSearch(request) && atOnce--);
+    page.on('requestfailed', (request) => isSearch(request) && cutOff++);
+    mock.mood.delayMs = 2500;
+    await page.getByRole('button', { name: 'Live' }).click();
+    await until(() => atOnce === 1, 'the first question');
+    await send(mock.otlpUrl, checkout({ tag, agoMs: 0, scale: 2 }));
+    await until(async () => {
+        same(0, await page.locator('.waiting, .state').count(), 'signs of loading over the list');
+        return (await page.locator('.trace-item').count()) === 2;
+    }, 'the new trace', 15_000);
+    same(0, cutOff, 'questions cut off');
+    same(1, most, 'questions at once');
+});
+
+mockTest('live: with nothing found, what is offered stays while it asks', async ({ page, mock }) => {
+    const tag = newTag();
+    await send(mock.otlpUrl, checkout({ tag, agoMs: 3000 }));
+    await page.goto(`/search?service=${tag}gateway`);
+    await page.getByRole('button', { name: 'Live' }).click();
+    mock.forget();
+    const offer = page.getByRole('button', { name: 'Search any time' });
+    await offer.waitFor();
+    mock.mood.delayMs = 1000;
+    await page.waitForRequest((request) => request.url().includes('trace-summaries'));
+    await page.waitForTimeout(300);
+    check(await offer.isVisible(), 'the offer while it asks');
+});
+
+test('live: older traces that are asked for stay', async ({ page, otlpUrl }) => {
+    const tag = newTag();
+    await sendAll(otlpUrl, [1, 2, 3, 4, 5].map((i) => checkout({ tag, agoMs: i * 4000, scale: i })));
+    await page.clock.install();
+    await page.goto(`/search?service=${tag}gateway&limit=2`);
+    const live = page.getByRole('button', { name: 'Live' });
+    const count = (n) => until(
+        async () => (await page.locator('.trace-item').count()) === n, `${n} traces listed`);
+    await count(2);
+    await live.click();
+    await page.getByRole('button', { name: 'Show older traces' }).click();
+    await count(4);
+    same('false', await live.getAttribute('aria-pressed'), 'live while one reads older ones');
+    await page.clock.runFor(5000);
+    await page.waitForTimeout(300);
+    await count(4);
+    await live.click();
+    await count(2);
+});
+
+/** Answers of one kind wait from here on; the function it answers lets them go. */
+async function holdAnswers(page, isHeld) {
+    let letGo;
+    const held = new Promise((done) => (letGo = done));
+    await page.route((url) => url.pathname.endsWith('/trace-summaries') && isHeld(url), async (route) => {
+        await held;
+        await route.continue().catch(() => {}); // the page may have given it up
+    });
+    return letGo;
+}
+
+test('live: older traces that are asked for stay, also when an answer is on its way', async (
+    { page, otlpUrl },
+) => {
+    const tag = newTag();
+    await sendAll(otlpUrl, [1, 2, 3].map((i) => checkout({ tag, agoMs: i * 4000, scale: i })));
+    await page.goto(`/search?service=${tag}gateway&limit=2`);
+    await page.locator('.trace-item').first().waitFor();
+    const letGo = await holdAnswers(page, (url) => !url.searchParams.has('query.pageToken'));
+    const answered = page.waitForResponse((response) => response.url().includes('trace-summaries')
+        && !response.url().includes('pageToken'));
+    const asked = page.waitForRequest((request) => request.url().includes('trace-summaries'));
+    await page.getByRole('button', { name: 'Live' }).click();
+    await asked;
+    await page.getByRole('button', { name: 'Show older traces' }).click();
+    await until(async () => (await page.locator('.trace-item').count()) === 3, 'the older one');
+    letGo();
+    await answered;
+    await page.waitForTimeout(500); // nothing is waited for: the list must stay
+    same(3, await page.locator('.trace-item').count(), 'traces');
 });
 
 test('on a phone the form folds and nothing is wider than the screen', async ({ page, otlpUrl }) => {

@@ -56,7 +56,11 @@ export function Results({ page, query, range, isAnyTime, order, setOrder, permal
     const { rows } = more;
     useMemo(() => assignColors(rows.flatMap((row) => row.services.map((s) => s.name))), [rows]);
     const sorted = useMemo(() => [...rows].sort(chosen.compare), [rows, chosen]);
-    useLayoutEffect(restoreScroll, []);
+    useLayoutEffect(restoreScroll, [page]);
+    const showOlder = () => {
+        live.stop(); /* its next answer would be the newest ones again, and only those */
+        more.load();
+    };
     const longestNs = Math.max(...rows.map((row) => row.durationNs), 1);
     return (
         <>
@@ -87,7 +91,7 @@ export function Results({ page, query, range, isAnyTime, order, setOrder, permal
                         type="button"
                         class={`button quiet live ${live.isOn ? 'on' : ''}`}
                         aria-pressed={live.isOn}
-                        title="Ask again every two seconds"
+                        title="Ask again two seconds after each answer"
                         onClick={live.toggle}
                     >
                         <i />
@@ -104,7 +108,7 @@ export function Results({ page, query, range, isAnyTime, order, setOrder, permal
             </ol>
             {more.next && (
                 <div class="show-more">
-                    <button type="button" class="button" disabled={more.isBusy} onClick={more.load}>
+                    <button type="button" class="button" disabled={more.isBusy} onClick={showOlder}>
                         {more.isBusy ? 'Loading…' : 'Show older traces'}
                     </button>
                     {more.problem && <p class="problem" role="alert">{more.problem}</p>}

@@ -7,7 +7,7 @@
  */
 import { useMemo, useState } from 'preact/hooks';
 import { fetchServices } from '../api/services';
-import { fetchSummaries, summariesPath, type SummaryPage } from '../api/summaries';
+import { fetchSummaries, summariesPath, type SummaryPage, type SummaryQuery } from '../api/summaries';
 import { EmptyState, FailureState, LoadingState } from '../parts/States';
 import { useLoad, type Loading } from '../parts/use_load';
 import { navigate, replace } from '../router';
@@ -16,7 +16,7 @@ import { checkForm, formFromParams, formToParams, hasProblem, queryOf, rangeOf, 
 import { NoResults, NoTracesYet } from './Empty';
 import { Results } from './Results';
 import { SearchForm } from './SearchForm';
-import { useLive, type Live } from './use_live';
+import { useLive, useTicks, type Live } from './use_live';
 
 export function SearchPage({ params, arrival }: { params: URLSearchParams; arrival: number }) {
     const order = params.get('order') ?? '';
@@ -25,7 +25,7 @@ export function SearchPage({ params, arrival }: { params: URLSearchParams; arriv
     const initial = useMemo(() => asked.form, [arrival]);
     const [round, setRound] = useState(0);
     const arrivedMs = useMemo(() => Date.now(), [text, arrival, round]);
-    const live = useLive(asked.form.lookback !== 'custom');
+    const live = useLive(asked.form.lookback !== 'custom', arrivedMs);
     const range = useMemo(() => {
         if (live.nowMs) return rangeOf(asked.form, live.nowMs);
         return asked.range ?? rangeOf(asked.form, arrivedMs);
@@ -48,7 +48,6 @@ export function SearchPage({ params, arrival }: { params: URLSearchParams; arriv
                     services={services}
                     order={order}
                     setOrder={(next) => replace(addressOf(params, next))}
-                    permalink={addressOf(formToParams(asked.form, range), order)}
                     live={live}
                     onAgain={() => search(asked.form, replace)}
                     onSearch={(form) => search(form, navigate)}
@@ -75,29 +74,38 @@ interface AnswerProps {
     services: Loading<string[]>;
     order: string;
     setOrder: (order: string) => void;
-    permalink: string;
     live: Live;
     onAgain: () => void;
     onSearch: (form: Form) => void;
 }
 
+/** An answer stays beside its question: it may be shown while the next one is asked. */
+interface Answered {
+    page: SummaryPage;
+    query: SummaryQuery;
+    form: Form;
+    range: Range;
+}
+
 function Answer(props: AnswerProps) {
-    const { form, range, askedMs, services, onAgain } = props;
+    const { form, range, askedMs, services, live, order, onAgain } = props;
     const isSound = !hasProblem(checkForm(form));
     const query = queryOf(form, range);
     const key = isSound ? `${askedMs} ${summariesPath(query)}` : 'nothing';
-    const { load, stale, retry, cancel } = useLoad(key, (options) =>
-        isSound ? fetchSummaries(query, options) : Promise.resolve(NOTHING),
-    );
+    const { load: latest, stale, retry, cancel } = useLoad<Answered>(key, async (options) => ({
+        page: isSound ? await fetchSummaries(query, options) : NOTHING, query, form, range,
+    }));
+    const load = useTicks(live, latest);
+    const onCancel = () => {
+        live.stop();
+        cancel();
+    };
     if (!isSound)
         return (
             <EmptyState title="Not asked yet">
                 <p>Mend the fields marked in red, then press “Find traces”.</p>
             </EmptyState>
         );
-    const isWaiting = load.state === 'loading' && stale !== null && stale.rows.length > 0;
-    if (load.state === 'loading' && !isWaiting)
-        return <LoadingState what="traces" receivedBytes={load.receivedBytes} onCancel={cancel} />;
     if (load.state === 'failed')
         return (
             <FailureState
@@ -108,31 +116,47 @@ function Answer(props: AnswerProps) {
                 }}
             />
         );
-    const page = load.state === 'done' ? load.value : stale ?? NOTHING;
-    if (page.rows.length === 0) {
+    const isWaiting = load.state === 'loading';
+    const answered = isWaiting ? stale : load.value;
+    if (!answered || (isWaiting && answered.page.rows.length === 0))
+        return (
+            <LoadingState
+                what="traces"
+                receivedBytes={isWaiting ? load.receivedBytes : 0}
+                onCancel={onCancel}
+            />
+        );
+    if (answered.page.rows.length === 0) {
         /* whether the store is empty, or only this answer, is what the services tell */
         const known = services.load;
         if (known.state === 'loading')
             return <LoadingState what="services" receivedBytes={0} onCancel={services.cancel} />;
         if (known.state === 'done' && known.value.length === 0)
             return <NoTracesYet onAgain={onAgain} />;
-        return <NoResults form={form} range={range} onAgain={onAgain} onSearch={props.onSearch} />;
+        return (
+            <NoResults
+                form={answered.form}
+                range={answered.range}
+                onAgain={onAgain}
+                onSearch={props.onSearch}
+            />
+        );
     }
     return (
         <div class={isWaiting ? 'waiting' : ''} aria-busy={isWaiting}>
             <Results
-                page={page}
-                query={query}
-                range={range}
-                isAnyTime={form.lookback === 'all'}
-                order={props.order}
+                page={answered.page}
+                query={answered.query}
+                range={answered.range}
+                isAnyTime={answered.form.lookback === 'all'}
+                order={order}
                 setOrder={props.setOrder}
-                permalink={props.permalink}
-                live={props.live}
+                permalink={addressOf(formToParams(answered.form, answered.range), order)}
+                live={live}
                 onAgain={onAgain}
             />
             {isWaiting && (
-                <LoadingState what="traces" receivedBytes={load.receivedBytes} onCancel={cancel} />
+                <LoadingState what="traces" receivedBytes={load.receivedBytes} onCancel={onCancel} />
             )}
         </div>
     );

@@ -1,5 +1,5 @@
 /* use_more.ts - the rows after the last one, page by page, as long as the server has a token. */
-import { useEffect, useLayoutEffect, useMemo, useState } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useState } from 'preact/hooks';
 import { isAbort } from '../api/client';
 import { fetchSummaries, type Summary, type SummaryPage, type SummaryQuery } from '../api/summaries';
 
@@ -27,7 +27,8 @@ export function useMore(first: SummaryPage, query: SummaryQuery): More {
         setToken('');
         setProblem('');
     }, [first]);
-    useEffect(() => {
+    /* not after the paint: a new first page ends the question for older ones before its answer can come */
+    useLayoutEffect(() => {
         if (!token) return undefined;
         const abort = new AbortController();
         fetchSummaries(query, { signal: abort.signal }, token).then(
