@@ -1,6 +1,6 @@
 /* Detail.tsx - everything a span carries. Decoded when it is opened, not before. */
 import type { ComponentChildren } from 'preact';
-import { useEffect, useMemo, useRef } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { KIND_CLIENT, KIND_SERVER, kindName, STATUS_ERROR, statusName, type WireSpan } from '../api/otlp';
 import { decodeDetail, parentPlace, type SpanDetail, type SpanEvent, type SpanLink }
     from '../api/span_detail';
@@ -30,7 +30,8 @@ export function Detail({ trace, row, onSelect, onClose }: DetailProps) {
     const span = trace.spans[row]!;
     const detail = useMemo(() => decodeDetail(span), [span]);
     const box = useRef<HTMLElement>(null);
-    useEffect(() => box.current?.scrollTo(0, 0), [row]);
+    /* not after the paint: who has scrolled down by then would be thrown back */
+    useLayoutEffect(() => box.current?.scrollTo(0, 0), [row]);
     return (
         <aside class="detail" ref={box} aria-label="Span detail" tabIndex={-1}>
             <header>
@@ -39,7 +40,7 @@ export function Detail({ trace, row, onSelect, onClose }: DetailProps) {
                         <i class="swatch" style={{ background: colorOf(span.resource.service) }} />
                         <bdi>{visibleLine(cutText(span.resource.service, 200))}</bdi>
                     </div>
-                    <h2><LongText text={span.name || '(no name)'} /></h2>
+                    <h2><LongText text={span.name || '(no name)'} key={row} /></h2>
                 </div>
                 <button type="button" class="icon-button" aria-label="Close detail" onClick={onClose}>
                     <Icon name="close" />
@@ -119,7 +120,7 @@ function Facts({ trace, row, detail, onSelect }: Omit<DetailProps, 'onClose'> & 
                 <span class={span.statusCode === STATUS_ERROR ? 'error' : ''}>
                     {statusName(span.statusCode)}
                 </span>
-                {detail.statusMessage && <> · <LongText text={detail.statusMessage} /></>}
+                {detail.statusMessage && <> · <LongText text={detail.statusMessage} key={row} /></>}
             </Fact>
             <Fact name="Duration"><b>{formatDuration(trace.durationsNs[row]!)}</b></Fact>
             <Fact name="Start">
@@ -141,7 +142,7 @@ function Facts({ trace, row, detail, onSelect }: Omit<DetailProps, 'onClose'> & 
                 {counted(trace.tree.end[row]! - row - 1, 'span')}
             </Fact>
             {detail.traceState && (
-                <Fact name="Trace state"><code><LongText text={detail.traceState} /></code></Fact>
+                <Fact name="Trace state"><code><LongText text={detail.traceState} key={row} /></code></Fact>
             )}
         </dl>
     );

@@ -1,6 +1,6 @@
 /* Waterfall.tsx - the rows. Only those in sight exist: a trace of 100,000 spans is a tall empty box
  * with forty rows in it. Every row has the same height, so which ones is a division. */
-import { useEffect, useLayoutEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 import { useSize } from '../parts/use_size';
 import { recall, remember } from '../settings';
 import { placeOf, type Folds } from './fold';
@@ -46,7 +46,8 @@ export function Waterfall(props: WaterfallProps) {
         const place = placeOf(rows, scrollTo.row);
         if (box.current && size.height > 0 && place >= 0) bringIntoSight(box.current, place);
     }, [scrollTo, size.height > 0]);
-    useEffect(() => setTop(box.current?.scrollTop ?? 0), [rows]);
+    /* not after the paint: rows that are in sight must be there to be clicked */
+    useLayoutEffect(() => setTop(box.current?.scrollTop ?? 0), [rows, scrollTo, size.height]);
 
     const first = Math.max(0, Math.floor(top / ROW_HEIGHT) - OVERSCAN);
     const last = Math.min(rows.length, Math.ceil((top + size.height) / ROW_HEIGHT) + OVERSCAN);
