@@ -284,10 +284,18 @@ KIS_INLINE_ kis_attr kis_attr_map(const char *key, kis_attr_list items)
 #define KIS_MAP(key, ...)  kis_attr_map((key), KIS_ATTRS(__VA_ARGS__))
 #define KIS_LIST(key, ...) kis_attr_list_of((key), KIS_ATTRS(__VA_ARGS__))
 
+/* Of which size this is, the compiler sees in the block where it stands: span.h has a start that
+ * nobody records declare a smaller one, and there attributes are not even made. */
+struct kis_attrs_are_wanted_ {
+    char is_wanted[2];
+};
+
 /** Several attributes as one argument. It lives until the end of the enclosing block. */
-#define KIS_ATTRS(...)                                   \
-    ((kis_attr_list){ (const kis_attr[]){ __VA_ARGS__ }, \
-                      sizeof((const kis_attr[]){ __VA_ARGS__ }) / sizeof(kis_attr) })
+#define KIS_ATTRS(...)                                                                     \
+    (sizeof(struct kis_attrs_are_wanted_) > 1                                              \
+         ? (kis_attr_list){ (const kis_attr[]){ __VA_ARGS__ },                             \
+                            sizeof((const kis_attr[]){ __VA_ARGS__ }) / sizeof(kis_attr) } \
+         : (kis_attr_list){ NULL, 0 })
 
 #endif /* __cplusplus */
 

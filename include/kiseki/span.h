@@ -22,7 +22,8 @@
  *
  * Functions that take attributes by `...` are macros over a plain function of the name in brackets.
  * Their attributes are not evaluated when nobody listens or the span is not recorded, so do not put
- * side effects there; `span` and `tracer` are evaluated twice: pass a variable.
+ * side effects there; `span` and `tracer` are evaluated twice: pass a variable. The parent of a
+ * start is always evaluated.
  *
  * Source: OpenTelemetry specification, trace/api.md and trace/sdk.md.
  */
@@ -114,11 +115,24 @@ static inline bool kis_span_wants(kis_span span)
     return (span._word & KIS_SPAN_RECORDING_) != 0;
 }
 
+/* Nobody records. A span that is given a parent is that parent again, where an SDK has a place for
+ * it. One that is not does nothing, and so stands for the current context. */
+KIS_INLINE_ kis_span kis_span_start_off_(kis_tracer *tracer, kis_context parent)
+{
+    if (parent._is_set && kis_api_here()) {
+        kis_span_options options = KIS_ZERO_;
+        options.parent = parent;
+        return kis_api_here()->span_start(tracer, &options);
+    }
+    return kis_span_none();
+}
+
 /** The function behind kis_span_start. */
 static inline kis_span kis_span_start_with(kis_tracer *tracer, const kis_span_options *options)
 {
     const kis_api *api = kis_api_here();
-    return kis_api_is_listening_(api) ? api->span_start(tracer, options) : kis_span_none();
+    return kis_api_is_listening_(api) ? api->span_start(tracer, options)
+                                      : kis_span_start_off_(tracer, options->parent);
 }
 
 /* Known to the compiler: nothing is said but name, kind and attributes, as most starts are. */
@@ -150,6 +164,19 @@ KIS_INLINE_ kis_span kis_span_start_now_(kis_tracer *tracer, kis_span_options *o
 }
 
 #ifndef __cplusplus
+/* The parent that a start names, and nothing else of it: no attribute is made. */
+#if defined(__GNUC__)
+#define KIS_PARENT_OF_(...)                                 \
+    (__extension__({                                        \
+        struct kis_attrs_are_wanted_ {                      \
+            char is_not[1];                                 \
+        };                                                  \
+        ((kis_span_options){ .name = __VA_ARGS__ }).parent; \
+    }))
+#else
+#define KIS_PARENT_OF_(...) (((kis_span_options){ .name = __VA_ARGS__ }).parent)
+#endif
+
 /**
  * Starts a span [kis_span_start_with]:
  *
@@ -158,12 +185,13 @@ KIS_INLINE_ kis_span kis_span_start_now_(kis_tracer *tracer, kis_span_options *o
  *
  * The rest are fields of kis_span_options. The span is not made current: kis_context_enter does
  * that. The time is that of the call. Answers a span that does nothing when nobody listens, or when
- * the memory for spans is used up (counted).
+ * the memory for spans is used up (counted). With a disabled SDK a span that is given a parent has
+ * the parent's ids.
  */
 #define kis_span_start(tracer, ...)                                                  \
     (kis_api_is_listening_(kis_api_here())                                           \
          ? kis_span_start_now_((tracer), &(kis_span_options){ .name = __VA_ARGS__ }) \
-         : kis_span_none())
+         : kis_span_start_off_((tracer), KIS_PARENT_OF_(__VA_ARGS__)))
 #endif
 
 /** True until the span is ended, when the sampler wants it recorded. */
@@ -328,12 +356,25 @@ typedef struct kis_span_scope {
     kis_context_scope _scope;
 } kis_span_scope;
 
-/** Makes `span` current and remembers it. Answers the span. */
-static inline kis_span kis_span_scope_begin(kis_span_scope *scope, kis_span span)
+/** Makes `span` current and remembers it; the span that does nothing leaves the current context as
+ * it is. Answers the span. */
+KIS_INLINE_ kis_span kis_span_scope_begin(kis_span_scope *scope, kis_span span)
 {
     scope->span = span;
     if (span._slot)
         kis_api_here()->context_enter_span(&scope->_scope, span);
+    else
+        scope->_scope._is_entered = 0;
+    return span;
+}
+/** The same with the parent that the span was started with: that is current where the span does
+ * nothing, so that a trace passes through where nobody records. Zeros: as above. */
+KIS_INLINE_ kis_span kis_span_scope_begin_below(kis_span_scope *scope, kis_span span,
+                                                kis_context parent)
+{
+    kis_span_scope_begin(scope, span);
+    if (!span._slot && parent._is_set)
+        kis_context_enter(&scope->_scope, parent);
     return span;
 }
 /** Leaves it and ends the span. */
@@ -343,8 +384,23 @@ static inline void kis_span_scope_end(kis_span_scope *scope)
         const kis_api *api = kis_api_here();
         api->context_leave(&scope->_scope);
         api->span_end(scope->span, 0);
+    } else if (scope->_scope._is_entered) {
+        kis_context_leave(&scope->_scope);
     }
 }
+
+#ifndef __cplusplus
+KIS_INLINE_ kis_span kis_span_scope_start_(kis_span_scope *scope, kis_tracer *tracer,
+                                           kis_span_options *options)
+{
+    return kis_span_scope_begin_below(scope, kis_span_start_now_(tracer, options), options->parent);
+}
+KIS_INLINE_ kis_span kis_span_scope_start_off_(kis_span_scope *scope, kis_tracer *tracer,
+                                               kis_context parent)
+{
+    return kis_span_scope_begin_below(scope, kis_span_start_off_(tracer, parent), parent);
+}
+#endif
 
 #if defined(__GNUC__) && !defined(__cplusplus)
 /**
@@ -353,15 +409,19 @@ static inline void kis_span_scope_end(kis_span_scope *scope)
  *
  *     KIS_SPAN(span, shop(), "SELECT orders", .kind = KIS_SPAN_KIND_CLIENT);
  *
+ * Where nobody records, its parent is current instead: the trace of others passes through.
  * Not for a function that gives control away in the middle (a coroutine, setjmp):
  * there, start and end by hand.
  * Needs __attribute__((cleanup)): GCC and Clang. Elsewhere use
  * kis_span_scope_begin and kis_span_scope_end.
  */
-#define KIS_SPAN(var, tracer, ...)                                            \
-    __attribute__((cleanup(kis_span_scope_end))) kis_span_scope var##_scope_; \
-    KIS_MAYBE_UNUSED_ const kis_span var =                                    \
-        kis_span_scope_begin(&var##_scope_, kis_span_start(tracer, __VA_ARGS__))
+#define KIS_SPAN(var, tracer, ...)                                              \
+    __attribute__((cleanup(kis_span_scope_end))) kis_span_scope var##_scope_;   \
+    KIS_MAYBE_UNUSED_ const kis_span var =                                      \
+        kis_api_is_listening_(kis_api_here())                                   \
+            ? kis_span_scope_start_(&var##_scope_, (tracer),                    \
+                                    &(kis_span_options){ .name = __VA_ARGS__ }) \
+            : kis_span_scope_start_off_(&var##_scope_, (tracer), KIS_PARENT_OF_(__VA_ARGS__))
 #endif
 
 #ifdef __cplusplus

@@ -557,7 +557,7 @@ kis_err kis_sdk_add_processor(kis_sdk *sdk, const kis_processor *processor)
         sdk->processors[count] = *processor;
         if (processor->on_ending)
             atomic_store_explicit(&sdk->has_on_ending, true, memory_order_relaxed);
-        atomic_store_explicit(&sdk->has_listeners, true, memory_order_relaxed);
+        atomic_store_explicit(&sdk->has_listeners, !sdk->is_disabled, memory_order_relaxed);
         atomic_store_explicit(&sdk->processor_count, count + 1, memory_order_release);
         err = KIS_OK;
     }

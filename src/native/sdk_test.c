@@ -551,6 +551,76 @@ TEST(a_disabled_sdk_passes_context_through)
     clear_environment();
 }
 
+/* What the current context hands on is what came in. */
+static void check_passes(const char *why)
+{
+    headers out = { .count = 0 };
+    kis_carrier to = carrier(&out);
+    kis_context_inject(kis_context_current(), &to);
+    if (strcmp(header(&out, "traceparent"), PARENT) || strcmp(header(&out, "tracestate"), "a=1") ||
+        strcmp(header(&out, "baggage"), "k=v"))
+        fail_msg("%s: '%s', '%s', '%s'", why, header(&out, "traceparent"),
+                 header(&out, "tracestate"), header(&out, "baggage"));
+}
+
+static void pass_through(kis_context caller)
+{
+    kis_span_context ids;
+    int calls = 0;
+    {
+        KIS_SPAN(server, tracer(), "server", .parent = caller,
+                 .attrs = KIS_ATTRS(KIS_KV("a", ++calls)));
+        check_passes("a span with a parent");
+        CHECK(!kis_span_is_recording(server) && !kis_span_wants(server), "it is not recorded");
+        CHECK(kis_span_get_context(server, &ids) && ids.flags == KIS_FLAG_SAMPLED, "its ids");
+        CHECK_STR("a=1", ids.trace_state, "its trace state");
+        KIS_SPAN(client, tracer(), "client");
+        kis_span_set(client, KIS_KV("a", ++calls));
+        check_passes("a span below");
+    }
+    CHECK_INT(0, calls, "attributes are not made");
+    CHECK(!kis_context_get_span_context(kis_context_current(), &ids, NULL, 0), "all is left");
+    {
+        kis_span_scope scope;
+        kis_span span = kis_span_scope_begin(
+            &scope, kis_span_start(tracer(), "by hand", .parent = caller, .start_unix_ns = 1));
+        kis_span_fail(span, "no");
+        check_passes("begun by hand");
+        kis_span_scope_end(&scope);
+    }
+}
+
+TEST(a_span_of_a_disabled_sdk_is_its_parent_again)
+{
+    headers in = {
+        .at = { { "traceparent", PARENT }, { "tracestate", "a=1" }, { "baggage", "k=v" } },
+        .count = 3
+    };
+    kis_carrier from = carrier(&in);
+    kis_span_context ids;
+    kis_sdk_stats stats;
+    clear_environment();
+    setenv("OTEL_SDK_DISABLED", "true", 1);
+    kis_sdk *sdk = start();
+    kis_context caller = kis_context_extract(kis_context_none(), &from);
+    for (int i = 0; i < 200; i++)
+        pass_through(caller);
+    kis_span none = kis_span_start(tracer(), "root", .parent = kis_context_none());
+    CHECK(!none._slot, "a parent of nothing leaves nothing to pass on");
+    kis_sdk *other = start_with((kis_sdk_options){ .is_local = true });
+    pass_through(caller);
+    end(other);
+    kis_span open = kis_span_start(tracer(), "open", .parent = caller);
+    kis_sdk_get_stats(sdk, &stats);
+    CHECK_INT(0, stats.started + stats.unsampled + stats.late_calls + stats.dropped_memory,
+              "nothing is counted");
+    CHECK_ERR(KIS_OK, kis_sdk_stop(sdk, 5000), "stop");
+    kis_span_end(open);
+    CHECK(!kis_span_get_context(kis_span_start(tracer(), "x", .parent = caller), &ids), "over");
+    kis_sdk_free(sdk);
+    clear_environment();
+}
+
 TEST(contexts_carry_values_and_are_immutable)
 {
     static const kis_context_key first = { "first" }, second = { "second" };
@@ -954,8 +1024,10 @@ TEST_MAIN(RUN(a_span_goes_all_the_way), RUN(service_name_has_its_order),
           RUN(too_many_headers_of_the_environment_are_left_out),
           RUN(too_many_resource_attributes_of_the_environment_are_ignored),
           RUN(context_crosses_processes), RUN(a_bad_header_leaves_the_context_as_it_was),
-          RUN(a_disabled_sdk_passes_context_through), RUN(contexts_carry_values_and_are_immutable),
-          RUN(baggage_that_is_kept_can_travel), RUN(baggage_that_does_not_fit_changes_nothing),
+          RUN(a_disabled_sdk_passes_context_through),
+          RUN(a_span_of_a_disabled_sdk_is_its_parent_again),
+          RUN(contexts_carry_values_and_are_immutable), RUN(baggage_that_is_kept_can_travel),
+          RUN(baggage_that_does_not_fit_changes_nothing),
           RUN(processors_and_exporters_of_the_program_are_called),
           RUN(recorded_but_not_sampled_goes_to_processors_alone),
           RUN(the_simple_processor_exports_at_once), RUN(stop_is_bounded_and_says_what_was_lost),

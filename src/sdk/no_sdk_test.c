@@ -56,4 +56,31 @@ TEST(a_context_that_was_never_set_is_the_current_one)
     CHECK(!has_parent(kis_context_current()), "nothing is left behind");
 }
 
-TEST_MAIN(RUN(ids_of_zeros_change_nothing), RUN(a_context_that_was_never_set_is_the_current_one))
+KIS_TRACER(tracer, "test", "1.0")
+
+TEST(a_parent_is_current_below_a_span_that_nobody_records)
+{
+    int calls = 0;
+    {
+        KIS_SPAN(outer, tracer(), "outer", .parent = with_parent(),
+                 .attrs = KIS_ATTRS(KIS_KV("a", ++calls)));
+        CHECK(has_parent(kis_context_current()), "the parent");
+        CHECK(!kis_span_wants(outer), "nobody records");
+        KIS_SPAN(inner, tracer(), "inner", .kind = KIS_SPAN_KIND_CLIENT);
+        kis_span_set(inner, KIS_KV("a", ++calls));
+        CHECK(has_parent(kis_context_current()), "it passes through a span that names none");
+        {
+            KIS_SPAN(other, tracer(), "other", .parent = kis_context_none());
+            CHECK(!has_parent(kis_context_current()), "of another trace");
+        }
+        CHECK(has_parent(kis_context_current()), "it is back");
+    }
+    CHECK(!has_parent(kis_context_current()), "nothing is left behind");
+    kis_span span = kis_span_start(tracer(), "by hand", .parent = with_parent());
+    CHECK(has_parent(kis_context_with_span(with_parent(), span)), "by hand");
+    kis_span_end(span);
+    CHECK_INT(0, calls, "attributes are not evaluated");
+}
+
+TEST_MAIN(RUN(a_parent_is_current_below_a_span_that_nobody_records),
+          RUN(ids_of_zeros_change_nothing), RUN(a_context_that_was_never_set_is_the_current_one))

@@ -212,13 +212,15 @@ static kis_err fill_entry(kis_sdk *sdk, const kis_sdk_setup *setup, kis_diag *di
     sdk->limits.uncounted_bytes =
         (size_t)(setup->limits.attr_count ? setup->limits.attr_count - 1 : 0) * KIS_SHORT_ATTR_MIN;
     sdk->sampler = setup->sampler;
-    sdk->sampler_short = kis_sampler_shorten(setup->sampler);
-    sdk->ids = setup->ids;
+    /* one that is disabled asks nobody */
+    sdk->sampler_short = setup->is_disabled ? KIS_SAMPLER_ALL : kis_sampler_shorten(setup->sampler);
+    sdk->ids = setup->is_disabled ? NULL : setup->ids;
     sdk->max_spans = setup->max_spans;
     sdk->queue_spans = setup->queue_spans;
     sdk->is_local = setup->is_local;
     sdk->is_disabled = setup->is_disabled;
-    atomic_store_explicit(&sdk->has_listeners, setup->has_exporter || setup->processor_count,
+    atomic_store_explicit(&sdk->has_listeners,
+                          !setup->is_disabled && (setup->has_exporter || setup->processor_count),
                           memory_order_relaxed);
     if (setup->processor_count > KIS_PROCESSORS_MAX)
         return kis_diag_set(diag, KIS_ERR_LIMIT, "%zu processors, at most %d",
@@ -328,7 +330,8 @@ static void refresh_listening(void)
     bool any = false;
 
     for (uint32_t i = 0; i < KIS_SDKS_MAX; i++)
-        any |= atomic_load_explicit(&entries[i].recording, memory_order_relaxed) != 0;
+        any |= atomic_load_explicit(&entries[i].recording, memory_order_relaxed) &&
+               !entries[i].is_disabled;
     kis_api_set_listening(any);
 }
 
@@ -338,7 +341,7 @@ void kis_sdk_publish(kis_sdk *sdk)
     sdk->is_published = true;
     if (sdk->is_global)
         atomic_store_explicit(&kis_recorder_global, sdk, memory_order_release);
-    atomic_store_explicit(&sdk->recording, sdk->is_disabled ? 0 : sdk->life, memory_order_release);
+    atomic_store_explicit(&sdk->recording, sdk->life, memory_order_release);
     refresh_listening();
     unlock(&registry_lock);
 }

@@ -89,11 +89,13 @@ typedef enum kis_sampler_short {
 struct kis_sdk {
     /* of the records in this entry: changes when they are others; 0: never used */
     _Atomic uint32_t generation;
-    uint32_t life;              /* of this SDK: no other one of the process has it */
-    _Atomic uint32_t recording; /* its life while spans may be started, else 0 */
-    _Atomic uint32_t inside;    /* calls that hold no slot, see inside.c; of all lives */
-    bool is_taken;              /* entry is in use; guarded by the registry's lock */
-    bool is_published;          /* guarded by the registry's lock, as is_global */
+    uint32_t life; /* of this SDK: no other one of the process has it */
+    /* its life while spans may be started, else 0. One that is disabled starts those that pass
+     * their parent on */
+    _Atomic uint32_t recording;
+    _Atomic uint32_t inside; /* calls that hold no slot, see inside.c; of all lives */
+    bool is_taken;           /* entry is in use; guarded by the registry's lock */
+    bool is_published;       /* guarded by the registry's lock, as is_global */
     /* it is kis_recorder_global, or will be when it is published; guarded by the registry's lock */
     bool is_global;
     bool is_local, is_disabled;

@@ -345,7 +345,7 @@ static inline const kis_scope *scope_of(kis_sdk *sdk, kis_tracer *tracer, uint32
 }
 
 /* The sampler said no: the span has ids, for its children. */
-__attribute__((noinline)) static kis_span not_recorded(kis_recorder_thread *thread, kis_span span)
+static kis_span not_recorded(kis_recorder_thread *thread, kis_span span)
 {
     kis_count(&thread->counts.unsampled, 1);
     kis_slot_leave_as(span._slot, span._word, KIS_SLOT_OPEN);
@@ -362,6 +362,34 @@ __attribute__((noinline)) static kis_span not_started(kis_recorder_thread *threa
     slot->next = thread->free;
     thread->free = slot;
     return (kis_span){ 0 };
+}
+
+/* The SDK is disabled: the span is its parent again, so that the trace passes through (specification,
+ * trace/api.md, "Behavior of the API in the absence of an installed SDK"). */
+static kis_span pass_on(kis_recorder_thread *thread, kis_span span, const kis_context *parent,
+                        bool has_parent)
+{
+    kis_slot *slot = span._slot;
+    uint64_t id;
+
+    if (!has_parent) {
+        kis_slot_release(slot, span._word, thread);
+        return (kis_span){ 0 };
+    }
+    memcpy(&id, parent->_span_id.bytes, 8);
+    kis_head_put_span_id(slot->first_block, id);
+    slot->first_block[KIS_SLOT_AT_FLAGS] = parent->_flags;
+    kis_slot_leave_as(slot, span._word, KIS_SLOT_OPEN);
+    span._word &= ~KIS_SLOT_STATES;
+    return span;
+}
+
+/* Nobody wants it recorded. */
+__attribute__((noinline)) static kis_span not_wanted(kis_recorder_thread *thread, kis_span span,
+                                                     const kis_context *parent, bool has_parent)
+{
+    return thread->sdk->is_disabled ? pass_on(thread, span, parent, has_parent)
+                                    : not_recorded(thread, span);
 }
 
 /* What the block has from the start. */
@@ -427,7 +455,7 @@ KIS_ALWAYS_INLINE kis_span start(kis_tracer *tracer, start_spec s)
     kis_slot_put_head(slot, head, kind_number(s.kind), start_unix_ns, flags);
     if (KIS_UNLIKELY(decision == KIS_SAMPLING_DROP ||
                      !atomic_load_explicit(&sdk->has_listeners, memory_order_relaxed)))
-        return not_recorded(thread, span);
+        return not_wanted(thread, span, parent, has_parent);
     kis_count(&thread->counts.started, 1);
     slot->scope = scope_of(sdk, tracer, life);
     slot->to_unix_ns = start_unix_ns - now;

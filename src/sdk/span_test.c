@@ -413,6 +413,27 @@ TEST(arguments_are_not_evaluated_when_nobody_listens)
     test_sdk_end(&t);
 }
 
+TEST(a_parent_is_current_below_a_span_that_finds_no_room)
+{
+    const kis_span_context ids = { .trace_id = { { 1 } }, .span_id = { { 2 } } };
+    kis_span_context got;
+    test_sdk_prepare(&t);
+    t.setup.max_spans = 1;
+    test_sdk_open(&t);
+    kis_span only = kis_span_start(shop(), "only");
+    {
+        KIS_SPAN(span, shop(), "one more",
+                 .parent = kis_context_with_span_context(kis_context_none(), &ids));
+        CHECK(only._slot && !span._slot, "no room for the second");
+        CHECK(kis_context_get_span_context(kis_context_current(), &got, NULL, 0) &&
+                  got.span_id.bytes[0] == 2,
+              "its parent passes through");
+    }
+    CHECK(!kis_context_get_span_context(kis_context_current(), &got, NULL, 0), "and is left");
+    kis_span_end(only);
+    test_sdk_end(&t);
+}
+
 TEST(children_know_their_parent)
 {
     kis_span_context root_context, context;
@@ -665,6 +686,7 @@ TEST_MAIN(RUN(a_span_arrives_as_it_was_recorded), RUN(the_same_key_again_takes_t
           RUN(status_keeps_its_order), RUN(a_status_arrives_where_the_block_has_no_room_for_it),
           RUN(an_ended_span_does_nothing_and_is_counted), RUN(the_zero_span_does_nothing),
           RUN(arguments_are_not_evaluated_when_nobody_listens),
+          RUN(a_parent_is_current_below_a_span_that_finds_no_room),
           RUN(what_is_null_is_dropped_and_ends_nothing), RUN(children_know_their_parent),
           RUN(an_ended_span_is_still_a_parent), RUN(remote_parents_are_said_to_be_remote),
           RUN(links_and_events_keep_order_and_content), RUN(names_are_cut_late_and_counted),

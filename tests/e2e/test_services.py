@@ -195,3 +195,24 @@ def test_console_export_prints_the_span():
 def test_disabled_means_silent():
     done = subprocess.run([example("first-span")], capture_output=True, text=True, timeout=20, env={**os.environ, "OTEL_SDK_DISABLED": "true"})
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_service_whose_tracing_is_off_breaks_nobodys_trace(services):
+    """The gateway records nothing, and what it was given goes on to the service behind it."""
+    traceparent, port = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", free_port()
+    with socket.create_server(("127.0.0.1", 0)) as behind:
+        behind.settimeout(20)
+        env = {**os.environ, "OTEL_SDK_DISABLED": "true"}
+        services(example("gateway"), "--port", port, "--orders", f"http://127.0.0.1:{behind.getsockname()[1]}", env=env)
+        until(lambda: is_open(port), why="gateway listening")
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as caller:
+            caller.sendall(f"GET /orders/7 HTTP/1.1\r\nHost: x\r\ntraceparent: {traceparent}\r\ntracestate: a=1\r\nbaggage: k=v\r\n\r\n".encode())
+            connection, _ = behind.accept()
+            with connection:
+                got = b""
+                while b"\r\n\r\n" not in got:
+                    got += connection.recv(4096)
+    headers = dict(line.split(": ", 1) for line in got.decode().lower().split("\r\n")[1:] if ": " in line)
+    assert headers["traceparent"] == traceparent
+    assert headers["tracestate"] == "a=1"
+    assert "k=v" in headers["baggage"]
