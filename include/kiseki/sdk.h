@@ -15,10 +15,11 @@
  * then the next one named beside the option counts, if there is one. Of headers the pairs that are
  * well formed are kept. The empty text is not set.
  * Some variables must not be passed over like that, because spans would then go elsewhere, or
- * without the protection that was asked for. They make kis_sdk_start answer NULL: an endpoint that
- * is no URL (OTEL_EXPORTER_OTLP[_TRACES]_ENDPOINT), a certificate or key that cannot be read
+ * without the protection that was asked for: an endpoint that is no URL
+ * (OTEL_EXPORTER_OTLP[_TRACES]_ENDPOINT), a certificate or key that cannot be read
  * (..._CERTIFICATE, ..._CLIENT_CERTIFICATE, ..._CLIENT_KEY), a file that cannot be written
- * (OTEL_KISEKI_FILE).
+ * (OTEL_KISEKI_FILE). The SDK then starts without that exporter and says so: context and baggage
+ * travel, and its spans go nowhere. The same mistake in the code makes kis_sdk_start answer NULL.
  *
  * What a program that uses this never has to do: handle SIGPIPE (none is raised), block signals
  * (the SDK's threads block all), call stop before exit() (what is recorded is sent within
@@ -69,7 +70,8 @@ typedef struct kis_sdk_options {
 
     /* where to */
 
-    /* OTEL_TRACES_EXPORTER [otlp]: otlp, console, none, memory, file, or several with commas */
+    /* OTEL_TRACES_EXPORTER [otlp]: otlp, console (or logging), none, memory, file, or several with
+     * commas */
     kis_str exporter;
     const kis_exporter *user_exporter; /* beside or, with exporter "none", instead */
     const kis_processor *processors;   /* called before the exporter's */
@@ -146,12 +148,13 @@ typedef struct kis_sdk_options {
  * Starts an SDK, which becomes the global one unless `is_local` is set.
  *
  * options  NULL: everything from the environment
- * diag     says what was wrong; NULL: that is a line on stderr
+ * diag     says what was wrong; NULL: that is a line on stderr. With an SDK its `err` is KIS_OK; a
+ *          text says then which exporter was left out, and why
  *
- * NULL  an option in the code was wrong, or one of the few variables named above; memory ran out,
- *       KIS_SDKS_MAX run already, or a global one does (kis_sdk_global finds it). The program goes
- *       on without tracing. An exporter that cannot be reached is no reason: spans wait, and are
- *       dropped and counted when they have waited too long.
+ * NULL  an option in the code was wrong; memory ran out, KIS_SDKS_MAX run already, or a global one
+ *       does (kis_sdk_global finds it). The program goes on without tracing. An exporter that
+ *       cannot be reached is no reason: spans wait, and are dropped and counted when they have
+ *       waited too long.
  *
  * Any thread. Threads of the SDK's own: one for batches, one for sending. Starts and stops may
  * follow each other in any number: an SDK that was stopped leaves its memory to the next.

@@ -59,11 +59,11 @@ bool kis_native_has_exporter(const kis_native *native)
 
 /* ---- OTLP ---- */
 
-static const char *env_of(const kis_native *native, const char *name)
+/* The variable that a text comes from which has two; NULL: the code. */
+static const char *source_of(const kis_native *native, kis_str given, const char *own,
+                             const char *common)
 {
-    const char *value = native->host.getenv ? native->host.getenv(native->host.user, name) : NULL;
-
-    return value && *value ? value : NULL;
+    return given.len ? NULL : kis_sdk_option_env(own, &native->host).len ? own : common;
 }
 
 static bool is_grpc(const kis_native *native)
@@ -74,46 +74,94 @@ static bool is_grpc(const kis_native *native)
 #define TRACES_ENDPOINT "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 #define COMMON_ENDPOINT "OTEL_EXPORTER_OTLP_ENDPOINT"
 
-/* What was written, before anything is added to it, is what an error quotes.
- * gRPC may go without a scheme. */
-static kis_err check_endpoint(const kis_native *native, kis_diag *diag)
-{
-    const char *own = env_of(native, TRACES_ENDPOINT), *common = env_of(native, COMMON_ENDPOINT);
-    kis_str given = native->options.otlp_endpoint;
-    const char *source = given.len ? "otlp_endpoint" : own ? TRACES_ENDPOINT : COMMON_ENDPOINT;
-    kis_str text = given.len ? given : kis_str_from_c(own ? own : common);
-    bool is_unix = kis_str_starts(text, KIS_STR("unix:"));
-    kis_url url;
-    kis_err err;
+/* Why an exporter could not be made, where that is the environment's doing. */
+typedef struct culprit {
+    const char *variable; /* NULL: something else, or the code */
+    const char *wanted;   /* "; want ..." */
+} culprit;
 
-    if (!text.len)
-        return KIS_OK;
-    if (kis_str_find(text, KIS_STR("://")) == KIS_STR_NPOS && !is_unix)
-        return is_grpc(native)
-                   ? KIS_OK
-                   : kis_diag_set(diag, KIS_ERR_SYNTAX,
-                                  "%s: '" KIS_FMT "' has no scheme; want http://" KIS_FMT, source,
-                                  KIS_ARG(text), KIS_ARG(text));
-    err = kis_url_parse(text, &url, diag);
-    return err ? kis_diag_in(diag, err, "%s", source) : KIS_OK;
+#define ENDPOINT_BYTES_MAX 2000 /* what is added to it not counted */
+
+typedef struct endpoint {
+    const char *variable; /* NULL: the code */
+    kis_str text;         /* as it was written, without blanks around it; empty: the default */
+} endpoint;
+
+static endpoint endpoint_given(const kis_native *native)
+{
+    kis_str given = kis_str_trim(native->options.otlp_endpoint);
+    const char *variable = source_of(native, given, TRACES_ENDPOINT, COMMON_ENDPOINT);
+
+    return (endpoint){ variable, variable ? kis_sdk_option_env(variable, &native->host) : given };
 }
 
-static kis_str endpoint_of(kis_native *native, char *room, size_t size)
+static bool has_scheme(kis_str text)
 {
-    const char *own = env_of(native, TRACES_ENDPOINT), *common = env_of(native, COMMON_ENDPOINT);
+    return kis_str_find(text, KIS_STR("://")) != KIS_STR_NPOS ||
+           kis_str_starts(text, KIS_STR("unix:"));
+}
+
+/* What was written, before anything is added to it, is what an error quotes; not a password.
+ * gRPC may go without a scheme. */
+static kis_err check_endpoint(const kis_native *native, endpoint e, kis_diag *diag)
+{
+    char room[ENDPOINT_BYTES_MAX + 16];
+    kis_str text = e.text;
+    kis_err err = KIS_OK;
+    kis_url url;
+
+    if (text.len > ENDPOINT_BYTES_MAX)
+        err = kis_diag_set(diag, KIS_ERR_LIMIT, "a URL of more than %d bytes", ENDPOINT_BYTES_MAX);
+    else if (text.len && !has_scheme(text) && !is_grpc(native))
+        err = kis_diag_set(diag, KIS_ERR_SYNTAX,
+                           "'" KIS_FMT "' has no scheme; did you mean http://" KIS_FMT "?",
+                           KIS_ARG(text), KIS_ARG(text));
+    else if (text.len && !has_scheme(text))
+        err = kis_url_parse(
+            kis_str_of(room, kis_fmt(room, sizeof(room), "http://" KIS_FMT, KIS_ARG(text))), &url,
+            diag);
+    else if (text.len)
+        err = kis_url_parse(text, &url, diag);
+    if (err && kis_str_find_char(text, '@') != KIS_STR_NPOS)
+        err = kis_diag_set(diag, err,
+                           "a URL (not shown: it may hold a password) that cannot be used; put "
+                           "credentials into headers");
+    return err ? kis_diag_in(diag, err, "%s", e.variable ? e.variable : "otlp_endpoint") : KIS_OK;
+}
+
+static kis_str endpoint_of(const kis_native *native, endpoint e, char *room, size_t size)
+{
     bool has_slash;
 
-    if (native->options.otlp_endpoint.len)
-        return native->options.otlp_endpoint;
-    if (own)
-        return kis_str_from_c(own);
-    if (!common)
+    if (!e.text.len)
         return is_grpc(native) ? KIS_STR("http://localhost:4317")
                                : KIS_STR("http://localhost:4318/v1/traces");
-    if (is_grpc(native))
-        return kis_str_from_c(common);
-    has_slash = common[strlen(common) - 1] == '/';
-    return kis_str_of(room, kis_fmt(room, size, "%s%sv1/traces", common, has_slash ? "" : "/"));
+    if (is_grpc(native) || !e.variable || strcmp(e.variable, COMMON_ENDPOINT) != 0)
+        return e.text;
+    has_slash = e.text.ptr[e.text.len - 1] == '/';
+    return kis_str_of(
+        room, kis_fmt(room, size, KIS_FMT "%sv1/traces", KIS_ARG(e.text), has_slash ? "" : "/"));
+}
+
+/* The variable of the file that TLS could not use; NULL: it was something else, or the code. */
+static const char *tls_culprit(const kis_native *native, const kis_diag *diag)
+{
+    const kis_sdk_options *given = &native->given;
+    const struct {
+        kis_str says, given;
+        const char *own, *common;
+    } files[] = {
+        { KIS_STR("TLS CA"), given->otlp_ca_file, "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+          "OTEL_EXPORTER_OTLP_CERTIFICATE" },
+        { KIS_STR("TLS certificate"), given->otlp_cert_file,
+          "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE" },
+        { KIS_STR("TLS key"), given->otlp_key_file, "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
+          "OTEL_EXPORTER_OTLP_CLIENT_KEY" },
+    };
+    for (size_t i = 0; i < KIS_COUNT_OF(files); i++)
+        if (kis_str_starts(kis_str_from_c(diag->text), files[i].says))
+            return source_of(native, files[i].given, files[i].own, files[i].common);
+    return NULL;
 }
 
 static int hex_value(char c)
@@ -239,14 +287,15 @@ kis_err kis_native_check_headers(kis_native *native, const kis_sdk_options *give
     return KIS_OK;
 }
 
-static kis_err open_otlp(kis_native *native, kis_sink **out, kis_diag *diag)
+static kis_err open_otlp(kis_native *native, kis_sink **out, culprit *out_culprit, kis_diag *diag)
 {
     const kis_sdk_options *o = &native->options;
-    char room[2048];
+    endpoint endpoint = endpoint_given(native);
+    char room[ENDPOINT_BYTES_MAX + 16];
     header_list headers = { .count = 0 };
     kis_arena texts;
     kis_send_options send = {
-        .endpoint = endpoint_of(native, room, sizeof(room)),
+        .endpoint = endpoint_of(native, endpoint, room, sizeof(room)),
         .headers = headers.at,
         .tls = { .ca_file = o->otlp_ca_file,
                  .cert_file = o->otlp_cert_file,
@@ -274,27 +323,44 @@ static kis_err open_otlp(kis_native *native, kis_sink **out, kis_diag *diag)
         return kis_diag_set(diag, KIS_ERR_SYNTAX,
                             "OTLP compression '" KIS_FMT "': want gzip, zstd or none",
                             KIS_ARG(o->otlp_compression));
+    err = check_endpoint(native, endpoint, diag);
+    if (err) {
+        *out_culprit = (culprit){ endpoint.variable, "" };
+        return err;
+    }
     kis_arena_init(&texts, &kis_mem, 1 << 20);
-    err = check_endpoint(native, diag);
-    if (!err)
-        err = parse_headers(o->otlp_headers, &texts, &headers, diag);
+    err = parse_headers(o->otlp_headers, &texts, &headers, diag);
     send.header_count = headers.count;
     if (!err)
         err = kis_send_otlp_open(&send, &kis_mem, out, diag);
     kis_arena_done(&texts);
-    return err;
+    if (err)
+        *out_culprit = (culprit){ tls_culprit(native, diag), "; want a PEM file that can be read" };
+    return out_culprit->variable ? kis_diag_in(diag, err, "%s", out_culprit->variable) : err;
 }
 
 /* ---- all of them ---- */
 
-static kis_err open_one(kis_native *native, exporter_kind kind, kis_sink **out, kis_diag *diag)
+/* A path of the default's is the environment's too: it says nothing else. */
+static kis_err open_file(kis_native *native, kis_sink **out, culprit *out_culprit, kis_diag *diag)
+{
+    kis_err err = kis_send_file_open(kis_os_real(), native->options.file_path, &kis_mem, out, diag);
+
+    if (!err || err == KIS_ERR_NOMEM || native->given.file_path.len)
+        return err;
+    *out_culprit = (culprit){ "OTEL_KISEKI_FILE", "; want a file that can be written" };
+    return kis_diag_in(diag, err, "%s", out_culprit->variable);
+}
+
+static kis_err open_one(kis_native *native, exporter_kind kind, kis_sink **out,
+                        culprit *out_culprit, kis_diag *diag)
 {
     const kis_sdk_options *o = &native->options;
     kis_err err = KIS_OK;
 
     switch (kind) {
     case EXPORT_OTLP:
-        return open_otlp(native, out, diag);
+        return open_otlp(native, out, out_culprit, diag);
     case EXPORT_CONSOLE:
         err = kis_send_console_open(
             kis_str_eq(o->console_stream, KIS_STR("stderr")) ? STDERR_FILENO : STDOUT_FILENO,
@@ -306,11 +372,49 @@ static kis_err open_one(kis_native *native, exporter_kind kind, kis_sink **out, 
         native->memory = err ? NULL : *out;
         break;
     case EXPORT_FILE:
-        return kis_send_file_open(kis_os_real(), o->file_path, &kis_mem, out, diag);
+        return open_file(native, out, out_culprit, diag);
     case EXPORT_NONE:
         break;
     }
     return err ? kis_diag_set(diag, err, "%s", kis_err_text(err)) : KIS_OK;
+}
+
+/* A slip of the environment stops nobody: without this exporter contexts go on travelling, and
+ * nothing goes to where it was not meant to. Said once, not in each forked child. */
+static void leave_out(kis_native *native, exporter_kind kind, kis_str name, const char *wanted,
+                      kis_diag *diag)
+{
+    char text[KIS_DIAG_TEXT_MAX + 128];
+
+    native->left_out |= 1u << kind;
+    kis_fmt(text, sizeof(text), "%s%s (no exporter '" KIS_FMT "': its spans go nowhere)",
+            diag->text, wanted, KIS_ARG(name));
+    kis_native_say(native, KIS_LOG_ERROR, text);
+    diag->err = KIS_OK;
+}
+
+/* Adds one to `sinks`, or says why it is left out. */
+static kis_err add_one(kis_native *native, kis_str name, uint32_t *count, kis_diag *diag)
+{
+    exporter_kind kind;
+    culprit culprit = { NULL, NULL };
+    kis_err err;
+
+    if (!exporter_named(name, &kind))
+        return kis_diag_set(diag, KIS_ERR_SYNTAX,
+                            "exporter '" KIS_FMT
+                            "': want otlp, console, logging, none, memory or file",
+                            KIS_ARG(name));
+    if (kind == EXPORT_NONE || *count == KIS_SINKS_MAX - 1 || native->left_out & 1u << kind)
+        return KIS_OK;
+    err = open_one(native, kind, &native->sinks[*count], &culprit, diag);
+    if (!err)
+        ++*count;
+    else if (culprit.variable)
+        leave_out(native, kind, name, culprit.wanted, diag);
+    else
+        return kis_diag_in(diag, err, "exporter '" KIS_FMT "'", KIS_ARG(name));
+    return KIS_OK;
 }
 
 kis_err kis_native_open_sinks(kis_native *native, kis_diag *diag)
@@ -322,20 +426,8 @@ kis_err kis_native_open_sinks(kis_native *native, kis_diag *diag)
 
     while (rest.len && !err) {
         kis_str name = kis_str_trim(kis_str_cut(&rest, ','));
-        exporter_kind kind;
-        if (!name.len)
-            continue;
-        if (!exporter_named(name, &kind)) {
-            err = kis_diag_set(diag, KIS_ERR_SYNTAX,
-                               "exporter '" KIS_FMT "': want otlp, console, none, memory or file",
-                               KIS_ARG(name));
-        } else if (kind != EXPORT_NONE && count < KIS_SINKS_MAX - 1) {
-            err = open_one(native, kind, &sinks[count], diag);
-            if (err)
-                kis_diag_in(diag, err, "exporter '" KIS_FMT "'", KIS_ARG(name));
-            else
-                count++;
-        }
+        if (name.len)
+            err = add_one(native, name, &count, diag);
     }
     if (!err && native->options.user_exporter) {
         err = kis_exporter_sink_open(native->options.user_exporter, &native->host, &sinks[count]);

@@ -201,6 +201,7 @@ kis_native *kis_native_new(const kis_sdk_options *given, kis_diag *diag)
     if (inner) /* the program's own world, which it drives itself */
         native->host = *inner;
     if (given) {
+        native->given = *given;
         native->options.on_log = given->on_log;
         native->options.log_user = given->log_user;
         native->options.is_quiet = given->is_quiet;

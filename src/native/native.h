@@ -35,6 +35,7 @@ typedef struct kis_native {
     kis_sdk *sdk; /* from here on zeroed for each SDK; written with the list's lock */
     kis_host host;
     kis_sdk_options options; /* resolved; its texts lie in `texts` */
+    kis_sdk_options given;   /* what the code says; texts: only whether they are there */
     kis_arena texts;
     kis_sampler samplers[2];
     const kis_propagator *propagators[KIS_PROPAGATORS_MAX];
@@ -51,6 +52,7 @@ typedef struct kis_native {
 
     kis_sink *sinks[KIS_SINKS_MAX]; /* open; the batcher borrows them */
     uint32_t sink_count;
+    uint32_t left_out;             /* bits by kind of exporter: the environment says it wrong */
     kis_sink *memory;              /* one of them: exporter "memory", or NULL */
     kis_sink *_Atomic user_sink;   /* another, which is asked before it is closed */
     _Atomic uint64_t last_line_ns; /* when the last line about failures was written */
@@ -84,6 +86,8 @@ bool kis_native_clear(kis_native *native);
  * taken out of the options, so that it stops nobody, here or in a forked child. NOMEM. */
 kis_err kis_native_check_headers(kis_native *native, const kis_sdk_options *given,
                                  kis_diag *diag) KIS_CHECKED;
+/** An exporter that cannot be made because of a variable is said and left out; then `diag` has the
+ * words, and KIS_OK. */
 kis_err kis_native_open_sinks(kis_native *native, kis_diag *diag) KIS_CHECKED;
 /** The same in a forked child; says what goes wrong. */
 void kis_native_open_child_sinks(void *native);

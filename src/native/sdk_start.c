@@ -192,6 +192,17 @@ static kis_err open_sdk(kis_native *native, const kis_sdk_options *given, kis_di
     return err;
 }
 
+/* One that is left out listens no more than one that is not named. */
+static kis_err open_exporters(kis_native *native, kis_diag *diag)
+{
+    kis_err err = native->options.is_disabled ? KIS_OK : kis_native_open_sinks(native, diag);
+    bool is_heard = native->sink_count || native->options.processor_count;
+
+    if (!err && !native->options.is_disabled)
+        atomic_store_explicit(&native->sdk->has_listeners, is_heard, memory_order_relaxed);
+    return err;
+}
+
 static void say_why_not(kis_native *native, const kis_diag *diag)
 {
     char text[KIS_DIAG_TEXT_MAX + 32];
@@ -207,6 +218,7 @@ kis_sdk *kis_sdk_start(const kis_sdk_options *options, kis_diag *diag)
     kis_sdk *sdk;
     kis_err err;
 
+    *d = (kis_diag){ .err = KIS_OK };
     kis_native_hooks();
     for (size_t i = 0; (native = kis_native_at(i)) != NULL; i++)
         kis_native_clear(native);
@@ -228,11 +240,9 @@ kis_sdk *kis_sdk_start(const kis_sdk_options *options, kis_diag *diag)
     native->sdk->batcher.on_result_user = native;
     native->sdk->batcher.open_sinks = kis_native_open_child_sinks;
     native->sdk->batcher.open_sinks_user = native;
-    if (!native->options.is_disabled) {
-        err = kis_native_open_sinks(native, d);
-        if (err)
-            goto fail;
-    }
+    err = open_exporters(native, d);
+    if (err)
+        goto fail;
     kis_lock_take(&native->lock);
     native->is_live = true;
     kis_lock_give(&native->lock);
