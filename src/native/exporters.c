@@ -101,6 +101,15 @@ static bool has_scheme(kis_str text)
            kis_str_starts(text, KIS_STR("unix:"));
 }
 
+static bool is_secure(const kis_native *native, kis_str endpoint)
+{
+    kis_url url;
+
+    if (!has_scheme(endpoint))
+        return !native->options.otlp_insecure;
+    return kis_url_parse(endpoint, &url, NULL) == KIS_OK && url.is_tls;
+}
+
 /* What was written, before anything is added to it, is what an error quotes; not a password.
  * gRPC may go without a scheme. */
 static kis_err check_endpoint(const kis_native *native, endpoint e, kis_diag *diag)
@@ -141,6 +150,30 @@ static kis_str endpoint_of(const kis_native *native, endpoint e, char *room, siz
     has_slash = e.text.ptr[e.text.len - 1] == '/';
     return kis_str_of(
         room, kis_fmt(room, size, KIS_FMT "%sv1/traces", KIS_ARG(e.text), has_slash ? "" : "/"));
+}
+
+/* Who gives a certificate of its own wants to be known by it, and without TLS nobody is. */
+static void warn_unused_identity(kis_native *native, bool is_tls)
+{
+    const kis_sdk_options *o = &native->options;
+    bool is_cert = o->otlp_cert_file.len != 0;
+    kis_str file = is_cert ? o->otlp_cert_file : o->otlp_key_file;
+    const char *variable = is_cert ? source_of(native, native->given.otlp_cert_file,
+                                               "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
+                                               "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE")
+                                   : source_of(native, native->given.otlp_key_file,
+                                               "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
+                                               "OTEL_EXPORTER_OTLP_CLIENT_KEY");
+    char text[512];
+
+    if (is_tls || !file.len || native->is_child)
+        return;
+    kis_fmt(text, sizeof(text), "%s: '" KIS_FMT "' is not used, the endpoint goes without TLS",
+            variable  ? variable
+            : is_cert ? "otlp_cert_file"
+                      : "otlp_key_file",
+            KIS_ARG(file));
+    kis_native_say(native, KIS_LOG_WARN, text);
 }
 
 /* The variable of the file that TLS could not use; NULL: it was something else, or the code. */
@@ -328,6 +361,7 @@ static kis_err open_otlp(kis_native *native, kis_sink **out, culprit *out_culpri
         *out_culprit = (culprit){ endpoint.variable, "" };
         return err;
     }
+    warn_unused_identity(native, is_secure(native, send.endpoint));
     kis_arena_init(&texts, &kis_mem, 1 << 20);
     err = parse_headers(o->otlp_headers, &texts, &headers, diag);
     send.header_count = headers.count;
@@ -453,6 +487,7 @@ void kis_native_open_child_sinks(void *user)
     kis_native *native = user;
     kis_diag diag;
 
+    native->is_child = true;
     if (kis_native_open_sinks(native, &diag) != KIS_OK) {
         char text[KIS_DIAG_TEXT_MAX + 64];
         kis_fmt(text, sizeof(text), "after fork: %s; spans of this process are lost", diag.text);

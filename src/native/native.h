@@ -47,6 +47,7 @@ typedef struct kis_native {
     kis_worker_state worker;
     bool is_woken, wants_end;
     _Atomic bool is_live; /* between start and stop; written with the lock */
+    bool is_child;        /* of a fork: warnings were said in the parent */
     bool is_stopping;     /* a stop has begun */
     bool has_step;        /* the batcher's step is ours for good: nobody takes spans out any more */
 

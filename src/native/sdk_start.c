@@ -19,6 +19,7 @@
 #include "native/native.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/diag.h"
 #include "base/fmt.h"
@@ -49,65 +50,100 @@ static bool keep_texts(kis_native *native)
     return true;
 }
 
-/* The sampler that the options name. What the environment says wrong is told, and is as if it were
- * not set: an argument that is no ratio leaves traceidratio with its 1 (specification,
- * configuration/sdk-environment-variables.md, "General SDK Configuration"). */
-static const kis_sampler *choose_sampler(kis_native *native, const kis_sdk_options *given)
+/* The sampler that the options name. An argument of the environment that is no ratio is told, and
+ * leaves traceidratio with its 1 (specification, configuration/sdk-environment-variables.md,
+ * "General SDK Configuration"). */
+static kis_err choose_sampler(kis_native *native, const kis_sampler **out, kis_diag *diag)
 {
     const kis_sdk_options *o = &native->options;
-    const kis_sampler *sampler = o->sampler;
-    kis_str name = o->sampler_name, arg = o->sampler_arg;
     char text[256];
     kis_err err;
 
-    if (sampler)
-        return sampler;
-    err = kis_sampler_named(name, arg, native->samplers, &sampler);
-    if (err == KIS_ERR_RANGE && !(given && given->sampler_arg.len)) {
+    *out = o->sampler;
+    if (*out)
+        return KIS_OK;
+    err = kis_sampler_named(o->sampler_name, o->sampler_arg, native->samplers, out);
+    if (err == KIS_ERR_RANGE && !native->given.sampler_arg.len) {
         kis_fmt(text, sizeof(text),
                 "OTEL_TRACES_SAMPLER_ARG: '" KIS_FMT "' is not a ratio from 0 to 1; it is ignored",
-                KIS_ARG(arg));
-        arg = KIS_STR_NONE;
-    } else if (err == KIS_ERR_SYNTAX && !(given && given->sampler_name.len)) {
-        kis_fmt(text, sizeof(text),
-                "OTEL_TRACES_SAMPLER: '" KIS_FMT
-                "' is not known; it is ignored, parentbased_always_on is used",
-                KIS_ARG(name));
-        name = KIS_STR("parentbased_always_on");
-    } else {
-        return err ? NULL : sampler;
+                KIS_ARG(o->sampler_arg));
+        kis_native_say(native, KIS_LOG_WARN, text);
+        err = kis_sampler_named(o->sampler_name, KIS_STR_NONE, native->samplers, out);
     }
-    kis_native_say(native, KIS_LOG_WARN, text);
-    err = kis_sampler_named(name, arg, native->samplers, &sampler);
-    return err ? NULL : sampler;
+    if (err == KIS_ERR_RANGE)
+        return kis_diag_set(
+            diag, err, "argument '" KIS_FMT "' of sampler '" KIS_FMT "': want a ratio from 0 to 1",
+            KIS_ARG(o->sampler_arg), KIS_ARG(o->sampler_name));
+    return err ? kis_diag_set(diag, err, "sampler '" KIS_FMT "' is not one of %s",
+                              KIS_ARG(o->sampler_name), KIS_SAMPLER_NAMES)
+               : KIS_OK;
 }
 
-/* Named ones, each once, then the program's. An unknown name is a warning. */
-static void choose_propagators(kis_native *native, const kis_propagator **out, size_t *out_count)
-{
-    kis_str rest = native->options.propagators;
-    char name[64], text[256];
-    size_t count = 0;
+typedef struct propagator_choice {
+    const kis_propagator **at;
+    size_t count;
+    bool is_none; /* that was said */
+} propagator_choice;
 
-    while (rest.len && count < KIS_PROPAGATORS_MAX) {
-        kis_str one = kis_str_trim(kis_str_cut(&rest, ','));
+/* Each once. An unknown name is a warning. */
+static void add_named(kis_native *native, kis_str names, propagator_choice *out)
+{
+    char name[64], text[256];
+
+    while (names.len && out->count < KIS_PROPAGATORS_MAX) {
+        kis_str one = kis_str_trim(kis_str_cut(&names, ','));
         const kis_propagator *found =
             kis_str_to_c(one, name, sizeof(name)) ? kis_propagator_named(name) : NULL;
         bool is_there = false;
-        for (size_t i = 0; i < count; i++)
-            is_there |= out[i] == found;
+        for (size_t i = 0; i < out->count; i++)
+            is_there |= out->at[i] == found;
         if (found && !is_there) {
-            out[count++] = found;
-        } else if (!found && one.len && !kis_str_eq(one, KIS_STR("none"))) {
-            kis_fmt(text, sizeof(text), "propagator '" KIS_FMT "' is not known; it is ignored",
+            out->at[out->count++] = found;
+        } else if (kis_str_eq(one, KIS_STR("none"))) {
+            out->is_none = true;
+        } else if (!found && one.len) {
+            kis_fmt(text, sizeof(text),
+                    "%s: '" KIS_FMT "' is not one of tracecontext|baggage|none; it is ignored",
+                    native->given.propagators.len ? "propagators" : "OTEL_PROPAGATORS",
                     KIS_ARG(one));
             kis_native_say(native, KIS_LOG_WARN, text);
         }
     }
-    for (size_t i = 0; i < native->options.user_propagator_count && count < KIS_PROPAGATORS_MAX;
-         i++)
-        out[count++] = &native->options.user_propagators[i];
-    *out_count = count;
+}
+
+/* The named ones, then the program's. Where no name is known it is as if none were set: a slip does
+ * not cut the traces of others. */
+static void choose_propagators(kis_native *native, const kis_propagator **out, size_t *out_count)
+{
+    propagator_choice choice = { .at = out };
+
+    add_named(native, native->options.propagators, &choice);
+    if (!choice.count && !choice.is_none)
+        add_named(native, KIS_STR("tracecontext,baggage"), &choice);
+    for (size_t i = 0;
+         i < native->options.user_propagator_count && choice.count < KIS_PROPAGATORS_MAX; i++)
+        out[choice.count++] = &native->options.user_propagators[i];
+    *out_count = choice.count;
+}
+
+/* Of the environment of the process, not of a host that the program brings. */
+static void warn_unknown_variables(kis_native *native)
+{
+    size_t count;
+    const kis_sdk_option *rows = kis_sdk_option_rows(&count);
+    char text[256];
+
+    for (char **at = environ; !native->given.host && at && *at; at++) {
+        kis_str rest = kis_str_from_c(*at), name = kis_str_cut(&rest, '=');
+        bool is_known = !kis_str_starts(name, KIS_STR("OTEL_KISEKI_"));
+        for (size_t i = 0; i < count && !is_known; i++) /* none of ours has a second name */
+            is_known = kis_str_eq(name, kis_str_from_c(rows[i].row.env));
+        if (is_known)
+            continue;
+        kis_fmt(text, sizeof(text), "%.*s is no variable of kiseki; it is ignored",
+                (int)KIS_MIN(name.len, 100u), name.ptr);
+        kis_native_say(native, KIS_LOG_WARN, text);
+    }
 }
 
 /* One line when spans do not arrive, then at most one a minute. Any thread. */
@@ -130,8 +166,9 @@ static void heard_answer(void *user, const kis_sink_result *result, uint32_t spa
         kis_fmt(more, sizeof(more), " (and %u batches before, since the last such line)", quiet);
     kis_fmt(
         text, sizeof(text),
-        result->err ? "%u spans were not delivered: " KIS_FMT "%s"
-                    : "of %u spans some were refused: " KIS_FMT "%s",
+        !result->err      ? "of %u spans some were refused: " KIS_FMT "%s"
+        : span_count == 1 ? "%u span was not delivered: " KIS_FMT "%s"
+                          : "%u spans were not delivered: " KIS_FMT "%s",
         span_count,
         KIS_ARG(result->reason.len ? result->reason : kis_str_from_c(kis_err_text(result->err))),
         more);
@@ -155,7 +192,6 @@ static kis_err open_sdk(kis_native *native, const kis_sdk_options *given, kis_di
                     .link_attr_count = o->link_attr_count,
                     .value_length = o->attr_value_length,
                     .value_depth = o->value_depth },
-        .sampler = choose_sampler(native, given),
         .ids = o->ids,
         .processors = o->processors,
         .processor_count = o->processor_count,
@@ -169,10 +205,9 @@ static kis_err open_sdk(kis_native *native, const kis_sdk_options *given, kis_di
         .is_disabled = o->is_disabled,
     };
 
-    if (!setup.sampler)
-        return kis_diag_set(diag, KIS_ERR_SYNTAX,
-                            "sampler '" KIS_FMT "' with argument '" KIS_FMT "' is not known",
-                            KIS_ARG(o->sampler_name), KIS_ARG(o->sampler_arg));
+    err = choose_sampler(native, &setup.sampler, diag);
+    if (err)
+        return err;
     if (!setup.batcher.is_simple && !kis_str_eq(o->processor, KIS_STR("batch")))
         return kis_diag_set(diag, KIS_ERR_SYNTAX, "processor '" KIS_FMT "': want batch or simple",
                             KIS_ARG(o->processor));
@@ -228,6 +263,8 @@ kis_sdk *kis_sdk_start(const kis_sdk_options *options, kis_diag *diag)
     err = kis_sdk_options_resolve(options, &native->host, &native->options, d);
     if (!err)
         err = kis_native_check_headers(native, options, d);
+    if (!err)
+        warn_unknown_variables(native);
     if (!err && options && options->host)
         native->options.drive = KIS_DRIVE_TICK;
     if (!err && !keep_texts(native))
@@ -397,12 +434,12 @@ static void say_what_was_lost(kis_native *native, bool is_given_up)
     lost = stats.dropped_queue + stats.dropped_memory + stats.dropped_export + left;
     if (!lost)
         return;
-    len =
-        kis_fmt(text, sizeof(text),
-                "%llu spans were lost: %llu found the queue full, %llu found no memory, %llu were "
-                "not delivered",
-                (unsigned long long)lost, (unsigned long long)stats.dropped_queue,
-                (unsigned long long)stats.dropped_memory, (unsigned long long)stats.dropped_export);
+    len = kis_fmt(text, sizeof(text),
+                  "%llu %s lost: %llu found the queue full, %llu found no memory, %llu were "
+                  "not delivered",
+                  (unsigned long long)lost, lost == 1 ? "span was" : "spans were",
+                  (unsigned long long)stats.dropped_queue, (unsigned long long)stats.dropped_memory,
+                  (unsigned long long)stats.dropped_export);
     if (left)
         kis_fmt(text + len, sizeof(text) - len,
                 ", %llu were given up, because an exporter does not answer",

@@ -358,6 +358,42 @@ TEST(blanks_around_an_endpoint_do_no_harm)
     end(sdk);
 }
 
+TEST(a_certificate_of_our_own_that_is_not_used_is_told)
+{
+    clear_environment();
+    setenv("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "/nowhere/at.all", 1);
+    kis_sdk *sdk = start_with((kis_sdk_options){ .exporter = KIS_STR("otlp"),
+                                                 .otlp_endpoint = KIS_STR("http://127.0.0.1:9") });
+    CHECK(strstr(log_text, "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: '/nowhere/at.all' is not used"),
+          log_text);
+    end(sdk);
+    unsetenv("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE");
+}
+
+TEST(unknown_propagators_do_not_cut_the_trace)
+{
+    static const struct {
+        const char *value;
+        size_t fields; /* traceparent, tracestate, baggage */
+        const char *says;
+    } rows[] = {
+        { "b3", 3, "OTEL_PROPAGATORS: 'b3' is not one of tracecontext|baggage|none" },
+        { "b3,baggage", 1, "OTEL_PROPAGATORS: 'b3'" },
+        { "none", 0, NULL },
+        { "tracecontext", 2, NULL },
+    };
+    const char *fields[4];
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        clear_environment();
+        setenv("OTEL_PROPAGATORS", rows[i].value, 1);
+        kis_sdk *sdk = start();
+        CHECK_INT(rows[i].fields, kis_context_fields(fields, 4), rows[i].value);
+        CHECK(rows[i].says ? strstr(log_text, rows[i].says) != NULL : !log_text[0], log_text);
+        end(sdk);
+    }
+    clear_environment();
+}
+
 TEST(the_same_slip_in_the_code_stops_the_start)
 {
     static const struct {
@@ -1080,7 +1116,9 @@ TEST_MAIN(RUN(a_span_goes_all_the_way), RUN(service_name_has_its_order),
           RUN(the_environment_is_read_as_the_specification_says),
           RUN(a_slip_in_a_variable_leaves_its_exporter_out),
           RUN(other_exporters_go_on_without_the_one_that_is_left_out),
-          RUN(blanks_around_an_endpoint_do_no_harm), RUN(wrong_options_in_the_code_are_told),
+          RUN(blanks_around_an_endpoint_do_no_harm),
+          RUN(a_certificate_of_our_own_that_is_not_used_is_told),
+          RUN(unknown_propagators_do_not_cut_the_trace), RUN(wrong_options_in_the_code_are_told),
           RUN(samplers_have_their_exact_descriptions),
           RUN(the_same_slip_in_the_code_stops_the_start),
           RUN(a_wrong_sampler_argument_is_as_if_it_were_not_set),

@@ -10,6 +10,7 @@
 #include "base/diag.h"
 #include "base/fmt.h"
 #include "model/limits.h"
+#include "sdk/sampler.h"
 
 #define AT(field) offsetof(kis_sdk_options, field)
 #define TEXT(flag, env, field, fallback, placeholder, help, ...)                                \
@@ -44,8 +45,9 @@ static const kis_sdk_option rows[] = {
          "Name of this service; else service.name of OTEL_RESOURCE_ATTRIBUTES, else "
          "unknown_service:PROGRAM.",
          NULL),
-    TEXT("sampler", "OTEL_TRACES_SAMPLER", sampler_name, "parentbased_always_on", "NAME",
-         "always_on, always_off, traceidratio, or parentbased_ and one of these.", NULL),
+    WORDS("sampler", "OTEL_TRACES_SAMPLER", sampler_name, "parentbased_always_on",
+          KIS_SAMPLER_NAMES, false, "NAME",
+          "always_on, always_off, traceidratio, or parentbased_ and one of these.", NULL),
     TEXT("sampler-arg", "OTEL_TRACES_SAMPLER_ARG", sampler_arg, NULL, "RATIO",
          "The ratio of traceidratio, 0 to 1; 1 when not given.", NULL),
     WORDS("exporter", "OTEL_TRACES_EXPORTER", exporter, "otlp",
@@ -125,11 +127,11 @@ const kis_sdk_option *kis_sdk_option_rows(size_t *count)
 }
 
 /* "OTEL_X: 'maybe' is neither true nor false; it is taken as false" */
-static void warn(const kis_host *host, const char *env, const char *text, const char *then)
+static void warn(const kis_host *host, const char *text, const char *then)
 {
     char line[512];
 
-    kis_fmt(line, sizeof(line), "%s: %s; it is %s", env, text, then);
+    kis_fmt(line, sizeof(line), "%s; it is %s", text, then);
     if (host->log)
         host->log(host->user, KIS_LOG_WARN, line);
 }
@@ -192,8 +194,9 @@ static void take_bool(const kis_sdk_option *option, const char *env, kis_str tex
     *field = kis_str_eq_nocase(text, KIS_STR("true"));
     if (*field || kis_str_eq_nocase(text, KIS_STR("false")))
         return;
-    kis_diag_set(&diag, KIS_ERR_SYNTAX, "'" KIS_FMT "' is neither true nor false", KIS_ARG(text));
-    warn(host, env, diag.text, "taken as false");
+    kis_diag_set(&diag, KIS_ERR_SYNTAX, "%s: '" KIS_FMT "' is neither true nor false", env,
+                 KIS_ARG(text));
+    warn(host, diag.text, "taken as false");
 }
 
 kis_str kis_sdk_option_env(const char *env, const kis_host *host)
@@ -208,6 +211,7 @@ static bool take_from_environment(const kis_sdk_option *option, const char *env,
                                   const kis_host *host, void *out)
 {
     kis_str text = kis_sdk_option_env(env, host);
+    kis_option row = option->row;
     kis_diag diag;
 
     if (!text.len)
@@ -216,12 +220,13 @@ static bool take_from_environment(const kis_sdk_option *option, const char *env,
         take_bool(option, env, text, host, out);
         return true;
     }
+    row.env = env;
     if (!are_words(text, option))
-        kis_diag_set(&diag, KIS_ERR_SYNTAX, "'" KIS_FMT "' is not one of %s", KIS_ARG(text),
-                     option->words);
-    else if (kis_option_set(&option->row, text, out, &diag) == KIS_OK)
+        kis_diag_set(&diag, KIS_ERR_SYNTAX, "%s: '" KIS_FMT "' is not one of %s", env,
+                     KIS_ARG(text), option->words);
+    else if (kis_option_set_env(&row, text, out, &diag) == KIS_OK)
         return true;
-    warn(host, env, diag.text, "ignored");
+    warn(host, diag.text, "ignored");
     return false;
 }
 

@@ -58,7 +58,7 @@ TEST(a_wrong_variable_does_not_hide_the_next_one)
         { "both wrong",
           { { "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "x" }, { "OTEL_ATTRIBUTE_COUNT_LIMIT", "y" } },
           128,
-          "OTEL_ATTRIBUTE_COUNT_LIMIT: attrs: 'y'" },
+          "OTEL_ATTRIBUTE_COUNT_LIMIT: 'y'" },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         test_world world;
@@ -75,6 +75,7 @@ TEST(a_wrong_word_does_not_hide_the_next_variable)
                                      { "OTEL_EXPORTER_OTLP_PROTOCOL", "grpc" },
                                      { "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "rar" },
                                      { "OTEL_TRACES_EXPORTER", "otlp,fax" },
+                                     { "OTEL_TRACES_SAMPLER", "sometimes" },
                                      { NULL, NULL } };
     const kis_sdk_options code = { .otlp_protocol = KIS_STR("http/json") };
     test_world world;
@@ -83,6 +84,9 @@ TEST(a_wrong_word_does_not_hide_the_next_variable)
     CHECK_STR("none", got.otlp_compression, "the default");
     CHECK_STR("otlp", got.exporter, "one wrong name spoils the list");
     CHECK(strstr(world.log, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'smoke' is not one of grpc|"),
+          world.log);
+    CHECK_STR("parentbased_always_on", got.sampler_name, "the default");
+    CHECK(strstr(world.log, "OTEL_TRACES_SAMPLER: 'sometimes' is not one of always_on|always_off|"),
           world.log);
     got = resolve(&world, &code, both);
     CHECK_STR("http/json", got.otlp_protocol, "the code is stronger");

@@ -7,6 +7,10 @@
 /** Whether the answer of this sampler is known without asking it. */
 kis_sampler_short kis_sampler_shorten(const kis_sampler *sampler);
 
+#define KIS_SAMPLER_NAMES                                                                         \
+    "always_on|always_off|traceidratio|parentbased_always_on|parentbased_always_off|parentbased_" \
+    "traceidratio"
+
 /**
  * A sampler by its name in OTEL_TRACES_SAMPLER: always_on, always_off, traceidratio, and
  * parentbased_ with each. `arg` is the ratio, 1 when empty. `storage` has room for two and keeps

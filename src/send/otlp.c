@@ -142,7 +142,8 @@ static void finish_failed(otlp_job *job, kis_err err, const char *text)
     char line[KIS_DIAG_TEXT_MAX + 64];
 
     atomic_fetch_add(&s->failed_spans, job->batch->span_count);
-    kis_fmt(line, sizeof(line), "%u spans were not sent: %s", job->batch->span_count, text);
+    kis_fmt(line, sizeof(line), "%u %s not sent: %s", job->batch->span_count,
+            job->batch->span_count == 1 ? "span was" : "spans were", text);
     say(s, KIS_SEND_ERROR, line);
     finish(job, &(kis_sink_result){ .err = err, .reason = kis_str_from_c(text) });
 }
