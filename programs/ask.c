@@ -86,6 +86,8 @@ static kis_err explain_no_server(const kis_ask *ask, kis_err err, kis_diag *diag
 {
     kis_diag why = *diag;
 
+    if (kis_tls_is_untrusted(kis_str_from_c(why.text)))
+        return kis_diag_set(diag, err, "%s; trust its authority with --ca FILE", why.text);
     if (!kis_str_ends(kis_str_from_c(why.text), KIS_STR("connection refused")))
         return err;
     return kis_diag_set(diag, err, "%s; is kiseki serve running there? (--%s)", why.text,

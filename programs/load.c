@@ -248,7 +248,10 @@ static void note_failure(load_run *run, const kis_client_answer *answer, int sta
     kis_fmt_escape(escaped, sizeof(escaped), words_of(run, answer, &arena));
     kis_arena_done(&arena);
     if (answer->err)
-        kis_fmt(run->result.first_failure, sizeof(run->result.first_failure), "%s", escaped);
+        kis_fmt(run->result.first_failure, sizeof(run->result.first_failure), "%s%s", escaped,
+                kis_tls_is_untrusted(kis_str_from_c(escaped))
+                    ? "; trust its authority with --ca FILE"
+                    : "");
     else
         kis_fmt(run->result.first_failure, sizeof(run->result.first_failure), "status %d: %s",
                 status, escaped);

@@ -88,9 +88,8 @@ static void h1_lost(kis_line *line, bool is_in_order)
         h1_kill_idle_lines(client);
         kis_call_again(call);
     } else {
-        h1_fail(line, KIS_ERR_IO,
-                is_in_order ? "the connection was closed before an answer came"
-                            : "the connection broke before an answer came");
+        bool was_silent = !line->was_used && !call->is_second; /* nor was another line */
+        h1_fail(line, KIS_ERR_IO, kis_line_loss(line, is_in_order, was_silent));
     }
 }
 

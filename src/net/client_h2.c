@@ -241,9 +241,8 @@ static void h2_read(kis_line *line)
         if (got == KIS_IO_AGAIN)
             return;
         if (got < 0) {
-            h2_lost(line, KIS_ERR_IO,
-                    got == KIS_IO_END ? "the connection was closed before an answer came"
-                                      : "the connection broke before an answer came");
+            bool was_silent = !line->h2.is_known_peer && !line->h2.first_count;
+            h2_lost(line, KIS_ERR_IO, kis_line_loss(line, got == KIS_IO_END, was_silent));
             return;
         }
         if (line->h2.is_known_peer)

@@ -187,6 +187,9 @@ void kis_line_open(kis_client *client); /* begins; if it fails, also at once, th
 void kis_line_connect_failed(kis_line *line, kis_err err, const char *what);
 void kis_line_kill(kis_line *line); /* its calls have been taken from it */
 void kis_line_want(kis_line *line, bool writes);
+/** What to say when the peer has gone without an answer; `was_silent`: it has never sent a byte on
+ * this line. */
+const char *kis_line_loss(const kis_line *line, bool is_in_order, bool was_silent);
 /** One read into `to`, with the line's clock set: bytes, or KIS_IO_*. */
 ptrdiff_t kis_line_read(kis_line *line, void *to, size_t size);
 /* whether to read on at once */

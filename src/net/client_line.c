@@ -319,6 +319,18 @@ void kis_line_open(kis_client *client)
 
 /* ---- bytes ---- */
 
+/* A listener for TLS often just goes away when what comes is none. */
+const char *kis_line_loss(const kis_line *line, bool is_in_order, bool was_silent)
+{
+    static const char *const texts[2][2] = {
+        { "the connection broke before an answer came",
+          "the connection broke before an answer came; does it speak TLS? https://" },
+        { "the connection was closed before an answer came",
+          "the connection was closed before an answer came; does it speak TLS? https://" },
+    };
+    return texts[is_in_order][was_silent && !line->client->tls && !line->client->is_unix];
+}
+
 void kis_line_want(kis_line *line, bool writes)
 {
     uint32_t wanted = KIS_LOOP_READ;

@@ -75,6 +75,7 @@ TEST(a_stale_connection_is_tried_again_once_on_a_fresh_one)
     CHECK_ERR(KIS_ERR_IO, a.err, "once, not more");
     CHECK(a.was_sent, "the peer has read it");
     CHECK(strstr(a.diag, "before an answer came"), a.diag);
+    CHECK(!strstr(a.diag, "TLS"), "it has spoken HTTP before");
     ask_done(&a);
     client_stop(&tc);
     peer_stop(&p);

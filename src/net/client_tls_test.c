@@ -79,6 +79,8 @@ TEST(tls_checks_who_the_peer_is)
             ask_now(&a, &tc, "POST", "/describe", "x", 1);
             if (rows[i / 2].says && (a.err == KIS_OK || !strstr(a.diag, rows[i / 2].says)))
                 fail_msg("%s: %s", rows[i / 2].why, a.diag);
+            CHECK_INT(rows[i / 2].tls == strangers, kis_tls_is_untrusted(kis_str_from_c(a.diag)),
+                      a.diag);
             if (!rows[i / 2].says)
                 CHECK_ERR(KIS_OK, a.err, a.diag);
             ask_done(&a);

@@ -383,6 +383,18 @@ static ptrdiff_t tls_outcome(kis_stream *stream, int result, bool is_write)
     }
 }
 
+bool kis_tls_is_untrusted(kis_str why)
+{
+    static const long reasons[] = { X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT,
+                                    X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
+                                    X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+                                    X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE };
+    for (size_t i = 0; i < KIS_COUNT_OF(reasons); i++)
+        if (kis_str_ends(why, kis_str_from_c(X509_verify_cert_error_string(reasons[i]))))
+            return true;
+    return false;
+}
+
 ptrdiff_t kis_tls_stream_shake(kis_stream *stream, kis_diag *diag)
 {
     if (stream->is_shaken)

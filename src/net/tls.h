@@ -28,5 +28,8 @@ void kis_tls_server_free(kis_tls_server *tls);
 kis_err kis_tls_client_new(const kis_tls_client_options *options, kis_tls_client **out,
                            kis_diag *diag) KIS_CHECKED;
 void kis_tls_client_free(kis_tls_client *tls);
+/** Whether the words of a failed handshake say that the peer's certificate is of nobody we trust:
+ * another CA file would do. */
+bool kis_tls_is_untrusted(kis_str why);
 
 #endif

@@ -79,6 +79,17 @@ static void judge_taken(kis_otlp_protocol protocol, kis_bytes body, kis_arena *a
     }
 }
 
+/* What servers answer to plain HTTP on their port for TLS: ours, Go's, nginx, Apache. */
+static bool says_tls(kis_bytes body)
+{
+    static const char *const words[] = { "speaks TLS", "HTTPS server", "HTTPS port",
+                                         "SSL-enabled server" };
+    for (size_t i = 0; i < KIS_COUNT_OF(words); i++)
+        if (kis_str_find(kis_str_of_bytes(body), kis_str_from_c(words[i])) != KIS_STR_NPOS)
+            return true;
+    return false;
+}
+
 static void judge_http(kis_otlp_protocol protocol, const kis_client_answer *answer,
                        uint64_t now_unix_ns, kis_arena *arena, kis_judgement *out)
 {
@@ -107,6 +118,8 @@ static void judge_http(kis_otlp_protocol protocol, const kis_client_answer *answ
             safe,
             answer->status == 404 || answer->status == 405
                 ? " (OTLP/HTTP goes to port 4318, path /v1/traces)"
+            : answer->status == 400 && says_tls(answer->body)
+                ? ": it speaks TLS; write https:// instead of http:// in the endpoint"
                 : "");
 }
 
@@ -194,6 +207,8 @@ static const char *connection_hint(kis_otlp_protocol protocol, const kis_client_
         return protocol == KIS_OTLP_GRPC
                    ? " Write http:// before the endpoint, or set OTEL_EXPORTER_OTLP_INSECURE=true"
                    : " Write http:// instead of https:// in the endpoint";
+    if (kis_tls_is_untrusted(why))
+        return "; trust its authority with OTEL_EXPORTER_OTLP_CERTIFICATE=FILE";
     return kis_str_ends(why, KIS_STR("connection refused")) ? "; is the collector running there?"
                                                             : "";
 }

@@ -94,6 +94,21 @@ TEST(partial_success_is_taken_and_told)
               "escaped for a log");
 }
 
+TEST(tls_that_was_not_expected_is_named)
+{
+    static const char go[] = "Client sent an HTTP request to an HTTPS server.\n";
+    kis_client_answer plain = { .status = 400, .body = { (const uint8_t *)go, sizeof(go) - 1 } };
+    kis_client_answer other = { .status = 400, .body = { (const uint8_t *)"no", 2 } };
+    kis_client_answer untrusted = { .err = KIS_ERR_IO,
+                                    .diag.text =
+                                        "connect to c:1: TLS handshake: self-signed certificate" };
+    CHECK_STR("HTTP 400: it speaks TLS; write https:// instead of http:// in the endpoint",
+              kis_str_from_c(judge(KIS_OTLP_HTTP_PROTOBUF, &plain).text), "plain HTTP to TLS");
+    CHECK_STR("HTTP 400", kis_str_from_c(judge(KIS_OTLP_HTTP_PROTOBUF, &other).text), "another");
+    CHECK(strstr(judge(KIS_OTLP_GRPC, &untrusted).text, "OTEL_EXPORTER_OTLP_CERTIFICATE"),
+          "a certificate of nobody we trust");
+}
+
 TEST(the_other_language_is_named)
 {
     kis_client_answer not_http = { .err = KIS_ERR_SYNTAX };
@@ -196,8 +211,9 @@ TEST(backoff_grows_by_half_with_jitter_and_is_capped)
 TEST_MAIN(RUN(http_statuses_are_judged_as_the_specification_says),
           RUN(grpc_codes_are_judged_as_the_specification_says),
           RUN(resource_exhausted_is_tried_again_only_with_retry_info),
-          RUN(partial_success_is_taken_and_told), RUN(the_other_language_is_named),
-          RUN(a_wrong_port_or_path_is_told_where_spans_go), RUN(lost_connections_are_tried_again),
+          RUN(partial_success_is_taken_and_told), RUN(tls_that_was_not_expected_is_named),
+          RUN(the_other_language_is_named), RUN(a_wrong_port_or_path_is_told_where_spans_go),
+          RUN(lost_connections_are_tried_again),
           RUN(a_connection_that_fails_says_what_to_do_about_it),
           RUN(retry_after_is_read_in_both_forms_and_capped),
           RUN(backoff_grows_by_half_with_jitter_and_is_capped))
