@@ -133,7 +133,7 @@ uint64_t kis_batcher_queued(const kis_batcher *batcher)
     uint64_t queued = 0;
 
     for (kis_recorder_thread *t =
-             atomic_load_explicit(&batcher->sdk->threads, memory_order_acquire);
+             atomic_load_explicit(&batcher->sdk->threads, memory_order_seq_cst);
          t; t = t->next)
         queued += kis_span_ring_count(&t->ring);
     return queued;
@@ -531,9 +531,18 @@ uint64_t kis_batcher_step(kis_batcher *b, uint64_t now_ns)
     return next;
 }
 
+/* The other half of a driver that goes to sleep:
+ *
+ *     driver            driver = asleep          look at the heads of the rings
+ *     kis_batcher_look  head (written again)     look at driver
+ *
+ * As in ask_for_answer one of the two must see what the other wrote, or a full batch waits for its
+ * delay: so all four are seq_cst, and those that list a ring. The push itself, of every span, stays
+ * a plain release. No test, as there. */
 void kis_batcher_look(kis_batcher *b, kis_span_ring *ring)
 {
-    uint32_t driver = atomic_load_explicit(&b->driver, memory_order_relaxed),
+    atomic_fetch_add_explicit(&ring->head, 0, memory_order_seq_cst);
+    uint32_t driver = atomic_load_explicit(&b->driver, memory_order_seq_cst),
              batch = b->options.batch_spans;
     uint32_t waiting = kis_span_ring_count(ring);
 

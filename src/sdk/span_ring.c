@@ -62,5 +62,6 @@ uint32_t kis_span_ring_count(const kis_span_ring *ring)
     /* first: head is never behind it */
     uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
 
-    return atomic_load_explicit(&ring->head, memory_order_acquire) - tail;
+    /* seq_cst for a driver that goes to sleep (batcher.c) */
+    return atomic_load_explicit(&ring->head, memory_order_seq_cst) - tail;
 }

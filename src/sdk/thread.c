@@ -56,7 +56,7 @@ static kis_recorder_thread *new_record(kis_sdk *sdk)
     while ((t->rng.s[0] | t->rng.s[1]) == 0); /* the one state that it never leaves */
     atomic_store_explicit(&t->is_taken, true, memory_order_relaxed);
     t->next = atomic_load_explicit(&sdk->threads, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(&sdk->threads, &t->next, t, memory_order_release,
+    while (!atomic_compare_exchange_weak_explicit(&sdk->threads, &t->next, t, memory_order_seq_cst,
                                                   memory_order_relaxed))
         ;
     return t;
