@@ -73,7 +73,8 @@ static kis_err read_server(const kis_ask *ask, char room[KIS_PROGRAM_URL_MAX], k
 {
     kis_err err = kis_program_read_url(ask->server, KIS_ASK_PORT, room, out, diag);
     bool is_http = !err && (kis_str_eq_nocase(out->scheme, KIS_STR("http")) ||
-                            kis_str_eq_nocase(out->scheme, KIS_STR("https")));
+                            kis_str_eq_nocase(out->scheme, KIS_STR("https")) ||
+                            kis_str_eq(out->scheme, KIS_STR("unix")));
 
     return is_http ? KIS_OK
                    : kis_diag_set(diag, KIS_ERR_SYNTAX,

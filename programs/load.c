@@ -59,8 +59,8 @@ typedef struct load_options {
 
 static const kis_option rows[] = {
     ROW("to", TEXT, to, NULL, NULL, NULL, "ADDR:PORT",
-        "Where to; https://ADDR:PORT for TLS. Default: 127.0.0.1:4317 for grpc, 127.0.0.1:4318 for "
-        "http and json."),
+        "Where to; https://ADDR:PORT for TLS, unix:/PATH for a socket. Default: 127.0.0.1:4317 for "
+        "grpc, 127.0.0.1:4318 for http and json."),
     ROW("ca", TEXT, ca, NULL, NULL, NULL, "FILE",
         "Certificates (PEM) that a TLS server is believed by. Default: the system's."),
     ROW("protocol", CHOICE, protocol, "grpc", NULL, NULL, "grpc|http|json",

@@ -138,7 +138,8 @@ kis_err kis_program_read_url(kis_str text, uint16_t usual_port, char room[KIS_PR
 {
     kis_str rest = text, authority = kis_str_cut(&rest, '/'), after_bracket = authority;
 
-    if (kis_str_find(text, KIS_STR("://")) != KIS_STR_NPOS || text.len == 0)
+    if (kis_str_find(text, KIS_STR("://")) != KIS_STR_NPOS || text.len == 0 ||
+        kis_str_starts(text, KIS_STR("unix:")))
         return kis_url_parse(text, out, diag);
     if (text.len > KIS_PROGRAM_URL_MAX - 16)
         return kis_diag_set(diag, KIS_ERR_LIMIT, "too long for an address");

@@ -42,7 +42,8 @@ typedef struct query_options {
 
 static const kis_option rows[] = {
     { "server", "KISEKI_SERVER", KIS_OPT_TEXT, offsetof(query_options, server),
-      "http://127.0.0.1:16686", NULL, NULL, "URL", "The server that is asked." },
+      "http://127.0.0.1:16686", NULL, NULL, "URL",
+      "The server that is asked; unix:/PATH for a socket." },
     ROW("ca", TEXT, ca, NULL, NULL, NULL, "FILE",
         "Certificates (PEM) that an https server is believed by. Default: the system's."),
     ROW("data", TEXT, data, NULL, NULL, NULL, "DIR",
@@ -488,7 +489,8 @@ static void print_with_page(const struct question *q, const query_call *call, ki
     kis_buf link;
 
     kis_buf_init_fixed(&link, room, sizeof(room));
-    if (!call->options.data.len && (q->ask == ask_trace || q->ask == ask_traces)) {
+    bool is_socket = kis_str_starts(call->options.server, KIS_STR("unix:")); /* not for browsers */
+    if (!call->options.data.len && !is_socket && (q->ask == ask_trace || q->ask == ask_traces)) {
         kis_buf_add_byte(&link, '\n');
         put_page(&call->options, &link);
         if (q->ask == ask_traces) {

@@ -84,7 +84,7 @@ typedef struct kis_sdk_options {
     /* OTLP */
 
     /* OTEL_EXPORTER_OTLP_TRACES_ENDPOINT as it stands, or OTEL_EXPORTER_OTLP_ENDPOINT with
-     * /v1/traces added [http://localhost:4318, gRPC :4317] */
+     * /v1/traces added [http://localhost:4318, gRPC :4317]; unix:/run/kiseki.sock is a socket */
     kis_str otlp_endpoint;
     /* OTEL_EXPORTER_OTLP[_TRACES]_PROTOCOL [http/protobuf]: grpc, http/protobuf, http/json */
     kis_str otlp_protocol;

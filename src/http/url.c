@@ -120,10 +120,12 @@ kis_err kis_url_parse(kis_str text, kis_url *out, kis_diag *diag)
     kis_err err = parse_scheme(text, &url, &rest, diag);
     if (err)
         return err;
-    if (kis_str_eq_nocase(url.scheme, KIS_STR("unix"))) { /* unix:/path, unix:///path */
-        url.path = kis_str_starts(rest, KIS_STR("//")) ? kis_str_slice(rest, 2, rest.len) : rest;
-        if (url.path.len < 2 || url.path.ptr[0] != '/')
-            return url_wrong(diag, text, "has no absolute path; want unix:///run/kiseki.sock");
+    if (kis_str_eq(url.scheme, KIS_STR("unix"))) { /* unix:/path, unix:///path */
+        kis_str path =
+            kis_str_starts(rest, KIS_STR("//")) ? kis_str_slice(rest, 2, rest.len) : rest;
+        if (path.len < 2 || path.ptr[0] != '/')
+            return url_wrong(diag, text, "has no absolute path; want unix:/run/kiseki.sock");
+        url.host = text;
         *out = url;
         return KIS_OK;
     }

@@ -8,10 +8,10 @@
 
 typedef struct kis_url {
     kis_str scheme; /* as written */
-    kis_str host;   /* without brackets */
+    kis_str host;   /* without brackets; of a socket the whole, "unix:/path" */
     uint16_t port;  /* the scheme's default when absent */
     bool is_tls;    /* https, grpcs */
-    kis_str path;   /* begins with '/', or is empty */
+    kis_str path;   /* begins with '/', or is empty; of a socket empty */
     kis_str query;  /* behind '?', or empty */
 } kis_url;
 

@@ -22,8 +22,8 @@ TEST(good_urls_are_taken_apart)
         { "http://[fe80::1%eth0]/", "fe80::1%eth0", 80, false, "/", "" },
         { "grpc://collector", "collector", 4317, false, "", "" },
         { "grpcs://collector:55678", "collector", 55678, true, "", "" },
-        { "unix:///run/k.sock", "", 0, false, "/run/k.sock", "" },
-        { "unix:/run/k.sock", "", 0, false, "/run/k.sock", "" },
+        { "unix:///run/k.sock", "unix:///run/k.sock", 0, false, "", "" },
+        { "unix:/run/k.sock", "unix:/run/k.sock", 0, false, "", "" },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         kis_url url;

@@ -145,7 +145,8 @@ static kis_str endpoint_of(const kis_native *native, endpoint e, char *room, siz
     if (!e.text.len)
         return is_grpc(native) ? KIS_STR("http://localhost:4317")
                                : KIS_STR("http://localhost:4318/v1/traces");
-    if (is_grpc(native) || !e.variable || strcmp(e.variable, COMMON_ENDPOINT) != 0)
+    if (is_grpc(native) || !e.variable || strcmp(e.variable, COMMON_ENDPOINT) != 0 ||
+        kis_str_starts(e.text, KIS_STR("unix:"))) /* whose path is the socket's */
         return e.text;
     has_slash = e.text.ptr[e.text.len - 1] == '/';
     return kis_str_of(

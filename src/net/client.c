@@ -279,10 +279,16 @@ void kis_client_send(kis_client *client, const kis_client_request *request,
 
 /* ---- a client's life ---- */
 
+/* "unix:/path", "unix:///path" */
+static kis_str socket_path(kis_str host)
+{
+    return kis_str_slice(host, 5 + 2 * kis_str_starts(host, KIS_STR("unix://")), host.len);
+}
+
 static kis_err check_options(const kis_client_options *options, bool is_unix, kis_diag *diag)
 {
     kis_address address;
-    kis_str path = kis_str_slice(options->host, 5, options->host.len);
+    kis_str path = socket_path(options->host);
     if (options->host.len == 0)
         return kis_diag_set(diag, KIS_ERR_SYNTAX, "a client without a host to connect to");
     if (is_unix)
@@ -320,7 +326,7 @@ static void client_make_texts(kis_client *client, const kis_client_options *opti
     if (client->is_unix) {
         kis_buf_add_str(&text, host);
         client->label = kis_str_of((const char *)at + label, host.len);
-        client->host = kis_str_slice(client->label, 5, host.len);
+        client->host = socket_path(client->label);
         client->authority = KIS_STR("localhost");
         return;
     }

@@ -13,7 +13,7 @@
 typedef struct kis_client kis_client;
 
 typedef struct kis_client_options {
-    kis_str host; /* name or address, without brackets; "unix:/path" */
+    kis_str host; /* name or address, without brackets; "unix:/path", "unix:///path" */
     uint16_t port;
     kis_tls_client *tls; /* NULL: plain */
     bool http2;          /* gRPC */

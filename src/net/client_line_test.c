@@ -213,14 +213,15 @@ TEST(unix_sockets_are_connected_to)
     test_server s;
     test_client tc;
     ask a;
-    char path[64];
+    char path[64], url[80];
     snprintf(path, sizeof(path), "unix:/tmp/kis_client_test.%d", getpid());
     memset(&s, 0, sizeof(s));
     kis_listener_options listener = test_listener(&s);
     listener.address = kis_str_from_c(path);
     test_server_start(&s, 1, &listener);
-    for (int http2 = 0; http2 < 2; http2++) {
-        kis_client_options options = { .host = kis_str_from_c(path), .http2 = http2 };
+    snprintf(url, sizeof(url), "unix://%s", path + 5);
+    for (int i = 0; i < 4; i++) {
+        kis_client_options options = { .host = kis_str_from_c(i < 2 ? path : url), .http2 = i % 2 };
         client_start(&tc, &options);
         get(&a, &tc, "/describe");
         CHECK_ERR(KIS_OK, a.err, a.diag);

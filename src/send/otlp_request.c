@@ -81,16 +81,20 @@ static kis_err add_scheme(kis_otlp_request *r, bool is_insecure, kis_diag *diag)
 static kis_err parse_endpoint(kis_otlp_request *r, bool is_insecure, kis_diag *diag)
 {
     bool is_grpc = r->protocol == KIS_OTLP_GRPC;
+    bool is_socket = kis_str_starts(r->endpoint, KIS_STR("unix:"));
     kis_err err = KIS_OK;
 
-    if (is_grpc && kis_str_find(r->endpoint, KIS_STR("://")) == KIS_STR_NPOS)
+    if (is_grpc && kis_str_find(r->endpoint, KIS_STR("://")) == KIS_STR_NPOS && !is_socket)
         err = add_scheme(r, is_insecure, diag);
     if (err)
         return err;
     err = kis_url_parse(r->endpoint, &r->url, diag);
     if (err)
         return kis_diag_in(diag, err, "endpoint '" KIS_FMT "'", KIS_ARG(r->endpoint));
-    r->path = is_grpc ? KIS_STR(GRPC_PATH) : r->url.path.len ? r->url.path : KIS_STR("/");
+    r->path = is_grpc           ? KIS_STR(GRPC_PATH)
+              : is_socket       ? KIS_STR("/v1/traces")
+              : r->url.path.len ? r->url.path
+                                : KIS_STR("/");
     if (!is_grpc && r->url.query.len) /* path and query are neighbours in the endpoint */
         r->path =
             kis_str_of(r->path.ptr, (size_t)(r->url.query.ptr + r->url.query.len - r->path.ptr));

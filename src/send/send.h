@@ -22,7 +22,7 @@ enum { KIS_SEND_WARNING = 2, KIS_SEND_ERROR = 3 }; /* levels of a sender's log *
 typedef struct kis_send_options {
     kis_otlp_protocol protocol;
     kis_str endpoint; /* whole URL; for HTTP used as it stands (the caller has added /v1/traces),
-                         for gRPC http://host:port or host:port */
+                         for gRPC http://host:port or host:port; for both unix:/path */
     kis_coding compression;
     const kis_header *headers; /* names in lower case */
     size_t header_count;

@@ -23,7 +23,7 @@ const kis_option kis_serve_option_rows[] = {
     ROW("listen", "LISTEN", TEXT, listen, "127.0.0.1", NULL, NULL, "ADDR",
         "The address of all listeners that name none; 0.0.0.0 opens them to other machines."),
     ROW("otlp-grpc", "OTLP_GRPC", TEXT, otlp_grpc, NULL, NULL, NULL, "ADDR:PORT",
-        "OTLP over gRPC, or off. Default: port 4317."),
+        "OTLP over gRPC; unix:/PATH for a socket, here and below, or off. Default: port 4317."),
     ROW("otlp-http", "OTLP_HTTP", TEXT, otlp_http, NULL, NULL, NULL, "ADDR:PORT",
         "OTLP over HTTP, or off. Default: port 4318."),
     ROW("query", "QUERY", TEXT, query, NULL, NULL, NULL, "ADDR:PORT",
@@ -72,7 +72,7 @@ const kis_option kis_serve_option_rows[] = {
 };
 const size_t kis_serve_option_count = KIS_COUNT_OF(kis_serve_option_rows);
 
-/* "ADDR:PORT", "[ADDR]:PORT", ":PORT", "PORT", "unix:PATH" or "off". What ADDR names is found
+/* "ADDR:PORT", "[ADDR]:PORT", ":PORT", "PORT", "unix:/PATH" or "off". What ADDR names is found
  * out when it is bound. An empty text is a script's variable that was not set; only none at all
  * is the default. */
 static bool is_address(kis_str text)
@@ -140,7 +140,8 @@ static kis_err check_addresses(const kis_serve_options *o, kis_diag *diag)
         if (!is_address(rows[i].address))
             return kis_diag_set(diag, KIS_ERR_SYNTAX,
                                 "%s: '" KIS_FMT
-                                "' is not an address; want ADDR:PORT, :PORT, [ADDR]:PORT or off",
+                                "' is not an address; want ADDR:PORT, :PORT, [ADDR]:PORT, "
+                                "unix:/PATH or off",
                                 source_of(rows[i].flag, rows[i].address, room),
                                 KIS_ARG(kis_str_slice(rows[i].address, 0, 64)));
     return KIS_OK;

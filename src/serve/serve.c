@@ -486,6 +486,10 @@ static void put_address(const kis_serve *s, kis_listener_name name, kis_buf *out
     kis_str address = kis_str_from_c(s->addresses[name]), host = kis_host_of_address(address);
     size_t port = host.len + (address.ptr[0] == '[' ? 2 : 0);
 
+    if (kis_str_starts(address, KIS_STR("unix:"))) { /* no URL says more */
+        kis_buf_add_str(out, address);
+        return;
+    }
     if (row->is_url)
         kis_buf_add_str(out, row->has_tls && s->tls ? KIS_STR("https://") : KIS_STR("http://"));
     if (name == KIS_LISTENER_QUERY && is_on_every_address(host)) {

@@ -216,3 +216,24 @@ def test_a_service_whose_tracing_is_off_breaks_nobodys_trace(services):
     assert headers["traceparent"] == traceparent
     assert headers["tracestate"] == "a=1"
     assert "k=v" in headers["baggage"]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_unix_sockets_carry_everything(own_server, services, tmp_path, protocol):
+    """The library, load and query reach a server whose listeners are sockets."""
+    paths = {name: f"unix:{tmp_path / name}" for name in ("otlp-grpc", "otlp-http", "query")}
+    server = own_server(listeners=paths)
+    assert (server.grpc, server.http, server.query) == (paths["otlp-grpc"], paths["otlp-http"], paths["query"])
+    to = paths["otlp-grpc" if protocol == "grpc" else "otlp-http"]
+    env = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": to, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
+    done = subprocess.run([example("first-span")], capture_output=True, text=True, timeout=20, env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    load = {"grpc": "grpc", "http/protobuf": "http", "http/json": "json"}[protocol]
+    done = subprocess.run([BIN / "kiseki", "load", "--protocol", load, "--to", to, "--count", "1000", "--verify", "--query", paths["query"]],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = subprocess.run([BIN / "kiseki", "query", "services", "--server", paths["query"]], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0 and "first-span" in done.stdout, done.stdout + done.stderr
+    done = subprocess.run([BIN / "kiseki", "query", "traces", "--server", f"unix://{tmp_path / 'query'}", "--service", "first-span"],
+                          capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0 and "http://" not in done.stdout, done.stdout + done.stderr
