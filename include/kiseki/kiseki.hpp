@@ -23,8 +23,7 @@
 
 #include <kiseki/kiseki.h>
 
-namespace kiseki
-{
+namespace kiseki {
 
 /** An attribute of any C++ type that has one: text, bool, integer, floating point, kis_str,
  * kis_bytes. A null char pointer, and nullptr, is the null value, as in C. Borrows for the call. */
@@ -62,8 +61,7 @@ inline kis_link link(const kis_span_context &to)
 }
 
 /** A tracer; lives as long as it is used. */
-class tracer
-{
+class tracer {
   public:
     explicit tracer(const char *name, const char *version = nullptr) : tracer_()
     {
@@ -78,8 +76,7 @@ class tracer
 };
 
 /** A span that is current until its scope ends, and is ended there unless end() came before. */
-class span
-{
+class span {
   public:
     span(tracer &t, const char *name, kis_span_kind kind = KIS_SPAN_KIND_INTERNAL,
          const kis_context *parent = nullptr)
