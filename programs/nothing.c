@@ -66,8 +66,11 @@ static const char *in_small_letters(kis_str name, kis_arena *arena)
 {
     char *copy = KIS_NEW_ARRAY(arena, char, name.len + 1);
 
-    for (size_t i = 0; copy && i < name.len; i++)
+    if (!copy)
+        return NULL;
+    for (size_t i = 0; i < name.len; i++)
         copy[i] = (char)(name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? name.ptr[i] + 32 : name.ptr[i]);
+    copy[name.len] = '\0';
     return copy;
 }
 
@@ -79,8 +82,11 @@ static kis_str nearest_name(const names *n, kis_str typed, kis_arena *arena)
 
     if (!rows || !small)
         return KIS_STR_NONE;
-    for (size_t i = 0; i < n->count; i++)
+    for (size_t i = 0; i < n->count; i++) {
         rows[i] = (kis_option){ .flag = in_small_letters(n->at[i], arena) };
+        if (!rows[i].flag)
+            return KIS_STR_NONE;
+    }
     const kis_option *near = kis_option_nearest(rows, n->count, kis_str_from_c(small));
     return near ? n->at[near - rows] : KIS_STR_NONE;
 }

@@ -385,6 +385,8 @@ static bool shown_init(shown_resources *shown, uint32_t count, kis_arena *arena)
     while (size / 2 < count)
         size *= 2;
     *shown = (shown_resources){ KIS_NEW_ARRAY(arena, const kis_resource_view *, size), size - 1 };
+    if (shown->slots)
+        memset(shown->slots, 0, size * sizeof *shown->slots);
     return shown->slots != NULL;
 }
 

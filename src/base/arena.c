@@ -10,7 +10,8 @@
  * Always true:
  *   (1) held_bytes is the sum of all blocks and at most max_bytes
  *   (2) next and end lie in the first block of the list, or are NULL
- *   (3) under ASan, free room and 16 bytes behind each piece are poisoned
+ *   (3) under ASan, free room and 16 bytes behind each piece are poisoned, and a new piece is full of
+ *       bytes that are no zeros
  */
 #include "base/arena.h"
 
@@ -26,6 +27,14 @@ struct kis_arena_block {
 
 /* data keeps the giver's alignment */
 #define BLOCK_HEAD ((sizeof(kis_arena_block) + 15) & ~(size_t)15)
+
+#ifdef KIS_ARENA_ASAN
+void kis_arena_hand_out(void *at, size_t size)
+{
+    KIS_ARENA_UNPOISON(at, size);
+    memset(at, 0xbe, size);
+}
+#endif
 
 static uint8_t *block_data(kis_arena_block *block)
 {
@@ -125,7 +134,7 @@ void *kis_arena_take_slow(kis_arena *arena, size_t size, size_t align)
     block->older = arena->blocks->older;
     arena->blocks->older = block;
     uintptr_t at = ((uintptr_t)block_data(block) + (align - 1)) & ~(uintptr_t)(align - 1);
-    KIS_ARENA_UNPOISON((void *)at, size);
+    KIS_ARENA_HAND_OUT((void *)at, size);
     return (void *)at;
 }
 

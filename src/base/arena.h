@@ -26,10 +26,14 @@ void __asan_poison_memory_region(void const volatile *at, size_t size);
 void __asan_unpoison_memory_region(void const volatile *at, size_t size);
 #define KIS_ARENA_POISON(at, size)   __asan_poison_memory_region((at), (size))
 #define KIS_ARENA_UNPOISON(at, size) __asan_unpoison_memory_region((at), (size))
+/* a new piece: may be touched, and is full of bytes that are no zeros */
+void kis_arena_hand_out(void *at, size_t size);
+#define KIS_ARENA_HAND_OUT(at, size) kis_arena_hand_out((at), (size))
 #define KIS_ARENA_RED_ZONE           ((size_t)16)
 #else
 #define KIS_ARENA_POISON(at, size)   ((void)(at), (void)(size))
 #define KIS_ARENA_UNPOISON(at, size) ((void)(at), (void)(size))
+#define KIS_ARENA_HAND_OUT(at, size) ((void)(at), (void)(size))
 #define KIS_ARENA_RED_ZONE           ((size_t)0)
 #endif
 
@@ -50,14 +54,14 @@ void kis_arena_clear(kis_arena *arena); /* everything in it ends; the largest bl
                                            KIS_ARENA_BLOCK_MAX is kept for next time */
 
 void *kis_arena_take_slow(kis_arena *arena, size_t size, size_t align);
-/** `size` bytes aligned to `align` (a power of two <= 64), or NULL: no room. */
+/** `size` bytes aligned to `align` (a power of two <= 64), not zeroed, or NULL: no room. */
 static inline void *kis_arena_take(kis_arena *arena, size_t size, size_t align)
 {
     uintptr_t at = ((uintptr_t)arena->next + (align - 1)) & ~(uintptr_t)(align - 1);
     uintptr_t end = (uintptr_t)arena->end - KIS_ARENA_RED_ZONE;
     if (KIS_LIKELY(arena->next && at <= end && size <= end - at)) {
         arena->next = (uint8_t *)at + size + KIS_ARENA_RED_ZONE;
-        KIS_ARENA_UNPOISON((void *)at, size);
+        KIS_ARENA_HAND_OUT((void *)at, size);
         return (void *)at;
     }
     return kis_arena_take_slow(arena, size, align);
