@@ -284,6 +284,27 @@ test('finding counts, marks and walks the matches, into folded rows too', async 
     await page.getByText('0 matches').waitFor();
 });
 
+test('a chip finds the spans of its service, and no others that name it', async (world) => {
+    const { page } = world;
+    const trace = new TraceMaker();
+    const call = trace.span('my shop', 'call', '', 0, 9000, { attributes: { 'server.address': 'payments' } });
+    trace.span('payments', 'charge', call, 1000, 5000, { status: { code: 2 } });
+    trace.span('payments', 'lock', call, 2000, 1000);
+    await open(world, trace);
+    const box = page.getByLabel('Find in this trace');
+    await page.locator('.legend .chip', { hasText: 'payments' }).click();
+    await page.getByText('2 matches').waitFor();
+    same('service=payments', await box.inputValue(), 'text to find');
+    await page.locator('.legend .chip', { hasText: 'my shop' }).click();
+    await page.getByText('1 match', { exact: true }).waitFor();
+    same('service="my shop"', await box.inputValue(), 'text to find, quoted');
+    await until(() => page.url().includes('q='), 'the address');
+    await page.reload();
+    await page.getByText('1 match', { exact: true }).waitFor();
+    await box.fill('payments');
+    await page.getByText('3 matches').waitFor();
+});
+
 /* The clock of the page stands still: whatever waits for the typing to pause is still waiting. */
 const stopClock = async (page) => {
     await page.clock.install();

@@ -8,8 +8,8 @@
  */
 import { EPOCH, instantFromMicros, instantFromMillis, microsOf, type Instant } from '../format/instant';
 import { parseGoDuration } from '../format/duration';
+import { formatTags, parseTags } from '../format/tags';
 import type { SummaryQuery } from '../api/summaries';
-import { formatTags, parseTags } from './tags';
 
 export const LOOKBACKS: ReadonlyArray<readonly [value: string, label: string]> = [
     ['5m', 'Last 5 minutes'],

@@ -88,7 +88,7 @@ function FindBox({ text, setText, find, matchPlace }: ToolbarProps) {
             <input
                 id="find-box"
                 type="text"
-                placeholder="Find in this trace"
+                placeholder="Find text, or service=name"
                 aria-label="Find in this trace"
                 spellcheck={false}
                 autocomplete="off"

@@ -9,6 +9,7 @@ import { Icon } from '../parts/Icon';
 import { ServiceLabel, serviceTitle } from '../parts/ServiceLabel';
 import { useStore } from '../parts/store';
 import { zoneSetting } from '../settings';
+import { serviceTerm } from './find';
 import { hasBadTimes, type Trace } from './model';
 import { ODD_CYCLE, ODD_DUPLICATE, ODD_SELF } from './tree';
 
@@ -91,7 +92,7 @@ function Services({ trace, onFind }: { trace: Trace; onFind: (text: string) => v
                     key={service.name}
                     class="chip"
                     title={`${serviceTitle(service)}. Press to find them.`}
-                    onClick={() => onFind(service.name)}
+                    onClick={() => onFind(serviceTerm(service.name))}
                 >
                     <ServiceLabel service={service} />
                 </button>

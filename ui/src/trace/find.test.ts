@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { decodeSpans } from '../api/otlp';
-import { createFinder, findIn } from './find';
+import { createFinder, findIn, serviceTerm } from './find';
 import { stepIn } from './use_find';
 
 const spans = decodeSpans({ resourceSpans: [{
@@ -29,6 +29,21 @@ test.each([
     ['kind', 'server', [0]], ['nothing', 'zzz', []],
 ])('found by %s', (_why, text, rows) => {
     expect(found(text)).toEqual(rows);
+});
+
+test.each([
+    ['its service', 'service=Shop', [0, 1]], ['no part of it', 'service=Sho', []],
+    ['no other case', 'service=shop', []], ['in quotes', 'service="Shop"', [0, 1]],
+    ['a tag that no term is for', 'user=42', []], ['more than one', 'service=Shop user=42', []],
+])('a service is found by its name alone: %s', (_why, text, rows) => {
+    expect(found(text)).toEqual(rows);
+});
+
+test.each(['shop', 'my shop', ' a "b" \\ ', 'a=b', '', 'a\nb'])('the term of service %j finds it', (name) => {
+    const [span] = spans;
+    const finder = createFinder(serviceTerm(name).trim());
+    expect(finder.matches({ ...span!, resource: { ...span!.resource, service: name } })).toBe(true);
+    expect(finder.matches(span!)).toBe(false);
 });
 
 test('steps go round', () => {

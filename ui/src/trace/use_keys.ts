@@ -95,7 +95,7 @@ export const KEYS: readonly Key[] = [
     { keys: ['D'], help: '', act: pan(PAN_FAST) },
     { keys: ['e'], help: 'Next error; with Shift, the one before', act: toError(1) },
     { keys: ['E'], help: '', act: toError(-1) },
-    { keys: ['/', 'Ctrl+f'], help: 'Find', act: focusFind },
+    { keys: ['/', 'Ctrl+f'], help: 'Find text, or service=name', act: focusFind },
     { keys: ['Ctrl+b'], help: '', act: focusFind }, /* Jaeger's */
     { keys: ['Escape'], help: 'Close the detail', act: (t) => t.closeDetail() },
     { keys: ['?'], help: 'This list', act: (t) => t.showHelp() },

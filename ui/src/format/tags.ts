@@ -1,5 +1,5 @@
-/* tags.ts - the tags box: `http.status_code=500 user="Jane Doe" error=true`, as logfmt has it. A key
- * may be quoted, too: what formatTags writes, parseTags reads, whatever a link has for keys. */
+/* tags.ts - tags as one writes them: `http.status_code=500 user="Jane Doe" error=true`, as logfmt has
+ * it. A key may be quoted, too: what formatTags writes, parseTags reads, whatever a link has for keys. */
 
 export type Tags = Record<string, string>;
 
