@@ -286,6 +286,23 @@ test('a pasted trace id opens the trace, nonsense does not', async ({ page, otlp
     await page.locator('.row').first().waitFor();
 });
 
+test('a part of a trace id is told how long it is, an address leads to its span', async (
+    { page, otlpUrl },
+) => {
+    const trace = await send(otlpUrl, checkout({ tag: newTag() }));
+    const [, { spanId, name }] = [...trace.groups.values()][0];
+    await page.goto('/search');
+    const box = page.getByLabel('Go to trace by id');
+    await box.fill(trace.traceId.slice(0, 8));
+    await box.press('Enter');
+    await page.getByText('A trace id has 32 digits, this one has 8').waitFor();
+    same('/search', new URL(page.url()).pathname, 'still where one was');
+    await box.fill(`http://elsewhere.example:1234/trace/${trace.traceId}?span=${spanId}`);
+    await box.press('Enter');
+    await page.locator('.row.selected', { hasText: name }).waitFor();
+    same('', await box.inputValue(), 'the box');
+});
+
 test('the list can be put in another order', async ({ page, otlpUrl }) => {
     const tag = newTag();
     await sendAll(otlpUrl, [1, 9, 3].map((scale, i) => checkout({ tag, scale, agoMs: 3000 * (i + 1) })));

@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import { Icon } from './parts/Icon';
 import { Link } from './parts/Link';
 import { useStore } from './parts/store';
-import { cleanTraceId, navigate, traceAddress } from './router';
+import { navigate, placeOfPasted } from './router';
 import { THEMES, themeSetting, zoneSetting } from './settings';
 
 export function Header() {
@@ -34,33 +34,33 @@ function Logo() {
 
 function JumpToTrace() {
     const [text, setText] = useState('');
-    const [isWrong, setWrong] = useState(false);
+    const [problem, setProblem] = useState('');
     const jump = (event: Event) => {
         event.preventDefault();
-        const id = cleanTraceId(text);
-        setWrong(!id && text.trim() !== '');
-        if (!id) return;
+        if (!text.trim()) return;
+        const place = placeOfPasted(text);
+        if ('problem' in place) return setProblem(place.problem);
         setText('');
-        navigate(traceAddress(id));
+        navigate(place.to);
     };
     return (
         <form class="jump" role="search" onSubmit={jump}>
             <input
                 type="text"
-                class={isWrong ? 'wrong' : ''}
+                class={problem ? 'wrong' : ''}
                 placeholder="Trace id"
                 aria-label="Go to trace by id"
-                aria-invalid={isWrong}
-                title={isWrong ? 'A trace id is 32 hexadecimal digits.' : 'Paste a trace id, press Enter'}
+                aria-invalid={problem !== ''}
+                title="Paste a trace id or the address of a trace, press Enter"
                 spellcheck={false}
                 autocomplete="off"
                 value={text}
                 onInput={(e) => {
                     setText(e.currentTarget.value);
-                    setWrong(false);
+                    setProblem('');
                 }}
             />
-            {isWrong && <span class="problem" role="alert">32 hexadecimal digits, please</span>}
+            {problem && <span class="problem" role="alert">{problem}</span>}
         </form>
     );
 }

@@ -112,10 +112,32 @@ export function traceAddress(traceId: string, spanId = ''): string {
     return spanId ? `${path}?span=${encodeURIComponent(spanId)}` : path;
 }
 
-/** A trace id as people paste it: hex, perhaps with spaces or dashes around and in it. */
+/** A trace id as people paste it: hex, perhaps with spaces or dashes around and in it. Links of old
+ * clients leave out leading zeros. */
 export function cleanTraceId(text: string): string | null {
-    const id = text.trim().toLowerCase().replace(/^0x/, '').replace(/-/g, '');
+    const id = digitsIn(text);
     return /^[0-9a-f]{1,32}$/.test(id) && !/^0+$/.test(id) ? id.padStart(32, '0') : null;
+}
+
+/** Where what one pasted leads: a trace id of 32 digits, or 16; or the address of a trace's page, on
+ * whatever host. No other number of digits is filled up: it is part of an id that we cannot know. */
+export function placeOfPasted(text: string): { to: string } | { problem: string } {
+    const at = /^(?:https?:\/\/)?[^\s/?#]*(\/trace\/[^#]*)/i.exec(text.trim());
+    const route = parseRoute(at?.[1] ?? '');
+    if (route.page === 'trace' && cleanTraceId(route.traceId)) {
+        const query = route.params.toString();
+        return { to: traceAddress(route.traceId) + (query ? `?${query}` : '') };
+    }
+    const digits = digitsIn(text);
+    if (!/^[0-9a-f]+$/.test(digits)) return { problem: '32 hexadecimal digits, please' };
+    if (digits.length !== 32 && digits.length !== 16)
+        return { problem: `A trace id has 32 digits, this one has ${digits.length}` };
+    const id = cleanTraceId(text);
+    return id ? { to: traceAddress(id) } : { problem: 'No trace has an id of zeros' };
+}
+
+function digitsIn(text: string): string {
+    return text.trim().toLowerCase().replace(/^0x/, '').replace(/-/g, '');
 }
 
 /** A left click without modifiers stays in the page; anything else is the browser's. */
