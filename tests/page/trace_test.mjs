@@ -538,6 +538,28 @@ test('on a phone a very long name leaves room for the rows', async (world) => {
     check(height < 90, `${height} px of heading`);
 }, { size: NARROW });
 
+test('on a phone the labels of the ruler stand apart, whatever is seen', async (world) => {
+    const { page } = world;
+    const trace = new TraceMaker();
+    trace.span('shop', 'long', '', 0, 20_000_000);
+    await open(world, trace);
+    await page.keyboard.press('Escape');
+    for (const ms of [100, 104, 108, 110, 112, 125, 150, 184, 205, 220, 1040, 1100, 2100, 9990, 10400]) {
+        await page.goto(`/trace/${trace.traceId}?zoom=0-${ms}000000`);
+        await page.locator('.ruler .scale span').first().waitFor();
+        const gaps = await page.locator('.ruler .scale').evaluate((scale) => {
+            const boxes = [...scale.children].map((e) => {
+                const range = document.createRange();
+                range.selectNodeContents(e);
+                return range.getBoundingClientRect();
+            });
+            return boxes.slice(1).map((box, i) => box.left - boxes[i].right);
+        });
+        check(gaps.every((gap) => gap >= 6), `${ms} ms: gaps of ${gaps} px`);
+        check(gaps.length > 0, `${ms} ms: one tick measures nothing`);
+    }
+}, { size: NARROW });
+
 test('times are local, and UTC by one switch that is remembered', async (world) => {
     const { page } = world;
     await open(world, checkout({ agoMs: 0 }));

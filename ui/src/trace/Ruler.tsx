@@ -1,8 +1,5 @@
 /* Ruler.tsx - the scale over the bars, and the handle between names and bars. */
-import { formatDuration, rulerTicks } from '../format/duration';
-import type { View } from './view';
-
-const TICK_PX = 110;
+import { ticksFor, type View } from './view';
 
 export function Ruler({ view, width, share, setShare }: {
     view: View;
@@ -10,21 +7,16 @@ export function Ruler({ view, width, share, setShare }: {
     share: number;
     setShare: (share: number) => void;
 }) {
-    const span = view.toNs - view.fromNs;
-    const ticks = rulerTicks(view.fromNs, view.toNs, Math.max(2, Math.floor(width / TICK_PX)));
     return (
         <div class="ruler" role="row">
             <div class="names" role="columnheader">Service and operation</div>
             <Splitter share={share} setShare={setShare} />
             <div class="scale" role="columnheader" aria-label="Time">
-                {ticks.map((ns) => {
-                    const left = ((ns - view.fromNs) / span) * 100;
-                    return (
-                        <span key={ns} class={left > 90 ? 'last' : ''} style={{ left: `${left}%` }}>
-                            {formatDuration(ns)}
-                        </span>
-                    );
-                })}
+                {ticksFor(view, width).map(({ left, label, isLast }) => (
+                    <span key={left} class={isLast ? 'last' : ''} style={{ left: `${left}%` }}>
+                        {label}
+                    </span>
+                ))}
             </div>
         </div>
     );

@@ -17,6 +17,7 @@ export interface ScrollTo {
 
 const OVERSCAN = 10;
 const RULER_HEIGHT = 30; /* as in trace.css */
+const BARS_MARGIN_PX = 12; /* as in trace.css */
 const NAMES_SHARE_DEFAULT = 0.4;
 const NAMES_SHARE_NARROW = 0.5;
 const NARROW_PX = 640;
@@ -85,7 +86,12 @@ export function Waterfall(props: WaterfallProps) {
             style={{ '--names': `${share * 100}%`, '--indent': `${indentPx}px` }}
             onScroll={(e) => setTop(e.currentTarget.scrollTop)}
         >
-            <Ruler view={view} width={size.width - namesWidth} share={share} setShare={setShare} />
+            <Ruler
+                view={view}
+                width={size.width - namesWidth - BARS_MARGIN_PX}
+                share={share}
+                setShare={setShare}
+            />
             <div class="rows" role="rowgroup" style={{ height: `${rows.length * ROW_HEIGHT}px` }}>
                 {shown}
             </div>

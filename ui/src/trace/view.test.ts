@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { barOf, clampView, formatView, panView, parseView, wholeView, zoomView } from './view';
+import { barOf, clampView, formatView, panView, parseView, ticksFor, wholeView, zoomView } from './view';
 
 const view = { fromNs: 100, toNs: 200 };
 
@@ -32,4 +32,11 @@ test('a zoom goes through the address', () => {
     expect(parseView(formatView(view), 1000)).toEqual(view);
     for (const bad of [null, '', 'x-y', '9-3', '5-5', '-5-9'])
         expect(parseView(bad, 1000)).toEqual({ fromNs: 0, toNs: 1000 });
+});
+
+test.each([
+    ['wide', 700, ['0', '20ms', '40ms', '60ms', '80ms', '100ms']], ['narrow', 182, ['0', '100ms']],
+    ['for one label', 50, ['0']], ['for none', 0, ['0']],
+])('the ruler has as many ticks as have room: %s', (_why, widthPx, labels) => {
+    expect(ticksFor({ fromNs: 0, toNs: 105e6 }, widthPx).map((tick) => tick.label)).toEqual(labels);
 });

@@ -1,4 +1,5 @@
-/* view.ts - the part of a trace's time that is on the screen: zoom, pan, and where a bar goes. */
+/* view.ts - the part of a trace's time that is on the screen: zoom, pan, and where bars and ticks go. */
+import { formatDuration, rulerTicks } from '../format/duration';
 
 export interface View {
     fromNs: number;
@@ -56,6 +57,43 @@ export function barOf(startNs: number, durationNs: number, view: View): Bar {
         isOutside: to < 0 || from > 100,
         labelSide: right < 72 ? 'right' : left > 28 ? 'left' : 'inside',
     };
+}
+
+export interface Tick {
+    /** percent of the width */
+    left: number;
+    label: string;
+    /** near the right end a label stands before its tick */
+    isLast: boolean;
+}
+
+const TICK_PX = 110;
+const LABEL_PADDING_PX = 6;
+const LABEL_CHAR_PX = 8.5; /* 12 px, as in trace.css, in the widest of the fonts */
+const LABEL_GAP_PX = 6;
+
+/** As many as have room for their labels. */
+export function ticksFor(view: View, widthPx: number): Tick[] {
+    for (let most = Math.max(2, Math.floor(widthPx / TICK_PX)); ; most--) {
+        const ticks = rulerTicks(view.fromNs, view.toNs, most).map((ns) => {
+            const left = ((ns - view.fromNs) / (view.toNs - view.fromNs)) * 100;
+            return { left, label: formatDuration(ns), isLast: left > 90 };
+        });
+        if (hasRoom(ticks, widthPx)) return ticks;
+        if (most === 1) return ticks.slice(0, 1);
+    }
+}
+
+function hasRoom(ticks: readonly Tick[], widthPx: number): boolean {
+    let end = -Infinity;
+    return ticks.every(({ left, label, isLast }) => {
+        const at = (left / 100) * widthPx;
+        const labelPx = label.length * LABEL_CHAR_PX + LABEL_PADDING_PX;
+        const from = isLast ? at - labelPx : at;
+        const isFree = from >= end;
+        end = from + labelPx + LABEL_GAP_PX;
+        return isFree;
+    });
 }
 
 /** "from-to" in nanoseconds, for the address bar. */
