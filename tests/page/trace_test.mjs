@@ -4,6 +4,7 @@ import { big, checkout, circles, hex, orphans, send, TraceMaker } from './spans.
 
 const rowNames = (page) => page.locator('.row .operation').allInnerTexts();
 const rowCount = async (page) => Number(await page.getByRole('treegrid').getAttribute('aria-rowcount'));
+const markedNames = (page) => page.locator('.row:has(.mark.warn) .operation').allInnerTexts();
 const chosen = (page) => page.locator('.row.selected .operation').innerText();
 
 async function open({ page, otlpUrl }, trace, query = '') {
@@ -145,6 +146,8 @@ test('a child that starts before its parent is told, with by how much', async (w
     await page.locator('.row', { hasText: 'call' }).click();
     await page.locator('.detail', { hasText: 'a root' }).waitFor();
     same(0, await page.locator('.detail .warnings').count(), 'warnings of the parent');
+    same(['answer'], await markedNames(page), 'marked rows');
+    await page.locator('.oddities', { hasText: '1 span started outside of the parent’s time' }).waitFor();
 });
 
 test('an answer that starts after its call has ended is told, a message is not', async (world) => {
@@ -159,6 +162,8 @@ test('an answer that starts after its call has ended is told, a message is not',
     await page.locator('.row', { hasText: 'message' }).click();
     await page.locator('.detail', { hasText: 'consumer' }).waitFor();
     same(0, await page.locator('.detail .warnings').count(), 'warnings of the message');
+    same(['answer'], await markedNames(page), 'marked rows');
+    await page.locator('.oddities', { hasText: '1 span started outside of the parent’s time' }).waitFor();
 });
 
 test('a span chosen just before the address follows the last one stays chosen', async (world) => {

@@ -1,7 +1,7 @@
 /* Detail.tsx - everything a span carries. Decoded when it is opened, not before. */
 import type { ComponentChildren } from 'preact';
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
-import { KIND_CLIENT, KIND_SERVER, kindName, STATUS_ERROR, statusName, type WireSpan } from '../api/otlp';
+import { kindName, STATUS_ERROR, statusName } from '../api/otlp';
 import { decodeDetail, parentPlace, type SpanDetail, type SpanEvent, type SpanLink }
     from '../api/span_detail';
 import { colorOf } from '../format/color';
@@ -16,7 +16,7 @@ import { useStore } from '../parts/store';
 import { cleanTraceId, traceAddress } from '../router';
 import { zoneSetting } from '../settings';
 import { AttributeTable, LongText } from './AttributeTable';
-import { hasBadTimes, rowOfSpan, type Trace } from './model';
+import { hasBadTimes, rowOfSpan, skewOf, type Trace } from './model';
 import { ODD_CYCLE, ODD_DUPLICATE, ODD_ORPHAN, ODD_SELF } from './tree';
 
 interface DetailProps {
@@ -86,20 +86,12 @@ function Warnings({ trace, row }: { trace: Trace; row: number }) {
     );
 }
 
-/** A child cannot begin before its parent does, nor an answer after its call, but clocks can say so. */
 function skewText(trace: Trace, row: number): string {
-    const parent = trace.tree.parent[row]!;
-    if (parent < 0 || hasBadTimes(trace.spans[parent]!)) return '';
-    const early = trace.startNs[parent]! - trace.startNs[row]!;
-    const late = -early - trace.durationsNs[parent]!;
-    if (early > 0) return `It starts ${formatDuration(early)} before its parent: their clocks may differ.`;
-    return late > 0 && isAnswer(trace.spans[row]!, trace.spans[parent]!)
-        ? `It starts ${formatDuration(late)} after the end of its call: their clocks may differ.` : '';
-}
-
-function isAnswer(span: WireSpan, parent: WireSpan): boolean {
-    return span.kind === KIND_SERVER && parent.kind === KIND_CLIENT
-        && span.resource.service !== parent.resource.service;
+    const skew = skewOf(trace, row);
+    if (!skew) return '';
+    const how = skew.earlyNs > 0 ? `${formatDuration(skew.earlyNs)} before its parent`
+        : `${formatDuration(skew.lateNs)} after the end of its call`;
+    return `It starts ${how}: their clocks may differ.`;
 }
 
 function badTimesText(span: Trace['spans'][number]): string {

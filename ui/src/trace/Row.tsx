@@ -11,7 +11,7 @@ import { nanosBetween } from '../format/instant';
 import { cutText, formatCount, visibleLine } from '../format/text';
 import { Icon } from '../parts/Icon';
 import { hasChildren } from './fold';
-import { hasBadTimes, type Trace } from './model';
+import { isOdd, type Trace } from './model';
 import { barOf, type View } from './view';
 
 export const ROW_HEIGHT = 28; /* as in trace.css */
@@ -69,7 +69,6 @@ function NameCell({ trace, row, isFolded, isParent, namesWidth, indentPx, onTogg
     const levels = Math.min(depth, Math.floor((namesWidth * INDENT_SHARE_MAX) / indentPx));
     const service = visibleLine(cutText(span.resource.service, NAME_CHARS_MAX));
     const name = visibleLine(cutText(span.name, NAME_CHARS_MAX)) || '(no name)';
-    const isOdd = trace.tree.odd[row] !== 0 || hasBadTimes(span);
     const fold = (event: Event) => {
         event.stopPropagation();
         onToggle(row);
@@ -93,7 +92,7 @@ function NameCell({ trace, row, isFolded, isParent, namesWidth, indentPx, onTogg
             )}
             <i class="swatch" style={{ background: colorOf(span.resource.service) }} />
             {span.statusCode === STATUS_ERROR && <Mark kind="error" says="Error" />}
-            {isOdd && <Mark kind="warn" says="Warning: the detail tells which" />}
+            {isOdd(trace, row) && <Mark kind="warn" says="Warning: the detail tells which" />}
             <bdi class="service">{service}</bdi>
             <bdi class="operation">{name}</bdi>
             {isFolded && (

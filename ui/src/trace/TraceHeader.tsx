@@ -1,5 +1,5 @@
 /* TraceHeader.tsx - what this trace is: name, id, size, services, and what is odd about it. */
-import { useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import { tracePath } from '../api/otlp';
 import { formatDuration } from '../format/duration';
 import { counted, cutText, visibleLine } from '../format/text';
@@ -10,7 +10,7 @@ import { ServiceLabel, serviceTitle } from '../parts/ServiceLabel';
 import { useStore } from '../parts/store';
 import { zoneSetting } from '../settings';
 import { serviceTerm } from './find';
-import { hasBadTimes, type Trace } from './model';
+import { hasBadTimes, skewOf, type Trace } from './model';
 import { ODD_CYCLE, ODD_DUPLICATE, ODD_SELF } from './tree';
 
 export function TraceHeader({ trace, link, onReload, onFind, onNextError }: {
@@ -107,18 +107,7 @@ function Services({ trace, onFind }: { trace: Trace; onFind: (text: string) => v
 }
 
 function Oddities({ trace }: { trace: Trace }) {
-    const { odd, orphanCount } = trace.tree;
-    const count = (flag: number) => odd.reduce((n, flags) => n + (flags & flag ? 1 : 0), 0);
-    const badTimes = trace.spans.reduce((n, span) => n + (hasBadTimes(span) ? 1 : 0), 0);
-    const lines = [
-        orphanCount > 0 &&
-            `Incomplete: the parent of ${counted(orphanCount, 'span')} has not arrived (yet).`,
-        count(ODD_CYCLE) > 0 &&
-            `Parents form ${counted(count(ODD_CYCLE), 'circle')}; each is cut at its first span.`,
-        count(ODD_SELF) > 0 && `${counted(count(ODD_SELF), 'span')} named as its own parent.`,
-        count(ODD_DUPLICATE) > 0 && `${counted(count(ODD_DUPLICATE), 'span')} with an id seen before.`,
-        badTimes > 0 && `${counted(badTimes, 'span')} without a sound start and end.`,
-    ].filter((line): line is string => Boolean(line));
+    const lines = useMemo(() => odditiesOf(trace), [trace]);
     if (lines.length === 0) return null;
     return (
         <p class="oddities" role="note">
@@ -126,4 +115,21 @@ function Oddities({ trace }: { trace: Trace }) {
             <span>{lines.join(' ')}</span>
         </p>
     );
+}
+
+function odditiesOf(trace: Trace): string[] {
+    const { odd, orphanCount } = trace.tree;
+    const count = (flag: number) => odd.reduce((n, flags) => n + (flags & flag ? 1 : 0), 0);
+    const badTimes = trace.spans.reduce((n, span) => n + (hasBadTimes(span) ? 1 : 0), 0);
+    const skewed = trace.spans.reduce((n, _span, row) => n + (skewOf(trace, row) ? 1 : 0), 0);
+    return [
+        orphanCount > 0 &&
+            `Incomplete: the parent of ${counted(orphanCount, 'span')} has not arrived (yet).`,
+        count(ODD_CYCLE) > 0 &&
+            `Parents form ${counted(count(ODD_CYCLE), 'circle')}; each is cut at its first span.`,
+        count(ODD_SELF) > 0 && `${counted(count(ODD_SELF), 'span')} named as its own parent.`,
+        count(ODD_DUPLICATE) > 0 && `${counted(count(ODD_DUPLICATE), 'span')} with an id seen before.`,
+        badTimes > 0 && `${counted(badTimes, 'span')} without a sound start and end.`,
+        skewed > 0 && `${counted(skewed, 'span')} started outside of the parent’s time: clocks may differ.`,
+    ].filter((line): line is string => Boolean(line));
 }

@@ -1,7 +1,7 @@
 /* model.ts - a trace as the page draws it: spans in depth-first order, times from its first start. */
 import { type Instant, compareInstants, EPOCH, isEpoch, nanosBetween }
     from '../format/instant';
-import { STATUS_ERROR, type WireSpan } from '../api/otlp';
+import { KIND_CLIENT, KIND_SERVER, STATUS_ERROR, type WireSpan } from '../api/otlp';
 import type { ServiceCount } from '../api/summaries';
 import { buildTree, type Tree } from './tree';
 
@@ -25,6 +25,34 @@ export function lengthOf(span: WireSpan): number {
 
 export function hasBadTimes(span: WireSpan): boolean {
     return isEpoch(span.end) || isEpoch(span.start) || nanosBetween(span.start, span.end) < 0;
+}
+
+/** By how much a span starts before its parent, or an answer after the end of its call. */
+export interface Skew {
+    earlyNs: number;
+    lateNs: number;
+}
+
+/** A child cannot begin before its parent does, nor an answer after its call, but clocks can say so;
+ * null where they do not. */
+export function skewOf(trace: Trace, row: number): Skew | null {
+    const parent = trace.tree.parent[row]!;
+    const [span, above] = [trace.spans[row]!, trace.spans[parent]];
+    if (!above || hasBadTimes(span) || hasBadTimes(above)) return null;
+    const earlyNs = trace.startNs[parent]! - trace.startNs[row]!;
+    const lateNs = -earlyNs - trace.durationsNs[parent]!;
+    if (earlyNs > 0) return { earlyNs, lateNs: 0 };
+    return lateNs > 0 && isAnswer(span, above) ? { earlyNs: 0, lateNs } : null;
+}
+
+function isAnswer(span: WireSpan, parent: WireSpan): boolean {
+    return span.kind === KIND_SERVER && parent.kind === KIND_CLIENT
+        && span.resource.service !== parent.resource.service;
+}
+
+/** Something about it that the detail tells. */
+export function isOdd(trace: Trace, row: number): boolean {
+    return trace.tree.odd[row] !== 0 || hasBadTimes(trace.spans[row]!) || skewOf(trace, row) !== null;
 }
 
 export function buildTrace(traceId: string, arrived: readonly WireSpan[]): Trace {
