@@ -47,6 +47,27 @@ test('errors are marked, in rows and in the head', async (world) => {
     await world.page.locator('.trace-head', { hasText: '3 errors' }).waitFor();
 });
 
+test('the minimap shows each error of very many spans', async (world) => {
+    const { page } = world;
+    const trace = big({ spans: 20001, depth: 1000 });
+    const errors = [...trace.groups.values()].flat().filter((span) => span.status.code === 2).length;
+    same(20, errors, 'errors in the trace');
+    await open(world, trace);
+    const seen = await until(() => page.locator('.minimap canvas').evaluate((canvas) => {
+        const { width, height } = canvas;
+        const probe = document.createElement('i');
+        probe.style.color = 'var(--error)';
+        document.body.append(probe);
+        const want = getComputedStyle(probe).color.match(/\d+/g).slice(0, 3).map(Number);
+        probe.remove();
+        const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
+        let pixels = 0;
+        for (let i = 0; i < data.length; i += 4) if (want.every((c, k) => data[i + k] === c)) pixels++;
+        return pixels;
+    }), 'an error in the minimap');
+    check(seen >= 2 * errors, `${seen} pixels of ${errors} errors`);
+});
+
 test('errors are stepped through, also those in folded rows', async (world) => {
     const { page } = world;
     await open(world, checkout());

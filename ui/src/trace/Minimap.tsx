@@ -13,6 +13,9 @@ import type { Trace } from './model';
 import { clampView, isWhole, wholeView, type View } from './view';
 
 const HEIGHT = 52;
+const MARGIN = 3; /* above and below the bars */
+const BAR_HEIGHT_MAX = 6;
+const ERROR_SIZE_MIN = 2; /* among 20,000 others a dot of one pixel is not seen */
 const DRAG_PX_MIN = 4;
 
 export function Minimap({ trace, view, setView }: {
@@ -99,22 +102,24 @@ function drawSpans(canvas: HTMLCanvasElement, trace: Trace, width: number): void
     canvas.style.height = `${HEIGHT}px`;
     const context = canvas.getContext('2d');
     if (!context) return;
-    context.scale(ratio, ratio);
     const colors = new Map<string, string>();
     for (const { name } of trace.services)
         colors.set(name, computedColor(canvas, `--service-${colorIndexOf(name)}`));
     const errorColor = computedColor(canvas, '--error');
-    const scale = width / Math.max(trace.durationNs, 1);
-    const step = (HEIGHT - 6) / trace.spans.length;
-    const draw = (row: number, color: string) => {
+    const scale = canvas.width / Math.max(trace.durationNs, 1);
+    const step = ((HEIGHT - 2 * MARGIN) * ratio) / trace.spans.length;
+    /* in whole pixels: one that is spread over four is none in a crowd */
+    const draw = (row: number, color: string, least: number) => {
+        const wide = Math.max(least, Math.round(trace.durationsNs[row]! * scale));
+        const high = Math.max(least, Math.round(Math.min(step * 0.8, BAR_HEIGHT_MAX * ratio)));
+        const left = Math.min(Math.floor(trace.startNs[row]! * scale), canvas.width - least);
         context.fillStyle = color;
-        context.fillRect(
-            trace.startNs[row]! * scale, 3 + row * step,
-            Math.max(1, trace.durationsNs[row]! * scale), Math.min(Math.max(1, step * 0.8), 6),
-        );
+        context.fillRect(left, Math.floor(MARGIN * ratio + row * step), wide, high);
     };
-    trace.spans.forEach((span, row) => draw(row, colors.get(span.resource.service)!));
-    trace.spans.forEach((span, row) => span.statusCode === STATUS_ERROR && draw(row, errorColor));
+    const least = Math.max(1, Math.round(ratio));
+    trace.spans.forEach((span, row) => draw(row, colors.get(span.resource.service)!, least));
+    trace.spans.forEach(
+        (span, row) => span.statusCode === STATUS_ERROR && draw(row, errorColor, ERROR_SIZE_MIN * least));
 }
 
 function computedColor(element: HTMLElement, property: string): string {
