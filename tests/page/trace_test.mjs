@@ -1,5 +1,5 @@
 /* trace_test.mjs - the trace page: waterfall, folding, finding, detail, keys, permalinks. */
-import { check, NARROW, same, test, until } from './harness.mjs';
+import { check, NARROW, same, test, until, WIDE } from './harness.mjs';
 import { big, checkout, circles, hex, orphans, send, TraceMaker } from './spans.mjs';
 
 const rowNames = (page) => page.locator('.row .operation').allInnerTexts();
@@ -563,6 +563,42 @@ test('on a phone a very long name leaves room for the rows', async (world) => {
     const { height } = await world.page.getByRole('heading', { level: 1 }).boundingBox();
     check(height < 90, `${height} px of heading`);
 }, { size: NARROW });
+
+for (const [where, size] of [['', WIDE], [', on a phone', NARROW]])
+    test(`a very long service name leaves room for the operation${where}`, async (world) => {
+        const { page } = world;
+        const trace = new TraceMaker(1000);
+        const service = `long-${hex(4)}-${'service-name-'.repeat(40)}end`;
+        const operation = `GET /${hex(4)}`;
+        trace.span(service, operation, '', 0, 100);
+        trace.span(service, 'a child', '', 10, 10);
+        await send(world.otlpUrl, trace);
+        const isWhole = async (text, parent) => {
+            const box = page.locator(`${parent} .operation`, { hasText: text });
+            check(await box.evaluate((e) => {
+                const range = document.createRange();
+                range.selectNodeContents(e);
+                const [text, own] = [range.getBoundingClientRect(), e.getBoundingClientRect()];
+                return text.width > 0 && text.right <= own.right + 1 && text.bottom <= own.bottom + 1
+                    && own.right <= innerWidth;
+            }), `all of ${text} in ${parent}`);
+        };
+        await page.goto(`/search?service=${service}`);
+        const item = page.locator('.trace-item');
+        await item.first().waitFor();
+        await isWhole(operation, '.trace-item');
+        same(service, await item.locator('.name .service').getAttribute('title'), 'title in the list');
+        await item.click();
+        await page.locator('.row').first().waitFor();
+        await isWhole(operation, '.trace-head h1');
+        same(service, await page.locator('.trace-head h1 .service').getAttribute('title'), 'title in the head');
+        await page.locator('.row').last().click();
+        const owner = page.locator('.detail > header .service');
+        same(service, await owner.getAttribute('title'), 'title in the detail');
+        const { height } = await owner.boundingBox();
+        check(height < 30, `${height} px of service in the detail`);
+        same('ellipsis', await owner.locator('bdi').evaluate((e) => getComputedStyle(e).textOverflow), 'cut');
+    }, { size });
 
 test('on a phone the labels of the ruler stand apart, whatever is seen', async (world) => {
     const { page } = world;

@@ -31,6 +31,13 @@ export function cutText(text: string, most: number): string {
     return text.slice(0, high >= 0xd800 && high <= 0xdbff ? most - 1 : most);
 }
 
+const TITLE_CHARS_MAX = 2000; /* a name may have 64 KiB */
+
+/** For a title attribute: what its element may have no room for. */
+export function titleText(text: string): string {
+    return visibleText(cutText(text, TITLE_CHARS_MAX));
+}
+
 /** The address, if the whole text is one that may become a link: http or https, nothing else. */
 export function webAddress(text: string): string | null {
     if (text.length > 2048 || !/^https?:\/\/[^\s]+$/i.test(text)) return null;

@@ -4,7 +4,7 @@ import type { Summary, SummaryPage, SummaryQuery } from '../api/summaries';
 import { assignColors, colorOf } from '../format/color';
 import { formatDuration } from '../format/duration';
 import { compareInstants, millisOf } from '../format/instant';
-import { counted, cutText, visibleLine } from '../format/text';
+import { counted, cutText, titleText, visibleLine } from '../format/text';
 import { formatAgo, formatInstant, formatShort, zoneName } from '../format/time';
 import { CopyButton } from '../parts/CopyButton';
 import { Icon } from '../parts/Icon';
@@ -132,9 +132,16 @@ function TraceItem({ row, longestNs }: { row: Summary; longestNs: number }) {
                 <div class="line">
                     <span class="name">
                         {row.rootService && (
-                            <bdi class="service">{visibleLine(cutText(row.rootService, 120))}</bdi>
+                            <bdi class="service" title={titleText(row.rootService)}>
+                                {visibleLine(cutText(row.rootService, NAME_CHARS_MAX))}
+                            </bdi>
                         )}
-                        <bdi class={`operation ${row.rootOperation ? '' : 'missing'}`}>{name}</bdi>
+                        <bdi
+                            class={`operation ${row.rootOperation ? '' : 'missing'}`}
+                            title={titleText(row.rootOperation)}
+                        >
+                            {name}
+                        </bdi>
                     </span>
                     <span class="duration">{formatDuration(row.durationNs)}</span>
                 </div>

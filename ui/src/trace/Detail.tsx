@@ -7,7 +7,7 @@ import { decodeDetail, parentPlace, type SpanDetail, type SpanEvent, type SpanLi
 import { colorOf } from '../format/color';
 import { formatDuration } from '../format/duration';
 import { isEpoch, nanosBetween } from '../format/instant';
-import { counted, cutText, formatCount, visibleLine } from '../format/text';
+import { counted, cutText, formatCount, titleText, visibleLine } from '../format/text';
 import { formatInstant, zoneName } from '../format/time';
 import { CopyButton } from '../parts/CopyButton';
 import { Icon } from '../parts/Icon';
@@ -36,9 +36,9 @@ export function Detail({ trace, row, onSelect, onClose }: DetailProps) {
         <aside class="detail" ref={box} aria-label="Span detail" tabIndex={-1}>
             <header>
                 <div>
-                    <div class="service">
+                    <div class="service" title={titleText(span.resource.service)}>
                         <i class="swatch" style={{ background: colorOf(span.resource.service) }} />
-                        <bdi>{visibleLine(cutText(span.resource.service, 200))}</bdi>
+                        <bdi>{visibleLine(cutText(span.resource.service, 300))}</bdi>
                     </div>
                     <h2><LongText text={span.name || '(no name)'} key={row} /></h2>
                 </div>

@@ -2,7 +2,7 @@
 import { useMemo, useState } from 'preact/hooks';
 import { tracePath } from '../api/otlp';
 import { formatDuration } from '../format/duration';
-import { counted, cutText, visibleLine } from '../format/text';
+import { counted, cutText, titleText, visibleLine } from '../format/text';
 import { formatInstant, zoneName } from '../format/time';
 import { CopyButton } from '../parts/CopyButton';
 import { Icon } from '../parts/Icon';
@@ -12,6 +12,8 @@ import { zoneSetting } from '../settings';
 import { serviceTerm } from './find';
 import { hasBadTimes, skewOf, type Trace } from './model';
 import { ODD_CYCLE, ODD_DUPLICATE, ODD_SELF } from './tree';
+
+const NAME_CHARS_MAX = 300;
 
 export function TraceHeader({ trace, link, onReload, onFind, onNextError }: {
     trace: Trace;
@@ -26,8 +28,12 @@ export function TraceHeader({ trace, link, onReload, onFind, onNextError }: {
         <header class="trace-head">
             <div class="title">
                 <h1>
-                    <bdi class="service">{visibleLine(cutText(root.resource.service, 120))}</bdi>{' '}
-                    <bdi>{visibleLine(cutText(root.name, 300)) || '(no name)'}</bdi>
+                    <bdi class="service" title={titleText(root.resource.service)}>
+                        {visibleLine(cutText(root.resource.service, NAME_CHARS_MAX))}
+                    </bdi>{' '}
+                    <bdi class="operation" title={titleText(root.name)}>
+                        {visibleLine(cutText(root.name, NAME_CHARS_MAX)) || '(no name)'}
+                    </bdi>
                 </h1>
                 <div class="actions">
                     <button type="button" class="button quiet" onClick={onReload}>Reload</button>
