@@ -121,6 +121,23 @@ test('nothing found says where it was looked for, and leads to what lies outside
     same('', await page.getByLabel('Tags').inputValue(), 'tags');
 });
 
+test('a service that does not exist is said not to, one that does is not; both are in the tab', async (
+    { page, otlpUrl },
+) => {
+    const tag = newTag();
+    await send(otlpUrl, checkout({ tag, agoMs: 3 * 3600_000 }));
+    await page.goto(`/search?service=${tag}gateways`);
+    await page.getByText('There is no such service').waitFor();
+    same(0, await page.getByRole('button', { name: 'Search any time' }).count(), 'of no use');
+    same(`${tag}gateways · kiseki`, await page.title(), 'tab');
+    await page.goto(`/search?service=${tag}gateway`);
+    await page.getByRole('button', { name: 'Search any time' }).waitFor();
+    same(0, await page.getByText('There is no such service').count(), 'said of one that there is');
+    same(`${tag}gateway · kiseki`, await page.title(), 'tab');
+    await page.getByRole('link', { name: 'kiseki: search' }).click();
+    await until(async () => (await page.title()) === 'kiseki', 'tab at home');
+});
+
 test('a chosen range is asked again by Refresh', async ({ page, otlpUrl }) => {
     const tag = newTag();
     await send(otlpUrl, checkout({ tag, agoMs: 3000 }));

@@ -5,20 +5,23 @@ import { Boundary } from './parts/Boundary';
 import { EmptyState } from './parts/States';
 import { Link } from './parts/Link';
 import { useStore } from './parts/store';
-import { visibleText } from './format/text';
-import { address, parseRoute } from './router';
+import { cutText, visibleLine, visibleText } from './format/text';
+import { address, parseRoute, type Route } from './router';
 import { Header } from './Header';
 import { SearchPage } from './search/SearchPage';
 import { TracePage } from './trace/TracePage';
+
+const TITLE_CHARS_MAX = 60;
 
 export function App() {
     const { text, arrival } = useStore(address);
     const route = parseRoute(text);
     /* not after the paint: the new page's first answer may have brought one by then */
     useLayoutEffect(forgetNotices, [text.split('?', 1)[0]]);
+    const title = titleOf(route);
     useEffect(() => {
-        if (route.page !== 'trace') document.title = 'kiseki';
-    }, [route.page]);
+        if (title) document.title = title;
+    }, [title]);
     return (
         <div class={`app ${route.page}`}>
             <a class="skip" href="#main">Skip to content</a>
@@ -44,6 +47,13 @@ export function App() {
             </main>
         </div>
     );
+}
+
+/** Empty: the page knows a better one. */
+function titleOf(route: Route): string {
+    if (route.page === 'trace') return '';
+    const service = route.page === 'search' ? route.params.get('service') ?? '' : '';
+    return service ? `${visibleLine(cutText(service, TITLE_CHARS_MAX))} · kiseki` : 'kiseki';
 }
 
 function NoticeBanner() {

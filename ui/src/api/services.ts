@@ -2,6 +2,9 @@
 import { asArray, asObject, asText, asTexts } from './decode';
 import { getJson, type GetOptions } from './client';
 
+/** What a list that is full says of all that did not fit. */
+export const OTHER_SERVICES = '(other)';
+
 export interface Operation {
     name: string;
     kind: string;

@@ -6,6 +6,7 @@ import { type Instant, isEpoch } from './instant';
 
 export type Zone = 'local' | 'utc';
 
+const DAYS_OF_YEAR = 365.2425;
 const MAX_DATE_SEC = 8.64e12; /* ECMAScript, 21.4.1.1: a Date reaches 10^8 days from 1970 */
 
 const two = (n: number) => String(n).padStart(2, '0');
@@ -63,7 +64,7 @@ export function formatRange(from: Instant, to: Instant, zone: Zone, nowMs: numbe
     return `${formatInstant(from, zone, 0)} to ${formatInstant(to, zone, 0)}`;
 }
 
-/** "12 s ago", "3 min ago", "5 h ago", "2 d ago"; "just now" below two seconds. */
+/** "12 s ago", "3 min ago", "5 h ago", "2 d ago", "57 y ago"; "just now" below two seconds. */
 export function formatAgo(atMs: number, nowMs: number): string {
     const s = Math.round((nowMs - atMs) / 1000);
     if (s < -1) return 'in the future';
@@ -71,7 +72,8 @@ export function formatAgo(atMs: number, nowMs: number): string {
     if (s < 60) return `${s} s ago`;
     if (s < 3600) return `${Math.floor(s / 60)} min ago`;
     if (s < 86400) return `${Math.floor(s / 3600)} h ago`;
-    return `${Math.floor(s / 86400)} d ago`;
+    const days = Math.floor(s / 86400);
+    return days < 365 ? `${days} d ago` : `${Math.round(days / DAYS_OF_YEAR)} y ago`;
 }
 
 /** The value of <input type="datetime-local" step="1">, read and written in the zone shown. */

@@ -74,9 +74,10 @@ function Endpoint({ name, url }: { name: string; url: string }) {
     );
 }
 
-export function NoResults({ form, range, onAgain, onSearch }: {
+export function NoResults({ form, range, isServiceKnown, onAgain, onSearch }: {
     form: Form;
     range: Range;
+    isServiceKnown: boolean;
     onAgain: () => void;
     onSearch: (form: Form) => void;
 }) {
@@ -87,8 +88,9 @@ export function NoResults({ form, range, onAgain, onSearch }: {
                 Searched: <RangeText range={range} isAnyTime={isAnyTime} />
                 {form.service && <>, service <b><bdi>{visibleLine(cutText(form.service, 120))}</bdi></b></>}
             </p>
+            {!isServiceKnown && <p>There is no such service.</p>}
             <div class="buttons">
-                {!isAnyTime && (
+                {!isAnyTime && isServiceKnown && (
                     <button
                         type="button"
                         class="button primary"

@@ -6,7 +6,7 @@
  * is in the address too, but is no part of the question.
  */
 import { useMemo, useState } from 'preact/hooks';
-import { fetchServices } from '../api/services';
+import { fetchServices, OTHER_SERVICES } from '../api/services';
 import { fetchSummaries, summariesPath, type SummaryPage, type SummaryQuery } from '../api/summaries';
 import { EmptyState, FailureState, LoadingState } from '../parts/States';
 import { useLoad, type Loading } from '../parts/use_load';
@@ -62,6 +62,11 @@ function addressOf(params: URLSearchParams, order: string): string {
     if (order) all.set('order', order);
     else all.delete('order');
     return `/search?${all}`;
+}
+
+/** A list that is full may lack it. */
+function isListed(service: string, services: readonly string[]): boolean {
+    return !service || services.includes(service) || services.includes(OTHER_SERVICES);
 }
 
 const NOTHING: SummaryPage = { rows: [], next: '' };
@@ -137,6 +142,7 @@ function Answer(props: AnswerProps) {
             <NoResults
                 form={answered.form}
                 range={answered.range}
+                isServiceKnown={known.state !== 'done' || isListed(answered.form.service, known.value)}
                 onAgain={onAgain}
                 onSearch={props.onSearch}
             />
