@@ -138,6 +138,28 @@ test('a service that does not exist is said not to, one that does is not; both a
     await until(async () => (await page.title()) === 'kiseki', 'tab at home');
 });
 
+for (const [what, others, said] of [
+    ['what stands for the rest is no service of its own', 511, 'and 503+ more'],
+    ['all are counted where all are listed', 0, 'and 503 more'],
+])
+    test(`of very many services some are shown: ${what}`, async ({ page, otlpUrl }) => {
+        const tag = newTag();
+        await send(otlpUrl, checkout({ tag }));
+        await page.route('**/api/v3/trace-summaries?*', async (route) => {
+            const answer = await (await route.fetch()).json();
+            const one = answer.summaries[0];
+            one.services = Array.from({ length: 511 }, (_, i) => ({ name: `s${i}`, spanCount: 1 }));
+            if (others) one.services.splice(3, 0, { name: '(other)', spanCount: others });
+            await route.fulfill({ json: { summaries: [one] } });
+        });
+        await page.goto(`/search?service=${tag}gateway`);
+        const chips = page.locator('.trace-item .chip');
+        await chips.last().waitFor();
+        same(said, await chips.last().innerText(), 'last chip');
+        same(9, await chips.count(), 'chips');
+        same(0, await page.locator('.chip', { hasText: '(other)' }).count(), 'chips of the rest');
+    });
+
 test('a chosen range is asked again by Refresh', async ({ page, otlpUrl }) => {
     const tag = newTag();
     await send(otlpUrl, checkout({ tag, agoMs: 3000 }));

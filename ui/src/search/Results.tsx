@@ -1,10 +1,11 @@
 /* Results.tsx - the traces found: a picture of them, and a list, newest first. */
 import { useLayoutEffect, useMemo } from 'preact/hooks';
-import type { Summary, SummaryPage, SummaryQuery } from '../api/summaries';
+import { OTHER_SERVICES } from '../api/services';
+import type { ServiceCount, Summary, SummaryPage, SummaryQuery } from '../api/summaries';
 import { assignColors, colorOf } from '../format/color';
 import { formatDuration } from '../format/duration';
 import { compareInstants, millisOf } from '../format/instant';
-import { counted, cutText, titleText, visibleLine } from '../format/text';
+import { counted, cutText, formatCount, titleText, visibleLine } from '../format/text';
 import { formatAgo, formatInstant, formatShort, zoneName } from '../format/time';
 import { CopyButton } from '../parts/CopyButton';
 import { Icon } from '../parts/Icon';
@@ -123,7 +124,6 @@ const NAME_CHARS_MAX = 300;
 
 function TraceItem({ row, longestNs }: { row: Summary; longestNs: number }) {
     const name = visibleLine(cutText(row.rootOperation, NAME_CHARS_MAX)) || 'root span not here yet';
-    const more = row.services.length - SERVICES_SHOWN;
     const color = colorOf(row.rootService);
     const percent = Math.max(0.4, (row.durationNs / longestNs) * 100);
     return (
@@ -164,17 +164,37 @@ function TraceItem({ row, longestNs }: { row: Summary; longestNs: number }) {
                         </span>
                     )}
                     <span class="chips">
-                        {row.services.slice(0, SERVICES_SHOWN).map((share) => (
-                            <span class="chip" title={serviceTitle(share)} key={share.name}>
-                                <ServiceLabel service={share} />
-                            </span>
-                        ))}
-                        {more > 0 && <span class="chip">and {more} more</span>}
+                        <Services services={row.services} />
                     </span>
                     <When row={row} />
                 </div>
             </Link>
         </li>
+    );
+}
+
+/** Of very many services the server lists some, and counts the spans of the rest as one. */
+function Services({ services }: { services: readonly ServiceCount[] }) {
+    const listed = services.filter(({ name }) => name !== OTHER_SERVICES);
+    const more = listed.length - SERVICES_SHOWN;
+    const isPart = more > 0 && listed.length < services.length;
+    const shown = more > 0 ? listed.slice(0, SERVICES_SHOWN) : services;
+    return (
+        <>
+            {shown.map((share) => (
+                <span class="chip" title={serviceTitle(share)} key={share.name}>
+                    <ServiceLabel service={share} />
+                </span>
+            ))}
+            {more > 0 && (
+                <span
+                    class="chip"
+                    title={isPart ? `More than ${counted(listed.length, 'service')}: open the trace for all` : ''}
+                >
+                    and {formatCount(more)}{isPart && '+'} more
+                </span>
+            )}
+        </>
     );
 }
 
