@@ -70,7 +70,7 @@ static void log_the_end(kis_log *log, const kis_serve_rest *rest, uint64_t took_
                        KIS_PLURAL(rest->requests_cut), (unsigned long long)rest->queries_cut,
                        rest->queries_cut == 1 ? "y" : "ies",
                        (unsigned long long)rest->bytes_unanswered,
-                       is_over ? "" : "; the disk does not answer, and the store is not closed");
+                       is_over ? "" : "; the store is not closed: does the disk answer?");
 }
 
 /* The stop goes on a thread of its own, for a disk may hang, and --stop-timeout shall hold. */

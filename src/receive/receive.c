@@ -55,7 +55,8 @@ typedef struct request_meter {
     kis_alloc alloc;
     kis_receiver *receiver;
     uint64_t held_bytes;
-    bool is_too_large; /* it asked for more than the whole budget is */
+    bool is_refused;   /* it asked in vain */
+    bool is_too_large; /* for more than the whole budget is */
 } request_meter;
 
 static void *metered_take(void *user, size_t size)
@@ -63,11 +64,13 @@ static void *metered_take(void *user, size_t size)
     request_meter *m = user;
     void *memory = charged_take(m->receiver, size);
 
-    if (memory)
+    if (memory) {
         m->held_bytes += size;
-    else
-        m->is_too_large |= size > m->receiver->options.budget->max_bytes - m->held_bytes;
-    return memory;
+        return memory;
+    }
+    m->is_refused = true;
+    m->is_too_large |= size > m->receiver->options.budget->max_bytes - m->held_bytes;
+    return NULL;
 }
 
 static void metered_give_back(void *user, void *memory, size_t size)
@@ -86,11 +89,15 @@ static void meter_init(request_meter *m, kis_receiver *r, size_t body_cap)
                           .held_bytes = body_cap };
 }
 
-/* No memory: now, or, of a request that would find none on an idle server, ever. */
+/* No memory: now, or, of a request that would find none on an idle server, ever. Who was refused
+ * nothing has met a bound of his own: a batch's views have so much room for each byte. */
 static kis_err meter_judge(const request_meter *m, kis_err err, kis_diag *diag)
 {
-    if (err != KIS_ERR_NOMEM || !m->is_too_large)
+    if (err != KIS_ERR_NOMEM || (m->is_refused && !m->is_too_large))
         return err;
+    if (!m->is_refused)
+        return kis_diag_set(diag, KIS_ERR_LIMIT,
+                            "so many spans in so few bytes are not read; they have no ids");
     return kis_diag_set(diag, KIS_ERR_LIMIT,
                         "the request takes more memory to read than all requests may have "
                         "together (--memory-limit): send smaller batches");

@@ -367,6 +367,29 @@ TEST(a_request_that_can_never_fit_is_not_told_to_come_again)
     stop(&f);
 }
 
+/* An empty span has two bytes, and a view of a hundred times that. */
+TEST(empty_spans_without_number_are_not_told_to_come_again)
+{
+    enum { SPANS = 60000, LEN = 2 * SPANS };
+    static uint8_t body[LEN + 8] = { 0x0a, 0, 0, 0, 0x12 };
+    char answer[8192];
+    fixture f;
+    size_t len = LEN, outer = LEN + 4;
+
+    for (int i = 0; i < 3; i++) { /* two lengths of three bytes each */
+        body[1 + i] = (uint8_t)((outer >> 7 * i & 127) | (i < 2 ? 128 : 0));
+        body[5 + i] = (uint8_t)((len >> 7 * i & 127) | (i < 2 ? 128 : 0));
+    }
+    body[4] = 0x12;
+    for (size_t i = 0; i < SPANS; i++)
+        body[8 + 2 * i] = 0x12, body[9 + 2 * i] = 0;
+    start(&f, 144u << 20, 0);
+    CHECK_INT(413, post(&f, "Content-Type: application/x-protobuf\r\n", body, sizeof(body), answer),
+              answer);
+    CHECK(strstr(answer, "no ids") && !strstr(answer, "etry-after"), answer);
+    stop(&f);
+}
+
 TEST(a_body_that_does_not_get_on_may_come_again)
 {
     static const char head[] = "POST /v1/traces HTTP/1.1\r\nHost: t\r\nContent-Type: "
@@ -442,5 +465,6 @@ TEST_MAIN(RUN(the_sinks_word_is_the_answer), RUN(good_spans_are_stored_and_bad_o
           RUN(what_cannot_be_read_is_answered_with_its_place),
           RUN(a_request_that_has_no_room_now_is_told_to_come_again),
           RUN(a_request_that_can_never_fit_is_not_told_to_come_again),
+          RUN(empty_spans_without_number_are_not_told_to_come_again),
           RUN(a_body_that_does_not_get_on_may_come_again), RUN(each_allocation_may_fail),
           RUN(an_idempotency_key_reaches_the_sink))

@@ -27,9 +27,12 @@ static kis_str address_text(kis_str address, char room[KIS_ADDRESS_TEXT_MAX])
     return kis_str_from_c(room);
 }
 
-static bool is_every_host(kis_str host)
+/* A listener of every host takes the port from that other one: "::" is of both families here. */
+static bool covers(kis_str every, kis_str host)
 {
-    return kis_str_eq(host, KIS_STR("0.0.0.0")) || kis_str_eq(host, KIS_STR("::"));
+    bool is_ipv6 = kis_str_find_char(host, ':') != KIS_STR_NPOS;
+
+    return kis_str_eq(every, KIS_STR("::")) || (kis_str_eq(every, KIS_STR("0.0.0.0")) && !is_ipv6);
 }
 
 static kis_str port_of(kis_str address)
@@ -53,9 +56,9 @@ static bool exclude_each_other(kis_str a, kis_str b)
         return false;
     if (kis_str_eq(text_a, text_b))
         return true;
+    kis_str host_a = kis_host_of_address(text_a), host_b = kis_host_of_address(text_b);
     return kis_str_eq(port_of(text_a), port_of(text_b)) &&
-           (is_every_host(kis_host_of_address(text_a)) ||
-            is_every_host(kis_host_of_address(text_b)));
+           (covers(host_a, host_b) || covers(host_b, host_a));
 }
 
 static const kis_port *find_rival(const kis_port *ports, size_t at)
