@@ -202,8 +202,10 @@ static void h2_receive(kis_line *line, kis_bytes in)
     kis_http2 *session = line->h2.session;
     kis_err err = kis_http2_receive(session, kis_loop_now_ns(line->client->loop), in, &diag);
     if (err) {
-        if (err != KIS_ERR_SYNTAX)
-            kis_h2_line_flush(line); /* the GOAWAY that says why */
+        if (err != KIS_ERR_SYNTAX && !line->h2.is_failing) {
+            line->h2.is_failing = true; /* when sending fails, it reads on, and is here again */
+            kis_h2_line_flush(line);    /* the GOAWAY that says why */
+        }
         if (line->state == KIS_LINE_OPEN)
             h2_lost(line, err, diag.text);
     } else if (kis_http2_is_goodbye_received(session)) {

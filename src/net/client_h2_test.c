@@ -1,5 +1,8 @@
 /* client_h2_test.c - what is HTTP/2's own in the client: trailers, GOAWAY, streams, the wrong
  * peer. */
+#include <pthread.h>
+#include <sys/un.h>
+
 #include "net/test_client.h"
 
 /* ---- HTTP/2 alone ---- */
@@ -272,9 +275,101 @@ TEST(http2_a_peer_without_a_sign_of_life_is_left)
     check_one_stream(false);
 }
 
+/* ---- a flood, and the peer is gone ---- */
+
+#define FLOOD_STACK_BYTES  ((size_t)384 << 10) /* a few reads deep, and not as deep as the flood */
+#define FLOOD_SOCKET_BYTES (4 << 20)           /* asked for; what the system allows will do */
+
+typedef struct flood {
+    char path[64];
+    atomic_bool is_held, is_over; /* the client is busy; the peer has flooded and is gone */
+} flood;
+static flood deluge;
+
+static void script_flood(peer *p)
+{
+    static const char answer[] = SETTINGS FRAME("\1", "\1", "\5", "\1") "\x88";
+    static const char priority[] = FRAME("\5", "\2", "\0", "\3") "\0\0\0\0\1";
+    static char frames[(sizeof(priority) - 1) * 1000];
+    char text[4096];
+    int fd = peer_accept(p), room = FLOOD_SOCKET_BYTES;
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+    for (size_t at = 0; at < sizeof(frames); at += sizeof(priority) - 1)
+        memcpy(frames + at, priority, sizeof(priority) - 1);
+    test_read_until(fd, text, sizeof(text), "trailing-mark");
+    test_send(fd, answer, sizeof(answer) - 1);
+    WAIT_FOR(atomic_load(&deluge.is_held), "the client is busy");
+    while (send(fd, frames, sizeof(frames), MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+        ;
+    close(fd);
+    atomic_store(&deluge.is_over, true);
+}
+
+static void done_behind_the_flood(void *user, const kis_client_answer *answer)
+{
+    ask *a = user;
+    a->err = answer->err;
+    atomic_store(&deluge.is_held, true);
+    WAIT_FOR(atomic_load(&deluge.is_over), "the peer is gone");
+    atomic_fetch_add(&a->answers, 1);
+}
+
+static void send_before_the_flood(kis_post *post)
+{
+    ask *a = KIS_CONTAINER(post, ask, post);
+    kis_client_send(a->tc->client, &a->request, done_behind_the_flood, a);
+}
+
+static void *run_on_small_stack(void *loop)
+{
+    kis_loop_run(loop);
+    return NULL;
+}
+
+/* What the client writes next fails, so it reads what the peer said before: a flood, which it
+ * wants to answer, which fails, so it reads ... This must not go deeper with every read. */
+TEST(http2_a_flood_of_a_peer_that_is_gone_is_not_read_deeper_and_deeper)
+{
+    struct sockaddr_un at = { .sun_family = AF_UNIX };
+    kis_client_options options = { .http2 = true };
+    pthread_attr_t attributes;
+    pthread_t thread;
+    test_client tc = { .make.run = make_on_loop, .drop.run = drop_on_loop };
+    peer p = { .script = script_flood };
+    ask a;
+    snprintf(deluge.path, sizeof(deluge.path), "unix:/tmp/kis_flood_%d", (int)getpid());
+    snprintf(at.sun_path, sizeof(at.sun_path), "%s", deluge.path + 5);
+    unlink(at.sun_path);
+    p.listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(bind(p.listen_fd, (struct sockaddr *)&at, sizeof(at)) == 0 && listen(p.listen_fd, 1) == 0,
+          "listens");
+    CHECK_ERR(KIS_OK, kis_thread_start(&p.thread, "peer", peer_run, &p, NULL), "a peer");
+    options.host = kis_str_from_c(deluge.path);
+    tc.options = options;
+    CHECK_ERR(KIS_OK, kis_loop_new(&kis_mem, &tc.loop, NULL), "a loop");
+    ask_init(&a, &tc, "POST", "/", "trailing-mark", 13);
+    a.post.run = send_before_the_flood;
+    CHECK(kis_loop_post(tc.loop, &tc.make) && kis_loop_post(tc.loop, &a.post), "posted");
+    pthread_attr_init(&attributes);
+    CHECK(pthread_attr_setstacksize(&attributes, FLOOD_STACK_BYTES) == 0 &&
+              pthread_create(&thread, &attributes, run_on_small_stack, tc.loop) == 0,
+          "a thread");
+    WAIT_FOR(atomic_load(&a.answers), "an answer");
+    CHECK_ERR(KIS_OK, a.err, "it came before the flood");
+    client_drop(&tc); /* comes back when the flood has been read */
+    ask_done(&a);
+    kis_loop_stop(tc.loop);
+    pthread_join(thread, NULL);
+    pthread_attr_destroy(&attributes);
+    kis_loop_free(tc.loop);
+    peer_stop(&p);
+    unlink(at.sun_path);
+}
+
 TEST_MAIN(RUN(grpc_trailers_come_with_the_answer), RUN(http2_answers_are_read_as_they_are_meant),
           RUN(http2_goodbye_sends_what_was_not_begun_to_a_new_connection),
           RUN(http2_stale_connections_are_tried_again),
 
           RUN(http2_a_stream_that_times_out_makes_room_for_the_next),
-          RUN(http2_a_peer_without_a_sign_of_life_is_left))
+          RUN(http2_a_peer_without_a_sign_of_life_is_left),
+          RUN(http2_a_flood_of_a_peer_that_is_gone_is_not_read_deeper_and_deeper))

@@ -118,6 +118,7 @@ struct kis_line {
         struct {
             kis_http2 *session;
             bool is_broken;     /* may not make frames any more */
+            bool is_failing;    /* what came was wrong: it says so once, and dies */
             bool is_known_peer; /* its first bytes have been looked at */
             uint8_t first_bytes[8];
             uint8_t first_count;
