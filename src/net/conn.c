@@ -105,8 +105,12 @@ void kis_conn_close(kis_conn *conn, bool is_reset)
     kis_h1_gone(conn);
     kis_h2_gone(conn);
     conn->post.run = conn_bury;
-    /* a loop that has stopped: nobody can be looking */
-    if (!kis_loop_post(home->loop, &conn->post))
+    if (kis_loop_post(home->loop, &conn->post))
+        return;
+    /* a loop that has stopped: nobody else can be looking */
+    if (conn->depth > 0)
+        conn->is_unburied = true;
+    else
         conn_bury(&conn->post);
 }
 
@@ -259,6 +263,8 @@ void kis_conn_leave(kis_conn *conn)
     conn->depth--;
     if (!conn->is_dead)
         conn_settle(conn);
+    else if (conn->is_unburied)
+        conn_bury(&conn->post);
 }
 
 /* ---- what the connection waits for ---- */

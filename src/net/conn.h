@@ -9,7 +9,8 @@
  * bytes and bytes of answers; exchange.c carries answers from any thread to the loop.
  *
  * A connection that ends is dead at once (`is_dead`: socket closed, exchanges detached) and freed
- * by a post of its own, so that whoever called may still look at it.
+ * by a post of its own, so that whoever called may still look at it; on a loop that has stopped, by
+ * the last kis_conn_leave.
  */
 #ifndef KIS_NET_CONN_H
 #define KIS_NET_CONN_H
@@ -125,6 +126,7 @@ struct kis_conn {
     kis_conn_protocol protocol;
     uint32_t depth; /* how many kis_conn_enter are open */
     bool is_dead, is_idle, is_listed, closes_when_sent, lingers, ignored_read, is_in_input;
+    bool is_unburied;           /* dead, and its loop takes no posts: the last leave buries it */
     uint64_t phase_deadline_ns; /* of head, body, idleness; 0: none */
     uint64_t write_deadline_ns; /* while something is unsent */
     kis_buf in;                 /* read, not yet understood */

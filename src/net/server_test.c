@@ -703,6 +703,37 @@ TEST(a_new_connection_goes_to_the_least_busy_loop_and_stays_there)
     test_server_stop(&s, 1000);
 }
 
+/* The peer is gone, and so is the loop: what the goodbye finds out has nobody to be told to. */
+static void stop_behind_the_loop(bool h2)
+{
+    static const char greeting[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0";
+    const struct linger reset = { 1, 0 };
+    test_server s;
+    char first;
+    test_server_start(&s, 1, NULL);
+    int fd = test_dial(&s);
+    if (h2) {
+        test_send(fd, greeting, sizeof(greeting) - 1);
+        CHECK_INT(1, recv(fd, &first, 1, 0), "it is greeted");
+    } else {
+        test_send_text(fd, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+        test_held(&s, 0);
+    }
+    kis_loop_stop(s.loops[0]);
+    kis_thread_join(&s.threads[0]);
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    close(fd);
+    CHECK_INT(!h2, test_server_stop(&s, 100), "requests that were cut");
+}
+TEST(http1_stopping_behind_the_loop_uses_nothing_that_is_buried)
+{
+    stop_behind_the_loop(false);
+}
+TEST(http2_stopping_behind_the_loop_uses_nothing_that_is_buried)
+{
+    stop_behind_the_loop(true);
+}
+
 TEST_MAIN(RUN(a_new_connection_goes_to_the_least_busy_loop_and_stays_there),
           RUN(requests_are_answered_and_the_connection_stays),
           RUN(pipelined_requests_are_answered_in_order), RUN(half_closed_clients_hear_the_answer),
@@ -719,4 +750,6 @@ TEST_MAIN(RUN(a_new_connection_goes_to_the_least_busy_loop_and_stays_there),
           RUN(connections_leave_descriptors_to_others), RUN(a_port_that_is_taken_is_said),
           RUN(stopping_waits_for_answers_and_then_cuts), RUN(a_peer_that_vanishes_is_noticed),
           RUN(answers_cannot_smuggle_header_lines),
-          RUN(unix_sockets_listen_and_leave_nothing_behind))
+          RUN(unix_sockets_listen_and_leave_nothing_behind),
+          RUN(http1_stopping_behind_the_loop_uses_nothing_that_is_buried),
+          RUN(http2_stopping_behind_the_loop_uses_nothing_that_is_buried))
