@@ -485,6 +485,13 @@ void kis_h2_gone(kis_conn *conn)
 {
     if (!conn->h2)
         return;
+    /* first all of them: who hears that one is gone may answer another */
+    for (kis_http2_stream *stream = kis_http2_first(conn->h2->session); stream;
+         stream = stream->next) {
+        kis_exchange *exchange = stream->user;
+        if (exchange)
+            exchange->conn = NULL;
+    }
     for (kis_http2_stream *stream = kis_http2_first(conn->h2->session); stream;
          stream = stream->next) {
         kis_exchange *exchange = stream->user;

@@ -444,10 +444,50 @@ TEST(header_lists_that_are_too_large_fail_alone)
     test_server_stop(&s, 1000);
 }
 
+/* Two requests to /hold, their heads by hand: GET http /hold a. */
+static const char two_holds[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+                                "\0\0\0\4\0\0\0\0\0"
+                                "\0\0\x0c\1\5\0\0\0\1\x82\x86\x04\x05/hold\x41\x01"
+                                "a"
+                                "\0\0\x0c\1\5\0\0\0\3\x82\x86\x04\x05/hold\x41\x01"
+                                "a";
+
+static void answer_the_others(void *user, kis_exchange *exchange)
+{
+    test_server *s = user;
+    for (int i = 0; i < s->held_count; i++) /* this thread is the one that adds to them */
+        if (s->held[i] != exchange)
+            test_answer(s->held[i], 200, "text/plain", kis_bytes_of("x", 1));
+    atomic_fetch_add(&s->gone, 1);
+}
+
+TEST(who_hears_of_one_that_is_gone_may_answer_another_of_its_connection)
+{
+    for (int breaks = 0; breaks < 2; breaks++) {
+        test_server s;
+        kis_listener_options options = test_listener(&s);
+        options.handler.on_gone = answer_the_others;
+        test_server_start(&s, 1, &options);
+        int fd = test_dial(&s);
+        test_send(fd, two_holds, sizeof(two_holds) - 1);
+        test_held(&s, 1);
+        if (breaks) /* a PING of 4 bytes */
+            test_send(fd, "\0\0\4\6\0\0\0\0\0xxxx", 13);
+        else
+            shutdown(fd, SHUT_WR);
+        CHECK(test_is_closed(fd), "the connection ends");
+        close(fd);
+        WAIT_FOR(kis_server_get_stats(s.server).connections_open == 0, "and is gone");
+        CHECK_INT(1, atomic_load(&s.gone), "the other one was answered");
+        test_server_stop(&s, 1000);
+    }
+}
+
 TEST_MAIN(RUN(a_body_that_gets_on_slowly_ends_too), RUN(calls_are_answered_side_by_side),
           RUN(other_threads_answer_and_stream), RUN(bodies_have_bounds_that_grpc_understands),
           RUN(cancelled_calls_leave_nothing), RUN(floods_end_their_connection_and_no_other),
           RUN(a_connection_that_breaks_the_rules_is_counted_and_one_that_is_idle_is_not),
           RUN(clocks_run_for_every_kind_of_silence), RUN(answers_that_are_not_taken_are_bounded),
           RUN(ports_speak_what_they_allow), RUN(the_goodbye_finishes_what_is_open),
-          RUN(header_lists_that_are_too_large_fail_alone))
+          RUN(header_lists_that_are_too_large_fail_alone),
+          RUN(who_hears_of_one_that_is_gone_may_answer_another_of_its_connection))
