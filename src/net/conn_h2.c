@@ -152,7 +152,9 @@ static void on_head(void *user, kis_http2_stream *stream, const kis_http2_head *
     exchange->stream_id = stream->id;
     exchange->h2_stream = stream;
     stream->user = exchange;
+    kis_exchange_ref(exchange); /* it may be let go while it is being started */
     start_exchange(exchange, head);
+    kis_exchange_unref(exchange);
 }
 
 /* ---- bodies ---- */

@@ -145,7 +145,8 @@ kis_err kis_server_listen(kis_server *server, const kis_listener_options *option
                           char out_address[80], kis_diag *diag) KIS_CHECKED;
 void kis_server_start(kis_server *server); /* begins to accept on every listener */
 /** Stops accepting, sends GOAWAY / Connection: close, waits for requests in flight until the
- * deadline, then closes what is left; answers how many were cut. */
+ * deadline, then closes what is left; answers how many were cut. Not from inside a handler: a
+ * connection may be in the middle of sending then. */
 uint64_t kis_server_stop(kis_server *server, uint64_t deadline_ns);
 void kis_server_free(kis_server *server);                  /* stopped; before the loops are freed */
 kis_server_stats kis_server_get_stats(kis_server *server); /* any thread */
