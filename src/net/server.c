@@ -178,12 +178,21 @@ static unsigned server_conn_count(const kis_server *server)
     return count;
 }
 
+static void command_done(kis_server *server)
+{
+    kis_lock_take(&server->lock);
+    atomic_fetch_sub(&server->commands_open, 1);
+    kis_cond_broadcast(&server->changed);
+    kis_lock_give(&server->lock);
+}
+
 static void close_oldest_idle(kis_post *post)
 {
     kis_home *home = KIS_CONTAINER(post, kis_home, close_idle);
     atomic_store(&home->close_asked, false);
     if (home->idle_oldest)
         kis_conn_close(home->idle_oldest, false);
+    command_done(home->server);
 }
 
 /* At the bound: room for a new connection by closing the one that has been idle longest. Only the
@@ -199,7 +208,11 @@ static bool server_make_room(kis_server *server, kis_home *accepting)
         if (home != accepting && atomic_load_explicit(&home->idle_count, memory_order_relaxed) &&
             atomic_exchange(&home->close_asked, true) == false) {
             home->close_idle.run = close_oldest_idle;
-            return kis_loop_post(home->loop, &home->close_idle);
+            atomic_fetch_add(&server->commands_open, 1); /* a stop waits for it, too */
+            bool is_posted = kis_loop_post(home->loop, &home->close_idle);
+            if (!is_posted)
+                command_done(server);
+            return is_posted;
         }
     }
     return false;
@@ -399,14 +412,6 @@ static void close_listeners(kis_server *server)
             unlink(listener->address + 5);
         listener->fd = -1;
     }
-}
-
-static void command_done(kis_server *server)
-{
-    kis_lock_take(&server->lock);
-    atomic_fetch_sub(&server->commands_open, 1);
-    kis_cond_broadcast(&server->changed);
-    kis_lock_give(&server->lock);
 }
 
 static void home_drain(kis_post *post)
