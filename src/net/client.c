@@ -244,10 +244,13 @@ void kis_client_leave(kis_client *client)
 }
 /* ---- new calls ---- */
 
+/* `done` may have freed the client. */
 static void refuse_without_memory(kis_client *client, kis_client_done_fn *done, void *user)
 {
     if (client->refusal_count < KIS_CLIENT_REFUSALS) {
         client->refusals[client->refusal_count++] = (kis_refusal){ done, user };
+        if (client->depth == 0)
+            client_arm(client);
         return;
     }
     kis_client_answer answer = { .err = KIS_ERR_NOMEM };
@@ -262,17 +265,17 @@ void kis_client_send(kis_client *client, const kis_client_request *request,
     kis_call *call = kis_call_new(client, request, &err);
     if (!call) {
         refuse_without_memory(client, done, user);
-    } else {
-        call->done = done;
-        call->user = user;
-        call->timer.fire = call_deadline;
-        if (!err && request->deadline_ns)
-            err = kis_loop_set_timer(client->loop, &call->timer, request->deadline_ns);
-        if (err)
-            kis_call_end(call, err, NULL);
-        else
-            queue_append(client, call);
+        return;
     }
+    call->done = done;
+    call->user = user;
+    call->timer.fire = call_deadline;
+    if (!err && request->deadline_ns)
+        err = kis_loop_set_timer(client->loop, &call->timer, request->deadline_ns);
+    if (err)
+        kis_call_end(call, err, NULL);
+    else
+        queue_append(client, call);
     if (client->depth == 0)
         client_arm(client);
 }

@@ -52,8 +52,8 @@ typedef void kis_client_done_fn(void *user, const kis_client_answer *answer); /*
 
 kis_err kis_client_new(kis_loop *loop, const kis_client_options *options, kis_client **out,
                        kis_diag *diag) KIS_CHECKED;
-/** Loop thread. Headers and path are copied. `done` is called exactly once, never inside this
- * call. */
+/** Loop thread. Headers and path are copied. `done` is called exactly once, and not inside this
+ * call, unless more than 32 calls wait for whom there was no memory: then with NOMEM, at once. */
 void kis_client_send(kis_client *client, const kis_client_request *request,
                      kis_client_done_fn *done, void *user);
 /* loop thread; what is in flight is answered CLOSED first */

@@ -478,6 +478,42 @@ TEST(without_memory_every_call_is_still_answered_once)
     test_server_stop(&s, 1000);
 }
 
+typedef struct drought {
+    kis_client *client;
+    int answers;
+} drought;
+
+static void drought_done(void *user, const kis_client_answer *answer)
+{
+    drought *d = user;
+    CHECK_ERR(KIS_ERR_NOMEM, answer->err, "that is why");
+    d->answers++;
+    kis_client_free(d->client);
+    d->client = NULL;
+}
+
+/* More calls than can be noted: the last one is answered inside of send, and frees the client. */
+TEST(without_memory_answers_may_free_the_client_inside_send)
+{
+    kis_loop *loop;
+    drought d = { 0 };
+    test_alloc_reset(-1);
+    CHECK_ERR(KIS_OK, kis_loop_new(test_alloc, &loop, NULL), "a loop");
+    kis_client_options options = to_port(1, false);
+    CHECK_ERR(KIS_OK, kis_client_new(loop, &options, &d.client, NULL), "a client");
+    for (int i = 0; d.client; i++) {
+        CHECK_INT(0, d.answers, "not yet");
+        test_alloc_left_ = 0; /* each of them finds none */
+        kis_client_send(d.client,
+                        &(kis_client_request){ .method = KIS_STR("GET"), .path = KIS_STR("/") },
+                        drought_done, &d);
+    }
+    CHECK(d.answers > 1, "those that were noted, too");
+    kis_loop_free(loop);
+    CHECK_INT(0, test_alloc_live(), "nothing is left behind");
+    test_alloc_reset(-1);
+}
+
 TEST_MAIN(RUN(http1_requests_are_answered), RUN(http2_requests_are_answered),
           RUN(http1_opens_so_many_connections_and_no_more),
           RUN(http2_opens_so_many_streams_and_no_more), RUN(http1_deadlines_hold),
@@ -487,4 +523,5 @@ TEST_MAIN(RUN(http1_requests_are_answered), RUN(http2_requests_are_answered),
           RUN(free_while_connecting_answers_and_waits_for_nobody),
           RUN(http1_answers_may_send_and_free), RUN(http2_answers_may_send_and_free),
           RUN(who_sends_again_at_once_does_not_hold_up_the_loop),
-          RUN(without_memory_every_call_is_still_answered_once))
+          RUN(without_memory_every_call_is_still_answered_once),
+          RUN(without_memory_answers_may_free_the_client_inside_send))
