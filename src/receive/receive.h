@@ -17,6 +17,9 @@
 #include "model/sink.h"
 #include "net/server.h"
 
+/* loops that may hand requests to one receiver; those of a further one would be answered 503 */
+#define KIS_RECEIVE_LOOPS_MAX 256
+
 typedef struct kis_receive_options {
     kis_sink *sink;
     kis_budget *budget; /* bodies and batches */

@@ -9,8 +9,6 @@
 #include "receive/receive.h"
 #include "wire/otlp.h"
 
-#define KIS_RECEIVE_LOOPS_MAX 64 /* loops that may hand requests to one receiver */
-
 enum { KIS_OVER_HTTP, KIS_OVER_GRPC, KIS_OVER_COUNT };
 
 /** Counters of one protocol; any thread, relaxed. Names and meaning: kis_receive_stats. */

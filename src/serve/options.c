@@ -6,8 +6,12 @@
 #include "base/diag.h"
 #include "base/fmt.h"
 #include "base/num.h"
+#include "receive/receive.h"
 #include "serve/host_check.h"
 #include "store/store.h"
+
+#define TEXT_OF_(number) #number
+#define TEXT_OF(number)  TEXT_OF_(number)
 
 #define ROW(flag, env, kind, field, fallback, min, max, choices, help)                          \
     {                                                                                           \
@@ -65,7 +69,7 @@ const kis_option kis_serve_option_rows[] = {
         "How it is logged."),
     ROW("stop-timeout", "STOP_TIMEOUT", DURATION, stop_timeout_ns, "10s", "0s", "1h", "TIME",
         "After SIGTERM: how long requests at work and spans not yet stored may take."),
-    ROW("cores", "CORES", U32, cores, "0", NULL, "256", "N",
+    ROW("cores", "CORES", U32, cores, "0", NULL, TEXT_OF(KIS_RECEIVE_LOOPS_MAX), "N",
         "Threads that read and decode. 0: one a core."),
     ROW("query-threads", "QUERY_THREADS", U32, query_threads, "4", "1", "16", "N",
         "Queries answered at once; further ones wait, too many are answered 503."),

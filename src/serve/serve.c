@@ -20,7 +20,6 @@
 #include "store/folder.h"
 #include "store/store.h"
 
-#define LOOPS_MAX          256
 #define MEMORY_STORE_BYTES ((uint64_t)256 << 20)
 /* for the sink, when requests have used up the deadline */
 #define STOP_FLUSH_MIN_NS (KIS_SERVE_STOP_MORE_NS / 2)
@@ -41,7 +40,7 @@ struct kis_serve {
     listener_notes notes[KIS_LISTENERS];
     kis_store *store;
     kis_budget budget;
-    loop_thread loops[LOOPS_MAX];
+    loop_thread loops[KIS_RECEIVE_LOOPS_MAX];
     size_t loop_count;
     kis_receiver *receiver;
     kis_tls_server *tls;
@@ -301,7 +300,8 @@ static kis_err start_loops(kis_serve *s, kis_diag *diag)
 {
     size_t wanted = s->setup.options->cores ? s->setup.options->cores : kis_cpu_count();
 
-    for (wanted = KIS_MIN(wanted, (size_t)LOOPS_MAX); s->loop_count < wanted; s->loop_count++) {
+    for (wanted = KIS_MIN(wanted, (size_t)KIS_RECEIVE_LOOPS_MAX); s->loop_count < wanted;
+         s->loop_count++) {
         loop_thread *t = &s->loops[s->loop_count];
         char name[16];
         kis_err err = kis_loop_new(s->setup.alloc, &t->loop, diag);
@@ -435,7 +435,7 @@ static void collect_metrics(void *user, kis_metrics *out)
 
 static kis_err start_server(kis_serve *s, kis_diag *diag)
 {
-    kis_loop *loops[LOOPS_MAX];
+    kis_loop *loops[KIS_RECEIVE_LOOPS_MAX];
 
     for (size_t i = 0; i < s->loop_count; i++)
         loops[i] = s->loops[i].loop;
