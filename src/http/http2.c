@@ -713,6 +713,23 @@ void kis_http2_resume(kis_http2_stream *stream)
     (void)nghttp2_session_resume_data(stream->owner->session, stream->id);
 }
 
+bool kis_http2_keep_frame(kis_http2_stream *stream)
+{
+    const kis_alloc *alloc = stream->owner->alloc;
+    size_t size = KIS_MIN(stream->body.len, (size_t)KIS_HTTP2_FRAME_BYTES_MAX);
+    if (size == 0 || stream->block)
+        return true;
+    void *copy = alloc->take(alloc->user, size);
+    if (!copy)
+        return false;
+    memcpy(copy, stream->body.ptr, size);
+    stream->block = copy;
+    stream->block_size = size;
+    stream->owner->queued_bytes += size;
+    stream->body = kis_bytes_of(copy, size);
+    return true;
+}
+
 void kis_http2_reset(kis_http2_stream *stream, kis_http2_error error)
 {
     if (stream->owner->mem.is_broken)

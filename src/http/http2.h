@@ -128,6 +128,10 @@ kis_err kis_http2_answer(kis_http2_stream *stream, int status, const kis_header 
 kis_err kis_http2_request(kis_http2 *h2, const kis_http2_head *head, const kis_http2_body *body,
                           void *user, kis_http2_stream **out) KIS_CHECKED;
 void kis_http2_resume(kis_http2_stream *stream); /* of a pulled body: there are bytes again */
+/** Client: before a reset by who has lent the body and takes it back. One frame of it may be under
+ * way, its head made and its bytes not: those are copied. False: no memory, the connection can make
+ * no further frame. */
+bool kis_http2_keep_frame(kis_http2_stream *stream) KIS_CHECKED;
 void kis_http2_reset(kis_http2_stream *stream, kis_http2_error error);
 /** Says goodbye: streams that are open are finished, new ones refused. */
 void kis_http2_go_away(kis_http2 *h2, kis_http2_error error);

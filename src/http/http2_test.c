@@ -265,6 +265,25 @@ TEST(an_answer_before_the_body_stops_the_body)
     CHECK_INT(0, test_alloc_live(), "no leak");
 }
 
+TEST(a_body_that_is_taken_back_leaves_one_frame)
+{
+    kis_http2_stream *stream;
+    test_alloc_reset(-1);
+    side_open(&client, false);
+    side_open(&server, true);
+    CHECK_ERR(KIS_OK, send_request("/", sizeof(upload), &stream), "sent");
+    CHECK_INT(0, kis_http2_queued_bytes(client.h2), "the body is lent");
+    CHECK(kis_http2_keep_frame(stream), "there is memory");
+    CHECK_INT(KIS_HTTP2_FRAME_BYTES_MAX, kis_http2_queued_bytes(client.h2), "one frame is ours");
+    kis_http2_reset(stream, KIS_HTTP2_CANCEL);
+    CHECK_ERR(KIS_OK, pump(&client, &server, 60000), "pumped");
+    CHECK_INT(1, client.closes, "it is over");
+    CHECK_INT(0, kis_http2_queued_bytes(client.h2), "nothing is left, and not less than that");
+    side_done(&client);
+    side_done(&server);
+    CHECK_INT(0, test_alloc_live(), "no leak");
+}
+
 TEST(goodbye_finishes_what_is_open_and_refuses_the_rest)
 {
     kis_http2_stream *first, *second;
@@ -633,6 +652,7 @@ TEST(no_memory_at_each_place_is_said_and_leaks_nothing)
 
 TEST_MAIN(RUN(a_call_comes_back_whole_in_pieces_of_any_size),
           RUN(pulled_bodies_pause_and_can_be_cut), RUN(an_answer_before_the_body_stops_the_body),
+          RUN(a_body_that_is_taken_back_leaves_one_frame),
           RUN(goodbye_finishes_what_is_open_and_refuses_the_rest), RUN(header_lists_are_bounded),
           RUN(floods_are_answered_with_calm), RUN(answers_nobody_reads_do_not_gather),
           RUN(cancelled_calls_that_were_answered_do_not_count),

@@ -31,29 +31,12 @@ static void h2_detach(kis_call *call)
     call->client->in_flight--;
 }
 
-/* One frame of the body may be under way (its head is made, its bytes are not): exactly these bytes
- * must still be there then. */
-static bool h2_keep_frame(kis_http2_stream *stream, const kis_alloc *alloc)
-{
-    size_t size = KIS_MIN(stream->body.len, (size_t)KIS_HTTP2_FRAME_BYTES_MAX);
-    if (size == 0 || stream->block)
-        return true;
-    void *copy = alloc->take(alloc->user, size);
-    if (!copy)
-        return false;
-    memcpy(copy, stream->body.ptr, size);
-    stream->block = copy;
-    stream->block_size = size;
-    stream->body = kis_bytes_of(copy, size);
-    return true;
-}
-
 /* The call goes, its stream is reset. */
 static void h2_let_go(kis_line *line, kis_call *call)
 {
     kis_http2_stream *stream = call->stream;
     h2_detach(call);
-    if (!h2_keep_frame(stream, line->client->alloc))
+    if (!kis_http2_keep_frame(stream))
         line->h2.is_broken = true; /* no memory: no further frame is made on this line */
     kis_http2_reset(stream, KIS_HTTP2_CANCEL);
 }
