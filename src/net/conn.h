@@ -21,7 +21,13 @@
 #include "net/server.h"
 #include "net/tcp.h"
 
-#define KIS_READ_BYTES  ((size_t)64 << 10) /* one read of what is not body */
+#define KIS_READ_BYTES ((size_t)64 << 10) /* one read of what is not body */
+/* a body with less than this to come is read so, too, with what is behind it */
+#define KIS_DIRECT_BYTES (KIS_READ_BYTES / 4)
+/* Behind the end of a request nothing decrypted is left: kis_conn_leave, when it is answered in the
+ * middle of another connection's input, would read it into the scratch where that input lies. */
+#define KIS_TLS_RECORD_BYTES 16384u /* RFC 8446, 5.1 */
+_Static_assert(KIS_DIRECT_BYTES >= KIS_TLS_RECORD_BYTES, "the last read takes a record whole");
 #define KIS_PIECE_BYTES ((size_t)32 << 10) /* of a streamed answer at a time */
 /* small answers gather here and leave in one write */
 #define KIS_CORK_BYTES      ((size_t)64 << 10)

@@ -337,7 +337,7 @@ uint8_t *kis_h1_body_room(kis_conn *conn, size_t *out_size)
     uint64_t left = conn->h1.framing == KIS_HTTP1_CHUNKED
                         ? kis_http1_chunks_data_left(&conn->h1.chunks)
                         : conn->h1.body_left;
-    if (left < KIS_READ_BYTES / 4) /* little: rather read what is behind it in the same go */
+    if (left < KIS_DIRECT_BYTES) /* little: rather read what is behind it in the same go */
         return NULL;
     if (exchange->body_len == exchange->body_cap) {
         kis_err err = kis_exchange_body_reserve(exchange, 1);
