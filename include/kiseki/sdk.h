@@ -173,8 +173,9 @@ KIS_API kis_err kis_sdk_flush(kis_sdk *sdk, uint32_t timeout_ms);
 
 /**
  * Stops recording at once, sends what has ended, closes the exporters. At most about timeout_ms;
- * what could not be sent by then is dropped, counted, and said in one line on stderr. A second
- * call, and NULL, do nothing and answer OK. Any thread, and others may go on recording.
+ * what could not be sent by then is dropped, counted, and said in one line on stderr. A second call
+ * waits as long for what the first has not finished, and answers the same way: OK or TIMEOUT. After
+ * an OK, and with NULL, it does nothing and answers OK. Any thread, and others may go on recording.
  * Afterwards `sdk` may still be asked for its stats, until the next start.
  *
  * A span goes out through the SDK that it was started in, or not at all. One that has ended when
@@ -198,8 +199,8 @@ KIS_API kis_err kis_sdk_stop(kis_sdk *sdk, uint32_t timeout_ms);
 
 /** Stops it if need be, and gives all its memory back, unless somebody is still in an exporter of
  * it (TIMEOUT above). The caller promises that no thread uses a span of it any more, and no
- * context of it: a kept one, or one that is still the current one of some thread. Before dlclose,
- * and in tests. */
+ * context of it: a kept one, or one that is still the current one of some thread. One that was
+ * stopped before is freed until the next start, as its stats. Before dlclose, and in tests. */
 KIS_API void kis_sdk_free(kis_sdk *sdk);
 
 /** With KIS_DRIVE_TICK: does what is due, and answers in how many milliseconds to call again at the

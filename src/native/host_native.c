@@ -209,12 +209,20 @@ kis_native *kis_native_new(const kis_sdk_options *given, kis_diag *diag)
     return native;
 }
 
+static bool is_left(void *native)
+{
+    return kis_native_is_left(native);
+}
+
 void kis_native_drop(kis_native *native)
 {
+    kis_native_own(native,
+                   NULL); /* nobody comes any more; who is there looks at is_live, and goes */
+    kis_native_is_by(is_left, native, UINT64_MAX);
     kis_arena_done(&native->texts);
     pthread_mutex_lock(&list_lock);
-    native->sdk = NULL;
     native->is_given_up = false;
+    native->served++;
     is_taken[native - natives] = false;
     pthread_mutex_unlock(&list_lock);
 }
@@ -354,6 +362,7 @@ static void forget(kis_native *native)
         kis_arena_done(&native->texts);
     native->sdk = NULL;
     native->is_live = native->is_given_up = native->is_being_cleared = false;
+    native->served++;
     is_taken[native - natives] = false;
 }
 

@@ -31,6 +31,8 @@ typedef struct kis_native {
     _Atomic bool is_given_up; /* the stop is over, but somebody is still inside: see sdk_start.c */
     _Atomic bool is_being_cleared; /* by one thread at a time */
     uint32_t users; /* calls of the program that are in it; guarded by the list's lock */
+    /* how many SDKs it has had: another number, and the one that was in it is no more */
+    _Atomic uint32_t served;
 
     kis_sdk *sdk; /* from here on zeroed for each SDK; written with the list's lock */
     kis_host host;
@@ -64,13 +66,14 @@ typedef struct kis_native {
 
 /* an entry of the static list, its host made; NULL: all are taken */
 kis_native *kis_native_new(const kis_sdk_options *given, kis_diag *diag);
+/** It is free again, once calls have left that found nothing to do. */
 void kis_native_drop(kis_native *native);
 kis_native *kis_native_of(const kis_sdk *sdk); /* NULL: not one of ours */
 /** The same, and it stays until it is left: a stop waits for it. */
 kis_native *kis_native_enter(const kis_sdk *sdk);
 void kis_native_leave(kis_native *native); /* fine with NULL */
 bool kis_native_is_left(kis_native *native);
-void kis_native_own(kis_native *native, kis_sdk *sdk);
+void kis_native_own(kis_native *native, kis_sdk *sdk); /* NULL: nobody finds it any more */
 kis_native *kis_native_at(size_t index); /* of the list, whatever its state; NULL behind the last */
 void kis_native_say(kis_native *native, kis_log_level level, const char *text);
 void kis_native_hooks(void);                      /* fork and exit; once for the process */

@@ -234,6 +234,83 @@ TEST(a_processor_that_stops_its_own_sdk_is_not_waited_for)
         next_works();
 }
 
+static kis_err stopped;
+static void *stop_with_time(void *sdk)
+{
+    stopped = kis_sdk_stop(sdk, 60000);
+    return NULL;
+}
+
+TEST(a_second_stop_is_ok_when_nobody_is_in_a_processor_any_more)
+{
+    static const struct {
+        const char *why;
+        bool is_first_waiting;
+    } rows[] = { { "after the first one has given up", false }, { "while the first waits", true } };
+
+    CHECK_ERR(KIS_OK, kis_sdk_stop(NULL, 10000), "no SDK at all");
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct timespec pause = { .tv_nsec = 20000000 };
+        slow_hook h = { 0 };
+        kis_processor processor = { .on_end = wait_in_hook, .user = &h };
+        pthread_t thread, first;
+        sem_init(&h.is_in, 0, 0);
+        sem_init(&h.go_on, 0, 0);
+        kis_sdk *sdk = start_with_hook(&processor);
+        pthread_create(&thread, NULL, end_one, NULL);
+        while (sem_wait(&h.is_in))
+            ;
+        if (rows[i].is_first_waiting) {
+            pthread_create(&first, NULL, stop_with_time, sdk);
+            nanosleep(&pause, NULL); /* mostly enough; if not, what follows is the first */
+        } else {
+            CHECK_ERR(KIS_ERR_TIMEOUT, kis_sdk_stop(sdk, 20), rows[i].why);
+        }
+        CHECK_ERR(KIS_ERR_TIMEOUT, kis_sdk_stop(sdk, 20), rows[i].why);
+        sem_post(&h.go_on);
+        CHECK_ERR(KIS_OK, kis_sdk_stop(sdk, 60000), "it comes out, and is waited for");
+        CHECK_ERR(KIS_OK, kis_sdk_stop(sdk, 0), "nothing is left to do");
+        if (rows[i].is_first_waiting) {
+            pthread_join(first, NULL);
+            CHECK_ERR(KIS_OK, stopped, "and so says the first");
+        }
+        pthread_join(thread, NULL);
+        next_works();
+    }
+}
+
+/* ---- free ---- */
+
+static atomic_int wrong_counts;
+static void *start_and_free_on(void *unused)
+{
+    for (int i = 0; i < 1500; i++) {
+        kis_sdk *sdk = kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("memory"),
+                                                         .is_local = true,
+                                                         .is_quiet = true,
+                                                         .drive = KIS_DRIVE_TICK },
+                                     NULL);
+        kis_tracer own = { .name = "own", .sdk = sdk };
+        for (int k = 0; sdk && k < 3; k++)
+            kis_span_end(kis_span_start(&own, "x"));
+        wrong_counts +=
+            !sdk || kis_sdk_flush(sdk, 10000) != KIS_OK || kis_sdk_memory_count(sdk) != 3;
+        kis_sdk_free(sdk);
+    }
+    return unused;
+}
+
+TEST(a_free_takes_nothing_from_an_sdk_that_another_thread_starts)
+{
+    pthread_t threads[4];
+
+    for (size_t i = 0; i < COUNT_OF(threads); i++)
+        pthread_create(&threads[i], NULL, start_and_free_on, NULL);
+    for (size_t i = 0; i < COUNT_OF(threads); i++)
+        pthread_join(threads[i], NULL);
+    CHECK_INT(0, wrong_counts, "each had its own spans, and all of them");
+}
+
 /* ---- flushes ---- */
 
 static kis_export_done *_Atomic unanswered;
@@ -275,4 +352,6 @@ TEST_MAIN(RUN(nothing_is_lost_uncounted_by_threads_that_record_through_starts_an
           RUN(ten_thousand_starts_and_stops_hold_no_more_than_a_few),
           RUN(a_thread_in_a_processor_is_waited_for_as_long_as_there_is_time),
           RUN(a_processor_that_stops_its_own_sdk_is_not_waited_for),
+          RUN(a_second_stop_is_ok_when_nobody_is_in_a_processor_any_more),
+          RUN(a_free_takes_nothing_from_an_sdk_that_another_thread_starts),
           RUN(a_stop_ends_a_flush_that_waits))

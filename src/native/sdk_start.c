@@ -246,11 +246,24 @@ static void say_why_not(kis_native *native, const kis_diag *diag)
     kis_native_say(native, KIS_LOG_ERROR, text);
 }
 
+/* In this order: a start in between finds no two entries with one SDK, and who finds an entry here
+ * finds one for its SDK, too. */
+static void let_go(kis_native *native, bool is_freed)
+{
+    kis_sdk *sdk = native->sdk;
+
+    kis_native_own(native, NULL);
+    if (is_freed) /* the place is not another's before the memory is gone */
+        kis_sdk_close(sdk);
+    else
+        kis_sdk_retire(sdk);
+    kis_native_drop(native);
+}
+
 kis_sdk *kis_sdk_start(const kis_sdk_options *options, kis_diag *diag)
 {
     kis_diag nobody, *d = diag ? diag : &nobody;
     kis_native *native;
-    kis_sdk *sdk;
     kis_err err;
 
     *d = (kis_diag){ .err = KIS_OK };
@@ -289,10 +302,10 @@ kis_sdk *kis_sdk_start(const kis_sdk_options *options, kis_diag *diag)
 fail:
     if (!diag) /* who does not ask why must not have to wonder */
         say_why_not(native, d);
-    sdk = native->sdk;
-    kis_native_drop(native);
-    if (sdk) /* not closed: if its entry served before, others may be in its memory */
-        kis_sdk_retire(sdk);
+    if (native->sdk) /* not closed: if its entry served before, others may be in its memory */
+        let_go(native, false);
+    else
+        kis_native_drop(native);
     return NULL;
 }
 
@@ -507,16 +520,7 @@ static bool close_all(kis_native *native, uint64_t deadline_ns, uint64_t ours_ns
            kis_batcher_in_flight(&sdk->batcher) == 0;
 }
 
-/* In this order: a start in between finds no two entries with one SDK. */
-static void let_go(kis_native *native)
-{
-    kis_sdk *sdk = native->sdk;
-
-    kis_native_drop(native);
-    kis_sdk_retire(sdk);
-}
-
-static kis_err stop_native(kis_native *native, uint32_t timeout_ms)
+static kis_err stop_native(kis_native *native, uint32_t timeout_ms, bool is_freed)
 {
     kis_sdk *sdk = native->sdk;
     uint64_t deadline_ns = deadline_in(timeout_ms), ours_ns;
@@ -536,7 +540,7 @@ static kis_err stop_native(kis_native *native, uint32_t timeout_ms)
     is_closed = close_all(native, deadline_ns, ours_ns);
     say_what_was_lost(native, !is_closed);
     if (is_closed && is_idle) {
-        let_go(native);
+        let_go(native, is_freed);
         return err;
     }
     kis_sdk_resign(sdk);
@@ -544,7 +548,7 @@ static kis_err stop_native(kis_native *native, uint32_t timeout_ms)
     return worse(err, KIS_ERR_TIMEOUT);
 }
 
-bool kis_native_clear(kis_native *native)
+static bool clear(kis_native *native, bool is_freed)
 {
     bool is_clear;
 
@@ -552,43 +556,77 @@ bool kis_native_clear(kis_native *native)
         return false;
     is_clear = native->is_given_up && end_worker(native, 0) && close_all(native, 0, 0);
     if (is_clear)
-        let_go(native);
+        let_go(native, is_freed);
     native->is_being_cleared = false;
     return is_clear;
 }
 
-static bool take_stop(kis_native *native)
+bool kis_native_clear(kis_native *native)
 {
-    bool is_first;
+    return clear(native, false);
+}
 
+/* A call to stop, and what it finds. */
+typedef struct stop_call {
+    kis_native *native; /* NULL: it was stopped, and nobody is inside */
+    uint32_t served;
+    bool is_first;
+    bool is_inside; /* what it would wait for waits for it */
+    bool is_freed;
+} stop_call;
+
+static stop_call enter_stop(const kis_sdk *sdk, bool is_freed)
+{
+    stop_call call = { .native = kis_native_enter(sdk), .is_freed = is_freed };
+    kis_native *native = call.native;
+
+    if (!native)
+        return call;
     kis_lock_take(&native->lock);
-    is_first = native->is_live && !native->is_stopping;
-    native->is_stopping = true;
-    if (is_first)
+    call.served = native->served;
+    call.is_first = native->is_live && !native->is_stopping;
+    call.is_inside = kis_sdk_is_entered_here(sdk) || (native->is_stopping && !native->is_given_up &&
+                                                      pthread_equal(native->by, pthread_self()));
+    if (call.is_first) {
+        native->is_stopping = true;
         native->by = pthread_self();
+    } else if (!native->is_stopping) {
+        call.native = NULL; /* it is being started: the caller means the one before */
+    }
     kis_lock_give(&native->lock);
-    return is_first;
+    kis_native_leave(native);
+    return call;
+}
+
+static bool is_over(void *user)
+{
+    stop_call *call = user;
+
+    return call->native->served != call->served || clear(call->native, call->is_freed);
+}
+
+static kis_err stop(kis_sdk *sdk, uint32_t timeout_ms, bool is_freed)
+{
+    stop_call call = enter_stop(sdk, is_freed);
+
+    if (call.is_first)
+        return stop_native(call.native, timeout_ms, is_freed);
+    if (call.native &&
+        !kis_native_is_by(is_over, &call, call.is_inside ? 0 : deadline_in(timeout_ms)))
+        return KIS_ERR_TIMEOUT;
+    if (is_freed && sdk) /* by that time it may have been retired */
+        kis_sdk_reclaim(sdk);
+    return KIS_OK;
 }
 
 kis_err kis_sdk_stop(kis_sdk *sdk, uint32_t timeout_ms)
 {
-    kis_native *native = kis_native_enter(sdk);
-    bool is_ours = native && take_stop(native);
-
-    kis_native_leave(native);
-    return is_ours ? stop_native(native, timeout_ms) : KIS_OK;
+    return stop(sdk, timeout_ms, false);
 }
 
 void kis_sdk_free(kis_sdk *sdk)
 {
-    kis_native *native;
-
-    if (!sdk)
-        return;
-    kis_sdk_stop(sdk, 2000);
-    native = kis_native_of(sdk);
-    if (!native || kis_native_clear(native)) /* else somebody is inside: better leaked than gone */
-        kis_sdk_close(sdk);
+    stop(sdk, 2000, true); /* not in time: somebody is inside, and better leaked than gone */
 }
 
 /* ---- processors, memory ---- */

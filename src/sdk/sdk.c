@@ -4,6 +4,7 @@
  *
  *     halted --close--> free   memory given back
  *        |----retire--> free, slots kept for the next open with the same host's allocator
+ *        |              (reclaim: given back after all, if nobody has opened it by then)
  *        '----resign--> taken, but not global: somebody does not come back; retired when he does
  *
  * The entries are one static array. A program may keep a span for an hour: so slots, thread records
@@ -401,18 +402,31 @@ static void give_memory_back(kis_sdk *sdk)
     kis_arena_done(&sdk->arena);
 }
 
+/* The registry's lock is held. */
+static void close_entry(kis_sdk *sdk)
+{
+    give_memory_back(sdk);
+    kis_here_get()->current = (kis_context){ 0 }; /* it may have a bag of this SDK */
+    atomic_store_explicit(&sdk->generation, 0, memory_order_release);
+    sdk->is_taken = false;
+}
+
 void kis_sdk_close(kis_sdk *sdk)
 {
-    kis_here *here = kis_here_get();
-
     KIS_ASSERT(kis_batcher_in_flight(&sdk->batcher) == 0);
     kis_sdk_halt(sdk);
     kis_batcher_drop_queued(&sdk->batcher);
-    kis_sdk_retire(sdk);
+    kis_sdk_resign(sdk);
     lock(&registry_lock);
-    give_memory_back(sdk);
-    here->current = (kis_context){ 0 }; /* it may have a bag of this SDK */
-    atomic_store_explicit(&sdk->generation, 0, memory_order_release);
+    close_entry(sdk);
+    unlock(&registry_lock);
+}
+
+void kis_sdk_reclaim(kis_sdk *sdk)
+{
+    lock(&registry_lock);
+    if (!sdk->is_taken)
+        close_entry(sdk);
     unlock(&registry_lock);
 }
 

@@ -174,9 +174,11 @@ void kis_sdk_publish(kis_sdk *sdk);
 /** Nothing is recorded from now on: spans that are open end here, unsent. What has ended stays in
  * the rings for the batcher. */
 void kis_sdk_halt(kis_sdk *sdk);
-/** Gives the memory back and frees the entry. No thread is in a call with one of its spans,
- * every batch was answered for. */
+/** Gives the memory back and frees the entry, in this order. No thread is in a call with one of its
+ * spans, every batch was answered for. */
 void kis_sdk_close(kis_sdk *sdk);
+/** The same after kis_sdk_retire. Nothing when another SDK has the entry by now. */
+void kis_sdk_reclaim(kis_sdk *sdk);
 /** The entry may be used again: kis_sdk_is_left, and nothing is queued or on its way. Records,
  * slots and bags stay for handles that were kept. */
 void kis_sdk_retire(kis_sdk *sdk);
