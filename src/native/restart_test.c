@@ -142,7 +142,7 @@ typedef struct slow_hook {
     kis_sdk *sdk; /* the hook stops it */
     kis_err stopped;
     uint64_t took_ms;
-    atomic_int shutdowns, late;
+    atomic_int shutdowns, late, flushes;
 } slow_hook;
 
 static void wait_in_hook(void *user, const kis_span_data *data)
@@ -279,6 +279,91 @@ TEST(a_second_stop_is_ok_when_nobody_is_in_a_processor_any_more)
     }
 }
 
+/* Two processors: a thread stays in a call of the first one until after the stop. */
+static void wait_in_start(void *user, kis_span span, const kis_context *parent)
+{
+    (void)span, (void)parent;
+    wait_in_hook(user, NULL);
+}
+static void wait_in_ending(void *user, kis_span span)
+{
+    (void)span;
+    wait_in_hook(user, NULL);
+}
+static kis_err wait_in_flush(void *user, uint64_t deadline_ns)
+{
+    slow_hook *h = user;
+    (void)deadline_ns;
+    if (!h->flushes++) /* the stop flushes, too */
+        wait_in_hook(user, NULL);
+    return KIS_OK;
+}
+static void hear_start(void *user, kis_span span, const kis_context *parent)
+{
+    (void)span, (void)parent;
+    ((slow_hook *)user)->late += ((slow_hook *)user)->shutdowns;
+}
+static void hear_ending(void *user, kis_span span)
+{
+    hear_start(user, span, NULL);
+}
+static void hear_end(void *user, const kis_span_data *data)
+{
+    (void)data;
+    hear_start(user, (kis_span){ 0 }, NULL);
+}
+static kis_err hear_flush(void *user, uint64_t deadline_ns)
+{
+    (void)deadline_ns;
+    hear_start(user, (kis_span){ 0 }, NULL);
+    return KIS_OK;
+}
+static void *flush_now(void *unused)
+{
+    (void)!kis_sdk_flush(kis_sdk_global(), 10000);
+    return unused;
+}
+
+TEST(a_processor_hears_nothing_after_its_shutdown)
+{
+    static const struct {
+        const char *why;
+        kis_processor first;
+        void *(*run)(void *);
+    } rows[] = {
+        { "on_start", { .on_start = wait_in_start }, end_one },
+        { "on_ending", { .on_ending = wait_in_ending }, end_one },
+        { "on_end", { .on_end = wait_in_hook }, end_one },
+        { "force_flush", { .force_flush = wait_in_flush }, flush_now },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        slow_hook first = { 0 }, second = { 0 };
+        kis_processor processors[] = { rows[i].first,
+                                       { .on_start = hear_start,
+                                         .on_ending = hear_ending,
+                                         .on_end = hear_end,
+                                         .force_flush = hear_flush,
+                                         .shutdown = hear_shutdown,
+                                         .user = &second } };
+        pthread_t thread;
+        processors[0].user = &first;
+        sem_init(&first.is_in, 0, 0);
+        sem_init(&first.go_on, 0, 0);
+        kis_sdk *sdk = start_with((kis_sdk_options){
+            .exporter = KIS_STR("memory"), .processors = processors, .processor_count = 2 });
+        pthread_create(&thread, NULL, rows[i].run, NULL);
+        while (sem_wait(&first.is_in))
+            ;
+        CHECK_ERR(KIS_ERR_TIMEOUT, kis_sdk_stop(sdk, 20), rows[i].why);
+        CHECK_INT(1, second.shutdowns, rows[i].why);
+        sem_post(&first.go_on);
+        pthread_join(thread, NULL);
+        CHECK_INT(0, second.late, rows[i].why);
+        next_works();
+    }
+}
+
 /* ---- free ---- */
 
 static atomic_int wrong_counts;
@@ -353,5 +438,6 @@ TEST_MAIN(RUN(nothing_is_lost_uncounted_by_threads_that_record_through_starts_an
           RUN(a_thread_in_a_processor_is_waited_for_as_long_as_there_is_time),
           RUN(a_processor_that_stops_its_own_sdk_is_not_waited_for),
           RUN(a_second_stop_is_ok_when_nobody_is_in_a_processor_any_more),
+          RUN(a_processor_hears_nothing_after_its_shutdown),
           RUN(a_free_takes_nothing_from_an_sdk_that_another_thread_starts),
           RUN(a_stop_ends_a_flush_that_waits))

@@ -33,6 +33,8 @@
 #define OURS_NS 100000000u
 /* before the flush: for a thread that is just ending a span, which then is sent with the others */
 #define LAST_SPANS_NS 10000000u
+/* before the shutdown of processors: for a thread that is just calling one */
+#define LAST_HOOKS_NS 1000000u
 
 /* ---- start ---- */
 
@@ -358,7 +360,7 @@ static kis_err flush_processors(kis_sdk *sdk, uint64_t deadline_ns)
     uint32_t count = atomic_load_explicit(&sdk->processor_count, memory_order_acquire);
     kis_err err = KIS_OK;
 
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count && !kis_sdk_is_shut(sdk); i++)
         if (sdk->processors[i].force_flush)
             err = worse(err, sdk->processors[i].force_flush(sdk->processors[i].user, deadline_ns));
     return err;
@@ -520,6 +522,18 @@ static bool close_all(kis_native *native, uint64_t deadline_ns, uint64_t ours_ns
            kis_batcher_in_flight(&sdk->batcher) == 0;
 }
 
+/* No processor is called after its shutdown. Who does not come out of one in time calls no other when
+ * he does. */
+static void end_hooks(kis_native *native, uint64_t ours_ns)
+{
+    kis_sdk *sdk = native->sdk;
+    bool is_alone = is_left_by(sdk, ours_ns) && kis_native_is_by(has_no_users, native, ours_ns);
+
+    atomic_store_explicit(&sdk->is_shut, true, memory_order_seq_cst);
+    if (!is_alone) /* who asked just before is in his call by then */
+        kis_native_is_by(sdk_is_left, sdk, kis_now_ns() + LAST_HOOKS_NS);
+}
+
 static kis_err stop_native(kis_native *native, uint32_t timeout_ms, bool is_freed)
 {
     kis_sdk *sdk = native->sdk;
@@ -535,7 +549,7 @@ static kis_err stop_native(kis_native *native, uint32_t timeout_ms, bool is_free
     kis_lock_give(&native->lock);
     ours_ns = KIS_MAX(deadline_ns, kis_now_ns() + OURS_NS);
     is_idle = end_worker(native, ours_ns);
-    is_left_by(sdk, ours_ns); /* no hook is called after the shutdown */
+    end_hooks(native, ours_ns);
     err = worse(err, shutdown_processors(sdk, deadline_ns));
     is_closed = close_all(native, deadline_ns, ours_ns);
     say_what_was_lost(native, !is_closed);

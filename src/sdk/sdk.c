@@ -174,6 +174,7 @@ static kis_err reset_entry(kis_sdk *sdk, const kis_sdk_setup *setup)
     atomic_store_explicit(&sdk->late_calls, 0, memory_order_relaxed);
     atomic_store_explicit(&sdk->lost_threads, 0, memory_order_relaxed);
     atomic_store_explicit(&sdk->processor_count, 0, memory_order_relaxed);
+    atomic_store_explicit(&sdk->is_shut, false, memory_order_relaxed);
     atomic_store_explicit(&sdk->has_on_ending, false, memory_order_relaxed);
     sdk->propagators.count = 0;
     return has_memory ? KIS_OK : KIS_ERR_NOMEM;

@@ -110,6 +110,8 @@ struct kis_sdk {
     const kis_id_generator *ids;     /* NULL: our own */
     kis_processor processors[KIS_PROCESSORS_MAX];
     _Atomic uint32_t processor_count;
+    _Atomic bool
+        is_shut; /* processors have heard their shutdown, or do so now: the last that they hear */
     kis_propagator_list propagators;
     kis_resource_view resource; /* points into `arena` */
     uint32_t resource_attr_count;
@@ -298,6 +300,12 @@ void kis_api_set_listening(bool is_listening); /* api.c: the word that callers t
 void kis_sdk_lock(kis_sdk *sdk);
 void kis_sdk_unlock(kis_sdk *sdk);
 void kis_sdk_log(const kis_sdk *sdk, kis_log_level level, const char *format, ...) KIS_PRINTF(3, 4);
+
+/** Asked before each call of a processor: a thread may have been in another one for long. */
+static inline bool kis_sdk_is_shut(const kis_sdk *sdk)
+{
+    return KIS_UNLIKELY(atomic_load_explicit(&sdk->is_shut, memory_order_seq_cst));
+}
 
 static inline uint64_t kis_sdk_now_ns(const kis_sdk *sdk)
 {

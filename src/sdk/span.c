@@ -276,7 +276,7 @@ __attribute__((noinline)) static void leave_and_tell_started(kis_sdk *sdk, kis_s
 
     kis_sdk_enter(sdk);
     leave_open(span);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count && !kis_sdk_is_shut(sdk); i++)
         if (sdk->processors[i].on_start)
             sdk->processors[i].on_start(sdk->processors[i].user, span, parent);
     kis_sdk_leave(sdk);
@@ -736,7 +736,7 @@ static void tell_ending(kis_sdk *sdk, kis_slot *slot, kis_span span, uint32_t co
 
     here->ending = slot;
     kis_slot_leave_as(slot, span._word, KIS_SLOT_ENDING);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count && !kis_sdk_is_shut(sdk); i++)
         if (sdk->processors[i].on_ending)
             sdk->processors[i].on_ending(sdk->processors[i].user, span);
     here->ending = outer;
@@ -758,7 +758,7 @@ static void tell_ended(kis_sdk *sdk, kis_slot *slot, uint32_t count)
 
     kis_slot_view(slot, &view);
     kis_span_data_of(&view, &scope, &sdk->resource, sdk->resource_attr_count, &data);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count && !kis_sdk_is_shut(sdk); i++)
         if (sdk->processors[i].on_end)
             sdk->processors[i].on_end(sdk->processors[i].user, &data);
 }
