@@ -461,6 +461,61 @@ TEST(a_child_of_the_thread_that_stops_goes_on_with_the_stop)
     kis_sdk_free(sdk);
 }
 
+static pid_t child_of_exporter;
+static int exported_here;
+static void fork_and_answer(void *user, const kis_export_batch *batch, kis_export_done *done)
+{
+    (void)user;
+    exported_here += (int)kis_export_batch_count(batch);
+    if (child_of_exporter < 0) {
+        child_of_exporter = fork();
+        exported_here *= child_of_exporter != 0;
+    }
+    done->call(done, KIS_OK);
+}
+
+TEST(a_child_of_a_thread_in_an_exporter_sends_its_own_and_stops)
+{
+    static const struct {
+        const char *why;
+        kis_str processor;
+        kis_drive drive;
+    } rows[] = {
+        { "simple", KIS_STR_INIT("simple"), KIS_DRIVE_THREAD },
+        { "batch, a tick", KIS_STR_INIT("batch"), KIS_DRIVE_TICK },
+    };
+    static const kis_exporter forking = { .export_spans = fork_and_answer };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        kis_sdk_stats stats;
+        int status = 0;
+        child_of_exporter = -1;
+        exported_here = 0;
+        kis_sdk *sdk = kis_sdk_start(&(kis_sdk_options){ .exporter = KIS_STR("memory"),
+                                                         .user_exporter = &forking,
+                                                         .processor = rows[i].processor,
+                                                         .drive = rows[i].drive,
+                                                         .batch_spans = 2 },
+                                     NULL);
+        record("parent", 3);
+        kis_err err = kis_sdk_flush(sdk, 10000);
+        if (child_of_exporter == 0) { /* it may have recorded two of these three */
+            int sent = exported_here;
+            record("child", 5);
+            if (err || kis_sdk_flush(sdk, 10000) != KIS_OK || exported_here != sent + 5)
+                _exit(1);
+            err = kis_sdk_stop(sdk, 10000);
+            kis_sdk_get_stats(sdk, &stats);
+            _exit(err ? 2 : stats.in_flight ? 3 : stats.exported != stats.ended ? 4 : 7);
+        }
+        CHECK_ERR(KIS_OK, kis_sdk_stop(sdk, 10000), rows[i].why);
+        CHECK(waitpid(child_of_exporter, &status, 0) == child_of_exporter && WIFEXITED(status),
+              rows[i].why);
+        CHECK_INT(7, WEXITSTATUS(status), rows[i].why);
+        CHECK_INT(3, exported_here, "the parent's");
+        kis_sdk_free(sdk);
+    }
+}
+
 static _Atomic bool is_loading;
 static void *load(void *unused)
 {
@@ -742,6 +797,7 @@ TEST(a_fork_with_two_sdks_holds_the_locks_of_both)
 }
 
 TEST_MAIN(RUN(a_child_has_nothing_of_an_sdk_that_another_thread_starts_or_stops),
+          RUN(a_child_of_a_thread_in_an_exporter_sends_its_own_and_stops),
           RUN(a_child_of_the_thread_that_stops_goes_on_with_the_stop),
           RUN(a_fork_with_two_sdks_holds_the_locks_of_both),
           RUN(a_child_records_and_sends_its_own_and_nothing_else),

@@ -381,7 +381,8 @@ static kis_err flush_until(kis_native *native, uint64_t deadline_ns)
         return err; /* and no worker is started for it */
     if (!wait_for_flush(native, kis_batcher_flush(batcher), deadline_ns))
         return KIS_ERR_TIMEOUT;
-    for (uint32_t i = 0, sinks = kis_batcher_enter(batcher); i < sinks; i++)
+    for (uint32_t i = 0, sinks = kis_batcher_enter(batcher);
+         i < sinks && i < atomic_load(&batcher->sink_count); i++) /* fewer when one of them forks */
         err = worse(err, kis_sink_flush(batcher->sinks[i], deadline_ns));
     kis_batcher_leave(batcher);
     if (!err && atomic_load(&batcher->failed_batches) != failed)

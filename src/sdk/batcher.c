@@ -42,6 +42,7 @@ typedef struct kis_flight {
     uint32_t span_count, parity;
     _Atomic uint32_t pending; /* sinks that have not answered */
     _Atomic uint32_t err;     /* the first error of them */
+    uint32_t epoch;           /* of the process that sends it */
     kis_slot *slots[];
 } kis_flight;
 
@@ -93,12 +94,14 @@ void kis_batcher_lose_sinks(kis_batcher *batcher)
  * so all three are in one order. */
 uint32_t kis_batcher_enter(kis_batcher *batcher)
 {
+    kis_here_get()->sending[batcher->sdk->index]++;
     atomic_fetch_add_explicit(&batcher->inside, 1, memory_order_seq_cst);
     return atomic_load_explicit(&batcher->sink_count, memory_order_seq_cst);
 }
 
 void kis_batcher_leave(kis_batcher *batcher)
 {
+    kis_here_get()->sending[batcher->sdk->index]--;
     atomic_fetch_sub_explicit(&batcher->inside, 1, memory_order_release);
 }
 
@@ -116,9 +119,14 @@ void kis_batcher_after_fork(kis_batcher *batcher)
     void (*open_sinks)(void *) = batcher->open_sinks;
     void *open_sinks_user = batcher->open_sinks_user;
     uint32_t intake = atomic_load_explicit(&batcher->intake, memory_order_relaxed);
+    uint32_t asked = atomic_load_explicit(&batcher->flush_asked, memory_order_relaxed);
 
     KIS_ASSERT(kis_batcher_init(batcher, sdk, &options) == KIS_OK);
-    atomic_store_explicit(&batcher->inside, 0, memory_order_relaxed); /* they are not here */
+    /* the others are not here; the thread that forks may be in an exporter */
+    atomic_store_explicit(&batcher->inside, kis_here_get()->sending[sdk->index],
+                          memory_order_relaxed);
+    atomic_store_explicit(&batcher->flush_asked, asked, memory_order_relaxed);
+    atomic_store_explicit(&batcher->flush_served, asked, memory_order_relaxed);
     batcher->on_result = on_result;
     batcher->on_result_user = user;
     batcher->open_sinks = open_sinks;
@@ -155,6 +163,13 @@ static void count_failure(kis_batcher *batcher, uint32_t err)
     atomic_fetch_add_explicit(&batcher->failed_batches, 1, memory_order_relaxed);
 }
 
+/* What the parent process sends, it sends. An exporter that forks before it answers does so in the
+ * child, too, where nobody waits for that answer: batch and slots are the parent's pages. */
+static bool is_parents(const kis_flight *flight)
+{
+    return flight->epoch != kis_recorder_epoch;
+}
+
 /* The other half of ask_for_answer. Not until the count has gone down is it asked whether anybody
  * waits, and both in the one order of all seq_cst operations. */
 static void finish_flight(kis_flight *flight)
@@ -183,6 +198,8 @@ static void sink_answered(void *user, const kis_sink_result *result)
     kis_batcher *b = flight->batcher;
     uint32_t none = 0;
 
+    if (is_parents(flight))
+        return;
     if (result->err)
         atomic_compare_exchange_strong_explicit(&flight->err, &none, result->err,
                                                 memory_order_relaxed, memory_order_relaxed);
@@ -302,6 +319,7 @@ static kis_batch *make_batch(kis_batcher *batcher, kis_flight *flight)
 static void push_flight(kis_batcher *b, kis_flight *flight, uint32_t sinks)
 {
     flight->batcher = b;
+    flight->epoch = kis_recorder_epoch;
     flight->batch = sinks ? make_batch(b, flight) : NULL;
     if (!flight->batch) {
         count_failure(b, sinks ? KIS_ERR_NOMEM : KIS_ERR_CLOSED);
@@ -316,7 +334,7 @@ static void push_flight(kis_batcher *b, kis_flight *flight, uint32_t sinks)
     atomic_fetch_add_explicit(&b->in_flight_spans, flight->span_count, memory_order_relaxed);
     atomic_fetch_add_explicit(&b->batches, 1, memory_order_relaxed);
     kis_batch *batch = kis_batch_ref(flight->batch); /* for the time of the pushes */
-    for (uint32_t i = 0; i < sinks; i++)
+    for (uint32_t i = 0; i < sinks && !is_parents(flight); i++)
         kis_sink_push(b->sinks[i], batch, (kis_done){ sink_answered, flight });
     kis_batch_unref(batch);
 }
@@ -472,6 +490,7 @@ static uint64_t step_locked(kis_batcher *b, uint64_t now)
 {
     uint64_t queued = kis_batcher_queued(b), delay_ns = (uint64_t)b->options.delay_ms * 1000000u;
     bool is_saturated = false;
+    uint32_t epoch = kis_recorder_epoch;
 
     if (KIS_UNLIKELY(b->needs_sinks && queued)) {
         b->needs_sinks = false;
@@ -493,6 +512,9 @@ static uint64_t step_locked(kis_batcher *b, uint64_t now)
             is_saturated = kis_batcher_in_flight(b) >= KIS_BATCHES_IN_FLIGHT;
         }
         sent = is_saturated ? 0 : send_one(b, queued);
+        if (epoch !=
+            kis_recorder_epoch) /* an exporter has forked: what was queued is the parent's */
+            return now;
         if (!sent)
             break;
         if (sent == b->options.batch_spans)

@@ -141,9 +141,9 @@ typedef struct kis_here {
     kis_context current;
     kis_slot *ending;
     /* for each SDK by its index: the thread's record, good for this generation of the records, and
-     * the thread's part of the entry's `inside` */
+     * the thread's part of the entry's `inside`, and of its batcher's */
     kis_recorder_thread *records[KIS_SDKS_MAX];
-    uint32_t generations[KIS_SDKS_MAX], inside[KIS_SDKS_MAX];
+    uint32_t generations[KIS_SDKS_MAX], inside[KIS_SDKS_MAX], sending[KIS_SDKS_MAX];
 } kis_here;
 
 /** What kis_sdk_open needs beyond options that are complete (no zero left to look up). */
