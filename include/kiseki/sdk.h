@@ -216,7 +216,7 @@ typedef struct kis_sdk_stats {
     uint64_t started;   /* spans that are recorded */
     uint64_t unsampled; /* spans that a sampler dropped */
     uint64_t ended;
-    uint64_t open;           /* gauge: started, not ended */
+    uint64_t open;           /* gauge: started, not ended; a stop leaves none */
     uint64_t dropped_queue;  /* ended, but the queue was full */
     uint64_t dropped_memory; /* not recorded: max_spans were in use, or no memory */
     uint64_t dropped_export; /* given up by the exporter, or left over at stop */

@@ -385,6 +385,32 @@ static void *start_and_free_on(void *unused)
     return unused;
 }
 
+static atomic_bool has_ended;
+static void *end_one_and_leave(void *sdk)
+{
+    kis_tracer own = { .name = "own", .sdk = sdk };
+
+    kis_span_end(kis_span_start(&own, "x"));
+    has_ended = true; /* nothing more; but the thread has still to end */
+    return NULL;
+}
+
+/* Under ThreadSanitizer: it writes nothing into memory that is being given back. */
+TEST(a_thread_ends_while_its_sdk_is_freed)
+{
+    for (int i = 0; i < 300; i++) {
+        pthread_t thread;
+        kis_sdk *sdk = start_with((kis_sdk_options){
+            .exporter = KIS_STR("memory"), .is_local = true, .drive = KIS_DRIVE_TICK });
+        has_ended = false;
+        pthread_create(&thread, NULL, end_one_and_leave, sdk);
+        while (!has_ended)
+            ;
+        kis_sdk_free(sdk);
+        pthread_join(thread, NULL);
+    }
+}
+
 TEST(a_free_takes_nothing_from_an_sdk_that_another_thread_starts)
 {
     pthread_t threads[4];
@@ -439,5 +465,6 @@ TEST_MAIN(RUN(nothing_is_lost_uncounted_by_threads_that_record_through_starts_an
           RUN(a_processor_that_stops_its_own_sdk_is_not_waited_for),
           RUN(a_second_stop_is_ok_when_nobody_is_in_a_processor_any_more),
           RUN(a_processor_hears_nothing_after_its_shutdown),
+          RUN(a_thread_ends_while_its_sdk_is_freed),
           RUN(a_free_takes_nothing_from_an_sdk_that_another_thread_starts),
           RUN(a_stop_ends_a_flush_that_waits))

@@ -665,12 +665,18 @@ kis_err kis_sdk_add_processor(kis_sdk *sdk, const kis_processor *processor)
     return err;
 }
 
+/* Of one that was entered: until it is left no stop that begins now closes the exporter. */
+static bool has_memory(const kis_native *native)
+{
+    return native && native->is_live && native->memory;
+}
+
 size_t kis_sdk_memory_count(kis_sdk *sdk)
 {
     kis_native *native = kis_native_enter(sdk);
     size_t spans = 0;
 
-    for (uint32_t i = 0; native && native->memory && i < kis_send_memory_count(native->memory); i++)
+    for (uint32_t i = 0; has_memory(native) && i < kis_send_memory_count(native->memory); i++)
         spans += kis_send_memory_at(native->memory, i)->span_count;
     kis_native_leave(native);
     return spans;
@@ -682,7 +688,7 @@ bool kis_sdk_memory_at(kis_sdk *sdk, size_t index, kis_span_data *out)
     bool is_found = false;
 
     for (uint32_t i = 0;
-         native && native->memory && !is_found && i < kis_send_memory_count(native->memory); i++) {
+         has_memory(native) && !is_found && i < kis_send_memory_count(native->memory); i++) {
         const kis_batch *batch = kis_send_memory_at(native->memory, i);
         if (index < batch->span_count)
             is_found = kis_batch_span_data(batch, index, out);
@@ -696,7 +702,7 @@ void kis_sdk_memory_clear(kis_sdk *sdk)
 {
     kis_native *native = kis_native_enter(sdk);
 
-    if (native && native->memory)
+    if (has_memory(native))
         kis_send_memory_clear(native->memory);
     kis_native_leave(native);
 }

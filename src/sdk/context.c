@@ -45,8 +45,9 @@ static kis_bag *read_bag(const kis_context *context, kis_bag_content *out)
     return bag;
 }
 
-/* Gives the context a new bag; `old`, which the content may point into, is let go afterwards. */
-static void replace_bag(kis_context *context, const kis_bag_content *content, kis_bag *old)
+/* Gives the context a new bag; `old`, which the content may point into, is let go afterwards.
+ * False: it has the old one still, because there is no SDK to make another. */
+static bool replace_bag(kis_context *context, const kis_bag_content *content, kis_bag *old)
 {
     kis_sdk *sdk = kis_sdk_enter_global();
 
@@ -56,6 +57,7 @@ static void replace_bag(kis_context *context, const kis_bag_content *content, ki
     }
     if (old)
         kis_bag_drop(old);
+    return sdk != NULL;
 }
 
 /* ---- current ---- */
@@ -140,6 +142,7 @@ void kis_recorder_context_with_span(kis_context *context, kis_span span)
 void kis_recorder_context_with_span_context(kis_context *context, const kis_span_context *parent)
 {
     kis_bag_content content;
+    bool is_of_another; /* the trace state that is there */
     kis_bag *old;
 
     settle(context);
@@ -153,9 +156,13 @@ void kis_recorder_context_with_span_context(kis_context *context, const kis_span
     if (!parent->trace_state.len && !context->_bag)
         return;
     old = read_bag(context, &content);
+    is_of_another = content.trace_state.len != 0;
     content.trace_state =
         parent->trace_state.len <= KIS_TRACE_STATE_BYTES_MAX ? parent->trace_state : KIS_STR_NONE;
-    replace_bag(context, &content, old);
+    if (!replace_bag(context, &content, old) && is_of_another) {
+        context->_bag = NULL;
+        context->_bag_generation = 0;
+    }
 }
 
 bool kis_recorder_context_get_span_context(const kis_context *context, kis_span_context *out,

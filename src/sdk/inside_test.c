@@ -282,6 +282,8 @@ TEST(spans_that_nobody_ends_take_no_slot_from_the_next_sdk)
         CHECK_INT(0, stats.dropped_memory, "all slots are there");
         CHECK_INT(64, stats.open, "and used");
         stop();
+        kis_sdk_get_stats(t.sdk, &stats);
+        CHECK_INT(0, stats.open, "the stop has ended them");
         kis_sdk_retire(t.sdk);
     }
     kis_sdk_close(t.sdk);

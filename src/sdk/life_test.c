@@ -58,6 +58,27 @@ TEST(calls_after_a_stop_are_counted)
     test_sdk_end(&t);
 }
 
+TEST(another_parent_has_no_trace_state_of_the_first_when_no_sdk_runs)
+{
+    kis_span_context first = { .trace_id = { { 1 } },
+                               .span_id = { { 2 } },
+                               .trace_state = KIS_STR("vendor=something") };
+    kis_span_context second = { .trace_id = { { 3 } }, .span_id = { { 4 } } }, got;
+    char text[64];
+
+    test_sdk_begin(&t);
+    kis_context context = kis_context_with_span_context(kis_context_none(), &first);
+    kis_sdk_halt(t.sdk);
+    CHECK(kis_sdk_is_left(t.sdk), "it is stopped");
+    CHECK(kis_context_get_span_context(context, &got, text, sizeof(text)), "the first");
+    CHECK_STR("vendor=something", got.trace_state, "has its own");
+    context = kis_context_with_span_context(context, &second);
+    CHECK(kis_context_get_span_context(context, &got, text, sizeof(text)), "the second");
+    CHECK_INT(3, got.trace_id.bytes[0], "is there");
+    CHECK_STR("", got.trace_state, "and has none");
+    test_sdk_end(&t);
+}
+
 TEST(a_large_span_of_an_earlier_life_takes_nothing_from_the_next)
 {
     static char text[6000];
@@ -169,6 +190,7 @@ TEST(ids_of_an_ended_span_are_its_own_or_not_there)
 }
 
 TEST_MAIN(RUN(a_span_that_is_open_over_a_stop_is_nobodys), RUN(calls_after_a_stop_are_counted),
+          RUN(another_parent_has_no_trace_state_of_the_first_when_no_sdk_runs),
           RUN(a_large_span_of_an_earlier_life_takes_nothing_from_the_next),
           RUN(a_hook_at_the_end_may_ask_for_the_ids),
           RUN(ids_of_an_ended_span_are_its_own_or_not_there))

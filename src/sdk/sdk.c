@@ -406,9 +406,15 @@ static void give_memory_back(kis_sdk *sdk)
 /* The registry's lock is held. */
 static void close_entry(kis_sdk *sdk)
 {
+    kis_here *here = kis_here_get();
+
+    /* a thread that ends looks at it while it counts, see kis_recorder_thread_done */
+    atomic_store_explicit(&sdk->generation, 0, memory_order_seq_cst);
+    while (atomic_load_explicit(&sdk->inside, memory_order_seq_cst) != here->inside[sdk->index])
+        if (sdk->host.yield)
+            sdk->host.yield(sdk->host.user);
     give_memory_back(sdk);
-    kis_here_get()->current = (kis_context){ 0 }; /* it may have a bag of this SDK */
-    atomic_store_explicit(&sdk->generation, 0, memory_order_release);
+    here->current = (kis_context){ 0 }; /* it may have a bag of this SDK */
     sdk->is_taken = false;
 }
 

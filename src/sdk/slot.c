@@ -4,6 +4,12 @@
 
 #include "sdk/sdk.h"
 
+__attribute__((noinline)) void kis_slot_pause(const kis_slot *slot, uint32_t tries)
+{
+    if (tries % 64 == 63)
+        kis_sdk_yield(slot->sdk);
+}
+
 bool kis_slot_enter_slow(kis_slot *slot, uint64_t handle, uint32_t states)
 {
     if ((uint16_t)(handle >> 16) != kis_recorder_epoch)
@@ -19,8 +25,7 @@ bool kis_slot_enter_slow(kis_slot *slot, uint64_t handle, uint32_t states)
             atomic_compare_exchange_strong_explicit(&slot->word, &word, word | KIS_SLOT_BUSY,
                                                     memory_order_acquire, memory_order_relaxed))
             return true;
-        if (tries % 64 == 63)
-            kis_sdk_yield(slot->sdk);
+        kis_slot_pause(slot, tries);
     }
 }
 

@@ -173,6 +173,9 @@ static inline void kis_slot_leave_as(kis_slot *slot, uint64_t word, uint32_t sta
     atomic_store_explicit(&slot->word, (word & ~KIS_SLOT_STATES) | state, memory_order_release);
 }
 
+/** Between two tries for a busy bit: its holder may wait for our processor. */
+void kis_slot_pause(const kis_slot *slot, uint32_t tries);
+
 /** New generation, open and busy: from here on old handles are stale. Answers the word that the
  * span's handle has. `epoch_and_state`: the low half of it. */
 static inline uint64_t kis_slot_open(kis_slot *slot, uint32_t epoch_and_state)
@@ -180,10 +183,14 @@ static inline uint64_t kis_slot_open(kis_slot *slot, uint32_t epoch_and_state)
     uint64_t word =
         atomic_load_explicit(&slot->word, memory_order_relaxed) & ~(uint64_t)KIS_SLOT_BUSY;
     uint64_t open = ((word >> 32) + 1) << 32 | epoch_and_state;
+    uint32_t tries = 0;
 
     while (KIS_UNLIKELY(!atomic_compare_exchange_weak_explicit(
-        &slot->word, &word, open | KIS_SLOT_BUSY, memory_order_seq_cst, memory_order_relaxed)))
-        word &= ~(uint64_t)KIS_SLOT_BUSY; /* somebody reads the ids of the span before */
+        &slot->word, &word, open | KIS_SLOT_BUSY, memory_order_seq_cst, memory_order_relaxed))) {
+        /* somebody reads the ids of the span before, or has pushed it and not yet left */
+        word &= ~(uint64_t)KIS_SLOT_BUSY;
+        kis_slot_pause(slot, tries++);
+    }
     memset(&slot->tally, 0, sizeof(slot->tally));
     return open;
 }

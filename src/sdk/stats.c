@@ -25,7 +25,8 @@ void kis_sdk_get_stats(const kis_sdk *sdk, kis_sdk_stats *out)
     for (const kis_recorder_thread *t = atomic_load_explicit(&sdk->threads, memory_order_acquire);
          t; t = t->next)
         out->started += atomic_load_explicit(&t->counts.started, memory_order_relaxed);
-    out->open = out->started > out->ended ? out->started - out->ended : 0;
+    if (kis_sdk_life(sdk) && out->started > out->ended) /* a stop has ended all that were open */
+        out->open = out->started - out->ended;
     out->dropped_memory += atomic_load_explicit(&sdk->lost_threads, memory_order_relaxed);
     out->dropped_export = atomic_load_explicit(&b->dropped_export, memory_order_relaxed);
     out->exported = atomic_load_explicit(&b->exported, memory_order_relaxed);

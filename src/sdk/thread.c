@@ -98,18 +98,27 @@ kis_recorder_thread *kis_recorder_thread_begin_outside(kis_sdk *sdk, kis_here *h
     return t;
 }
 
+/* Its SDK may be freed at this moment: so the thread is inside before it asks whose the record is. */
+static void leave_record(kis_sdk *sdk, kis_recorder_thread *t, uint32_t generation)
+{
+    kis_sdk_enter(sdk);
+    if (atomic_load_explicit(&sdk->generation, memory_order_seq_cst) == generation)
+        atomic_store_explicit(&t->is_taken, false, memory_order_release);
+    kis_sdk_leave(sdk);
+}
+
 void kis_recorder_thread_done(void)
 {
+    kis_here *here = &kis_here_of_thread;
+
     for (uint32_t i = 0; i < KIS_SDKS_MAX; i++) {
-        kis_recorder_thread *t = kis_here_of_thread.records[i];
+        kis_recorder_thread *t = here->records[i];
+        uint32_t generation = here->generations[i];
         kis_sdk *sdk = kis_sdk_entry(i);
-        bool is_ours = t && sdk &&
-                       atomic_load_explicit(&sdk->generation, memory_order_acquire) ==
-                           kis_here_of_thread.generations[i];
-        kis_here_of_thread.records[i] = NULL;
-        kis_here_of_thread.generations[i] = 0;
-        if (is_ours)
-            atomic_store_explicit(&t->is_taken, false, memory_order_release);
+        here->records[i] = NULL;
+        here->generations[i] = 0;
+        if (t && sdk)
+            leave_record(sdk, t, generation);
     }
 }
 
