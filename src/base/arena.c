@@ -10,8 +10,8 @@
  * Always true:
  *   (1) held_bytes is the sum of all blocks and at most max_bytes
  *   (2) next and end lie in the first block of the list, or are NULL
- *   (3) under ASan, free room and 16 bytes behind each piece are poisoned, and a new piece is full of
- *       bytes that are no zeros
+ *   (3) under ASan, free room and 16 bytes behind each piece are poisoned, and a new piece is full
+ *       of bytes that are no zeros
  */
 #include "base/arena.h"
 

@@ -528,7 +528,7 @@ static void *load(void *unused)
     return NULL;
 }
 
-/* AddressSanitizer: see fork_at_rest. The other builds (release, ThreadSanitizer) fork under load. */
+/* AddressSanitizer: see fork_at_rest. Other builds (release, ThreadSanitizer) fork under load. */
 #if defined(__SANITIZE_ADDRESS__)
 #define LOADERS 0
 #else

@@ -523,8 +523,8 @@ static bool close_all(kis_native *native, uint64_t deadline_ns, uint64_t ours_ns
            kis_batcher_in_flight(&sdk->batcher) == 0;
 }
 
-/* No processor is called after its shutdown. Who does not come out of one in time calls no other when
- * he does. */
+/* No processor is called after its shutdown. Who does not come out of one in time calls no other
+ * when he does. */
 static void end_hooks(kis_native *native, uint64_t ours_ns)
 {
     kis_sdk *sdk = native->sdk;

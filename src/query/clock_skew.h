@@ -3,8 +3,8 @@
  *     parent, host a    |--------------------|
  *     child, host b  |-------|                    it cannot have begun before: delta +
  *
- * A duration of more than nine minutes is kept in units of 1024 ns: such spans are given the benefit
- * of one unit, and what is said of them is rounded to microseconds.
+ * A duration of more than nine minutes is kept in units of 1024 ns: such spans are given the
+ * benefit of one unit, and what is said of them is rounded to microseconds.
  *
  * 16 bytes a span beside the tree's row. Nothing is moved: times are shown as they were sent, and
  * what does not fit is said, with the delta that would make it fit.

@@ -364,8 +364,8 @@ __attribute__((noinline)) static kis_span not_started(kis_recorder_thread *threa
     return (kis_span){ 0 };
 }
 
-/* The SDK is disabled: the span is its parent again, so that the trace passes through (specification,
- * trace/api.md, "Behavior of the API in the absence of an installed SDK"). */
+/* The SDK is disabled: the span is its parent again, so that the trace passes through
+ * (specification, trace/api.md, "Behavior of the API in the absence of an installed SDK"). */
 static kis_span pass_on(kis_recorder_thread *thread, kis_span span, const kis_context *parent,
                         bool has_parent)
 {

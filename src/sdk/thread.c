@@ -98,7 +98,7 @@ kis_recorder_thread *kis_recorder_thread_begin_outside(kis_sdk *sdk, kis_here *h
     return t;
 }
 
-/* Its SDK may be freed at this moment: so the thread is inside before it asks whose the record is. */
+/* Its SDK may be freed now: so the thread is inside before it asks whose the record is. */
 static void leave_record(kis_sdk *sdk, kis_recorder_thread *t, uint32_t generation)
 {
     kis_sdk_enter(sdk);
