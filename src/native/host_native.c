@@ -209,16 +209,11 @@ kis_native *kis_native_new(const kis_sdk_options *given, kis_diag *diag)
     return native;
 }
 
-static bool is_left(void *native)
-{
-    return kis_native_is_left(native);
-}
-
 void kis_native_drop(kis_native *native)
 {
     kis_native_own(native,
                    NULL); /* nobody comes any more; who is there looks at is_live, and goes */
-    kis_native_is_by(is_left, native, UINT64_MAX);
+    kis_native_is_by(kis_native_is_left, native, UINT64_MAX);
     kis_arena_done(&native->texts);
     pthread_mutex_lock(&list_lock);
     native->is_given_up = false;
@@ -268,8 +263,9 @@ void kis_native_leave(kis_native *native)
     pthread_mutex_unlock(&list_lock);
 }
 
-bool kis_native_is_left(kis_native *native)
+bool kis_native_is_left(void *user)
 {
+    const kis_native *native = user;
     bool is_left;
 
     pthread_mutex_lock(&list_lock);

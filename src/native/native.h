@@ -71,8 +71,8 @@ void kis_native_drop(kis_native *native);
 kis_native *kis_native_of(const kis_sdk *sdk); /* NULL: not one of ours */
 /** The same, and it stays until it is left: a stop waits for it. */
 kis_native *kis_native_enter(const kis_sdk *sdk);
-void kis_native_leave(kis_native *native); /* fine with NULL */
-bool kis_native_is_left(kis_native *native);
+void kis_native_leave(kis_native *native);             /* fine with NULL */
+bool kis_native_is_left(void *native);                 /* a question for kis_native_is_by */
 void kis_native_own(kis_native *native, kis_sdk *sdk); /* NULL: nobody finds it any more */
 kis_native *kis_native_at(size_t index); /* of the list, whatever its state; NULL behind the last */
 void kis_native_say(kis_native *native, kis_log_level level, const char *text);

@@ -495,15 +495,14 @@ static bool sdk_is_left(void *sdk)
     return kis_sdk_is_left(sdk);
 }
 
-static bool has_no_users(void *native)
+/* Neither a thread is in a call with the SDK, nor a call of the program in the entry. A hook that
+ * stops its own SDK need not be waited for: it waits for us. */
+static bool is_left_by(kis_native *native, uint64_t deadline_ns)
 {
-    return kis_native_is_left(native);
-}
+    kis_sdk *sdk = native->sdk;
 
-/* A hook that stops its own SDK need not be waited for: it waits for us. */
-static bool is_left_by(kis_sdk *sdk, uint64_t deadline_ns)
-{
-    return kis_native_is_by(sdk_is_left, sdk, kis_sdk_is_entered_here(sdk) ? 0 : deadline_ns);
+    return kis_native_is_by(sdk_is_left, sdk, kis_sdk_is_entered_here(sdk) ? 0 : deadline_ns) &&
+           kis_native_is_by(kis_native_is_left, native, deadline_ns);
 }
 
 /* Nobody is inside when it answers true; `false` may be asked again. */
@@ -517,7 +516,7 @@ static bool close_all(kis_native *native, uint64_t deadline_ns, uint64_t ours_ns
             kis_exporter_sink_give_up(native->user_sink);
         return false;
     }
-    is_alone = is_left_by(sdk, ours_ns) && kis_native_is_by(has_no_users, native, ours_ns);
+    is_alone = is_left_by(native, ours_ns);
     kis_batcher_drop_queued(&sdk->batcher);
     return kis_native_close_sinks(native, deadline_ns, ours_ns) && is_alone &&
            kis_batcher_in_flight(&sdk->batcher) == 0;
@@ -528,7 +527,7 @@ static bool close_all(kis_native *native, uint64_t deadline_ns, uint64_t ours_ns
 static void end_hooks(kis_native *native, uint64_t ours_ns)
 {
     kis_sdk *sdk = native->sdk;
-    bool is_alone = is_left_by(sdk, ours_ns) && kis_native_is_by(has_no_users, native, ours_ns);
+    bool is_alone = is_left_by(native, ours_ns);
 
     atomic_store_explicit(&sdk->is_shut, true, memory_order_seq_cst);
     if (!is_alone) /* who asked just before is in his call by then */

@@ -46,6 +46,21 @@ static void add(const clocked *c)
     CHECK(kis_clocks_add(&clocks, tree.row_count, &found) && kis_tree_add(&tree, &span, 0), "room");
 }
 
+/* What is said of a child below its parent. The caller ends the arena. */
+static kis_str warning_of(const clocked *parent, const clocked *child,
+                          char buffer[KIS_TREE_WARNING_MAX], const char *why)
+{
+    kis_diag diag;
+
+    kis_arena_init(&arena, &kis_mem, 1 << 20);
+    kis_tree_init(&tree, &arena);
+    kis_clocks_init(&clocks, &arena);
+    add(parent);
+    add(child);
+    CHECK_ERR(KIS_OK, kis_tree_link(&tree, &diag), why);
+    return kis_clocks_warning(&clocks, &tree, 1, buffer);
+}
+
 TEST(what_does_not_fit_is_told_by_how_much)
 {
     enum { CLIENT = KIS_OTLP_KIND_CLIENT, SERVER = KIS_OTLP_KIND_SERVER };
@@ -93,14 +108,7 @@ TEST(what_does_not_fit_is_told_by_how_much)
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         char buffer[KIS_TREE_WARNING_MAX], want[KIS_TREE_WARNING_MAX];
-        kis_diag diag;
-        kis_arena_init(&arena, &kis_mem, 1 << 20);
-        kis_tree_init(&tree, &arena);
-        kis_clocks_init(&clocks, &arena);
-        add(&parent);
-        add(&rows[i].child);
-        CHECK_ERR(KIS_OK, kis_tree_link(&tree, &diag), rows[i].why);
-        kis_str got = kis_clocks_warning(&clocks, &tree, 1, buffer);
+        kis_str got = warning_of(&parent, &rows[i].child, buffer, rows[i].why);
         CHECK_STR("", kis_clocks_warning(&clocks, &tree, 0, want), "a root has no parent");
         if (rows[i].want) {
             snprintf(want, sizeof(want),
@@ -155,14 +163,7 @@ TEST(a_delta_is_as_exact_as_what_is_kept)
         clocked parent = {
             1, 0, KIS_OTLP_KIND_CLIENT, T0, T0 + rows[i].parent_ns, "a", NULL, NULL
         };
-        kis_diag diag;
-        kis_arena_init(&arena, &kis_mem, 1 << 20);
-        kis_tree_init(&tree, &arena);
-        kis_clocks_init(&clocks, &arena);
-        add(&parent);
-        add(&rows[i].child);
-        CHECK_ERR(KIS_OK, kis_tree_link(&tree, &diag), rows[i].why);
-        kis_str got = kis_clocks_warning(&clocks, &tree, 1, buffer);
+        kis_str got = warning_of(&parent, &rows[i].child, buffer, rows[i].why);
         while (kis_str_find_char(got, ' ') != KIS_STR_NPOS)
             kis_str_cut(&got, ' ');
         CHECK_STR(rows[i].want, got, rows[i].why);

@@ -166,10 +166,18 @@ static void refuse(const kis_receiver *r, kis_exchange *exchange, const kis_requ
     kis_receive_refuse(exchange, form, refusal);
 }
 
+static void refuse_and_count(kis_receiver *r, kis_exchange *exchange, const kis_request_form *form,
+                             const kis_refusal *refusal)
+{
+    count_refusal(&r->counters[form->is_grpc], refusal);
+    refuse(r, exchange, form, refusal);
+}
+
 /* The words of `diag` for the sender; the part before its last ": " names the place, and
  * where there is none it is the body as a whole: a 400 has its BadRequest (OTLP
  * specification, "Failures"). */
-static kis_refusal refusal_of(const kis_request_form *form, kis_err err, const kis_diag *diag)
+static void refuse_by_error(kis_receiver *r, kis_exchange *exchange, const kis_request_form *form,
+                            kis_err err, const kis_diag *diag)
 {
     kis_refusal refusal = { .http_status = kis_err_http_status(err),
                             .grpc_status = kis_err_grpc_status(err),
@@ -187,20 +195,6 @@ static kis_refusal refusal_of(const kis_request_form *form, kis_err err, const k
         refusal.http_status = 415;
     if (form->is_grpc && err == KIS_ERR_MORE && refusal.grpc_status == KIS_GRPC_OK)
         refusal.grpc_status = KIS_GRPC_INVALID_ARGUMENT;
-    return refusal;
-}
-
-static void refuse_and_count(kis_receiver *r, kis_exchange *exchange, const kis_request_form *form,
-                             const kis_refusal *refusal)
-{
-    count_refusal(&r->counters[form->is_grpc], refusal);
-    refuse(r, exchange, form, refusal);
-}
-
-static void refuse_by_error(kis_receiver *r, kis_exchange *exchange, const kis_request_form *form,
-                            kis_err err, const kis_diag *diag)
-{
-    kis_refusal refusal = refusal_of(form, err, diag);
     refuse_and_count(r, exchange, form, &refusal);
 }
 

@@ -765,10 +765,8 @@ static void tell_ended(kis_sdk *sdk, kis_slot *slot, uint32_t count)
 
 /* An ended span that does not go into a ring. Busy bit held before, not after, as below. */
 __attribute__((noinline)) static void hand_over_elsewhere(kis_sdk *sdk, kis_recorder_thread *thread,
-                                                          kis_span span)
+                                                          kis_span span, uint32_t intake)
 {
-    uint32_t intake = atomic_load_explicit(&sdk->batcher.intake, memory_order_relaxed);
-
     if (!(span._word & KIS_SLOT_SAMPLED) || intake == KIS_INTAKE_NONE)
         kis_slot_release(span._slot, span._word, thread);
     else
@@ -790,11 +788,10 @@ __attribute__((noinline)) static void leave_and_look(kis_sdk *sdk, kis_recorder_
 KIS_ALWAYS_INLINE void hand_over(kis_sdk *sdk, kis_recorder_thread *thread, kis_span span)
 {
     kis_slot *slot = span._slot;
+    uint32_t intake = atomic_load_explicit(&sdk->batcher.intake, memory_order_relaxed);
 
-    if (KIS_UNLIKELY(!(span._word & KIS_SLOT_SAMPLED) ||
-                     atomic_load_explicit(&sdk->batcher.intake, memory_order_relaxed) !=
-                         KIS_INTAKE_RING))
-        hand_over_elsewhere(sdk, thread, span);
+    if (KIS_UNLIKELY(!(span._word & KIS_SLOT_SAMPLED) || intake != KIS_INTAKE_RING))
+        hand_over_elsewhere(sdk, thread, span, intake);
     else if (KIS_UNLIKELY(!kis_span_ring_push(&thread->ring, slot)))
         kis_slot_release(slot, span._word, thread);
     else if (kis_batcher_wants_look(&thread->ring))
